@@ -1,0 +1,152 @@
+/* store: the items of one shard.
+ *
+ * A log of fixed-size segments holds the items, an index of one-cache-line buckets finds them.
+ * Memory is bounded by config.memory_bytes: segments, index and bookkeeping together.
+ *
+ * One thread: a store belongs to one reactor and no other thread touches it. Nothing here reads a
+ * clock, hashes, does I/O or keeps globals; `now` and `hash` are parameters, so that every
+ * behaviour can be tested without waiting.
+ *
+ * Times are whole seconds on the store's own scale, which starts at 1 or later and never runs
+ * backwards. An expiry time of 0 means never; an item with expiry time t is dead from now == t on.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store; /* opaque */
+
+struct store_config {
+    size_t memory_bytes; /* the bound on everything; at least STORE_MEMORY_BYTES_MIN */
+    size_t
+        item_bytes_max; /* key, value and header of one item; a segment's size bounds it as well */
+    uint32_t shard; /* this shard's number and the number of shards: CAS values are counter × shards
+                       + shard */
+    uint32_t shards;
+};
+
+#define STORE_MEMORY_BYTES_MIN ((size_t)1 << 20)
+
+enum store_status {
+    STORE_OK,
+    STORE_NOT_FOUND,
+    STORE_EXISTS,      /* the CAS differs */
+    STORE_NOT_STORED,  /* the condition of add, replace, append or prepend does not hold */
+    STORE_TOO_LARGE,   /* larger than any item may be; the old value of the key is gone */
+    STORE_NO_MEMORY,   /* no room could be made; the old value of the key is gone */
+    STORE_NON_NUMERIC, /* incr or decr of a value that is no number */
+};
+
+enum store_mode {
+    STORE_SET,
+    STORE_ADD,
+    STORE_REPLACE,
+    STORE_APPEND,  /* client_flags and expires are ignored: the item keeps its own */
+    STORE_PREPEND, /* likewise */
+};
+
+/* hash is a 64-bit hash of the key, the same at each call. Bits 0..31 choose the bucket, 32..47 are
+ * the tag; the rest is the caller's (it chooses the shard by 48..63). */
+struct store_key {
+    const char *bytes;
+    uint32_t length; /* 1 to 250 */
+    uint64_t hash;
+};
+
+/* What is stored under a key. value is lent until the next call that changes this store. */
+struct store_item {
+    const char *value;
+    uint32_t value_length;
+    uint32_t client_flags;
+    uint32_t expires;
+    uint64_t cas;
+};
+
+struct store_write {
+    enum store_mode mode;
+    bool compare_cas; /* with it: STORE_NOT_FOUND when the key is missing, STORE_EXISTS when cas
+                         differs */
+    uint64_t cas;
+    const char *value;
+    uint32_t value_length;
+    uint32_t client_flags;
+    uint32_t expires;
+};
+
+struct store_delta {
+    uint64_t delta;
+    bool decrement;   /* stops at 0; an increment wraps at 2^64 */
+    bool compare_cas; /* as in store_write */
+    uint64_t cas;
+    bool create; /* a missing item is created with initial and expires */
+    uint64_t initial;
+    uint32_t expires;
+};
+
+/* Counters since the store was made, and sizes now. */
+struct store_stats {
+    uint64_t items;        /* now */
+    uint64_t items_stored; /* ever linked */
+    uint64_t item_bytes;   /* now, with headers */
+    uint64_t evictions;    /* live items dropped to make room */
+    uint64_t evicted_unfetched;
+    uint64_t expired; /* dead items found and dropped */
+    uint64_t expired_unfetched;
+    uint64_t memory_bytes_max; /* config.memory_bytes */
+    uint64_t memory_bytes;     /* in use for segments, index and bookkeeping */
+    uint64_t index_bytes;      /* of these the index's */
+    uint64_t segment_bytes;    /* size of one segment */
+    uint64_t segments;         /* in use */
+    uint64_t segments_free;    /* may still be taken */
+};
+
+/* Makes a store. Reserves address space, touches memory only as it fills. Returns 0 and sets
+ * *store, or -ENOMEM, or -EINVAL when config is out of its bounds. The caller ends it with
+ * store_destroy(), which accepts NULL. */
+int store_create(struct store **store, const struct store_config *config);
+void store_destroy(struct store *store);
+
+/* The longest value that an item with a key of key_length can have here, in bytes. */
+uint32_t store_value_length_max(const struct store *store, uint32_t key_length);
+
+/* Hints for a batch: first the bucket of each key, then, once those have arrived, the item that it
+ * probably names. They read nothing that a stale hint could break: look-ups happen at execution. */
+void store_prefetch_bucket(const struct store *store, uint64_t hash);
+void store_prefetch_item(const struct store *store, uint64_t hash);
+
+/* STORE_OK and *item, or STORE_NOT_FOUND. */
+enum store_status store_get(struct store *store, const struct store_key *key, uint32_t now,
+                            struct store_item *item);
+
+/* Sets the expiry time of an item and returns it in *item, as store_get(). Its CAS stays. */
+enum store_status store_touch(struct store *store, const struct store_key *key, uint32_t expires,
+                              uint32_t now, struct store_item *item);
+
+/* Stores as write->mode says; *cas is the item's new CAS with STORE_OK. A failed write leaves the
+ * item as it was, but for STORE_TOO_LARGE and STORE_NO_MEMORY of STORE_SET, which drop it (a stale
+ * value would be worse than none). write->value may not point into this store. */
+enum store_status store_write(struct store *store, const struct store_key *key,
+                              const struct store_write *write, uint32_t now, uint64_t *cas);
+
+/* STORE_OK, STORE_NOT_FOUND, or with compare_cas STORE_EXISTS. */
+enum store_status store_delete(struct store *store, const struct store_key *key, bool compare_cas,
+                               uint64_t cas, uint32_t now);
+
+/* Adds to or subtracts from a decimal number; a shorter result of a decrement is padded with spaces
+ * to the old length. *number is the new value, *cas its CAS. STORE_NOT_FOUND, STORE_EXISTS,
+ * STORE_NON_NUMERIC, STORE_TOO_LARGE, STORE_NO_MEMORY leave the item as it was. */
+enum store_status store_delta(struct store *store, const struct store_key *key,
+                              const struct store_delta *delta, uint32_t now, uint64_t *number,
+                              uint64_t *cas);
+
+/* Everything stored before the moment `at` is gone from then on; at <= now means at once, and what
+ * is stored after the call, in the same second, survives. A later call replaces one that has not
+ * come due. O(1). */
+void store_flush(struct store *store, uint32_t at, uint32_t now);
+
+void store_stats(const struct store *store, struct store_stats *stats);
+
+#endif
