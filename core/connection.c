@@ -1,0 +1,227 @@
+#include "core/connection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/server.h"
+
+/* While earlier replies are at another shard, output up to this size waits for them until the next
+ * turn: one send for all of them is cheaper than two. */
+#define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
+
+static bool is_logged(const struct reactor *reactor) {
+    return reactor->server->config->verbosity > 0;
+}
+
+void connection_open(struct reactor *reactor, int descriptor) {
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (!connection) {
+        close(descriptor);
+        atomic_fetch_add_explicit(&reactor->connections_ended, 1, memory_order_relaxed);
+        return;
+    }
+    pipeline_init(&connection->pipeline, &reactor->shard);
+    connection->descriptor = descriptor;
+    connection->receive_buffer = -1;
+    LIST_INSERT_HEAD(&reactor->connections, connection, all_link);
+    reactor->shard.counters.curr_connections++;
+    reactor->shard.counters.total_connections++;
+    if (is_logged(reactor))
+        log_line("connection %d opened on reactor %u", descriptor, reactor->shard.id);
+    if (reactor->stopping)
+        connection_drain(connection);
+    reactor_settle(reactor, connection);
+}
+
+static void destroy(struct reactor *reactor, struct connection *connection) {
+    if (is_logged(reactor))
+        log_line("connection %d closed", connection->descriptor);
+    reactor_forget(reactor, connection);
+    pipeline_finish(&connection->pipeline, &reactor->shard);
+    close(connection->descriptor);
+    free(connection);
+    reactor->shard.counters.curr_connections--;
+    atomic_fetch_add_explicit(&reactor->connections_ended, 1, memory_order_relaxed);
+}
+
+/* Both shut-downs make a receive or send that waits in the kernel complete, so nothing has to be
+ * cancelled. */
+void connection_drain(struct connection *connection) {
+    shutdown(connection->descriptor, SHUT_RD);
+}
+
+void connection_break(struct reactor *reactor, struct connection *connection) {
+    connection->broken = true;
+    reactor_settle(reactor, connection);
+}
+
+void connection_abandon(struct reactor *reactor, struct connection *connection) {
+    struct pipeline *pipeline = &connection->pipeline;
+    pipeline->first = NULL; /* the messages' memory goes with their pool */
+    pipeline->outstanding = 0;
+    buffer_release(&reactor->shard.buffers, &connection->flight);
+    destroy(reactor, connection);
+}
+
+/* Receiving. */
+
+static void give_buffer_back(struct reactor *reactor, struct connection *connection) {
+    if (connection->receive_buffer >= 0)
+        uring_give_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
+    connection->receive_buffer = -1;
+}
+
+static void start_receive(struct reactor *reactor, struct connection *connection) {
+    char *where;
+    size_t room = pipeline_direct_room(&connection->pipeline, &where);
+    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
+    connection->receiving = true;
+    connection->receiving_direct = room > 0;
+    if (room > 0) {
+        io_uring_prep_recv(entry, connection->descriptor, where, room, 0);
+    } else {
+        io_uring_prep_recv(entry, connection->descriptor, NULL, URING_BUFFER_BYTES, 0);
+        entry->flags |= IOSQE_BUFFER_SELECT;
+        entry->buf_group = URING_BUFFER_GROUP;
+    }
+    /* The last receive has said whether it left something: if not, trying at once would be in vain.
+     */
+    if (!connection->socket_has_more)
+        entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    reactor_mark(entry, COMPLETION_RECEIVE, connection);
+}
+
+static bool may_receive(const struct connection *connection) {
+    const struct pipeline *pipeline = &connection->pipeline;
+    return !connection->receiving && !connection->ended && !pipeline->closing &&
+           pipeline->wants_more && !pipeline->stalled && !pipeline->input_lent &&
+           !pipeline_output_full(pipeline);
+}
+
+static void take_bytes(struct reactor *reactor, struct connection *connection, size_t length) {
+    struct pipeline *pipeline = &connection->pipeline;
+    reactor->shard.counters.bytes_read += length;
+    if (connection->receiving_direct) {
+        pipeline_direct_feed(pipeline, length);
+    } else {
+        const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
+        if (!pipeline_feed(pipeline, &reactor->shard, bytes, length))
+            connection->broken = true;
+        if (pipeline->bytes != bytes)
+            give_buffer_back(reactor, connection);
+    }
+    if (pipeline_can_run(pipeline))
+        reactor_ready(reactor, connection);
+}
+
+void connection_received(struct reactor *reactor, struct connection *connection, int result,
+                         unsigned flags) {
+    connection->receiving = false;
+    connection->socket_has_more = flags & IORING_CQE_F_SOCK_NONEMPTY;
+    if (flags & IORING_CQE_F_BUFFER)
+        connection->receive_buffer = (int)(flags >> IORING_CQE_BUFFER_SHIFT);
+    if (result > 0 && !connection->broken)
+        take_bytes(reactor, connection, (size_t)result);
+    else if (result == 0)
+        connection->ended = true;
+    else if (result < 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN)
+        connection->broken = true;
+    /* After ENOBUFS the receive is armed again when this turn has given its buffers back. */
+    connection->socket_has_more |= result == -ENOBUFS;
+    reactor_settle(reactor, connection);
+}
+
+/* Sending. */
+
+static void start_send(struct reactor *reactor, struct connection *connection) {
+    const struct buffer *flight = &connection->flight;
+    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
+    io_uring_prep_send(entry, connection->descriptor, flight->bytes + connection->flight_sent,
+                       flight->length - connection->flight_sent, MSG_NOSIGNAL | MSG_WAITALL);
+    reactor_mark(entry, COMPLETION_SEND, connection);
+    connection->sending = true;
+}
+
+static void send_output(struct reactor *reactor, struct connection *connection) {
+    struct pipeline *pipeline = &connection->pipeline;
+    if (connection->sending || pipeline->output.length == 0)
+        return;
+    bool more_soon = pipeline->outstanding > 0 && pipeline->output.length < HELD_OUTPUT_BYTES_MAX;
+    if (more_soon && !connection->held) {
+        connection->held = true;
+        reactor_settle(reactor, connection); /* next turn; a reply will bring it about */
+        return;
+    }
+    connection->held = false;
+    connection->flight = pipeline->output;
+    connection->flight_sent = 0;
+    pipeline->output = (struct buffer){0};
+    pipeline->sending = connection->flight.length;
+    start_send(reactor, connection);
+}
+
+void connection_sent(struct reactor *reactor, struct connection *connection, int result) {
+    struct pipeline *pipeline = &connection->pipeline;
+    bool again = result == -EINTR || result == -EAGAIN;
+    connection->sending = false;
+    connection->broken |= result < 0 && !again;
+    if (result > 0) {
+        connection->flight_sent += (size_t)result;
+        reactor->shard.counters.bytes_written += (size_t)result;
+    }
+    if (!connection->broken && connection->flight_sent < connection->flight.length) {
+        start_send(reactor, connection);
+        return;
+    }
+    buffer_release(&reactor->shard.buffers, &connection->flight);
+    pipeline->sending = 0;
+    if (pipeline->stalled)
+        reactor_ready(reactor, connection);
+    reactor_settle(reactor, connection);
+}
+
+void connection_progressed(struct reactor *reactor, struct connection *connection) {
+    if (connection->pipeline.stalled || pipeline_can_run(&connection->pipeline))
+        reactor_ready(reactor, connection);
+    reactor_settle(reactor, connection);
+}
+
+/* The end of a turn. */
+
+static bool is_finished(const struct connection *connection) {
+    const struct pipeline *pipeline = &connection->pipeline;
+    bool input_used_up =
+        connection->ended && !pipeline->stalled && !connection->is_ready && !pipeline->input_lent;
+    return (pipeline->closing || input_used_up) && !pipeline->first &&
+           pipeline->output.length == 0 && !connection->sending;
+}
+
+static void settle_broken(struct reactor *reactor, struct connection *connection) {
+    if (!connection->shut)
+        shutdown(connection->descriptor, SHUT_RDWR);
+    connection->shut = true;
+    if (!connection->receiving && !connection->sending && !connection->pipeline.first)
+        destroy(reactor, connection);
+}
+
+void connection_settle(struct reactor *reactor, struct connection *connection) {
+    struct pipeline *pipeline = &connection->pipeline;
+    if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory)
+        connection->broken = true;
+    give_buffer_back(reactor, connection);
+    if (!connection->broken)
+        send_output(reactor, connection);
+    if (is_finished(connection))
+        connection->broken = true; /* in order, but ended the same way */
+    if (connection->broken)
+        settle_broken(reactor, connection);
+    else if (pipeline->stalled && !pipeline_output_full(pipeline))
+        reactor_wait_for_credit(reactor, connection);
+    else if (may_receive(connection))
+        start_receive(reactor, connection);
+}

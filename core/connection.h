@@ -1,0 +1,76 @@
+/* connection: a socket around a pipeline. Receives when there is room, sends once a turn, closes
+ * when both sides are through.
+ *
+ * A connection belongs to the reactor that opened it. It ends itself: after connection_settle() it
+ * may be gone.
+ *
+ *     open ─▶ receive ─▶ (ready: run) ─▶ settle ─▶ send ─▶ …
+ *                                          │ the client has closed or said quit, nothing is owed ─▶
+ * gone └ broken ─▶ shut down ─▶ all completions and messages are back ─▶ gone
+ */
+#ifndef CORE_CONNECTION_H
+#define CORE_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "core/pipeline.h"
+
+struct reactor;
+
+struct connection {
+    struct pipeline pipeline; /* first, so that one is found from the other */
+    int descriptor;
+    int receive_buffer;   /* that the pipeline works on, or -1 */
+    struct buffer flight; /* being sent */
+    size_t flight_sent;
+
+    bool receiving; /* a receive or a send is with the kernel */
+    bool sending;
+    bool receiving_direct; /* into the pipeline's input */
+    bool socket_has_more;
+    bool ended;  /* the client sends no more */
+    bool broken; /* nothing can be sent or received any more */
+    bool shut;
+    bool held; /* output was kept back last turn, for replies that are on their way */
+
+    bool is_ready; /* on the list of that name */
+    bool is_waiting;
+    bool is_settling;
+    LIST_ENTRY(connection) all_link;
+    TAILQ_ENTRY(connection) ready_link;
+    TAILQ_ENTRY(connection) waiting_link;
+    TAILQ_ENTRY(connection) settling_link;
+};
+
+TAILQ_HEAD(connection_queue, connection);
+LIST_HEAD(connection_list, connection);
+
+/* Takes over an accepted descriptor. Without memory it is closed. */
+void connection_open(struct reactor *reactor, int descriptor);
+
+/* What the kernel says of a receive or send. */
+void connection_received(struct reactor *reactor, struct connection *connection, int result,
+                         unsigned flags);
+void connection_sent(struct reactor *reactor, struct connection *connection, int result);
+
+/* Replies have come back for it. */
+void connection_progressed(struct reactor *reactor, struct connection *connection);
+
+/* The end of its turn: gives its receive buffer back, sends, receives, waits for credit or closes,
+ * as is due. */
+void connection_settle(struct reactor *reactor, struct connection *connection);
+
+/* Lets the client send no more: what it has sent is answered, then the connection closes. */
+void connection_drain(struct connection *connection);
+
+/* Breaks it off. */
+void connection_break(struct reactor *reactor, struct connection *connection);
+
+/* Frees it at the end of its reactor, whatever is still out: neither kernel nor other reactors work
+ * any more. */
+void connection_abandon(struct reactor *reactor, struct connection *connection);
+
+#endif

@@ -1,0 +1,131 @@
+#include "core/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+#define BACKLOG 1024
+
+static void name_listener(struct listener *listener, const struct addrinfo *address) {
+    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
+    getnameinfo(address->ai_addr, address->ai_addrlen, host, sizeof host, port, sizeof port,
+                NI_NUMERICHOST | NI_NUMERICSERV);
+    const char *format = address->ai_family == AF_INET6 ? "[%.45s]:%.5s" : "%.45s:%.5s";
+    snprintf(listener->name, sizeof listener->name, format, host, port);
+}
+
+/* Accepted sockets inherit these from the listening one, which saves setting them one by one. */
+static int set_options(int descriptor, const struct addrinfo *address) {
+    int one = 1;
+    if (address->ai_family == AF_INET6 &&
+        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0)
+        return -errno;
+    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) != 0 ||
+        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
+        return -errno;
+    return 0;
+}
+
+/* A listening socket for one address, or -errno. */
+static int open_socket(const struct addrinfo *address) {
+    int descriptor = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return -errno;
+    int error = set_options(descriptor, address);
+    if (!error && bind(descriptor, address->ai_addr, address->ai_addrlen) != 0)
+        error = -errno;
+    if (!error && listen(descriptor, BACKLOG) != 0)
+        error = -errno;
+    if (!error)
+        return descriptor;
+    close(descriptor);
+    return error;
+}
+
+static void tell_failure(const char *name, int error) {
+    const char *advice = "";
+    if (error == -EADDRINUSE)
+        advice = "; another program listens there: end it or choose another -p";
+    else if (error == -EADDRNOTAVAIL)
+        advice = "; this machine has no such address: give one of its own with -l";
+    else if (error == -EACCES)
+        advice = "; ports below 1024 are root's: choose another -p";
+    log_line("can't listen on %s: %s%s", name, strerror(-error), advice);
+}
+
+static bool open_address(struct listeners *listeners, const struct addrinfo *address,
+                         bool required) {
+    if (listeners->count == LISTENERS_MAX) {
+        log_line("more than %d addresses to listen on", LISTENERS_MAX);
+        return false;
+    }
+    struct listener *listener = &listeners->all[listeners->count];
+    name_listener(listener, address);
+    listener->descriptor = open_socket(address);
+    if (listener->descriptor >= 0) {
+        listeners->count++;
+        return true;
+    }
+    bool no_such_address =
+        listener->descriptor == -EADDRNOTAVAIL || listener->descriptor == -EAFNOSUPPORT;
+    if (no_such_address && !required)
+        return true;
+    tell_failure(listener->name, listener->descriptor);
+    return false;
+}
+
+/* A name may stand for several addresses; all of them are opened. */
+static bool open_name(struct listeners *listeners, const char *name, uint16_t port, bool required) {
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
+    const struct addrinfo hints = {
+        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+        .ai_socktype = SOCK_STREAM,
+    };
+    struct addrinfo *addresses;
+    int error = getaddrinfo(strcmp(name, "*") == 0 ? NULL : name, service, &hints, &addresses);
+    if (error) {
+        log_line("-l %s is no address: %s", name, gai_strerror(error));
+        return false;
+    }
+    bool opened = true;
+    for (struct addrinfo *address = addresses; address && opened; address = address->ai_next)
+        opened = open_address(listeners, address, required);
+    freeaddrinfo(addresses);
+    return opened;
+}
+
+static bool open_all(struct listeners *listeners, const struct config *config) {
+    if (config->address_count == 0)
+        return open_name(listeners, "127.0.0.1", config->port, true) &&
+               open_name(listeners, "::1", config->port, false);
+    for (uint32_t i = 0; i < config->address_count; i++)
+        if (!open_name(listeners, config->addresses[i], config->port, true))
+            return false;
+    return true;
+}
+
+bool listeners_open(struct listeners *listeners, const struct config *config) {
+    listeners->count = 0;
+    if (open_all(listeners, config))
+        return true;
+    listeners_close(listeners);
+    return false;
+}
+
+void listeners_close(struct listeners *listeners) {
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        /* The shut-down ends an accept that waits in the kernel, which closing alone would not. */
+        shutdown(listeners->all[i].descriptor, SHUT_RDWR);
+        close(listeners->all[i].descriptor);
+    }
+    listeners->count = 0;
+}

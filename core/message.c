@@ -1,0 +1,92 @@
+#include "core/message.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+_Static_assert(KEY_LENGTH_MAX <= MESSAGE_KEY_BYTES, "a key fits its place in a message");
+
+int message_pool_init(struct message_pool *pool, uint32_t count) {
+    void *memory = mmap(NULL, count * sizeof(struct message), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return -ENOMEM;
+    *pool = (struct message_pool){.messages = memory, .count = count};
+    return 0;
+}
+
+void message_pool_finish(struct message_pool *pool) {
+    if (pool->messages)
+        munmap(pool->messages, pool->count * sizeof(struct message));
+    *pool = (struct message_pool){0};
+}
+
+struct message *message_take(struct message_pool *pool) {
+    struct message *message = pool->free;
+    if (message)
+        pool->free = message->next;
+    else if (pool->used_ever < pool->count)
+        message = &pool->messages[pool->used_ever++];
+    else
+        return NULL;
+    pool->out++;
+    memset(message, 0, offsetof(struct message, data));
+    return message;
+}
+
+void message_give(struct message_pool *pool, struct message *message) {
+    assert(pool->out > 0);
+    free(message->room);
+    message->next = pool->free;
+    pool->free = message;
+    pool->out--;
+}
+
+void message_keep_request(struct message *message, const struct request *request) {
+    assert(request->key_length <= KEY_LENGTH_MAX);
+    message->request = *request;
+    if (request->key_length)
+        memcpy(message->data, request->key, request->key_length);
+    message->request.key = message->data;
+    message->request.value = NULL;
+}
+
+void message_set_request(struct message *message, const struct request *request, uint64_t hash) {
+    message_keep_request(message, request);
+    message->hash = hash;
+    message->request.value = request->value;
+    message->lends_input = request->value_length > MESSAGE_VALUE_BYTES_MAX;
+    if (request->value_length == 0 || message->lends_input)
+        return;
+    message->request.value = message->data + MESSAGE_KEY_BYTES;
+    memcpy(message->data + MESSAGE_KEY_BYTES, request->value, request->value_length);
+}
+
+void message_set_result(struct message *message, const struct result *result) {
+    message->result = *result;
+    if (!result->value)
+        return;
+    char *place = message->data + MESSAGE_KEY_BYTES;
+    if (result->value_length > MESSAGE_VALUE_BYTES_MAX) {
+        place = message->room;
+        message->needs_room = result->value_length > message->room_bytes;
+        if (message->needs_room)
+            return;
+    }
+    memcpy(place, result->value, result->value_length);
+    message->result.value = place;
+}
+
+bool message_make_room(struct message *message) {
+    free(message->room);
+    message->needs_room = false;
+    message->room_bytes = message->result.value_length;
+    message->room = malloc(message->room_bytes);
+    if (message->room)
+        return true;
+    message->room_bytes = 0;
+    message->result = (struct result){.status = RESULT_NO_MEMORY};
+    return false;
+}

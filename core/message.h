@@ -1,0 +1,89 @@
+/* message: one request under way between two shards, and the place for its reply.
+ *
+ * The reactor whose connection asked (the origin) takes a message from its pool, fills it and sends
+ * it to the shard that owns the key; the owner executes it and sends the same message back. At any
+ * moment one thread alone may touch it: origin, request ring, owner, reply ring, origin. Who
+ * allocates, frees.
+ *
+ *     data   | key, up to 250 bytes, padded to 256 | value of the request, then value of the reply,
+ * up to 16 KiB |
+ *
+ * Pages of the pool are touched only as far as keys and values reach, and the message freed last is
+ * used first, so that the pool stays small in memory and in cache.
+ */
+#ifndef CORE_MESSAGE_H
+#define CORE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/proto.h"
+
+/* Values up to this size travel inside the message. A longer one of a set stays in the connection's
+ * input, which waits for the reply; for a longer one of a get the origin provides room and asks
+ * again. */
+#define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
+#define MESSAGE_KEY_BYTES 256
+
+struct pipeline;
+
+enum message_kind {
+    MESSAGE_REQUEST,
+    MESSAGE_CONNECTION, /* an accepted descriptor, from reactor 0 to the one that will serve it */
+};
+
+struct message {
+    struct message
+        *next; /* in the pool's free list, or in the queue of the connection that waits */
+    struct pipeline *pipeline;
+    uint64_t hash;
+    uint8_t kind; /* enum message_kind */
+    bool done;    /* origin: the reply is here */
+    bool
+        last_part; /* of the messages that carry one command to every shard, the one that answers */
+    bool needs_room; /* owner to origin: the value has result.value_length bytes, more than there is
+                        room for */
+    bool lends_input; /* request.value points into the connection's input */
+    bool every_shard; /* one of the parts of a command for every shard */
+    int descriptor;   /* of a MESSAGE_CONNECTION */
+    struct request request;
+    struct result result;
+    char *room; /* origin's memory for a value longer than MESSAGE_VALUE_BYTES_MAX, or NULL */
+    size_t room_bytes;
+    _Alignas(8) char data[MESSAGE_KEY_BYTES + MESSAGE_VALUE_BYTES_MAX];
+};
+
+/* A reactor's messages. Only its own thread takes and gives back. */
+struct message_pool {
+    struct message *messages; /* address space for all, touched as used */
+    struct message *free;
+    uint32_t count;
+    uint32_t used_ever; /* messages[used_ever..count) were never taken */
+    uint32_t out;       /* taken now */
+};
+
+/* Reserves a pool of count messages. Returns 0 or -ENOMEM. */
+int message_pool_init(struct message_pool *pool, uint32_t count);
+void message_pool_finish(struct message_pool *pool);
+
+/* A message with all but data cleared, or NULL when all are out. */
+struct message *message_take(struct message_pool *pool);
+void message_give(struct message_pool *pool, struct message *message);
+
+/* Keeps what the reply needs of a request: all but its value. */
+void message_keep_request(struct message *message, const struct request *request);
+
+/* Copies a request into a message, with its key and, as far as it fits, its value; a longer value
+ * stays where it is and is only pointed to (lends_input). */
+void message_set_request(struct message *message, const struct request *request, uint64_t hash);
+
+/* Copies a result into a message: a value that its maker lends is copied to data or room. Where
+ * neither is large enough, needs_room is set instead. */
+void message_set_result(struct message *message, const struct result *result);
+
+/* Provides room for a value of result.value_length bytes. Without memory it turns the result into
+ * RESULT_NO_MEMORY and returns false. */
+bool message_make_room(struct message *message);
+
+#endif

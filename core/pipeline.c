@@ -1,0 +1,415 @@
+#include "core/pipeline.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/execute.h"
+#include "core/stats.h"
+
+void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
+    *pipeline = (struct pipeline){.wants_more = true};
+    parser_init(&pipeline->parser, store_value_length_max(shard->store, 1));
+}
+
+void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
+    assert(pipeline->first == NULL);
+    assert(pipeline->outstanding == 0);
+    buffer_release(&shard->buffers, &pipeline->input);
+    buffer_release(&shard->buffers, &pipeline->output);
+    free(pipeline->stats);
+    pipeline->stats = NULL;
+}
+
+bool pipeline_output_full(const struct pipeline *pipeline) {
+    return pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
+}
+
+bool pipeline_can_run(const struct pipeline *pipeline) {
+    return pipeline->bytes && !pipeline->wants_more && !pipeline->stalled && !pipeline->closing;
+}
+
+bool pipeline_has_input(const struct pipeline *pipeline) {
+    return pipeline->bytes ? pipeline->consumed < pipeline->length : pipeline->input.length > 0;
+}
+
+/* Output. */
+
+static bool output_reserve(struct pipeline *pipeline, struct shard *shard, size_t extra) {
+    if (buffer_reserve(&shard->buffers, &pipeline->output, extra))
+        return true;
+    pipeline->out_of_memory = true;
+    return false;
+}
+
+static void write_stats(struct pipeline *pipeline, struct shard *shard,
+                        const struct request *request) {
+    if (!stats_write(&shard->buffers, &pipeline->output, request, pipeline->stats, shard->facts))
+        pipeline->out_of_memory = true;
+    free(pipeline->stats);
+    pipeline->stats = NULL;
+}
+
+static void write_reply(struct pipeline *pipeline, struct shard *shard,
+                        const struct request *request, const struct result *result) {
+    size_t bound = request->op == OP_STATS ? REPLY_STAT_MAX : reply_bound(request, result);
+    if (!output_reserve(pipeline, shard, bound))
+        return;
+    char *out = pipeline->output.bytes + pipeline->output.length;
+    size_t length = request->op == OP_STATS ? reply_stats_unknown(out, request)
+                                            : reply_write(out, request, result);
+    assert(length <= bound);
+    pipeline->output.length += length;
+}
+
+/* The parts of a command for every shard say nothing but for the last, which has all before it in
+ * the queue behind it. */
+static void finish_part(struct pipeline *pipeline, struct shard *shard, struct message *message) {
+    if (message->request.op == OP_STATS) {
+        const struct shard_stats *part = (const void *)(message->data + MESSAGE_KEY_BYTES);
+        if (!pipeline->stats)
+            pipeline->stats = calloc(1, sizeof *pipeline->stats);
+        if (!pipeline->stats) {
+            pipeline->out_of_memory = true;
+            return;
+        }
+        shard_stats_add(pipeline->stats, part);
+    }
+    if (!message->last_part)
+        return;
+    if (message->request.op == OP_STATS)
+        write_stats(pipeline, shard, &message->request);
+    else
+        write_reply(pipeline, shard, &message->request, &message->result);
+}
+
+static void finish_message(struct pipeline *pipeline, struct shard *shard,
+                           struct message *message) {
+    if (message->every_shard)
+        finish_part(pipeline, shard, message);
+    else
+        write_reply(pipeline, shard, &message->request, &message->result);
+}
+
+static void drain_queue(struct pipeline *pipeline, struct shard *shard) {
+    while (pipeline->first && pipeline->first->done) {
+        struct message *message = pipeline->first;
+        pipeline->first = message->next;
+        pipeline->queued--;
+        finish_message(pipeline, shard, message);
+        message_give(&shard->messages, message);
+    }
+}
+
+static struct message *enqueue(struct pipeline *pipeline, struct shard *shard) {
+    struct message *message = message_take(&shard->messages);
+    assert(message);
+    message->pipeline = pipeline;
+    message->kind = MESSAGE_REQUEST;
+    if (pipeline->first)
+        pipeline->last->next = message;
+    else
+        pipeline->first = message;
+    pipeline->last = message;
+    pipeline->queued++;
+    return message;
+}
+
+/* Running a request: each function returns false, with nothing changed, when it can't be done now.
+ */
+
+static bool may_enqueue(const struct pipeline *pipeline, const struct shard *shard) {
+    return pipeline->queued < PIPELINE_QUEUE_MAX && shard->messages.out < shard->messages.count;
+}
+
+static bool may_send(const struct pipeline *pipeline, const struct shard *shard, uint32_t to) {
+    return may_enqueue(pipeline, shard) && mesh_has_credit(shard->port, to);
+}
+
+static void send_request(struct pipeline *pipeline, struct shard *shard, uint32_t to,
+                         struct message *message) {
+    mesh_send_request(shard->port, to, message);
+    shard->counters.mesh_requests++;
+    pipeline->outstanding++;
+}
+
+static bool run_here(struct pipeline *pipeline, struct shard *shard,
+                     const struct batch_slot *slot) {
+    struct result result;
+    if (!pipeline->first) {
+        execute(shard, &slot->request, slot->hash, &result);
+        write_reply(pipeline, shard, &slot->request, &result);
+        return true;
+    }
+    if (!may_enqueue(pipeline, shard))
+        return false;
+    struct message *message = enqueue(pipeline, shard);
+    message_keep_request(message, &slot->request);
+    execute(shard, &slot->request, slot->hash, &result);
+    message_set_result(message, &result);
+    if (message->needs_room && message_make_room(message))
+        message_set_result(message, &result);
+    message->done = true;
+    return true;
+}
+
+static bool run_there(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
+                      uint32_t owner) {
+    if (!may_send(pipeline, shard, owner))
+        return false;
+    struct message *message = enqueue(pipeline, shard);
+    message_set_request(message, &slot->request, slot->hash);
+    assert(!message->lends_input || pipeline->bytes == pipeline->input.bytes);
+    pipeline->input_lent |= message->lends_input;
+    send_request(pipeline, shard, owner, message);
+    return true;
+}
+
+/* A command for every shard: one message each, its own too, so that the replies are in the queue.
+ * Stops where there is no credit and goes on with that shard next time. */
+static bool run_everywhere(struct pipeline *pipeline, struct shard *shard,
+                           const struct batch_slot *slot) {
+    for (; pipeline->next_part < shard->count; pipeline->next_part++) {
+        uint32_t to = pipeline->next_part;
+        if (to == shard->id ? !may_enqueue(pipeline, shard) : !may_send(pipeline, shard, to))
+            return false;
+        struct message *message = enqueue(pipeline, shard);
+        message_set_request(message, &slot->request, 0);
+        message->every_shard = true;
+        message->last_part = to == shard->count - 1;
+        if (to == shard->id) {
+            message_execute(shard, message);
+            message->done = true;
+        } else {
+            send_request(pipeline, shard, to, message);
+        }
+        drain_queue(pipeline, shard);
+    }
+    pipeline->next_part = 0;
+    return true;
+}
+
+static void set_version(struct result *result, const char *version) {
+    result->value = version;
+    result->value_length = (uint32_t)strlen(version);
+}
+
+/* A command that concerns the connection alone. */
+static bool run_alone(struct pipeline *pipeline, struct shard *shard,
+                      const struct batch_slot *slot) {
+    struct result result = {.status = RESULT_OK};
+    if (slot->request.op == OP_VERSION)
+        set_version(&result, shard->facts->version);
+    if (!pipeline->first) {
+        write_reply(pipeline, shard, &slot->request, &result);
+        return true;
+    }
+    if (!may_enqueue(pipeline, shard))
+        return false;
+    struct message *message = enqueue(pipeline, shard);
+    message_keep_request(message, &slot->request);
+    message->result = result;
+    message->done = true;
+    return true;
+}
+
+static bool run_slot(struct shard *shard, const struct batch_slot *slot) {
+    struct pipeline *pipeline = slot->pipeline;
+    const struct request *request = &slot->request;
+    if (pipeline_output_full(pipeline))
+        return false;
+    if (op_has_key(request->op)) {
+        uint32_t owner = shard_owner(shard, slot->hash);
+        return owner == shard->id ? run_here(pipeline, shard, slot)
+                                  : run_there(pipeline, shard, slot, owner);
+    }
+    bool general_stats = request->op == OP_STATS && request->key_length == 0;
+    if (request->op == OP_FLUSH || general_stats)
+        return run_everywhere(pipeline, shard, slot);
+    return run_alone(pipeline, shard, slot);
+}
+
+/* Goes back to before the slot's request, so that it is parsed again when there is room. */
+static void stall(struct shard *shard, const struct batch_slot *slot) {
+    struct pipeline *pipeline = slot->pipeline;
+    pipeline->parser = slot->before;
+    pipeline->consumed = slot->offset;
+    pipeline->wants_more = false;
+    pipeline->closing = false;
+    pipeline->stalled = true;
+    shard->counters.mesh_stalls += !pipeline_output_full(pipeline);
+}
+
+void batch_run(struct batch *batch, struct shard *shard) {
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct batch_slot *slot = &batch->slots[i];
+        if (op_has_key(slot->request.op) && shard_owner(shard, slot->hash) == shard->id)
+            store_prefetch_item(shard->store, slot->hash);
+    }
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct batch_slot *slot = &batch->slots[i];
+        if (!slot->pipeline->stalled && !run_slot(shard, slot))
+            stall(shard, slot);
+    }
+    batch->count = 0;
+}
+
+/* Parsing. */
+
+static bool parse_one(struct pipeline *pipeline, struct shard *shard, struct batch_slot *slot) {
+    for (;;) {
+        slot->before = pipeline->parser;
+        slot->offset = pipeline->consumed;
+        size_t left = pipeline->length - pipeline->consumed, used = 0;
+        enum parse_status status = parser_next(
+            &pipeline->parser, pipeline->bytes + pipeline->consumed, left, &slot->request, &used);
+        assert(used <= left);
+        pipeline->consumed += used;
+        if (status == PARSE_REQUEST)
+            return true;
+        if (status == PARSE_CLOSE) {
+            pipeline->closing = true;
+            return false;
+        }
+        size_t need = pipeline->parser.need;
+        if (need <= PIPELINE_INPUT_FREE_BYTES ||
+            shard->buffers.large_bytes + need <= PIPELINE_LARGE_BYTES_MAX ||
+            pipeline->input.capacity >= need) {
+            pipeline->wants_more = true;
+            return false;
+        }
+        pipeline->parser.no_memory = true;
+    }
+}
+
+void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch) {
+    assert(batch->count + PIPELINE_ROUND_MAX <= BATCH_MAX);
+    for (uint32_t i = 0; i < PIPELINE_ROUND_MAX && !pipeline->closing; i++) {
+        struct batch_slot *slot = &batch->slots[batch->count];
+        if (!parse_one(pipeline, shard, slot))
+            return;
+        slot->pipeline = pipeline;
+        const struct request *request = &slot->request;
+        pipeline->closing = request->closes;
+        if (op_has_key(request->op)) {
+            slot->hash = shard_hash(shard, request->key, request->key_length);
+            if (shard_owner(shard, slot->hash) == shard->id)
+                store_prefetch_bucket(shard->store, slot->hash);
+        }
+        batch->count++;
+    }
+}
+
+/* Input. */
+
+bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
+                   size_t length) {
+    assert(pipeline->bytes == NULL);
+    if (pipeline->input.length == 0) {
+        pipeline->wants_more = false;
+        pipeline->bytes = bytes;
+        pipeline->length = length;
+        return true;
+    }
+    if (!buffer_reserve(&shard->buffers, &pipeline->input, length))
+        return false;
+    memcpy(pipeline->input.bytes + pipeline->input.length, bytes, length);
+    pipeline_direct_feed(pipeline, length);
+    return true;
+}
+
+size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {
+    const struct buffer *input = &pipeline->input;
+    size_t need = pipeline->parser.need;
+    if (pipeline->bytes || input->length == 0 || need > input->capacity ||
+        need < input->length + BUFFER_STANDARD_BYTES)
+        return 0;
+    *where = input->bytes + input->length;
+    return need - input->length;
+}
+
+void pipeline_direct_feed(struct pipeline *pipeline, size_t length) {
+    assert(pipeline->bytes == NULL);
+    assert(pipeline->wants_more);
+    pipeline->input.length += length;
+    assert(pipeline->input.length <= pipeline->input.capacity);
+    if (pipeline->input.length < pipeline->parser.need)
+        return;
+    pipeline->wants_more = false;
+    pipeline_resume(pipeline);
+}
+
+void pipeline_resume(struct pipeline *pipeline) {
+    pipeline->stalled = false;
+    if (pipeline->bytes || pipeline->input.length == 0)
+        return;
+    pipeline->bytes = pipeline->input.bytes;
+    pipeline->length = pipeline->input.length;
+}
+
+/* Makes room for the whole value at once, so that it is copied only once. */
+static bool reserve_need(struct pipeline *pipeline, struct shard *shard) {
+    size_t need = pipeline->parser.need, have = pipeline->input.length;
+    if (!pipeline->wants_more || need <= have)
+        return true;
+    return buffer_reserve(&shard->buffers, &pipeline->input, need - have);
+}
+
+bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
+    if (!pipeline->bytes || pipeline->input_lent)
+        return true;
+    size_t left = pipeline->length - pipeline->consumed;
+    bool kept = true;
+    if (pipeline->closing)
+        buffer_release(&shard->buffers, &pipeline->input);
+    else if (pipeline->bytes == pipeline->input.bytes)
+        buffer_consume(&pipeline->input, pipeline->consumed);
+    else if (left > 0)
+        kept = buffer_append(&shard->buffers, &pipeline->input,
+                             pipeline->bytes + pipeline->consumed, left);
+    pipeline->bytes = NULL;
+    pipeline->length = pipeline->consumed = 0;
+    if (pipeline->input.length == 0) {
+        buffer_release(&shard->buffers, &pipeline->input);
+        return kept;
+    }
+    return kept && reserve_need(pipeline, shard);
+}
+
+/* Both sides of a message. */
+
+void message_execute(struct shard *shard, struct message *message) {
+    struct result result = {.status = RESULT_OK};
+    const struct request *request = &message->request;
+    if (request->op == OP_STATS) {
+        _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX,
+                       "stats fit a message");
+        shard_stats_read(shard, (void *)(message->data + MESSAGE_KEY_BYTES));
+    } else if (request->op == OP_FLUSH) {
+        execute_flush(shard, request);
+    } else {
+        execute(shard, request, message->hash, &result);
+    }
+    message_set_result(message, &result);
+    if (message->needs_room)
+        execute_uncount(shard, request);
+}
+
+struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from) {
+    if (message->needs_room && message_make_room(message)) {
+        mesh_send_again(shard->port, from, message);
+        return NULL;
+    }
+    mesh_release(shard->port, from);
+    if (message->kind != MESSAGE_REQUEST) {
+        message_give(&shard->messages, message);
+        return NULL;
+    }
+    struct pipeline *pipeline = message->pipeline;
+    message->done = true;
+    pipeline->outstanding--;
+    if (message->lends_input)
+        pipeline->input_lent = false;
+    drain_queue(pipeline, shard);
+    return pipeline;
+}

@@ -1,0 +1,133 @@
+/* pipeline: what a connection does with its bytes, without any I/O.
+ *
+ *     received bytes ─▶ collect: parse, hash, prefetch ─▶ batch ─▶ run ─┬─▶ mine, nothing owed:
+ * execute ─▶ output └─▶ message ─▶ queue (in request order) ─▶ output
+ *
+ * A request for this shard on a connection that owes no reply runs straight from the input into the
+ * output. Any other takes a message and a place in the connection's queue; replies leave the queue
+ * in request order, whatever order they come back in. A request that can't run now (no credit, no
+ * message, output full) takes its parsing back: the pipeline is stalled and goes on from there
+ * later.
+ *
+ * Thread: the reactor that owns shard and connection.
+ */
+#ifndef CORE_PIPELINE_H
+#define CORE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buffer.h"
+#include "core/message.h"
+#include "core/shard.h"
+#include "proto/proto.h"
+
+/* Replies not yet taken by the client, beyond which a connection's requests wait. */
+#define PIPELINE_OUTPUT_BYTES_MAX ((size_t)64 * 1024)
+
+/* Requests of one connection that may be in its queue at once. */
+#define PIPELINE_QUEUE_MAX 64
+
+/* Requests taken from one connection before others have their turn. */
+#define PIPELINE_ROUND_MAX 16
+
+/* An unfinished value is held in memory of its own up to its end. Where all of a reactor's
+ * connections together would hold more than this in such memory, further values above
+ * PIPELINE_INPUT_FREE_BYTES are refused. */
+#define PIPELINE_LARGE_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define PIPELINE_INPUT_FREE_BYTES ((size_t)TEXT_GET_LINE_WHOLE_MAX + 1024)
+
+struct pipeline {
+    struct parser parser;
+
+    /* The bytes under way: a receive buffer of the reactor or the pipeline's own input. */
+    const char *bytes;
+    size_t length;
+    size_t consumed;
+
+    struct buffer input;  /* what was received and could not be used at once */
+    struct buffer output; /* replies, to be sent from the front */
+    size_t sending; /* bytes that the connection has taken from output and not got rid of yet */
+
+    struct message *first; /* the queue: requests whose replies are owed, oldest first */
+    struct message *last;
+    uint32_t queued;
+    uint32_t outstanding; /* of these at other shards */
+    uint32_t next_part;   /* the shard that the command for every shard under way goes to next */
+    struct shard_stats *stats; /* the sum of the parts so far */
+
+    bool wants_more; /* the bytes hold no further whole request */
+    bool stalled;    /* the next request could not run; cleared by pipeline_resume() */
+    bool
+        closing; /* nothing is parsed any more; close when the queue is empty and the output sent */
+    bool input_lent;    /* a message points into input: it may not move */
+    bool out_of_memory; /* replies were lost: close at once */
+};
+
+struct batch_slot {
+    struct pipeline *pipeline;
+    struct parser before; /* the parser and the offset before this request, to take it back */
+    size_t offset;
+    uint64_t hash;
+    struct request request;
+};
+
+#define BATCH_MAX (4 * PIPELINE_ROUND_MAX)
+
+/* Requests of several connections on their way through one round. */
+struct batch {
+    uint32_t count;
+    struct batch_slot slots[BATCH_MAX];
+};
+
+void pipeline_init(struct pipeline *pipeline, const struct shard *shard);
+
+/* Gives all memory back. No message may be out. */
+void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
+
+/* Begins with received bytes; they stay the caller's and must last until pipeline_pause(). False
+ * when they could not be added to what is waiting already: the connection is lost. */
+bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
+                   size_t length);
+
+/* Room inside the input for the rest of a large value, so that it can be received in place; 0 when
+ * there is none or it is not worth it. */
+size_t pipeline_direct_room(const struct pipeline *pipeline, char **where);
+
+/* Bytes have been received there. */
+void pipeline_direct_feed(struct pipeline *pipeline, size_t length);
+
+/* Begins again with what pipeline_pause() kept. */
+void pipeline_resume(struct pipeline *pipeline);
+
+/* True while there may be another request to run at once. */
+bool pipeline_can_run(const struct pipeline *pipeline);
+
+/* True when requests or parts of one are waiting in the input. */
+bool pipeline_has_input(const struct pipeline *pipeline);
+
+/* Parses up to PIPELINE_ROUND_MAX requests into the batch, which must have room for them, hashes
+ * their keys and prefetches their buckets. The bytes must stay until batch_run(). */
+void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch);
+
+/* Prefetches the items of a batch, runs its requests in order, and empties it. */
+void batch_run(struct batch *batch, struct shard *shard);
+
+/* Ends the use of fed bytes: what is left of them is copied to input, with room for the value under
+ * way. False when there is no memory for it: the connection is lost. */
+bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
+
+/* A message of this shard has come back from the shard `from`: asks again where its value needs
+ * room, else moves all replies that are due to the output of its pipeline. Returns that pipeline,
+ * or NULL when the message was no request. */
+struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from);
+
+/* True when the client has not taken so much that nothing more is run for it. */
+bool pipeline_output_full(const struct pipeline *pipeline);
+
+/* The owner's side: runs a request that another shard has sent, and leaves the result in the
+ * message. */
+void message_execute(struct shard *shard, struct message *message);
+
+#endif

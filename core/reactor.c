@@ -1,0 +1,323 @@
+#include "core/reactor.h"
+
+#include <assert.h>
+#include <poll.h>
+
+#include "core/acceptor.h"
+#include "core/clock.h"
+#include "core/exchange.h"
+#include "core/server.h"
+
+/* Rounds of requests per turn, each of at most PIPELINE_ROUND_MAX a connection: a client that sends
+ * without end takes no more than that before completions and other reactors' messages are looked at
+ * again. */
+#define ROUNDS_PER_TURN_MAX 8
+
+/* While stopping, reactors look at the state of the server this often. */
+#define STOP_POLL_MS 10
+
+int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
+    const struct config *config = server->config;
+    reactor->server = server;
+    reactor->acceptor = id == 0 ? &server->acceptor : NULL;
+    LIST_INIT(&reactor->connections);
+    TAILQ_INIT(&reactor->ready);
+    TAILQ_INIT(&reactor->waiting);
+    TAILQ_INIT(&reactor->settling);
+    atomic_init(&reactor->connections_ended, 0);
+    struct shard_config shard_config = {
+        .id = id,
+        .count = config->cores,
+        .seed = server->seed,
+        .memory_bytes = config->memory_bytes / config->cores,
+        .item_bytes_max = SERVER_ITEM_BYTES_MAX,
+        .mesh = server->mesh,
+        .facts = &server->facts,
+    };
+    reactor->start_error = shard_init(&reactor->shard, &shard_config);
+    if (reactor->start_error)
+        return reactor->start_error;
+    reactor->start_error = uring_init(&reactor->uring);
+    if (reactor->start_error)
+        shard_finish(&reactor->shard);
+    return reactor->start_error;
+}
+
+void reactor_finish(struct reactor *reactor) {
+    uring_finish(&reactor->uring);
+    while (!LIST_EMPTY(&reactor->connections))
+        connection_abandon(reactor, LIST_FIRST(&reactor->connections));
+    shard_finish(&reactor->shard);
+}
+
+void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *subject) {
+    assert(((uintptr_t)subject & COMPLETION_KIND_MASK) == 0);
+    io_uring_sqe_set_data64(entry, (uintptr_t)subject | kind);
+}
+
+/* The lists. */
+
+void reactor_ready(struct reactor *reactor, struct connection *connection) {
+    if (connection->is_ready)
+        return;
+    connection->is_ready = true;
+    TAILQ_INSERT_TAIL(&reactor->ready, connection, ready_link);
+}
+
+void reactor_wait_for_credit(struct reactor *reactor, struct connection *connection) {
+    if (connection->is_waiting)
+        return;
+    connection->is_waiting = true;
+    TAILQ_INSERT_TAIL(&reactor->waiting, connection, waiting_link);
+}
+
+void reactor_settle(struct reactor *reactor, struct connection *connection) {
+    if (connection->is_settling)
+        return;
+    connection->is_settling = true;
+    TAILQ_INSERT_TAIL(&reactor->settling, connection, settling_link);
+}
+
+void reactor_forget(struct reactor *reactor, struct connection *connection) {
+    LIST_REMOVE(connection, all_link);
+    if (connection->is_ready)
+        TAILQ_REMOVE(&reactor->ready, connection, ready_link);
+    if (connection->is_waiting)
+        TAILQ_REMOVE(&reactor->waiting, connection, waiting_link);
+    if (connection->is_settling)
+        TAILQ_REMOVE(&reactor->settling, connection, settling_link);
+}
+
+/* Completions. */
+
+static void wait_for_signal(struct reactor *reactor) {
+    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
+    io_uring_prep_poll_add(entry, reactor->server->signals, POLLIN);
+    reactor_mark(entry, COMPLETION_SIGNAL, NULL);
+}
+
+static void dispatch(struct reactor *reactor, const struct io_uring_cqe *completion) {
+    uint64_t data = completion->user_data;
+    void *subject = (void *)(uintptr_t)(data & ~COMPLETION_KIND_MASK);
+    switch ((enum completion_kind)(data & COMPLETION_KIND_MASK)) {
+    case COMPLETION_NONE:
+        return;
+    case COMPLETION_RECEIVE:
+        connection_received(reactor, subject, completion->res, completion->flags);
+        return;
+    case COMPLETION_SEND:
+        connection_sent(reactor, subject, completion->res);
+        return;
+    case COMPLETION_ACCEPT:
+        acceptor_accepted(reactor->acceptor, subject, completion->res, completion->flags);
+        return;
+    case COMPLETION_ACCEPT_RETRY:
+        acceptor_retry(reactor->acceptor, subject);
+        return;
+    case COMPLETION_SIGNAL:
+        server_stop(reactor->server, reactor);
+        return;
+    }
+    assert(!"a completion of unknown kind");
+}
+
+static void take_completions(struct reactor *reactor) {
+    struct io_uring *ring = &reactor->uring.ring;
+    struct io_uring_cqe *completion;
+    unsigned head, count = 0;
+    io_uring_for_each_cqe(ring, head, completion) {
+        dispatch(reactor, completion);
+        count++;
+    }
+    io_uring_cq_advance(ring, count);
+}
+
+/* Messages. */
+
+static void on_connection(void *context, int descriptor) {
+    connection_open(context, descriptor);
+}
+
+static void on_progress(void *context, struct pipeline *pipeline) {
+    connection_progressed(context, (struct connection *)pipeline);
+}
+
+static void exchange(struct reactor *reactor) {
+    _Static_assert(offsetof(struct connection, pipeline) == 0, "one is the other's address");
+    const struct exchange_handler handler = {
+        .context = reactor, .connection = on_connection, .progress = on_progress};
+    if (exchange_collect(&reactor->shard, &handler)) {
+        struct connection *waiting;
+        while ((waiting = TAILQ_FIRST(&reactor->waiting))) {
+            TAILQ_REMOVE(&reactor->waiting, waiting, waiting_link);
+            waiting->is_waiting = false;
+            reactor_ready(reactor, waiting);
+        }
+    }
+    exchange_serve(&reactor->shard, &handler);
+}
+
+static void on_wake(void *context, uint32_t shard) {
+    reactor_wake(context, shard);
+}
+
+void reactor_wake(struct reactor *reactor, uint32_t other) {
+    struct reactor *sleeper = &reactor->server->reactors[other];
+    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
+    io_uring_prep_msg_ring(entry, sleeper->uring.ring.ring_fd, 0, COMPLETION_NONE, 0);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    reactor_mark(entry, COMPLETION_NONE, NULL);
+    reactor->shard.counters.reactor_wakes_sent++;
+}
+
+/* Requests. */
+
+static void run_round(struct reactor *reactor) {
+    struct shard *shard = &reactor->shard;
+    struct batch *batch = &reactor->batch;
+    struct connection_queue round = TAILQ_HEAD_INITIALIZER(round);
+    struct connection *connection;
+    TAILQ_CONCAT(&round, &reactor->ready, ready_link);
+    TAILQ_FOREACH(connection, &round, ready_link) {
+        if (batch->count + PIPELINE_ROUND_MAX > BATCH_MAX)
+            batch_run(batch, shard);
+        pipeline_resume(&connection->pipeline);
+        if (pipeline_can_run(&connection->pipeline))
+            pipeline_collect(&connection->pipeline, shard, batch);
+    }
+    batch_run(batch, shard);
+    while ((connection = TAILQ_FIRST(&round))) {
+        TAILQ_REMOVE(&round, connection, ready_link);
+        connection->is_ready = false;
+        if (pipeline_can_run(&connection->pipeline))
+            reactor_ready(reactor, connection);
+        reactor_settle(reactor, connection);
+    }
+}
+
+static void run_requests(struct reactor *reactor) {
+    for (int round = 0; round < ROUNDS_PER_TURN_MAX && !TAILQ_EMPTY(&reactor->ready); round++)
+        run_round(reactor);
+    reactor->shard.counters.conn_yields += !TAILQ_EMPTY(&reactor->ready);
+}
+
+static void settle_all(struct reactor *reactor) {
+    struct connection_queue settling = TAILQ_HEAD_INITIALIZER(settling);
+    struct connection *connection;
+    TAILQ_CONCAT(&settling, &reactor->settling, settling_link);
+    while ((connection = TAILQ_FIRST(&settling))) {
+        TAILQ_REMOVE(&settling, connection, settling_link);
+        connection->is_settling = false;
+        connection_settle(reactor, connection);
+    }
+}
+
+/* Sleep. */
+
+/* Waits for the replies that are on their way for as long as a sleep and a wake would cost. True
+ * when something has come. */
+static bool spin(struct reactor *reactor) {
+    uint64_t spin_ns = (uint64_t)reactor->server->config->spin_us * 1000;
+    if (spin_ns == 0 || mesh_outstanding(reactor->shard.port) == 0)
+        return false;
+    uint64_t end_ns = clock_monotonic_ns() + spin_ns;
+    do {
+        if (mesh_has_arrivals(reactor->shard.port) || uring_has_events(&reactor->uring))
+            return true;
+        __builtin_ia32_pause();
+    } while (clock_monotonic_ns() < end_ns);
+    return false;
+}
+
+/* The order to stop is given like a message: written first, then the sleepers are woken; so it is
+ * looked at after the sleep was announced. */
+static bool may_sleep(struct reactor *reactor) {
+    if (!mesh_may_sleep(reactor->shard.port))
+        return false;
+    if (reactor->stopping || !atomic_load(&reactor->server->stopping))
+        return true;
+    mesh_awake(reactor->shard.port);
+    return false;
+}
+
+static void sleep_until_event(struct reactor *reactor) {
+    if (!may_sleep(reactor)) {
+        uring_enter(&reactor->uring);
+        return;
+    }
+    reactor->shard.counters.reactor_sleeps++;
+    if (reactor->stopping)
+        uring_enter_and_wait_ms(&reactor->uring, STOP_POLL_MS);
+    else
+        uring_enter_and_wait(&reactor->uring);
+    mesh_awake(reactor->shard.port);
+}
+
+static void enter(struct reactor *reactor) {
+    if (!TAILQ_EMPTY(&reactor->ready)) {
+        uring_enter(&reactor->uring);
+        return;
+    }
+    if (mesh_outstanding(reactor->shard.port) > 0 && reactor->server->config->spin_us > 0) {
+        uring_enter(&reactor->uring);
+        if (spin(reactor)) {
+            if (!io_uring_cq_ready(&reactor->uring.ring) && uring_has_events(&reactor->uring))
+                uring_enter(&reactor->uring);
+            return;
+        }
+    }
+    sleep_until_event(reactor);
+}
+
+/* The end. */
+
+static void begin_stop(struct reactor *reactor) {
+    struct connection *connection;
+    reactor->stopping = true;
+    reactor->stop_deadline_ns = reactor->now_ns + SERVER_DRAIN_NS_MAX;
+    LIST_FOREACH(connection, &reactor->connections, all_link) {
+        connection_drain(connection);
+    }
+}
+
+/* Follows the order to stop; true when all reactors are through. */
+static bool is_stopped(struct reactor *reactor) {
+    struct server *server = reactor->server;
+    struct connection *connection;
+    if (!reactor->stopping && atomic_load(&server->stopping))
+        begin_stop(reactor);
+    if (!reactor->stopping)
+        return false;
+    if (reactor->now_ns > reactor->stop_deadline_ns)
+        LIST_FOREACH(connection, &reactor->connections, all_link) {
+            connection_break(reactor, connection);
+        }
+    if (!reactor->drained && LIST_EMPTY(&reactor->connections)) {
+        reactor->drained = true;
+        atomic_fetch_add(&server->drained, 1);
+    }
+    return atomic_load(&server->drained) == server->config->cores;
+}
+
+static void read_clock(struct reactor *reactor) {
+    reactor->now_ns = clock_monotonic_ns();
+    reactor->shard.now = clock_store_seconds(reactor->now_ns, reactor->server->facts.start_ns);
+}
+
+void reactor_run(struct reactor *reactor) {
+    read_clock(reactor);
+    if (reactor->acceptor) {
+        acceptor_start(reactor->acceptor, reactor->server);
+        wait_for_signal(reactor);
+    }
+    while (!is_stopped(reactor)) {
+        read_clock(reactor);
+        reactor->shard.counters.reactor_turns++;
+        take_completions(reactor);
+        exchange(reactor);
+        run_requests(reactor);
+        settle_all(reactor);
+        mesh_publish(reactor->shard.port, on_wake, reactor);
+        enter(reactor);
+    }
+}

@@ -1,0 +1,86 @@
+/* reactor: one thread, one io_uring, one shard, its connections.
+ *
+ * A turn takes the kernel's completions, the replies and requests of other reactors, runs what its
+ * connections have sent, sends what they are owed, and enters the kernel once. See the design
+ * section of the README.
+ */
+#ifndef CORE_REACTOR_H
+#define CORE_REACTOR_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/connection.h"
+#include "core/ring.h"
+#include "core/shard.h"
+#include "core/uring.h"
+
+struct server;
+struct acceptor;
+
+/* What a completion is about: the low bits of its user data; the others are a pointer. */
+enum completion_kind {
+    COMPLETION_NONE, /* a wake from another reactor, or nothing of interest */
+    COMPLETION_RECEIVE,
+    COMPLETION_SEND,
+    COMPLETION_ACCEPT,
+    COMPLETION_ACCEPT_RETRY,
+    COMPLETION_SIGNAL,
+};
+
+#define COMPLETION_KIND_MASK ((uint64_t)7)
+
+struct reactor {
+    struct shard shard;
+    struct uring uring;
+    struct server *server;
+    struct acceptor *acceptor; /* reactor 0's, else NULL */
+    uint64_t now_ns;           /* monotonic, read once a turn */
+
+    struct connection_list connections;
+    struct connection_queue ready;    /* have input to run */
+    struct connection_queue waiting;  /* for credit at another shard */
+    struct connection_queue settling; /* something happened to them this turn */
+    struct connection_queue held;     /* output kept back until the next turn */
+    struct batch batch;
+
+    bool stopping;
+    bool drained; /* its connections are gone, and the server knows */
+    uint64_t stop_deadline_ns;
+
+    pthread_t thread;
+    int start_error; /* of uring_init() or shard_init(), -errno */
+
+    /* Connections that have ended. Written by this reactor, read by the acceptor, which counts
+     * those it has given out: relaxed, as a number that is a moment old does no harm. */
+    _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t connections_ended;
+};
+
+/* Prepares ring and shard, on the reactor's own thread. Returns 0 or -errno, which is kept in
+ * start_error. */
+int reactor_init(struct reactor *reactor, struct server *server, uint32_t id);
+
+/* Runs until the server stops. */
+void reactor_run(struct reactor *reactor);
+
+/* Frees everything. Only after all reactors have ended: others' wakes go to its ring. */
+void reactor_finish(struct reactor *reactor);
+
+/* A submission entry that is already marked with what its completion is about. */
+void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *subject);
+
+/* Puts a connection on a list of the reactor, unless it is there. */
+void reactor_ready(struct reactor *reactor, struct connection *connection);
+void reactor_wait_for_credit(struct reactor *reactor, struct connection *connection);
+void reactor_settle(struct reactor *reactor, struct connection *connection);
+void reactor_hold(struct reactor *reactor, struct connection *connection);
+
+/* Takes a connection off every list. */
+void reactor_forget(struct reactor *reactor, struct connection *connection);
+
+/* Wakes a sleeping reactor by a message from this one's ring to its. */
+void reactor_wake(struct reactor *reactor, uint32_t other);
+
+#endif

@@ -1,0 +1,225 @@
+#include "core/server.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/version.h"
+
+/* Descriptors beside the connections': standard streams, listeners, a ring for each reactor, some
+ * to spare. */
+#define DESCRIPTORS_BESIDE(cores) (LISTENERS_MAX + 2 * (cores) + 32)
+
+/* Checks before anything is made. Each says what is wrong in one line. */
+
+static bool check_machine(const struct config *config) {
+    uint64_t memory = machine_memory_bytes();
+    if (config->memory_bytes > memory) {
+        log_line("-m %llu MB is more than the %llu MB of memory there is: give less",
+                 (unsigned long long)(config->memory_bytes >> 20),
+                 (unsigned long long)(memory >> 20));
+        return false;
+    }
+    uint64_t needed = config->connections_max + DESCRIPTORS_BESIDE(config->cores);
+    uint64_t allowed = machine_raise_limits(needed);
+    if (allowed) {
+        log_line(
+            "%u connections need %llu descriptors, but the limit is %llu: raise it (ulimit -n, "
+            "LimitNOFILE=) or give a smaller -c",
+            config->connections_max, (unsigned long long)needed, (unsigned long long)allowed);
+        return false;
+    }
+    return true;
+}
+
+static bool check_user(const struct config *config) {
+    if (config->user && geteuid() != 0) {
+        log_line("-u %s: only root can switch users; start without -u", config->user);
+        return false;
+    }
+    if (config->user && !getpwnam(config->user)) {
+        log_line("-u %s: there is no such user", config->user);
+        return false;
+    }
+    return true;
+}
+
+/* Blocks the signals for all threads to come and makes a descriptor that reactor 0 reads them from.
+ */
+static int open_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool drop_root(const struct config *config) {
+    if (!config->user)
+        return true;
+    const struct passwd *user = getpwnam(config->user);
+    if (user && initgroups(config->user, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 &&
+        setuid(user->pw_uid) == 0)
+        return true;
+    log_line("-u %s: can't switch to that user: %s", config->user, strerror(errno));
+    return false;
+}
+
+/* Reactors. */
+
+/* One CPU each, where there are exactly as many; otherwise the kernel knows better. */
+static void pin_thread(const struct server *server, uint32_t id) {
+    cpu_set_t allowed, one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 ||
+        (uint32_t)CPU_COUNT(&allowed) != server->config->cores)
+        return;
+    uint32_t seen = 0;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || seen++ != id)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        return;
+    }
+}
+
+static void *reactor_thread(void *argument) {
+    struct reactor *reactor = argument;
+    struct server *server = reactor->server;
+    uint32_t id = (uint32_t)(reactor - server->reactors);
+    char name[16];
+    snprintf(name, sizeof name, "reactor %u", id);
+    pthread_setname_np(pthread_self(), name);
+    pin_thread(server, id);
+    reactor_init(reactor, server, id);
+    pthread_barrier_wait(&server->prepared);
+    pthread_barrier_wait(&server->go);
+    if (server->start)
+        reactor_run(reactor);
+    return NULL;
+}
+
+static bool start_threads(struct server *server) {
+    for (uint32_t i = 0; i < server->config->cores; i++) {
+        server->reactors[i].server = server;
+        int error =
+            pthread_create(&server->reactors[i].thread, NULL, reactor_thread, &server->reactors[i]);
+        if (error) {
+            log_line("can't start thread %u of %u: %s; give fewer --cores", i + 1,
+                     server->config->cores, strerror(error));
+            exit(EXIT_FAILURE); /* those started wait for ever */
+        }
+    }
+    return true;
+}
+
+static bool check_reactors(const struct server *server) {
+    for (uint32_t i = 0; i < server->config->cores; i++) {
+        int error = server->reactors[i].start_error;
+        if (error == 0)
+            continue;
+        log_line("reactor %u: %s (%s)", i, uring_advice(error), strerror(-error));
+        return false;
+    }
+    return true;
+}
+
+static void finish_reactors(struct server *server) {
+    for (uint32_t i = 0; i < server->config->cores; i++)
+        pthread_join(server->reactors[i].thread, NULL);
+    for (uint32_t i = 0; i < server->config->cores; i++)
+        if (server->reactors[i].start_error == 0)
+            reactor_finish(&server->reactors[i]);
+}
+
+/* The line that says the server is up. */
+static void tell_start(const struct server *server) {
+    const struct config *config = server->config;
+    char addresses[LISTENERS_MAX * (LISTENER_NAME_BYTES + 1)] = "";
+    for (uint32_t i = 0; i < server->listeners.count; i++) {
+        strcat(addresses, " ");
+        strcat(addresses, server->listeners.all[i].name);
+    }
+    printf("simplecache %s listening on%s, %u core%s, %llu MB%s\n", SIMPLECACHE_VERSION, addresses,
+           config->cores, config->cores == 1 ? "" : "s",
+           (unsigned long long)(config->memory_bytes >> 20),
+           config->address_count ? "" : " (this machine only; -l ADDRESS opens it to others)");
+    fflush(stdout);
+}
+
+/* Runs all reactors until the end; true when they have served. */
+static bool run_reactors(struct server *server) {
+    start_threads(server);
+    pthread_barrier_wait(&server->prepared);
+    server->start = check_reactors(server) && drop_root(server->config);
+    if (server->start)
+        tell_start(server);
+    pthread_barrier_wait(&server->go);
+    finish_reactors(server);
+    return server->start;
+}
+
+/* Server. */
+
+static bool server_init(struct server *server, const struct config *config) {
+    *server = (struct server){.config = config};
+    server->facts = (struct server_facts){
+        .version = SIMPLECACHE_VERSION,
+        .start_ns = clock_monotonic_ns(),
+        .memory_bytes = config->memory_bytes,
+        .reactors = config->cores,
+        .connections_max = config->connections_max,
+    };
+    size_t bytes = config->cores * sizeof *server->reactors;
+    if (getrandom(&server->seed, sizeof server->seed, 0) != sizeof server->seed ||
+        posix_memalign((void **)&server->reactors, CACHE_LINE_BYTES, bytes) != 0 ||
+        mesh_create(&server->mesh, config->cores, config->ring_capacity) != 0) {
+        log_line("no memory for %u reactors; give fewer --cores", config->cores);
+        return false;
+    }
+    memset(server->reactors, 0, bytes);
+    pthread_barrier_init(&server->prepared, NULL, config->cores + 1);
+    pthread_barrier_init(&server->go, NULL, config->cores + 1);
+    return true;
+}
+
+static void server_finish(struct server *server) {
+    listeners_close(&server->listeners);
+    mesh_destroy(server->mesh);
+    free(server->reactors);
+    close(server->signals);
+}
+
+int server_run(const struct config *config) {
+    struct server server;
+    if (!check_machine(config) || !check_user(config) || !server_init(&server, config))
+        return EXIT_FAILURE;
+    if (geteuid() == 0 && !config->user)
+        log_line("running as root; -u NAME switches to another user");
+    server.signals = open_signals();
+    bool served = listeners_open(&server.listeners, config) && run_reactors(&server);
+    server_finish(&server);
+    return served ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+void server_stop(struct server *server, struct reactor *by) {
+    acceptor_stop(&server->acceptor);
+    atomic_store(&server->stopping, true);
+    for (uint32_t i = 0; i < server->config->cores; i++)
+        if (i != by->shard.id && mesh_claim_wake(server->mesh, i))
+            reactor_wake(by, i);
+}

@@ -1,0 +1,54 @@
+/* server: all reactors of the process, and what they share: facts that never change, the mesh, and
+ * the order to stop. */
+#ifndef CORE_SERVER_H
+#define CORE_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/acceptor.h"
+#include "core/config.h"
+#include "core/listener.h"
+#include "core/reactor.h"
+#include "core/stats.h"
+
+/* One item with its key: as memcached's default for -I. */
+#define SERVER_ITEM_BYTES_MAX ((size_t)1 << 20)
+
+/* From the order to stop to the breaking off of clients that don't take their replies. */
+#define SERVER_DRAIN_NS_MAX ((uint64_t)1000000000)
+
+struct server {
+    const struct config *config;
+    struct server_facts facts;
+    uint64_t seed;
+    struct mesh *mesh;
+    struct listeners listeners;
+    struct acceptor acceptor;
+    int signals; /* signalfd of SIGTERM and SIGINT */
+    struct reactor *reactors;
+
+    pthread_barrier_t
+        prepared;         /* all reactors and the main thread: rings and shards are made, or not */
+    pthread_barrier_t go; /* the main thread has looked at them and dropped root */
+    bool start;           /* written before `go`: run, or end at once */
+
+    /* Written once by reactor 0, read by all each turn. Sequentially consistent, together with the
+     * sleeping flags of the mesh: a reactor that goes to sleep sees the order or is woken for it.
+     */
+    _Atomic bool stopping;
+    /* Reactors without connections, each counted once by itself; all end when it reaches their
+     * number. Sequentially consistent by default; not on any hot path. */
+    _Atomic uint32_t drained;
+};
+
+/* Starts the server, runs it until a signal ends it, and frees it. Returns the exit status; a
+ * failure to start has been told on stderr in one line. */
+int server_run(const struct config *config);
+
+/* Reactor 0: orders all reactors to stop. */
+void server_stop(struct server *server, struct reactor *by);
+
+#endif

@@ -1,0 +1,58 @@
+#include "core/shard.h"
+
+#include <assert.h>
+#include <xxhash.h>
+
+int shard_init(struct shard *shard, const struct shard_config *config) {
+    assert(config->id < config->count);
+    *shard = (struct shard){
+        .id = config->id,
+        .count = config->count,
+        .seed = config->seed,
+        .port = mesh_port(config->mesh, config->id),
+        .facts = config->facts,
+    };
+    struct store_config store_config = {
+        .memory_bytes = config->memory_bytes,
+        .item_bytes_max = config->item_bytes_max,
+        .shard = config->id,
+        .shards = config->count,
+    };
+    int error = store_create(&shard->store, &store_config);
+    if (error)
+        return error;
+    error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX);
+    if (error) {
+        store_destroy(shard->store);
+        return error;
+    }
+    buffer_pool_init(&shard->buffers);
+    return 0;
+}
+
+void shard_finish(struct shard *shard) {
+    buffer_pool_finish(&shard->buffers);
+    message_pool_finish(&shard->messages);
+    store_destroy(shard->store);
+    shard->store = NULL;
+}
+
+uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length) {
+    return XXH3_64bits_withSeed(key, length, shard->seed);
+}
+
+void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part) {
+    /* Both parts are nothing but uint64_t. */
+    _Static_assert(sizeof *sum % sizeof(uint64_t) == 0, "a sum of 64-bit numbers");
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)part;
+    for (size_t i = 0; i < sizeof *sum / sizeof(uint64_t); i++)
+        to[i] += from[i];
+    sum->store.segment_bytes = part->store.segment_bytes;
+}
+
+void shard_stats_read(const struct shard *shard, struct shard_stats *stats) {
+    stats->counters = shard->counters;
+    stats->counters.buffer_bytes = shard->buffers.bytes;
+    store_stats(shard->store, &stats->store);
+}

@@ -1,0 +1,61 @@
+/* shard: what one reactor owns apart from its io_uring. Only that reactor's thread touches it.
+ *
+ * Everything that handles requests works on a struct shard and does no I/O, so that tests drive it
+ * without a kernel ring.
+ */
+#ifndef CORE_SHARD_H
+#define CORE_SHARD_H
+
+#include <stdint.h>
+
+#include "core/buffer.h"
+#include "core/counters.h"
+#include "core/mesh.h"
+#include "core/message.h"
+#include "store/store.h"
+
+/* A connection's request waits for a message of its own while all of these are out. The holders:
+ * requests at other shards (at most this many a reactor, whatever the credits add up to) and
+ * replies that are here but must wait for earlier ones of their connection. */
+#define SHARD_MESSAGES_MAX 2048
+
+struct shard {
+    uint32_t id;
+    uint32_t count; /* of shards */
+    uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
+    uint32_t now;   /* seconds on the store's scale, set once a turn */
+    struct store *store;
+    struct mesh_port *port;
+    struct message_pool messages;
+    struct buffer_pool buffers;
+    struct counters counters;
+    const struct server_facts *facts; /* for stats; NULL in tests that don't ask for it */
+};
+
+struct shard_config {
+    uint32_t id;
+    uint32_t count;
+    uint64_t seed;
+    size_t memory_bytes; /* of this shard's store */
+    size_t item_bytes_max;
+    struct mesh *mesh;
+    const struct server_facts *facts;
+};
+
+/* Prepares a shard on the thread that will own it. Returns 0, -ENOMEM, or -EINVAL for a memory size
+ * that is too small; the shard needs no shard_finish() then. */
+int shard_init(struct shard *shard, const struct shard_config *config);
+void shard_finish(struct shard *shard);
+
+/* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
+uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);
+
+/* Which shard owns a hash. */
+static inline uint32_t shard_owner(const struct shard *shard, uint64_t hash) {
+    return (uint32_t)(((hash >> 48) * shard->count) >> 16);
+}
+
+/* Copies this shard's counters and sizes. */
+void shard_stats_read(const struct shard *shard, struct shard_stats *stats);
+
+#endif
