@@ -101,7 +101,7 @@ struct request {
     int64_t exptime; /* as the client sent it: 0 never, < 0 past, up to 30 days relative, else Unix
                         time, in seconds */
     uint64_t cas;
-    uint64_t delta;
+    uint64_t delta; /* incr, decr; verbosity: the level */
     uint64_t initial;
     const char *key;
     const char *value;
@@ -129,9 +129,10 @@ struct parser {
     uint32_t scanned; /* bytes at the front known to hold no newline, so that they are not searched
                          again */
     size_t need;   /* after PARSE_MORE: how many bytes, counted from the first one not used, must be
-                      there before it is   worth calling again; more than there are now; for a value, up
-                      to its end, so that a caller can   make room for it at once */
+                      there before it is worth calling again; more than there are now; for a value,
+                      up to its end, so that a caller can make room for it at once */
     uint64_t skip; /* bytes of a refused value that are still to be swallowed */
+    int64_t exptime; /* of the gat line under way */
 };
 
 /* Prepares a parser for a new connection. value_length_max in bytes. */

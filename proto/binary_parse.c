@@ -1,0 +1,271 @@
+/* Binary: one packet, one request. */
+#include "proto/binary.h"
+#include "proto/parser.h"
+
+/* A body this long can't be meant, whatever the limit of values is. */
+#define BODY_LENGTH_PLAUSIBLE_MAX (1024u * 1024 * 1024)
+
+/* An incr with this expiry does not create a missing item. */
+#define EXPTIME_DONT_CREATE 0xffffffff
+
+enum shape {
+    SHAPE_UNKNOWN, /* no such opcode */
+    SHAPE_BARE,    /* neither extras nor key nor value */
+    SHAPE_KEY,     /* a key alone */
+    SHAPE_STAT,    /* a key or not */
+    SHAPE_FLUSH,   /* delay or not */
+    SHAPE_TOUCH,   /* expiry, key */
+    SHAPE_DELTA,   /* delta, initial, expiry, key */
+    SHAPE_STORE,   /* flags, expiry, key, value */
+    SHAPE_APPEND,  /* key, value */
+};
+
+struct opcode {
+    uint8_t shape; /* enum shape */
+    uint8_t op;    /* enum op */
+    bool quiet;
+    bool return_key;
+};
+
+static const struct opcode opcodes[256] = {
+    [0x00] = {SHAPE_KEY, OP_GET, false, false},
+    [0x01] = {SHAPE_STORE, OP_SET, false, false},
+    [0x02] = {SHAPE_STORE, OP_ADD, false, false},
+    [0x03] = {SHAPE_STORE, OP_REPLACE, false, false},
+    [0x04] = {SHAPE_KEY, OP_DELETE, false, false},
+    [0x05] = {SHAPE_DELTA, OP_INCR, false, false},
+    [0x06] = {SHAPE_DELTA, OP_DECR, false, false},
+    [0x07] = {SHAPE_BARE, OP_QUIT, false, false},
+    [0x08] = {SHAPE_FLUSH, OP_FLUSH, false, false},
+    [0x09] = {SHAPE_KEY, OP_GET, true, false},
+    [0x0a] = {SHAPE_BARE, OP_NOOP, false, false},
+    [0x0b] = {SHAPE_BARE, OP_VERSION, false, false},
+    [0x0c] = {SHAPE_KEY, OP_GET, false, true},
+    [0x0d] = {SHAPE_KEY, OP_GET, true, true},
+    [0x0e] = {SHAPE_APPEND, OP_APPEND, false, false},
+    [0x0f] = {SHAPE_APPEND, OP_PREPEND, false, false},
+    [0x10] = {SHAPE_STAT, OP_STATS, false, false},
+    [0x11] = {SHAPE_STORE, OP_SET, true, false},
+    [0x12] = {SHAPE_STORE, OP_ADD, true, false},
+    [0x13] = {SHAPE_STORE, OP_REPLACE, true, false},
+    [0x14] = {SHAPE_KEY, OP_DELETE, true, false},
+    [0x15] = {SHAPE_DELTA, OP_INCR, true, false},
+    [0x16] = {SHAPE_DELTA, OP_DECR, true, false},
+    [0x17] = {SHAPE_BARE, OP_QUIT, true, false},
+    [0x18] = {SHAPE_FLUSH, OP_FLUSH, true, false},
+    [0x19] = {SHAPE_APPEND, OP_APPEND, true, false},
+    [0x1a] = {SHAPE_APPEND, OP_PREPEND, true, false},
+    [0x1c] = {SHAPE_TOUCH, OP_TOUCH, false, false},
+    [0x1d] = {SHAPE_TOUCH, OP_GAT, false, false},
+    [0x1e] = {SHAPE_TOUCH, OP_GAT, true, false},
+    [0x23] = {SHAPE_TOUCH, OP_GAT, false, true},
+    [0x24] = {SHAPE_TOUCH, OP_GAT, true, true},
+};
+
+struct packet {
+    const char *bytes;
+    const struct opcode *opcode;
+    uint16_t key_length;
+    uint8_t extras_length;
+    uint32_t body_length;
+    uint32_t value_length;
+};
+
+/* The lengths are valid once check_lengths() has been content with them. */
+static struct packet read_header(const char *bytes) {
+    struct packet packet = {
+        .bytes = bytes,
+        .opcode = &opcodes[(unsigned char)bytes[1]],
+        .key_length = binary_load16(bytes + 2),
+        .extras_length = (uint8_t)bytes[4],
+        .body_length = binary_load32(bytes + 8),
+    };
+    packet.value_length = packet.body_length - packet.key_length - packet.extras_length;
+    return packet;
+}
+
+/* What memcached answers before it looks at the opcode; after each of these it closes. */
+static enum proto_error check_lengths(const struct packet *packet) {
+    if ((uint32_t)packet->key_length + packet->extras_length > packet->body_length) {
+        return PROTO_ERROR_COMMAND;
+    }
+    if (packet->body_length > BODY_LENGTH_PLAUSIBLE_MAX || packet->key_length > KEY_LENGTH_MAX) {
+        return PROTO_ERROR_FORMAT;
+    }
+    return PROTO_ERROR_NONE;
+}
+
+static bool shape_fits(const struct packet *packet) {
+    bool key = packet->key_length > 0;
+    bool value = packet->value_length > 0;
+    unsigned extras = packet->extras_length;
+    switch ((enum shape)packet->opcode->shape) {
+    case SHAPE_UNKNOWN:
+        return false;
+    case SHAPE_BARE:
+        return extras == 0 && !key && !value;
+    case SHAPE_KEY:
+        return extras == 0 && key && !value;
+    case SHAPE_STAT:
+        return extras == 0 && !value;
+    case SHAPE_FLUSH:
+        return (extras == 0 || extras == 4) && !key && !value;
+    case SHAPE_TOUCH:
+        return extras == 4 && key && !value;
+    case SHAPE_DELTA:
+        return extras == 20 && key && !value;
+    case SHAPE_STORE:
+        return extras == 8 && key;
+    case SHAPE_APPEND:
+        return extras == 0 && key;
+    }
+    return false;
+}
+
+/* What the header alone says. */
+static void fill(struct request *request, const struct packet *packet) {
+    *request = (struct request){
+        .op = packet->opcode->op,
+        .protocol = PROTOCOL_BINARY,
+        .opcode = (uint8_t)packet->bytes[1],
+        .quiet = packet->opcode->quiet,
+        .return_key = packet->opcode->return_key,
+        .closes = packet->opcode->op == OP_QUIT,
+    };
+    memcpy(&request->opaque, packet->bytes + 12, sizeof(request->opaque));
+}
+
+static enum parse_status refuse(struct request *request, const struct packet *packet,
+                                enum proto_error error, bool closes, size_t *used) {
+    fill(request, packet);
+    request->op = OP_ERROR;
+    request->error = (uint8_t)error;
+    request->closes = closes;
+    *used = BINARY_HEADER_LENGTH;
+    return PARSE_REQUEST;
+}
+
+static void fill_key(struct request *request, const struct packet *packet) {
+    request->key = packet->bytes + BINARY_HEADER_LENGTH + packet->extras_length;
+    request->key_length = packet->key_length;
+}
+
+/* A CAS other than 0 is a condition, where there is something to compare it with. As in memcached,
+ * it turns an add or replace into a set on that condition. */
+static void fill_cas(struct request *request, const struct packet *packet) {
+    request->cas = binary_load64(packet->bytes + 16);
+    request->compare_cas = request->cas != 0;
+    if (request->compare_cas && packet->opcode->shape == SHAPE_STORE) {
+        request->op = OP_SET;
+    }
+}
+
+static void fill_extras(struct request *request, const struct packet *packet) {
+    const char *extras = packet->bytes + BINARY_HEADER_LENGTH;
+    switch ((enum shape)packet->opcode->shape) {
+    case SHAPE_FLUSH:
+        request->exptime = packet->extras_length == 4 ? binary_load32(extras) : 0;
+        return;
+    case SHAPE_TOUCH:
+        request->exptime = binary_load32(extras);
+        return;
+    case SHAPE_DELTA:
+        request->delta = binary_load64(extras);
+        request->initial = binary_load64(extras + 8);
+        request->exptime = binary_load32(extras + 16);
+        request->create = request->exptime != EXPTIME_DONT_CREATE;
+        return;
+    case SHAPE_STORE:
+        request->client_flags = binary_load32(extras);
+        request->exptime = binary_load32(extras + 4);
+        return;
+    case SHAPE_UNKNOWN:
+    case SHAPE_BARE:
+    case SHAPE_KEY:
+    case SHAPE_STAT:
+    case SHAPE_APPEND:
+        return;
+    }
+}
+
+static bool op_compares_cas(enum op op) {
+    return op_has_key(op) && op != OP_GET && op != OP_TOUCH && op != OP_GAT;
+}
+
+/* The whole packet is here. */
+static enum parse_status take_packet(struct request *request, const struct packet *packet,
+                                     size_t *used) {
+    fill(request, packet);
+    fill_key(request, packet);
+    fill_extras(request, packet);
+    if (op_compares_cas((enum op)request->op)) {
+        fill_cas(request, packet);
+    }
+    request->value = request->key + request->key_length;
+    request->value_length = packet->value_length;
+    *used = BINARY_HEADER_LENGTH + packet->body_length;
+    return PARSE_REQUEST;
+}
+
+/* Answers with an error once the key is here and swallows the value when it comes. Only a set drops
+ * the old value of its key, as in text. */
+static enum parse_status refuse_value(struct parser *parser, const struct packet *packet,
+                                      size_t length, enum proto_error error,
+                                      struct request *request, size_t *used) {
+    size_t front = (size_t)BINARY_HEADER_LENGTH + packet->extras_length + packet->key_length;
+    if (length < front) {
+        return parse_more(parser, front);
+    }
+    refuse(request, packet, error, false, used);
+    if (packet->opcode->op == OP_SET) {
+        request->op = OP_REJECT;
+        fill_key(request, packet);
+    }
+    *used = front;
+    parser->skip = packet->value_length;
+    return PARSE_REQUEST;
+}
+
+static enum proto_error check_value(const struct parser *parser, const struct packet *packet) {
+    if (packet->value_length > parser->value_length_max) {
+        return PROTO_ERROR_TOO_LARGE;
+    }
+    return parser->no_memory ? PROTO_ERROR_NO_MEMORY : PROTO_ERROR_NONE;
+}
+
+static enum parse_status parse_packet(struct parser *parser, const struct packet *packet,
+                                      size_t length, struct request *request, size_t *used) {
+    if (packet->opcode->shape == SHAPE_UNKNOWN) {
+        parser->skip = packet->body_length;
+        return refuse(request, packet, PROTO_ERROR_COMMAND, false, used);
+    }
+    if (!shape_fits(packet)) {
+        return refuse(request, packet, PROTO_ERROR_FORMAT, true, used);
+    }
+    if (packet->opcode->shape == SHAPE_STORE || packet->opcode->shape == SHAPE_APPEND) {
+        enum proto_error error = check_value(parser, packet);
+        if (error != PROTO_ERROR_NONE) {
+            return refuse_value(parser, packet, length, error, request, used);
+        }
+    }
+    if (length < BINARY_HEADER_LENGTH + (size_t)packet->body_length) {
+        return parse_more(parser, BINARY_HEADER_LENGTH + (size_t)packet->body_length);
+    }
+    return take_packet(request, packet, used);
+}
+
+enum parse_status binary_parse(struct parser *parser, const char *bytes, size_t length,
+                               struct request *request, size_t *used) {
+    if ((unsigned char)bytes[0] != BINARY_REQUEST_MAGIC) {
+        return PARSE_CLOSE;
+    }
+    if (length < BINARY_HEADER_LENGTH) {
+        return parse_more(parser, BINARY_HEADER_LENGTH);
+    }
+    struct packet packet = read_header(bytes);
+    enum proto_error error = check_lengths(&packet);
+    if (error != PROTO_ERROR_NONE) {
+        return refuse(request, &packet, error, true, used);
+    }
+    return parse_packet(parser, &packet, length, request, used);
+}

@@ -1,0 +1,20 @@
+/* What the parsers of the protocols share. Private to proto/. */
+#ifndef PROTO_PARSER_H
+#define PROTO_PARSER_H
+
+#include "proto/proto.h"
+
+/* Each takes the next request of its protocol from bytes[0..length), length > 0, as parser_next()
+ * does; *used is 0 on entry. */
+enum parse_status text_parse(struct parser *parser, const char *bytes, size_t length,
+                             struct request *request, size_t *used);
+enum parse_status binary_parse(struct parser *parser, const char *bytes, size_t length,
+                               struct request *request, size_t *used);
+
+/* Says that the parser can't go on before there are `need` bytes behind those used. */
+static inline enum parse_status parse_more(struct parser *parser, size_t need) {
+    parser->need = need;
+    return PARSE_MORE;
+}
+
+#endif

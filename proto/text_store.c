@@ -1,0 +1,86 @@
+/* Text: set, add, replace, append, prepend and cas, which carry a value block behind their line. */
+#include "proto/number.h"
+#include "proto/text.h"
+
+#define VALUE_END_LENGTH 2 /* \r\n */
+
+/* A length beyond this is taken for a mistake of the line, so that nothing is swallowed. */
+#define VALUE_LENGTH_PLAUSIBLE_MAX (INT32_MAX - VALUE_END_LENGTH)
+
+/* <key> <flags> <exptime> <bytes> [<cas>] [noreply]. False when a field other than the length is
+ * malformed; *length_ok tells of that one. */
+static bool parse_fields(const struct text_command *command, struct text_line *line,
+                         struct request *request, bool *length_ok) {
+    struct text_word key = text_take_word(line);
+    struct text_word flags = text_take_word(line);
+    struct text_word exptime = text_take_word(line);
+    struct text_word length = text_take_word(line);
+    *request = (struct request){
+        .op = command->op,
+        .protocol = PROTOCOL_TEXT,
+        .quiet = text_line_is_quiet(line),
+        .compare_cas = command->cas,
+        .key_length = (uint16_t)key.length,
+        .key = key.start,
+    };
+    *length_ok = number_parse_u32(length.start, length.length, &request->value_length) &&
+                 request->value_length <= VALUE_LENGTH_PLAUSIBLE_MAX;
+    bool ok = text_key_fits(key) &&
+              number_parse_u32(flags.start, flags.length, &request->client_flags) &&
+              number_parse_i64(exptime.start, exptime.length, &request->exptime);
+    if (ok && command->cas) {
+        struct text_word cas = text_take_word(line);
+        ok = number_parse_u64(cas.start, cas.length, &request->cas);
+    }
+    return ok;
+}
+
+/* Answers with an error now and swallows the value when it comes. Only a refused set drops the old
+ * value of its key: what a failed set leaves behind would be stale, the others say that they change
+ * something that is there. */
+static enum parse_status refuse(struct parser *parser, struct request *request,
+                                enum proto_error error) {
+    bool drops = request->op == OP_SET && !request->compare_cas && error != PROTO_ERROR_FORMAT;
+    parser->skip = (uint64_t)request->value_length + VALUE_END_LENGTH;
+    request->op = drops ? OP_REJECT : OP_ERROR;
+    request->error = (uint8_t)error;
+    return PARSE_REQUEST;
+}
+
+/* The header is parsed anew once the value is here: that is cheaper than keeping it. */
+static enum parse_status wait_for_value(struct parser *parser, const struct text_line *line,
+                                        size_t block_length, size_t *used) {
+    size_t header_length = *used;
+    parser->scanned = (uint32_t)(line->newline - line->start);
+    *used = 0;
+    return parse_more(parser, header_length + block_length);
+}
+
+enum parse_status text_parse_store(struct parser *parser, const struct text_command *command,
+                                   struct text_line *line, struct request *request, size_t *used) {
+    bool length_ok;
+    bool fields_ok = parse_fields(command, line, request, &length_ok);
+    if (!length_ok) {
+        return text_line_error(line, request, PROTO_ERROR_FORMAT);
+    }
+    if (!fields_ok) {
+        return refuse(parser, request, PROTO_ERROR_FORMAT);
+    }
+    if (request->value_length > parser->value_length_max) {
+        return refuse(parser, request, PROTO_ERROR_TOO_LARGE);
+    }
+    if (parser->no_memory) {
+        return refuse(parser, request, PROTO_ERROR_NO_MEMORY);
+    }
+    size_t block_length = (size_t)request->value_length + VALUE_END_LENGTH;
+    if (line->after_next < block_length) {
+        return wait_for_value(parser, line, block_length, used);
+    }
+    *used += block_length;
+    request->value = line->next;
+    if (memcmp(line->next + request->value_length, "\r\n", VALUE_END_LENGTH) != 0) {
+        request->op = OP_ERROR;
+        request->error = PROTO_ERROR_DATA_CHUNK;
+    }
+    return PARSE_REQUEST;
+}
