@@ -1,0 +1,125 @@
+/* Checks of a whole store, for tests: they walk everything. */
+#include "store/internal.h"
+
+void store_check_memory(const struct store *store) {
+    assert(store_memory_bytes(store) <= store->config.memory_bytes);
+    assert(store->log.warm_count <= SEGMENTS_WARM_MAX);
+}
+
+/* What the segments hold, added up. */
+struct sums {
+    uint64_t linked;
+    uint64_t items; /* without the flushed ones */
+    uint64_t item_bytes;
+};
+
+static void check_segment(const struct store *store, uint32_t number, struct sums *sums) {
+    const struct segment_log *log = &store->log;
+    const struct segment *segment = &log->segments[number];
+    uint64_t at = segment_first(log, number);
+    uint64_t end = at + segment->used_bytes / ITEM_ALIGN;
+    uint64_t live_bytes = 0;
+    while (at < end) {
+        const struct item *item = segment_item(log, at);
+        if (item->bits & ITEM_LINKED) {
+            assert(index_find_location(&store->index, item->hash, at).primary != NULL);
+            bool flushed = store_is_flushed(store, at);
+            live_bytes += item_bytes(item);
+            sums->linked++;
+            sums->items += !flushed;
+            sums->item_bytes += flushed ? 0 : item_bytes(item);
+        }
+        at += item_bytes(item) / ITEM_ALIGN;
+    }
+    assert(at == end);
+    assert(live_bytes == segment->live_bytes);
+    assert(number == log->open || live_bytes != 0 || segment->pins != 0);
+}
+
+static struct sums check_segments(const struct store *store) {
+    const struct segment_log *log = &store->log;
+    struct sums sums = {0};
+    uint32_t count = 0;
+    uint32_t older = 0;
+    for (uint32_t number = log->oldest; number != 0; number = log->segments[number].newer) {
+        const struct segment *segment = &log->segments[number];
+        assert(segment->in_use && segment->pins == 0);
+        assert(segment->older == older);
+        assert(older == 0 || log->segments[older].sequence < segment->sequence);
+        assert(segment->used_bytes <= log->segment_bytes);
+        check_segment(store, number, &sums);
+        older = number;
+        count++;
+    }
+    assert(log->newest == older);
+    assert(log->open == 0 || log->open == older);
+    assert(count == log->segments_used);
+    return sums;
+}
+
+static void check_free_segments(const struct store *store) {
+    const struct segment_log *log = &store->log;
+    uint32_t warm = 0;
+    uint32_t cold = 0;
+    for (uint32_t number = log->warm; number != 0; number = log->segments[number].newer)
+        warm += !log->segments[number].in_use;
+    for (uint32_t number = log->cold; number != 0; number = log->segments[number].newer)
+        cold += !log->segments[number].in_use;
+    assert(warm == log->warm_count);
+    assert(log->segments_used + warm + cold == log->touched);
+}
+
+/* The entries of one bucket, which must belong to its chain. */
+static uint32_t check_bucket(const struct store *store, const struct index_bucket *primary,
+                             const struct index_bucket *bucket) {
+    uint32_t filled = 0;
+    while (filled < INDEX_SLOTS && bucket->slots[filled] != 0) {
+        uint64_t slot = bucket->slots[filled++];
+        const struct item *item = segment_item(&store->log, index_location(slot));
+        uint32_t number = segment_of(&store->log, index_location(slot));
+        assert(store->log.segments[number].in_use);
+        assert(item->bits & ITEM_LINKED);
+        assert(index_primary(&store->index, item->hash) == primary);
+        assert(bucket == primary || (primary->filter & index_filter_bit(slot >> INDEX_TAG_SHIFT)));
+    }
+    for (uint32_t i = filled; i < INDEX_SLOTS; i++)
+        assert(bucket->slots[i] == 0);
+    return filled;
+}
+
+static uint64_t check_chain(const struct store *store, const struct index_bucket *primary,
+                            uint32_t *overflows) {
+    const struct index *index = &store->index;
+    uint64_t entries = check_bucket(store, primary, primary);
+    const struct index_bucket *first = index_next(index, primary);
+    assert(first == NULL || entries == INDEX_SLOTS);
+    for (const struct index_bucket *b = first; b != NULL; b = index_next(index, b)) {
+        uint32_t filled = check_bucket(store, primary, b);
+        assert(filled == INDEX_SLOTS || (b == first && filled != 0));
+        entries += filled;
+        (*overflows)++;
+    }
+    return entries;
+}
+
+static void check_index(const struct store *store) {
+    const struct index *index = &store->index;
+    uint64_t entries = 0;
+    uint32_t overflows = 0;
+    for (uint32_t i = 0; i < index->primary.count; i++)
+        entries += check_chain(store, &index->primary.buckets[i], &overflows);
+    assert(entries == index->entries);
+    assert(overflows == index->overflow.count);
+    assert(index->primary.count - 1 <= index->mask);
+    assert(index->primary.count - 1 > index->mask >> 1);
+}
+
+void store_check(const struct store *store) {
+    store_check_memory(store);
+    check_free_segments(store);
+    struct sums sums = check_segments(store);
+    assert(sums.linked == store->index.entries);
+    assert(sums.items == store->items);
+    assert(sums.item_bytes == store->item_bytes);
+    check_index(store);
+}

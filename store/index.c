@@ -1,0 +1,234 @@
+#include "store/index.h"
+
+#include "store/pages.h"
+
+#include <assert.h>
+#include <errno.h>
+
+/* Entries per primary bucket, in halves. The gap keeps it from splitting and merging in turns. */
+#define INDEX_GROW_ABOVE_HALVES 11
+#define INDEX_SHRINK_BELOW_HALVES 10
+
+/* Values of previous: a primary bucket's number, an overflow bucket's with this bit, the anchor. */
+#define INDEX_OVERFLOW_BIT ((uint32_t)1 << 31)
+#define INDEX_ANCHOR (INDEX_OVERFLOW_BIT - 1)
+#define INDEX_PRIMARIES_MAX (INDEX_OVERFLOW_BIT - 2)
+
+/* Counts what the range touches; gives back what it no longer does, but for one page, so that a
+ * count that moves to and fro costs no system calls. */
+static void index_range_resize(struct index *index, struct index_range *range, uint32_t count) {
+    size_t page = index->page_bytes;
+    size_t bytes = pages_round_up((size_t)count * sizeof(struct index_bucket), page);
+    assert(bytes <= index->range_bytes);
+    range->count = count;
+    if (bytes > range->resident_bytes)
+        range->resident_bytes = bytes;
+    if (range->resident_bytes > bytes + page) {
+        pages_release((char *)range->buckets + bytes + page, range->resident_bytes - bytes - page);
+        range->resident_bytes = bytes + page;
+    }
+}
+
+int index_init(struct index *index, const char *items, size_t range_bytes, size_t page_bytes) {
+    *index = (struct index){.items = items, .page_bytes = page_bytes};
+    index->range_bytes = pages_round_up(range_bytes, page_bytes);
+    index->primary.buckets = pages_reserve(index->range_bytes);
+    if (index->primary.buckets == NULL)
+        return -ENOMEM;
+    index->overflow.buckets = pages_reserve(index->range_bytes);
+    if (index->overflow.buckets == NULL) {
+        pages_free(index->primary.buckets, index->range_bytes);
+        return -ENOMEM;
+    }
+    index_range_resize(index, &index->primary, INDEX_PRIMARIES_MIN);
+    index->mask = INDEX_PRIMARIES_MIN - 1;
+    return 0;
+}
+
+void index_finish(struct index *index) {
+    pages_free(index->overflow.buckets, index->range_bytes);
+    pages_free(index->primary.buckets, index->range_bytes);
+}
+
+static uint32_t index_filled(const struct index_bucket *bucket) {
+    uint32_t filled = 0;
+    while (filled < INDEX_SLOTS && bucket->slots[filled] != 0)
+        filled++;
+    return filled;
+}
+
+/* The bucket that `previous` stands for. */
+static struct index_bucket *index_named(struct index *index, uint32_t name) {
+    if (name == INDEX_ANCHOR)
+        return &index->anchor;
+    if (name & INDEX_OVERFLOW_BIT)
+        return &index->overflow.buckets[name & ~INDEX_OVERFLOW_BIT];
+    return &index->primary.buckets[name];
+}
+
+static uint32_t index_name_primary(const struct index *index, const struct index_bucket *bucket) {
+    return bucket == &index->anchor ? INDEX_ANCHOR : (uint32_t)(bucket - index->primary.buckets);
+}
+
+/* Puts a new, empty overflow bucket next to the primary one. */
+static struct index_bucket *index_overflow_add(struct index *index, struct index_bucket *primary) {
+    uint32_t number = index->overflow.count;
+    index_range_resize(index, &index->overflow, number + 1);
+    struct index_bucket *added = &index->overflow.buckets[number];
+    *added = (struct index_bucket){.next = primary->next};
+    added->previous = index_name_primary(index, primary);
+    if (added->next != 0)
+        index_next(index, added)->previous = number | INDEX_OVERFLOW_BIT;
+    primary->next = number + 1;
+    return added;
+}
+
+/* The last overflow bucket moves into the hole, and both who name it learn its new number. */
+static void index_overflow_fill(struct index *index, uint32_t hole) {
+    uint32_t last = index->overflow.count - 1;
+    if (hole != last) {
+        struct index_bucket *moved = &index->overflow.buckets[hole];
+        *moved = index->overflow.buckets[last];
+        index_named(index, moved->previous)->next = hole + 1;
+        if (moved->next != 0)
+            index_next(index, moved)->previous = hole | INDEX_OVERFLOW_BIT;
+    }
+    index_range_resize(index, &index->overflow, last);
+}
+
+/* Takes the first overflow bucket, which has become empty, out of the chain. */
+static void index_overflow_drop(struct index *index, struct index_bucket *primary) {
+    uint32_t number = primary->next - 1;
+    primary->next = index->overflow.buckets[number].next;
+    if (primary->next != 0)
+        index_next(index, primary)->previous = index_name_primary(index, primary);
+    index_overflow_fill(index, number);
+}
+
+/* Tags that have left the chain leave the filter here, where it costs no other cache line. */
+static void index_filter_refresh(const struct index *index, struct index_bucket *primary) {
+    const struct index_bucket *first = index_next(index, primary);
+    if (first == NULL) {
+        primary->filter = 0;
+    } else if (first->next == 0) {
+        primary->filter = 0;
+        for (uint32_t i = 0; i < INDEX_SLOTS && first->slots[i] != 0; i++)
+            primary->filter |= index_filter_bit(first->slots[i] >> INDEX_TAG_SHIFT);
+    }
+}
+
+static void index_put(struct index *index, struct index_bucket *primary, uint64_t slot) {
+    uint32_t filled = index_filled(primary);
+    if (filled < INDEX_SLOTS) {
+        primary->slots[filled] = slot;
+        return;
+    }
+    struct index_bucket *first = index_next(index, primary);
+    filled = first == NULL ? INDEX_SLOTS : index_filled(first);
+    if (filled == INDEX_SLOTS) {
+        first = index_overflow_add(index, primary);
+        filled = 0;
+    }
+    first->slots[filled] = slot;
+    primary->filter |= index_filter_bit(slot >> INDEX_TAG_SHIFT);
+}
+
+/* Takes out the entry that can go without leaving a hole; 0 when there is none. */
+static uint64_t index_pop(struct index *index, struct index_bucket *primary) {
+    struct index_bucket *first = index_next(index, primary);
+    struct index_bucket *bucket = first == NULL ? primary : first;
+    uint32_t filled = index_filled(bucket);
+    if (filled == 0)
+        return 0;
+    uint64_t slot = bucket->slots[filled - 1];
+    bucket->slots[filled - 1] = 0;
+    if (first != NULL && filled == 1)
+        index_overflow_drop(index, primary);
+    return slot;
+}
+
+void index_insert(struct index *index, uint64_t hash, uint64_t location) {
+    assert(location != 0 && location <= INDEX_LOCATION_MASK);
+    index_put(index, index_primary(index, (uint32_t)hash),
+              index_tag(hash) << INDEX_TAG_SHIFT | location);
+    index->entries++;
+}
+
+void index_remove(struct index *index, struct index_ref ref) {
+    uint64_t *hole = &ref.bucket->slots[ref.slot];
+    assert(*hole != 0);
+    const struct index_bucket *first = index_next(index, ref.primary);
+    const struct index_bucket *giver = first == NULL ? ref.primary : first;
+    /* Read before popping: the pop may move the bucket that has the hole. */
+    uint64_t filler = giver->slots[index_filled(giver) - 1];
+    *hole = filler;
+    index_pop(index, ref.primary);
+    index_filter_refresh(index, ref.primary);
+    index->entries--;
+}
+
+struct index_ref index_find_location(const struct index *index, uint32_t hash, uint64_t location) {
+    struct index_ref ref = {.primary = index_primary(index, hash)};
+    for (ref.bucket = ref.primary; ref.bucket != NULL; ref.bucket = index_next(index, ref.bucket))
+        for (ref.slot = 0; ref.slot < INDEX_SLOTS; ref.slot++)
+            if (index_location(ref.bucket->slots[ref.slot]) == location)
+                return ref;
+    return (struct index_ref){0};
+}
+
+static const struct item *index_item(const struct index *index, uint64_t slot) {
+    return (const struct item *)(const void *)(index->items + index_location(slot) * ITEM_ALIGN);
+}
+
+/* Their hashes are about to be read: all these cache misses at once instead of one by one. */
+static void index_prefetch_items(const struct index *index, const struct index_bucket *bucket) {
+    for (; bucket != NULL; bucket = index_next(index, bucket))
+        for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++)
+            __builtin_prefetch(index_item(index, bucket->slots[i]));
+}
+
+/* The chain moves to the anchor as a whole and is dealt out from there. */
+static void index_to_anchor(struct index *index, struct index_bucket *primary) {
+    index->anchor = *primary;
+    *primary = (struct index_bucket){0};
+    struct index_bucket *first = index_next(index, &index->anchor);
+    if (first != NULL)
+        first->previous = INDEX_ANCHOR;
+}
+
+static void index_split(struct index *index) {
+    uint32_t added = index->primary.count;
+    if (added > index->mask)
+        index->mask = index->mask * 2 + 1;
+    struct index_bucket *source = &index->primary.buckets[added & (index->mask >> 1)];
+    index_prefetch_items(index, source);
+    index_range_resize(index, &index->primary, added + 1);
+    index->primary.buckets[added] = (struct index_bucket){0};
+    index_to_anchor(index, source);
+    uint64_t slot;
+    while ((slot = index_pop(index, &index->anchor)) != 0)
+        index_put(index, index_primary(index, index_item(index, slot)->hash), slot);
+}
+
+static void index_merge(struct index *index) {
+    uint32_t last = index->primary.count - 1;
+    struct index_bucket *from = &index->primary.buckets[last];
+    struct index_bucket *to = &index->primary.buckets[last & (index->mask >> 1)];
+    uint64_t slot;
+    while ((slot = index_pop(index, from)) != 0)
+        index_put(index, to, slot);
+    index_range_resize(index, &index->primary, last);
+    if (last - 1 == index->mask >> 1)
+        index->mask >>= 1;
+}
+
+void index_step(struct index *index) {
+    uint64_t count = index->primary.count;
+    if (index->entries * 2 > count * INDEX_GROW_ABOVE_HALVES) {
+        if (count < INDEX_PRIMARIES_MAX)
+            index_split(index);
+    } else if (index->entries * 2 < count * INDEX_SHRINK_BELOW_HALVES &&
+               count > INDEX_PRIMARIES_MIN) {
+        index_merge(index);
+    }
+}

@@ -1,0 +1,115 @@
+/* item: how one item lies in a segment. Private to the store.
+ *
+ *   0          4          8          12         16       18  19  20
+ *   +----------+----------+----------+----------+--------+---+---+
+ *   | value    | hash     | last     | CAS      | CAS    |key|bit|
+ *   | length   | 0..31    | access   | 0..31    | 32..47 |len|s  |
+ *   +----------+----------+-+--------+---+------+--------+---+---+
+ *   | expires, if present   | client flags, if present |  key bytes, value bytes, padding to 8
+ *   +-----------------------+--------------------------+---------------------------------------
+ *
+ * The hash is kept because nothing here can hash: splitting a bucket and evicting a segment start
+ * from the item and need its bucket. It makes the header 20 bytes.
+ * The long CAS (ITEM_LONG_CAS) is reserved for meta's E, which may set all 64 bits.
+ */
+#ifndef STORE_ITEM_H
+#define STORE_ITEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define ITEM_ALIGN 8u
+#define ITEM_KEY_LENGTH_MAX 250u
+#define ITEM_CAS_BITS 48
+
+enum item_bits {
+    ITEM_EXPIRES = 1 << 0,
+    ITEM_CLIENT_FLAGS = 1 << 1,
+    ITEM_BINARY_KEY = 1 << 2, /* reserved, as the next two, for the meta protocol */
+    ITEM_STALE = 1 << 3,
+    ITEM_TOKEN_SENT = 1 << 4,
+    ITEM_FETCHED = 1 << 5,
+    ITEM_LONG_CAS = 1 << 6, /* reserved */
+    ITEM_LINKED = 1 << 7,   /* an index entry names it; without it the bytes are dead */
+};
+
+/* The bits that change where the key and the value lie. */
+#define ITEM_SHAPE (ITEM_EXPIRES | ITEM_CLIENT_FLAGS | ITEM_LONG_CAS)
+
+struct item {
+    uint32_t value_length;
+    uint32_t hash;
+    uint32_t access;
+    uint32_t cas_low;
+    uint16_t cas_high;
+    uint8_t key_length;
+    uint8_t bits;
+    char body[];
+};
+
+_Static_assert(offsetof(struct item, body) == 20, "the picture above");
+
+/* Bytes of the optional fields. */
+static inline uint32_t item_optional_bytes(uint8_t bits) {
+    return ((bits & ITEM_EXPIRES) ? 4u : 0u) + ((bits & ITEM_CLIENT_FLAGS) ? 4u : 0u);
+}
+
+static inline uint64_t item_bytes_of(uint8_t bits, uint32_t key_length, uint32_t value_length) {
+    uint64_t bytes = offsetof(struct item, body) + item_optional_bytes(bits) +
+                     (uint64_t)key_length + value_length;
+    return (bytes + ITEM_ALIGN - 1) & ~(uint64_t)(ITEM_ALIGN - 1);
+}
+
+/* The bytes it takes in its segment. */
+static inline uint32_t item_bytes(const struct item *item) {
+    return (uint32_t)item_bytes_of(item->bits, item->key_length, item->value_length);
+}
+
+static inline char *item_key(struct item *item) {
+    return item->body + item_optional_bytes(item->bits);
+}
+
+static inline char *item_value(struct item *item) {
+    return item_key(item) + item->key_length;
+}
+
+static inline uint64_t item_cas(const struct item *item) {
+    return (uint64_t)item->cas_high << 32 | item->cas_low;
+}
+
+static inline void item_set_cas(struct item *item, uint64_t cas) {
+    item->cas_low = (uint32_t)cas;
+    item->cas_high = (uint16_t)(cas >> 32);
+}
+
+static inline uint32_t item_expires(const struct item *item) {
+    uint32_t expires = 0;
+    if (item->bits & ITEM_EXPIRES)
+        memcpy(&expires, item->body, sizeof(expires));
+    return expires;
+}
+
+static inline void item_set_expires(struct item *item, uint32_t expires) {
+    if (item->bits & ITEM_EXPIRES)
+        memcpy(item->body, &expires, sizeof(expires));
+}
+
+static inline uint32_t item_client_flags(const struct item *item) {
+    uint32_t flags = 0;
+    if (item->bits & ITEM_CLIENT_FLAGS)
+        memcpy(&flags, item->body + item_optional_bytes(item->bits & ITEM_EXPIRES), sizeof(flags));
+    return flags;
+}
+
+static inline void item_set_client_flags(struct item *item, uint32_t flags) {
+    if (item->bits & ITEM_CLIENT_FLAGS)
+        memcpy(item->body + item_optional_bytes(item->bits & ITEM_EXPIRES), &flags, sizeof(flags));
+}
+
+static inline bool item_has_key(struct item *item, const char *key, uint32_t key_length) {
+    return item->key_length == key_length && memcmp(item_key(item), key, key_length) == 0;
+}
+
+#endif

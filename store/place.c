@@ -1,0 +1,85 @@
+/* Where new items go. */
+#include "store/internal.h"
+
+uint8_t store_shape(uint32_t client_flags, uint32_t expires) {
+    return (uint8_t)((expires != 0 ? ITEM_EXPIRES : 0) |
+                     (client_flags != 0 ? ITEM_CLIENT_FLAGS : 0));
+}
+
+/* Counted with every optional field, so that touch can always add one. */
+bool store_is_too_large(const struct store *store, uint32_t key_length, uint64_t value_length) {
+    return value_length > store_value_length_max(store, key_length);
+}
+
+uint32_t store_value_length_max(const struct store *store, uint32_t key_length) {
+    assert(key_length >= 1 && key_length <= ITEM_KEY_LENGTH_MAX);
+    size_t max = store->config.item_bytes_max;
+    if (max > store->log.segment_bytes)
+        max = store->log.segment_bytes;
+    size_t without_value = offsetof(struct item, body) +
+                           item_optional_bytes(ITEM_EXPIRES | ITEM_CLIENT_FLAGS) + key_length;
+    return max > without_value ? (uint32_t)(max - without_value) : 0;
+}
+
+uint32_t store_draft_bytes(const struct store_draft *draft) {
+    return (uint32_t)item_bytes_of(draft->bits, draft->key->length, draft->value_length);
+}
+
+bool store_fits_in_place(const struct store *store, const struct store_found *found,
+                         const struct store_draft *draft) {
+    if (found->item == NULL)
+        return false;
+    const struct segment *segment = &store->log.segments[segment_of(&store->log, found->location)];
+    return (found->item->bits & ITEM_SHAPE) == (draft->bits & ITEM_SHAPE) &&
+           item_bytes(found->item) == store_draft_bytes(draft) && segment->pins == 0;
+}
+
+/* Makes room without losing the item found: the oldest segment may be its own. Evictions move
+ * index entries, so its entry is looked up anew. */
+static bool room_beside(struct store *store, uint32_t bytes, struct store_found *found) {
+    if (segment_has_room(&store->log, bytes))
+        return true;
+    if (found->item == NULL)
+        return store_room_for_item(store, bytes);
+    uint32_t source = segment_of(&store->log, found->location);
+    segment_pin(&store->log, source);
+    bool done = store_room_for_item(store, bytes);
+    segment_unpin(&store->log, source);
+    found->ref = index_find_location(&store->index, found->item->hash, found->location);
+    assert(found->ref.primary != NULL);
+    return done;
+}
+
+struct item *store_allocate(struct store *store, const struct store_draft *draft,
+                            struct store_found *found, uint64_t *location) {
+    uint32_t bytes = store_draft_bytes(draft);
+    if (!room_beside(store, bytes, found))
+        return NULL;
+    *location = segment_append(&store->log, bytes);
+    struct item *item = segment_item(&store->log, *location);
+    item->value_length = draft->value_length;
+    item->hash = (uint32_t)draft->key->hash;
+    item->access = store->now;
+    item->key_length = (uint8_t)draft->key->length;
+    item->bits = draft->bits;
+    item_set_expires(item, draft->expires);
+    item_set_client_flags(item, draft->client_flags);
+    memcpy(item_key(item), draft->key->bytes, draft->key->length);
+    return item;
+}
+
+void store_link(struct store *store, const struct store_key *key, const struct store_found *found,
+                struct item *item, uint64_t location) {
+    item->bits |= ITEM_LINKED;
+    store->items++;
+    store->item_bytes += item_bytes(item);
+    if (found->item == NULL) {
+        index_insert(&store->index, key->hash, location);
+        return;
+    }
+    index_move(found->ref, location);
+    found->item->bits &= (uint8_t)~ITEM_LINKED;
+    store->items--;
+    store->item_bytes -= item_bytes(found->item);
+    segment_release(&store->log, found->location, item_bytes(found->item));
+}

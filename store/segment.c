@@ -1,0 +1,160 @@
+#include "store/segment.h"
+
+#include "store/pages.h"
+
+#include <errno.h>
+
+static size_t segment_bytes_for(size_t memory_bytes) {
+    size_t bytes = SEGMENT_BYTES_MIN;
+    while (bytes < SEGMENT_BYTES_MAX && bytes * 2 <= memory_bytes / SEGMENTS_PER_MEMORY)
+        bytes *= 2;
+    return bytes;
+}
+
+int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t page_bytes) {
+    *log = (struct segment_log){.segment_bytes = segment_bytes_for(memory_bytes)};
+    log->unit_shift = (uint32_t)__builtin_ctzll(log->segment_bytes / ITEM_ALIGN);
+    log->segments_max = (uint32_t)(memory_bytes / log->segment_bytes);
+    log->sequence_next = 1;
+    size_t headers = ((size_t)log->segments_max + 1) * sizeof(struct segment);
+    log->headers_bytes = pages_round_up(headers, page_bytes);
+    log->segments = pages_reserve(log->headers_bytes);
+    if (log->segments == NULL)
+        return -ENOMEM;
+    log->base = pages_reserve(((size_t)log->segments_max + 1) * log->segment_bytes);
+    if (log->base == NULL) {
+        pages_free(log->segments, log->headers_bytes);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void segment_log_finish(struct segment_log *log) {
+    pages_free(log->base, ((size_t)log->segments_max + 1) * log->segment_bytes);
+    pages_free(log->segments, log->headers_bytes);
+}
+
+static char *segment_address(const struct segment_log *log, uint32_t number) {
+    return log->base + (size_t)number * log->segment_bytes;
+}
+
+uint32_t segment_take_warm(struct segment_log *log) {
+    uint32_t number = log->warm;
+    if (number != 0) {
+        log->warm = log->segments[number].newer;
+        log->warm_count--;
+    }
+    return number;
+}
+
+uint32_t segment_take_cold(struct segment_log *log) {
+    uint32_t number = log->cold;
+    if (number != 0)
+        log->cold = log->segments[number].newer;
+    else if (log->touched < log->segments_max)
+        number = ++log->touched;
+    return number;
+}
+
+bool segment_cool(struct segment_log *log) {
+    uint32_t number = segment_take_warm(log);
+    if (number == 0)
+        return false;
+    pages_release(segment_address(log, number), log->segment_bytes);
+    log->segments[number].newer = log->cold;
+    log->cold = number;
+    return true;
+}
+
+void segment_open(struct segment_log *log, uint32_t number) {
+    assert(log->open == 0);
+    assert(number >= 1 && number <= log->segments_max);
+    struct segment *segment = &log->segments[number];
+    assert(!segment->in_use);
+    *segment = (struct segment){
+        .sequence = log->sequence_next++, .older = log->newest, .newer = 0, .in_use = 1};
+    if (log->newest != 0)
+        log->segments[log->newest].newer = number;
+    else
+        log->oldest = number;
+    log->newest = number;
+    log->open = number;
+    log->segments_used++;
+}
+
+static void segment_unqueue(struct segment_log *log, struct segment *segment) {
+    if (segment->older != 0)
+        log->segments[segment->older].newer = segment->newer;
+    else
+        log->oldest = segment->newer;
+    if (segment->newer != 0)
+        log->segments[segment->newer].older = segment->older;
+    else
+        log->newest = segment->older;
+}
+
+static void segment_free(struct segment_log *log, uint32_t number) {
+    struct segment *segment = &log->segments[number];
+    segment_unqueue(log, segment);
+    *segment = (struct segment){.newer = log->warm};
+    log->warm = number;
+    log->warm_count++;
+    log->segments_used--;
+    if (log->warm_count > SEGMENTS_WARM_MAX)
+        segment_cool(log);
+}
+
+/* The open segment starts anew instead of leaving the queue. */
+static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
+    struct segment *segment = &log->segments[number];
+    if (segment->live_bytes != 0 || segment->pins != 0)
+        return;
+    if (number == log->open)
+        segment->used_bytes = 0;
+    else
+        segment_free(log, number);
+}
+
+void segment_seal(struct segment_log *log) {
+    uint32_t number = log->open;
+    log->open = 0;
+    if (number != 0)
+        segment_free_if_dead(log, number);
+}
+
+uint64_t segment_append(struct segment_log *log, uint32_t bytes) {
+    assert(bytes % ITEM_ALIGN == 0);
+    assert(segment_has_room(log, bytes));
+    struct segment *segment = &log->segments[log->open];
+    uint64_t location = segment_first(log, log->open) + segment->used_bytes / ITEM_ALIGN;
+    segment->used_bytes += bytes;
+    segment->live_bytes += bytes;
+    return location;
+}
+
+void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes) {
+    uint32_t number = segment_of(log, location);
+    struct segment *segment = &log->segments[number];
+    assert(segment->in_use);
+    assert(segment->live_bytes >= bytes);
+    segment->live_bytes -= bytes;
+    segment_free_if_dead(log, number);
+}
+
+void segment_pin(struct segment_log *log, uint32_t number) {
+    assert(log->segments[number].in_use);
+    log->segments[number].pins++;
+}
+
+void segment_unpin(struct segment_log *log, uint32_t number) {
+    assert(log->segments[number].pins > 0);
+    log->segments[number].pins--;
+    segment_free_if_dead(log, number);
+}
+
+uint32_t segment_victim(const struct segment_log *log) {
+    uint32_t number = log->oldest;
+    while (number != 0 && (log->segments[number].pins != 0 || number == log->open))
+        number = log->segments[number].newer;
+    return number;
+}

@@ -1,0 +1,108 @@
+/* segment: the log that holds the items, a row of segments of one size. Private to the store.
+ *
+ *   base                                                        headers, a dense array of 32 bytes
+ *   |  0 (never used) |   1   |   2   |   3   | ...             each, so that what a look-up asks
+ *                     |items-> free|                            of a segment is in the cache
+ *
+ * A location names an item: its distance from base in units of 8 bytes. As no segment has number
+ * 0, location 0 names nothing. Segments in use stand in a queue from oldest to newest; items are
+ * appended to the open one. A segment without live items is free at once.
+ *
+ * Free segments are warm (their pages are resident and count against the memory bound; a few) or
+ * cold (never touched, or given back to the kernel). Who may take a cold one is decided in room.c.
+ */
+#ifndef STORE_SEGMENT_H
+#define STORE_SEGMENT_H
+
+#include "store/item.h"
+
+#include <assert.h>
+
+#define SEGMENT_BYTES_MIN ((size_t)16 << 10)
+#define SEGMENT_BYTES_MAX ((size_t)1 << 20)
+#define SEGMENTS_PER_MEMORY 64 /* a segment is at most this part of the memory */
+#define SEGMENTS_WARM_MAX 4    /* freed segments kept resident for the next use */
+
+struct segment {
+    uint64_t sequence; /* order of opening, for the flush watermark */
+    uint32_t live_bytes;
+    uint32_t used_bytes;
+    uint32_t older; /* neighbours in the queue, 0 at its ends */
+    uint32_t newer; /* links the lists of free segments, too */
+    uint32_t pins;  /* while not 0 it is neither evicted nor freed */
+    uint32_t in_use;
+};
+
+_Static_assert(sizeof(struct segment) == 32, "two headers to a cache line");
+
+struct segment_log {
+    char *base;
+    struct segment *segments; /* by number, 1 to segments_max */
+    size_t segment_bytes;
+    size_t headers_bytes;
+    uint32_t unit_shift; /* location >> unit_shift is the segment's number */
+    uint32_t segments_max;
+    uint32_t segments_used;
+    uint32_t touched; /* numbers up to here have been used before */
+    uint32_t oldest;
+    uint32_t newest;
+    uint32_t open; /* 0: none */
+    uint32_t warm; /* heads of the lists of free segments */
+    uint32_t cold;
+    uint32_t warm_count;
+    uint64_t sequence_next;
+};
+
+/* Reserves addresses for as many segments as memory_bytes can hold. 0 or -ENOMEM; after a failure
+ * there is nothing to finish. */
+int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t page_bytes);
+void segment_log_finish(struct segment_log *log);
+
+/* A free segment, or 0. */
+uint32_t segment_take_warm(struct segment_log *log);
+uint32_t segment_take_cold(struct segment_log *log);
+
+/* Gives the pages of a warm segment back to the kernel; false when there is none. */
+bool segment_cool(struct segment_log *log);
+
+/* Makes a taken segment the open one, the newest of the queue. No segment may be open. */
+void segment_open(struct segment_log *log, uint32_t number);
+/* Nothing more is appended to the open segment, if there is one. */
+void segment_seal(struct segment_log *log);
+
+/* Appends bytes to the open segment, which must have room for them; the location. */
+uint64_t segment_append(struct segment_log *log, uint32_t bytes);
+
+/* Bytes of an item at location died. Frees the segment with its last live byte. */
+void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes);
+
+/* A pinned segment stays where it is, dead or alive, until its last pin goes. */
+void segment_pin(struct segment_log *log, uint32_t number);
+void segment_unpin(struct segment_log *log, uint32_t number);
+
+/* The oldest segment that may be evicted: not open, not pinned. 0 when there is none. */
+uint32_t segment_victim(const struct segment_log *log);
+
+static inline struct item *segment_item(const struct segment_log *log, uint64_t location) {
+    return (struct item *)(void *)(log->base + location * ITEM_ALIGN);
+}
+
+static inline uint32_t segment_of(const struct segment_log *log, uint64_t location) {
+    return (uint32_t)(location >> log->unit_shift);
+}
+
+static inline uint64_t segment_first(const struct segment_log *log, uint32_t number) {
+    return (uint64_t)number << log->unit_shift;
+}
+
+static inline bool segment_has_room(const struct segment_log *log, uint32_t bytes) {
+    return log->open != 0 &&
+           log->segments[log->open].used_bytes + (uint64_t)bytes <= log->segment_bytes;
+}
+
+/* Segments whose pages are, or may be, resident. */
+static inline size_t segment_resident_bytes(const struct segment_log *log) {
+    return ((size_t)log->segments_used + log->warm_count) * log->segment_bytes;
+}
+
+#endif

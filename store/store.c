@@ -1,0 +1,224 @@
+#include "store/internal.h"
+
+#include "store/pages.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static bool config_is_valid(const struct store_config *config) {
+    return config->memory_bytes >= STORE_MEMORY_BYTES_MIN &&
+           config->memory_bytes <= STORE_MEMORY_BYTES_MAX && config->item_bytes_max > 0 &&
+           config->shards > 0 && config->shards <= UINT16_MAX && config->shard < config->shards;
+}
+
+int store_create(struct store **result, const struct store_config *config) {
+    assert(result != NULL && config != NULL);
+    if (!config_is_valid(config))
+        return -EINVAL;
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    size_t struct_bytes = pages_round_up(sizeof(struct store), page_bytes);
+    struct store *store = pages_reserve(struct_bytes);
+    if (store == NULL)
+        return -ENOMEM;
+    store->config = *config;
+    store->page_bytes = page_bytes;
+    int error = segment_log_init(&store->log, config->memory_bytes, page_bytes);
+    if (error != 0)
+        goto error_log;
+    store->fixed_bytes = struct_bytes + store->log.headers_bytes;
+    error = index_init(&store->index, store->log.base, config->memory_bytes, page_bytes);
+    if (error != 0)
+        goto error_index;
+    *result = store;
+    return 0;
+error_index:
+    segment_log_finish(&store->log);
+error_log:
+    pages_free(store, struct_bytes);
+    return error;
+}
+
+void store_destroy(struct store *store) {
+    if (store == NULL)
+        return;
+    index_finish(&store->index);
+    segment_log_finish(&store->log);
+    pages_free(store, pages_round_up(sizeof(*store), store->page_bytes));
+}
+
+/* The open segment is closed, so that the watermark divides what came before from what comes
+ * after, even within a second. */
+static void flush_now(struct store *store) {
+    struct segment_log *log = &store->log;
+    segment_seal(log);
+    store->flush_sequence = log->sequence_next;
+    store->flush_at = 0;
+    store->items = 0;
+    store->item_bytes = 0;
+}
+
+void store_begin(struct store *store, uint32_t now) {
+    assert(now > 0);
+    store->now = now;
+    if (store->flush_at != 0 && now >= store->flush_at)
+        flush_now(store);
+}
+
+void store_flush(struct store *store, uint32_t at, uint32_t now) {
+    store_begin(store, now);
+    if (at <= now)
+        flush_now(store);
+    else
+        store->flush_at = at;
+}
+
+bool store_is_flushed(const struct store *store, uint64_t location) {
+    const struct segment_log *log = &store->log;
+    return log->segments[segment_of(log, location)].sequence < store->flush_sequence;
+}
+
+bool store_is_expired(const struct store *store, const struct item *item) {
+    uint32_t expires = item_expires(item);
+    return expires != 0 && expires <= store->now;
+}
+
+void store_unlink(struct store *store, const struct store_found *found) {
+    uint32_t bytes = item_bytes(found->item);
+    index_remove(&store->index, found->ref);
+    found->item->bits &= (uint8_t)~ITEM_LINKED;
+    if (!store_is_flushed(store, found->location)) {
+        store->items--;
+        store->item_bytes -= bytes;
+    }
+    segment_release(&store->log, found->location, bytes);
+}
+
+/* Finds an item, dead or alive. */
+static void find_linked(const struct store *store, const struct store_key *key,
+                        struct store_found *found) {
+    const struct index *index = &store->index;
+    uint64_t tag = index_tag(key->hash);
+    struct index_bucket *primary = index_primary(index, (uint32_t)key->hash);
+    struct index_bucket *bucket = primary;
+    do {
+        for (uint32_t match = index_match(bucket, tag); match != 0; match &= match - 1) {
+            uint32_t slot = (uint32_t)__builtin_ctz(match);
+            found->location = index_location(bucket->slots[slot]);
+            found->item = segment_item(&store->log, found->location);
+            found->ref = (struct index_ref){primary, bucket, slot};
+            if (item_has_key(found->item, key->bytes, key->length))
+                return;
+        }
+        if (bucket == primary && !(primary->filter & index_filter_bit(tag)))
+            break;
+        bucket = index_next(index, bucket);
+    } while (bucket != NULL);
+    found->item = NULL;
+}
+
+void store_find(struct store *store, const struct store_key *key, struct store_found *found) {
+    assert(key->length >= 1 && key->length <= ITEM_KEY_LENGTH_MAX);
+    find_linked(store, key, found);
+    if (found->item == NULL)
+        return;
+    bool flushed = store_is_flushed(store, found->location);
+    if (!flushed && !store_is_expired(store, found->item))
+        return;
+    if (!flushed) {
+        store->expired++;
+        store->expired_unfetched += !(found->item->bits & ITEM_FETCHED);
+    }
+    store_unlink(store, found);
+    found->item = NULL;
+}
+
+void store_show(struct item *item, struct store_item *shown) {
+    *shown = (struct store_item){
+        .value = item_value(item),
+        .value_length = item->value_length,
+        .client_flags = item_client_flags(item),
+        .expires = item_expires(item),
+        .cas = item_cas(item),
+    };
+}
+
+/* Writes only what changes: a get of a hot item leaves its cache line clean. */
+void store_mark_fetched(struct store *store, struct item *item) {
+    if (!(item->bits & ITEM_FETCHED))
+        item->bits |= ITEM_FETCHED;
+    if (item->access != store->now)
+        item->access = store->now;
+}
+
+/* Counts up to what the 6 bytes of an item hold, then from the start again: the token has to
+ * differ between two versions of a key, and 2^48 writes lie between equal ones. */
+uint64_t store_cas_next(struct store *store) {
+    const struct store_config *config = &store->config;
+    uint64_t cas_end = (uint64_t)1 << ITEM_CAS_BITS;
+    store->cas_counter++;
+    if (store->cas_counter >= cas_end / config->shards)
+        store->cas_counter = 1;
+    return store->cas_counter * config->shards + config->shard;
+}
+
+enum store_status store_get(struct store *store, const struct store_key *key, uint32_t now,
+                            struct store_item *item) {
+    struct store_found found;
+    store_begin(store, now);
+    store_find(store, key, &found);
+    if (found.item == NULL)
+        return STORE_NOT_FOUND;
+    store_mark_fetched(store, found.item);
+    store_show(found.item, item);
+    return STORE_OK;
+}
+
+enum store_status store_delete(struct store *store, const struct store_key *key, bool compare_cas,
+                               uint64_t cas, uint32_t now) {
+    struct store_found found;
+    store_begin(store, now);
+    store_tend_index(store);
+    store_find(store, key, &found);
+    if (found.item == NULL)
+        return STORE_NOT_FOUND;
+    if (compare_cas && item_cas(found.item) != cas)
+        return STORE_EXISTS;
+    store_unlink(store, &found);
+    return STORE_OK;
+}
+
+void store_prefetch_bucket(const struct store *store, uint64_t hash) {
+    __builtin_prefetch(index_primary(&store->index, (uint32_t)hash));
+}
+
+void store_prefetch_item(const struct store *store, uint64_t hash) {
+    const struct index_bucket *bucket = index_primary(&store->index, (uint32_t)hash);
+    uint32_t match = index_match(bucket, index_tag(hash));
+    if (match == 0)
+        return;
+    uint64_t location = index_location(bucket->slots[__builtin_ctz(match)]);
+    const char *item = (const char *)segment_item(&store->log, location);
+    __builtin_prefetch(item);
+    __builtin_prefetch(item + sizeof(struct index_bucket));
+}
+
+void store_stats(const struct store *store, struct store_stats *stats) {
+    const struct segment_log *log = &store->log;
+    size_t used = store_memory_bytes(store);
+    size_t room = store->config.memory_bytes > used ? store->config.memory_bytes - used : 0;
+    *stats = (struct store_stats){
+        .items = store->items,
+        .items_stored = store->items_stored,
+        .item_bytes = store->item_bytes,
+        .evictions = store->evictions,
+        .evicted_unfetched = store->evicted_unfetched,
+        .expired = store->expired,
+        .expired_unfetched = store->expired_unfetched,
+        .memory_bytes_max = store->config.memory_bytes,
+        .memory_bytes = used,
+        .index_bytes = index_resident_bytes(&store->index),
+        .segment_bytes = log->segment_bytes,
+        .segments = log->segments_used,
+        .segments_free = log->warm_count + room / log->segment_bytes,
+    };
+}

@@ -1,0 +1,91 @@
+/* What the tests of the store share: short ways to call it, and hashes for keys. */
+#ifndef TESTS_STORE_FIXTURE_H
+#define TESTS_STORE_FIXTURE_H
+
+#include "store/internal.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MIB ((size_t)1 << 20)
+
+static inline uint64_t fixture_mix(uint64_t x) {
+    x ^= x >> 30;
+    x *= 0xbf58476d1ce4e5b9u;
+    x ^= x >> 27;
+    x *= 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static inline uint64_t fixture_hash(const char *bytes, size_t length) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    return fixture_mix(hash);
+}
+
+static inline struct store *fixture_store(size_t memory_bytes) {
+    struct store *store = NULL;
+    struct store_config config = {
+        .memory_bytes = memory_bytes, .item_bytes_max = MIB, .shard = 1, .shards = 3};
+    cr_assert(eq(int, store_create(&store, &config), 0));
+    return store;
+}
+
+static inline struct store_key fixture_key(const char *text) {
+    size_t length = strlen(text);
+    return (struct store_key){text, (uint32_t)length, fixture_hash(text, length)};
+}
+
+/* Writes text; the status. */
+static inline enum store_status fixture_write(struct store *store, enum store_mode mode,
+                                              const char *key_text, const char *text,
+                                              uint32_t now) {
+    struct store_key key = fixture_key(key_text);
+    struct store_write write = {
+        .mode = mode, .value = text, .value_length = (uint32_t)strlen(text)};
+    uint64_t cas;
+    return store_write(store, &key, &write, now, &cas);
+}
+
+/* Writes length bytes 'v' that expire. */
+static inline enum store_status fixture_set_bytes(struct store *store, const char *key_text,
+                                                  uint32_t length, uint32_t expires, uint32_t now) {
+    struct store_key key = fixture_key(key_text);
+    char *value = malloc(length + 1);
+    memset(value, 'v', length + 1);
+    struct store_write write = {.value = value, .value_length = length, .expires = expires};
+    uint64_t cas;
+    enum store_status status = store_write(store, &key, &write, now, &cas);
+    free(value);
+    return status;
+}
+
+static inline enum store_status fixture_get(struct store *store, const char *key_text, uint32_t now,
+                                            struct store_item *item) {
+    struct store_key key = fixture_key(key_text);
+    return store_get(store, &key, now, item);
+}
+
+static inline bool fixture_has(struct store *store, const char *key_text, uint32_t now) {
+    struct store_item item;
+    return fixture_get(store, key_text, now, &item) == STORE_OK;
+}
+
+/* Is this the value stored under the key? */
+static inline bool fixture_holds(struct store *store, const char *key_text, const char *text,
+                                 uint32_t now) {
+    struct store_item item;
+    return fixture_get(store, key_text, now, &item) == STORE_OK &&
+           item.value_length == strlen(text) && memcmp(item.value, text, strlen(text)) == 0;
+}
+
+static inline struct store_stats fixture_stats(const struct store *store) {
+    struct store_stats stats;
+    store_stats(store, &stats);
+    return stats;
+}
+
+#endif
