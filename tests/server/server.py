@@ -1,0 +1,299 @@
+"""The server under test: started, asked, ended; and the tests' way to report in TAP.
+
+The environment says which server:
+  SIMPLECACHE          path of our binary (meson gives it)
+  SIMPLECACHE_COMMAND  instead of it a whole command, e.g. 'memcached -u nobody', to check the tests
+                       themselves against the original: --cores becomes -t, our own -o words are dropped
+  SANITIZED=1          the binary is a sanitizer build: limits on memory and time are relaxed
+"""
+import atexit
+import os
+import random
+import re
+import resource
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import unittest
+
+SANITIZED = os.environ.get('SANITIZED', '') not in ('', '0')
+ORIGINAL = 'SIMPLECACHE_COMMAND' in os.environ  # memcached, not ours
+TIMEOUT_S = 60 if SANITIZED else 20
+
+running = set()  # servers to kill if this process ends without having stopped them
+
+
+def program():
+    """The command that starts the server, without flags."""
+    if ORIGINAL:
+        return shlex.split(os.environ['SIMPLECACHE_COMMAND'])
+    path = os.environ.get('SIMPLECACHE')
+    if not path:
+        sys.exit('SIMPLECACHE must name the server binary (or SIMPLECACHE_COMMAND a command)')
+    return [path]
+
+
+def free_port():
+    """A port nobody listens on, outside the ephemeral range, so that no client socket takes it."""
+    while True:
+        port = random.randrange(11300, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(('127.0.0.1', port))
+                return port
+            except OSError:
+                continue
+
+
+def user_flags():
+    """Root stays root: a changed user id would keep the leak sanitizer from looking at the process,
+    and no -u at all earns a warning on stderr."""
+    return ['-u', 'root'] if os.geteuid() == 0 and not ORIGINAL else []
+
+
+class Connection:
+    """A client's socket, with reads that end at a deadline instead of hanging."""
+
+    def __init__(self, port, host='127.0.0.1', receive_buffer=None):
+        family = socket.AF_INET6 if ':' in host else socket.AF_INET
+        self.socket = socket.socket(family)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(TIMEOUT_S)
+        self.socket.connect((host, port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = bytearray()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def send(self, data, fragment=None):
+        """Sends data, with one system call per `fragment` bytes."""
+        if fragment is None:
+            self.socket.sendall(data)
+            return
+        for start in range(0, len(data), fragment):
+            self.socket.sendall(data[start:start + fragment])
+
+    def fill(self):
+        """Adds what has arrived to the buffer; False at the end of the stream (a reset is one too)."""
+        try:
+            chunk = self.socket.recv(1 << 18)
+        except ConnectionResetError:
+            return False
+        self.buffer += chunk
+        return bool(chunk)
+
+    def read(self, length):
+        """Exactly `length` bytes, or fewer at the end of the stream."""
+        while len(self.buffer) < length and self.fill():
+            pass
+        taken = bytes(self.buffer[:length])
+        del self.buffer[:length]
+        return taken
+
+    def read_line(self):
+        """A line with its newline."""
+        while b'\n' not in self.buffer and self.fill():
+            pass
+        return self.read(self.buffer.find(b'\n') + 1 or len(self.buffer))
+
+    def read_all(self):
+        """Everything up to the end of the stream."""
+        while self.fill():
+            pass
+        return self.read(len(self.buffer))
+
+    def ask(self, data):
+        """Sends commands and returns the first line of the answer."""
+        self.send(data)
+        return self.read_line()
+
+    def end_input(self):
+        """Half-close: nothing more will be sent."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Closes with a RST instead of a FIN."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        self.socket.close()
+
+    def close(self):
+        self.socket.close()
+
+
+class Server:
+    """One server process on a free loopback port."""
+
+    def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, port=None, wait=True):
+        self.port = port or free_port()
+        self.command = program() + ['-t' if ORIGINAL else '--cores', str(cores), '-p', str(self.port)]
+        if '-u' not in flags:
+            self.command += user_flags()
+        if ring_capacity and not ORIGINAL:
+            self.command += ['-o', 'ring_capacity=%d' % ring_capacity]
+        self.command += list(flags)
+        self.stdout = tempfile.TemporaryFile()
+        self.stderr = tempfile.TemporaryFile()
+
+        def limit():
+            if nofile:
+                resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout,
+                                        stderr=self.stderr, preexec_fn=limit)
+        running.add(self)
+        if wait:
+            self.wait_ready()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def wait_ready(self):
+        """Returns once the server answers; AssertionError when it doesn't."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                with self.connect() as client:
+                    if client.ask(b'version\r\n').startswith(b'VERSION '):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.01)
+        self.kill()
+        raise AssertionError('%s does not answer (status %s); stderr: %s'
+                             % (self.command, self.process.returncode, self.errors()))
+
+    def connect(self, **options):
+        return Connection(self.port, **options)
+
+    def output(self):
+        """What it wrote to stdout so far."""
+        return self.text(self.stdout)
+
+    def errors(self):
+        """What it wrote to stderr so far."""
+        return self.text(self.stderr)
+
+    @staticmethod
+    def text(file):
+        file.seek(0)
+        return file.read().decode(errors='replace')
+
+    def stop(self, sent=signal.SIGTERM):
+        """Ends the server; AssertionError unless it exits with 0 and has said nothing on stderr
+        (a sanitizer's report lands there)."""
+        running.discard(self)
+        if self.process.poll() is None:
+            self.process.send_signal(sent)
+        try:
+            status = self.process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError('%s does not end on %s' % (self.command, sent)) from None
+        errors = self.errors()
+        if status != 0 or (errors and not ORIGINAL):
+            raise AssertionError('%s: exit status %d, stderr: %s' % (self.command, status, errors))
+
+    def kill(self):
+        running.discard(self)
+        self.process.kill()
+        self.process.wait()
+
+    def descriptors(self):
+        """How many file descriptors it has open."""
+        return len(os.listdir('/proc/%d/fd' % self.pid))
+
+    def resident_bytes(self):
+        with open('/proc/%d/status' % self.pid) as status:
+            return int(re.search(r'VmRSS:\s+(\d+) kB', status.read())[1]) * 1024
+
+    def stat(self, name):
+        """The value of one line of `stats`, as a string; None when there is none."""
+        with self.connect() as client:
+            client.send(b'stats\r\n')
+            while True:
+                line = client.read_line().decode().split()
+                if line[:1] != ['STAT']:
+                    return None
+                if line[1] == name:
+                    return line[2]
+
+
+class ServerTest(unittest.TestCase):
+    """Tests that start servers of their own; each must end well at the end of the test."""
+
+    def start(self, **options):
+        server = Server(**options)
+        self.addCleanup(server.stop)
+        return server
+
+
+class TapResult(unittest.TestResult):
+    """One TAP line per case, with the reason as comment lines under a failure."""
+
+    count = 0
+
+    def say(self, verdict, test, remark='', error=None):
+        self.count += 1
+        print('%s %d - %s%s' % (verdict, self.count, str(test).replace('#', ''), remark))
+        if error:
+            for line in ''.join(traceback.format_exception(*error)).splitlines():
+                print('#', line)
+        sys.stdout.flush()
+
+    def addSuccess(self, test):
+        self.say('ok', test)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.say('ok', test, ' # SKIP ' + reason)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.say('not ok', test, '', err)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.say('not ok', test, '', err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self.say('not ok', subtest, '', err)
+
+
+class TapRunner:
+    """What unittest.main() runs the tests with."""
+
+    def __init__(self, **_):
+        pass
+
+    def run(self, test):
+        result = TapResult()
+        test(result)
+        print('1..%d' % result.count)
+        return result
+
+
+def kill_running():
+    for server in list(running):
+        server.kill()
+
+
+def main():
+    """Runs the tests of the script that calls it. Arguments are unittest's, e.g. -k PATTERN."""
+    atexit.register(kill_running)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
+    unittest.main(testRunner=TapRunner)
