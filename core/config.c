@@ -100,7 +100,7 @@ static enum config_status split_addresses(struct config *config) {
 }
 
 static enum config_status parse_ring_capacity(struct config *config, const char *text) {
-    uint64_t number;
+    uint64_t number = 0;
     enum config_status status =
         parse_number("-o ring_capacity", text, 1, MESH_CAPACITY_MAX, &number);
     if (status == CONFIG_RUN && (number & (number - 1)))
@@ -118,7 +118,8 @@ static enum config_status parse_spin(struct config *config, const char *text) {
 }
 
 static enum config_status parse_extended(struct config *config, char *words) {
-    char *const names[] = {"ring_capacity", "spin", NULL};
+    char capacity[] = "ring_capacity", spin[] = "spin";
+    char *const names[] = {capacity, spin, NULL};
     while (*words) {
         char *value = NULL, *word = words;
         int which = getsubopt(&words, names, &value);

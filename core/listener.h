@@ -12,7 +12,8 @@
 #define LISTENER_NAME_BYTES 64
 
 struct listener {
-    int descriptor;
+    _Alignas(8) /* its address goes with what a completion is about, see reactor_mark() */
+        int descriptor;
     char name[LISTENER_NAME_BYTES]; /* address:port, [address]:port for IPv6 */
 };
 

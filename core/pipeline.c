@@ -186,6 +186,7 @@ static bool run_everywhere(struct pipeline *pipeline, struct shard *shard,
         drain_queue(pipeline, shard);
     }
     pipeline->next_part = 0;
+    shard->counters.cmd_flush += slot->request.op == OP_FLUSH;
     return true;
 }
 
