@@ -109,7 +109,7 @@ Test(binary_reply, get) {
 
 Test(binary_reply, changes) {
     static const struct result done = {.status = RESULT_OK, .cas = 99, .number = 258};
-    static const struct reply_case cases[] = {
+    const struct reply_case cases[] = {
         {{.op = OP_SET, .opcode = 0x01}, done, "01 s00 c99"},
         {{.op = OP_SET, .opcode = 0x11, .quiet = true}, done, ""},
         {{.op = OP_APPEND, .opcode = 0x0e}, done, "0e s00 c99"},
