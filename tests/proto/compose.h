@@ -1,0 +1,36 @@
+/* Requests to bytes, as a client writes them. */
+#ifndef TESTS_PROTO_COMPOSE_H
+#define TESTS_PROTO_COMPOSE_H
+
+#include "proto/proto.h"
+
+/* A growing row of packets and lines; zeroed is empty. bytes is on the heap. */
+struct composed {
+    char *bytes;
+    size_t length;
+};
+
+void compose_bytes(struct composed *c, const char *bytes, size_t length);
+
+/* A binary packet; each length in the header can be made to lie. */
+struct packet_spec {
+    uint8_t opcode;
+    const char *extras;
+    uint8_t extras_length;
+    const char *key;
+    uint16_t key_length;
+    const char *value;
+    uint32_t value_length;
+    uint64_t cas;
+    uint32_t opaque;      /* its bytes are sent as they lie in memory */
+    uint32_t body_length; /* in the header; 0: the true one */
+};
+
+void compose_packet(struct composed *c, const struct packet_spec *spec);
+
+/* The request as bytes of its own protocol; request.opcode tells which form of a binary one. */
+void compose_request(struct composed *c, const struct request *request);
+
+void compose_free(struct composed *c);
+
+#endif

@@ -1,0 +1,42 @@
+/* Drives a parser over a stream that arrives in fragments, and renders what comes of it. */
+#ifndef TESTS_PROTO_STREAM_H
+#define TESTS_PROTO_STREAM_H
+
+#include "proto/proto.h"
+
+#define STREAM_WHOLE 0
+
+/* The largest value that the parser of a stream takes. */
+#define STREAM_VALUE_LENGTH_MAX 1000
+
+struct stream_case {
+    const char *bytes;
+    size_t length;
+    const char *expected;
+};
+
+#define STREAM_BYTES(literal) (literal), sizeof(literal) - 1
+
+/* Feeds the bytes in fragments of that size (STREAM_WHOLE: at once) and returns on the heap what
+ * was parsed, joined by "; ":
+ *
+ *     get a last; set k f1 e2 v"abc"; ERROR format quiet; CLOSE; left 3
+ *
+ * Words longer than 40 bytes stand as their length. The bytes are handed over as copies of exactly
+ * their size, so that a sanitizer sees what is read beyond. Each call is made twice, the second
+ * time with the parser's state restored, and must come out the same. */
+char *stream_render(const char *bytes, size_t length, size_t fragment);
+
+/* Runs the case in fragments of 1, 2, 5, 10 and 100 bytes and whole, and asserts what it renders
+ * to. */
+void stream_check(const struct stream_case *c);
+
+void stream_check_all(const struct stream_case *cases, size_t count);
+
+/* Whether both stand for the same request; pointers are compared by what they point to. */
+bool stream_same_request(const struct request *a, const struct request *b);
+
+/* A C string on the heap: word repeated count times between front and back. */
+char *stream_repeat(const char *front, const char *word, size_t count, const char *back);
+
+#endif

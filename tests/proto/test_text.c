@@ -1,0 +1,274 @@
+/* Text requests: bytes in, requests out. The numbers are those of the list of things that
+ * implementers get wrong. */
+#include "stream.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define K10 "kkkkkkkkkk"
+#define K50 K10 K10 K10 K10 K10
+#define K250 K50 K50 K50 K50 K50
+#define K251 K250 "k"
+
+#define CASE(bytes, expected)                                                                      \
+    { STREAM_BYTES(bytes), expected }
+#define CHECK_ALL(cases) stream_check_all(cases, sizeof(cases) / sizeof(cases[0]))
+
+Test(text, get) {
+    static const struct stream_case cases[] = {
+        CASE("get a\r\n", "get a last"),
+        CASE("get a\n", "get a last"),
+        CASE("get a \r\n", "get a last"),
+        CASE("get   a   \r\n", "get a last"),
+        CASE("gets a\r\n", "get a +cas last"),
+        CASE("get a b c\r\n", "get a; get b; get c last"),
+        CASE("gets a  b \n", "get a +cas; get b +cas last"),
+        CASE("get a a\r\nget b\r\n", "get a; get a last; get b last"),
+        CASE("get noreply\r\n", "get noreply last"), /* 8 */
+        CASE("get a\tb\r\n", "get a\tb last"),
+        CASE("get a\r\r\n", "get a\r last"),
+        CASE("get \r\r\n", "get \r last"),
+        CASE("get HTTP/1.1\r\n", "get HTTP/1.1 last"),
+        CASE("gets a\r\nget b\r\n", "get a +cas last; get b last"),
+        CASE("get 12345678\r\n", "get 12345678 last"),
+        CASE("get 1234567 12345678 123456789\r\n", "get 1234567; get 12345678; get 123456789 last"),
+        CASE("get " K250 "\r\n", "get <250> last"),
+        CASE("get " K250 " " K250 "\n", "get <250>; get <250> last"),
+        CASE("get a", "left 5"),
+        CASE("get a\r", "left 6"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, get_errors_come_before_values) {
+    static const struct stream_case cases[] = {
+        CASE("get " K251 "\r\n", "ERROR format"),
+        CASE("get a " K251 "\r\nget b\r\n", "ERROR format; get b last"), /* 9 */
+        CASE("get a " K251 " b\r\n", "ERROR format"),
+        CASE("get " K251 " noreply\r\nget b\r\n", "ERROR format; get b last"),
+        CASE("get " K250 " " K251 "\r\n", "ERROR format"),
+        CASE("get " K250 "  " K250 "   " K251 " \r\n", "ERROR format"),
+        CASE("get " K50 " " K50 " " K50 " " K50 " " K250 " a\r\n",
+             "get <50>; get <50>; get <50>; get <50>; get <250>; get a last"),
+        CASE("get\r\n", "ERROR format"), /* 1 */
+        CASE("get \r\n", "ERROR format"),
+        CASE("gets\n", "ERROR format"),
+        CASE("gets    \n", "ERROR format"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, unknown_lines) {
+    static const struct stream_case cases[] = {
+        CASE("\r\n", "ERROR format"), /* 1 */
+        CASE("\n", "ERROR format"),
+        CASE(" \n", "ERROR format"),
+        CASE("a\r\n", "ERROR format"),
+        CASE("ge\r\n", "ERROR command"),
+        CASE("GET a\r\n", "ERROR command"),
+        CASE("  get a\r\n", "ERROR command"),
+        CASE("    \r\n", "ERROR command"),
+        CASE("get\ta\r\n", "ERROR command"),
+        CASE("getss a\r\n", "ERROR command"),
+        CASE("flush_alx\r\nflush_alll\r\n", "ERROR command; ERROR command"),
+        CASE("verbosities 1\r\n", "ERROR command"),
+        CASE("foo noreply\r\n", "ERROR command quiet"), /* 7 */
+        CASE("foo noreply  \r\nget a\r\n", "ERROR command quiet; get a last"),
+        CASE("foo xnoreply\r\n", "ERROR command"),
+        CASE("noreply\r\n", "ERROR command quiet"),
+        CASE("GET / x\r\n", "ERROR command"), /* 20 */
+        CASE("GET / HTTP/1.1\r\nHost: a\r\n", "CLOSE"),
+        CASE("GET / HTTP/1.1 \n", "CLOSE"),
+        CASE("GET HTTP/1.1 a\n", "ERROR command"),
+        CASE("get a\r\nPOST / HTTP/1.0\r\n", "get a last; CLOSE"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, gat) {
+    static const struct stream_case cases[] = {
+        CASE("gat 10 a\r\n", "gat a e10 last"),
+        CASE("gat -1 a b\r\n", "gat a e-1; gat b e-1 last"),
+        CASE("gats 0 a b c \r\nget a\r\n", "gat a +cas; gat b +cas; gat c +cas last; get a last"),
+        CASE("gat 5 a\r\nget a\r\n", "gat a e5 last; get a last"),
+        CASE("gat\r\n", "ERROR format"), /* 15 */
+        CASE("gat 0\r\n", "ERROR format"),
+        CASE("gat 0 \r\n", "ERROR format"),
+        CASE("gat abc n\r\n", "ERROR exptime"),
+        CASE("gat 1 a " K251 "\r\n", "ERROR format"),
+        CASE("gat x " K251 "\r\n", "ERROR exptime"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, stores) {
+    static const struct stream_case cases[] = {
+        CASE("set k 1 2 3\r\nabc\r\n", "set k f1 e2 v\"abc\""),
+        CASE("set k 0 0 0\r\n\r\n", "set k v\"\""),
+        CASE("set k 0 0 3\nabc\r\n", "set k v\"abc\""), /* 2 */
+        CASE("set  k  0  0  3 \r\nabc\r\n", "set k v\"abc\""),
+        CASE("set k 0 0 3 noreply\r\nabc\r\n", "set k v\"abc\" quiet"),
+        CASE("set k 0 0 3 other\r\nabc\r\n", "set k v\"abc\""),
+        CASE("set k 4294967295 -1 4\r\n\r\n\r\n\r\n", "set k f4294967295 e-1 v\"\r\n\r\n\""),
+        CASE("set k 0 0 9\r\nget a b\r\n\r\n", "set k v\"get a b\r\n\""),
+        CASE("set k +1 +2 +3\r\nabc\r\n", "set k f1 e2 v\"abc\""),
+        CASE("set k 00000000000000000000001 0 3\r\nabc\r\n", "set k f1 v\"abc\""),
+        CASE("add k 0 0 1\r\na\r\n", "add k v\"a\""),
+        CASE("replace k 0 0 1\r\na\r\n", "replace k v\"a\""),
+        CASE("append k 7 8 1\r\na\r\n", "append k f7 e8 v\"a\""),
+        CASE("prepend k 0 0 1\r\na\r\n", "prepend k v\"a\""),
+        CASE("cas k 1 2 1 99\r\na\r\n", "set k f1 e2 cas99 v\"a\""),
+        CASE("cas k 0 0 1 18446744073709551615 noreply\r\na\r\n",
+             "set k cas18446744073709551615 v\"a\" quiet"),
+        CASE("set " K250 " 0 0 1\r\na\r\n", "set <250> v\"a\""),
+        CASE("set a 0 0 1\r\n1\r\nset b 0 0 1\r\n2\r\nget a\r\n",
+             "set a v\"1\"; set b v\"2\"; get a last"),
+        CASE("set k 0 0 3\r\nab", "left 15"),
+        CASE("set k 0 0 3\r\nabc\r", "left 17"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, stores_refused_and_swallowed) {
+    static const struct stream_case cases[] = {
+        CASE("set a 0 0 3\r\nabcd\r\n", "ERROR chunk; ERROR format"), /* 3 */
+        CASE("set a 0 0 3\r\nabcde\r\nget b\r\n", "ERROR chunk; ERROR format; get b last"),
+        CASE("set a 0 0 3 noreply\r\nabcde\r\n", "ERROR chunk quiet; ERROR format"),
+        CASE("set a 0 0 3\r\nabc\n\nget b\r\n", "ERROR chunk; get b last"),  /* 2 */
+        CASE("set k 0 x 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"), /* 5 */
+        CASE("set k x 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k -1 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 4294967296 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 1x 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 99999999999999999999 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set " K251 " 0 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set " K251 " 0 0 3 noreply\r\nabc\r\nget a\r\n", "ERROR format quiet; get a last"),
+        CASE("cas k 0 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"), /* 14 */
+        CASE("cas k 0 0 3 x\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("cas k 0 0 3 -1\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("cas k 0 0 3 noreply\r\nabc\r\nget a\r\n", "ERROR format quiet; get a last"),
+        CASE("set k 0 x 3\r\nab", "ERROR format"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, stores_refused_with_nothing_swallowed) {
+    static const struct stream_case cases[] = {
+        CASE("set k 0 0 -1\r\nget a\r\n", "ERROR format; get a last"), /* 4 */
+        CASE("set k 0 0 4294967295\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 2147483647\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 2147483646\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 99999999999999999999999\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 3x\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 \r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 -1 noreply\r\nget a\r\n", "ERROR format quiet; get a last"),
+    };
+    CHECK_ALL(cases);
+}
+
+/* Only a set gives up the old value: the others leave what is there. */
+Test(text, too_large_a_value_is_swallowed) {
+    static const char *const commands[] = {"set", "add", "replace", "append", "prepend"};
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        char front[64];
+        snprintf(front, sizeof(front), "%s k 0 0 1001\r\n", commands[i]);
+        char *bytes = stream_repeat(front, "x", 1001, "\r\nget a\r\n");
+        struct stream_case c = {bytes, strlen(bytes),
+                                i == 0 ? "REJECT k too_large; get a last"
+                                       : "ERROR too_large; get a last"};
+        stream_check(&c);
+        free(bytes);
+    }
+}
+
+Test(text, values_up_to_the_limit) {
+    static const struct stream_case at_once[] = {
+        CASE("set k 0 0 2147483645\r\n", "REJECT k too_large"),
+        CASE("set k 0 0 1001 noreply\r\n", "REJECT k too_large quiet"), /* 7 */
+        CASE("cas k 0 0 1001 5\r\n", "ERROR too_large"),
+        CASE("set k x 0 1001\r\n", "ERROR format"),
+    };
+    CHECK_ALL(at_once);
+    char *bytes = stream_repeat("set k 0 0 1000\r\n", "x", 1000, "\r\nget a\r\n");
+    struct stream_case c = {bytes, strlen(bytes), "set k v\"<1000>\"; get a last"};
+    stream_check(&c);
+    free(bytes);
+}
+
+Test(text, delete_) {
+    static const struct stream_case cases[] = {
+        CASE("delete k\r\n", "delete k"),
+        CASE("delete k noreply\r\n", "delete k quiet"),
+        CASE("delete k 0\r\n", "delete k"), /* 17 */
+        CASE("delete k 0 noreply\r\n", "delete k quiet"),
+        CASE("delete k 10\r\n", "ERROR usage"),
+        CASE("delete k 0 10\r\n", "ERROR usage"),
+        CASE("delete k 10 noreply\r\n", "ERROR usage quiet"),
+        CASE("delete k noreply x\r\n", "ERROR usage"),
+        CASE("delete / HTTP/1.1\r\n", "ERROR usage"),
+        CASE("delete\r\n", "ERROR format"),
+        CASE("delete " K251 "\r\n", "ERROR format"),
+        CASE("delete " K251 " noreply\r\n", "ERROR format quiet"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, incr_and_decr) {
+    static const struct stream_case cases[] = {
+        CASE("incr k 1\r\n", "incr k d1"),
+        CASE("decr k 18446744073709551615\r\n", "decr k d18446744073709551615"),
+        CASE("incr k 5 noreply\r\n", "incr k d5 quiet"),
+        CASE("incr k -1\r\n", "ERROR delta"), /* 13 */
+        CASE("incr k abc\r\n", "ERROR delta"),
+        CASE("incr k 18446744073709551616\r\n", "ERROR delta"),
+        CASE("incr k abc noreply\r\n", "ERROR delta quiet"),
+        CASE("incr k\r\n", "ERROR format"),
+        CASE("decr\r\n", "ERROR format"),
+        CASE("incr " K251 " x\r\n", "ERROR format"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, touch) {
+    static const struct stream_case cases[] = {
+        CASE("touch k 10\r\n", "touch k e10"),
+        CASE("touch k -1 noreply\r\n", "touch k e-1 quiet"),
+        CASE("touch k abc\r\n", "ERROR exptime"), /* 15 */
+        CASE("touch k noreply\r\n", "ERROR exptime quiet"),
+        CASE("touch k\r\n", "ERROR format"),
+        CASE("touch " K251 " x\r\n", "ERROR format"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(text, commands_without_a_key) {
+    static const struct stream_case cases[] = {
+        CASE("flush_all\r\n", "flush"),
+        CASE("flush_all 10\r\n", "flush e10"),
+        CASE("flush_all -1\r\n", "flush"),
+        CASE("flush_all noreply\r\n", "flush quiet"),
+        CASE("flush_all 10 noreply\r\n", "flush e10 quiet"),
+        CASE("flush_all x\r\n", "ERROR exptime"),
+        CASE("version\r\n", "version"),
+        CASE("version x\n", "version"),
+        CASE("version noreply\n", "version"),
+        CASE("verbosity 1\r\n", "level d1"),
+        CASE("verbosity 1 noreply\r\n", "level d1 quiet"),
+        CASE("verbosity\r\n", "ERROR format"),
+        CASE("verbosity x\r\n", "ERROR format"),
+        CASE("stats\r\n", "stats"),
+        CASE("stats \r\n", "stats"),
+        CASE("stats items\r\n", "stats items"),
+        CASE("stats  detail on \r\n", "stats detail on"),
+        CASE("stats " K251 "\r\n", "ERROR command"),
+        CASE("get a\r\nquit\r\nget b\r\n", "get a last; quit closes"), /* 21 */
+        CASE("quit now\r\n", "quit closes"),
+    };
+    CHECK_ALL(cases);
+}
