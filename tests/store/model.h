@@ -1,0 +1,46 @@
+/* model: what the store should answer, in the plainest way: an array of keys with their values.
+ * It never evicts; the test tells it what the store has evicted. */
+#ifndef TESTS_STORE_MODEL_H
+#define TESTS_STORE_MODEL_H
+
+#include "store/store.h"
+
+#define MODEL_KEYS_MAX 20000
+
+struct model_item {
+    bool present;
+    char *value;
+    uint32_t value_length;
+    uint32_t client_flags;
+    uint32_t expires;
+    uint64_t cas;
+};
+
+struct model {
+    struct model_item items[MODEL_KEYS_MAX];
+    uint32_t keys;
+    uint32_t now;
+    uint32_t flush_at;
+};
+
+struct model *model_create(uint32_t keys);
+void model_destroy(struct model *model);
+
+/* Time passes: what is due expires or is flushed. */
+void model_begin(struct model *model, uint32_t now);
+void model_flush(struct model *model, uint32_t at);
+void model_forget(struct model_item *item);
+
+/* What the operation should answer. */
+enum store_status model_expect_write(const struct model_item *item, const struct store_write *write,
+                                     uint32_t value_length_max);
+enum store_status model_expect_delta(const struct model_item *item, const struct store_delta *delta,
+                                     uint64_t *number);
+
+/* What it does when the answer is status. */
+void model_write(struct model_item *item, const struct store_write *write, uint64_t cas,
+                 enum store_status status);
+void model_delta(struct model_item *item, const struct store_delta *delta, uint64_t number,
+                 uint64_t cas);
+
+#endif
