@@ -1,0 +1,329 @@
+"""Starting and stopping: mistakes are one clear line, the start is one line, the end is orderly."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+import server
+
+STOP_LIMIT_S = 20 if server.SANITIZED else 2
+
+
+def run(*flags, **options):
+    """The server's end when it isn't meant to stay: status, stdout, stderr."""
+    done = subprocess.run(server.program() + list(flags), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=server.TIMEOUT_S, check=False, text=True, **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def listeners(pid):
+    """The addresses a process listens on over TCP, from /proc."""
+    folder = '/proc/%d/fd/' % pid
+    held = {os.readlink(folder + name) for name in os.listdir(folder)}
+    found = []
+    for table, family in (('tcp', socket.AF_INET), ('tcp6', socket.AF_INET6)):
+        with open('/proc/%d/net/%s' % (pid, table), encoding='ascii') as rows:
+            for row in list(rows)[1:]:
+                column = row.split()
+                if column[3] == '0A' and 'socket:[%s]' % column[9] in held:
+                    found.append(address(family, *column[1].split(':')))
+    return sorted(found)
+
+
+def address(family, host, port):
+    """An address as /proc/net/tcp shows it (words in the machine's order), made readable."""
+    words = [bytes.fromhex(host[n:n + 8])[::-1] for n in range(0, len(host), 8)]
+    return '%s:%d' % (socket.inet_ntop(family, b''.join(words)), int(port, 16))
+
+
+class Mistakes(server.ServerTest):
+    """Each is a non-zero status and one line on stderr that names what is wrong."""
+
+    def refused(self, *flags, names=()):
+        port = [] if '-p' in flags else ['-p', str(server.free_port())]
+        status, stdout, stderr = run(*flags, *port, *server.user_flags())
+        self.assertNotEqual(status, 0)
+        self.assertGreater(status, 0, 'ended by a signal')
+        if server.ORIGINAL:
+            return
+        self.assertEqual(stdout, '')
+        self.assertRegex(stderr, r'^[^\n]+\n$')
+        for name in names:
+            self.assertIn(name, stderr)
+
+    def test_port_taken(self):
+        other = self.start()
+        self.refused('-p', str(other.port), '-l', '127.0.0.1', names=[str(other.port)])
+
+    def test_unknown_flag(self):
+        self.refused('--no-such-flag', names=['no-such-flag'])
+        self.refused('-q')
+
+    def test_unknown_word_of_o(self):
+        self.refused('-o', 'no_such_word', names=['no_such_word'])
+
+    def test_missing_argument(self):
+        self.refused('-m')
+
+    def test_left_over_argument(self):
+        if not server.ORIGINAL:
+            self.refused('stray', names=['stray'])
+
+    def test_bad_numbers(self):
+        if server.ORIGINAL:
+            self.skipTest('memcached takes some of them')
+        for flags in (('-m', 'abc'), ('-m', '-5'), ('-m', '64x'), ('-m', ''), ('-p', '99999'), ('-p', 'http'),
+                      ('-c', '0'), ('-c', 'many'), ('--cores', '0'), ('--cores', '-1'), ('--cores', 'x'),
+                      ('--cores', '1000000'), ('-o', 'ring_capacity=0'), ('-o', 'ring_capacity=x')):
+            with self.subTest(flags=flags):
+                self.refused(*flags, names=[flags[0]] if flags[0] != '-o' else ['ring_capacity'])
+
+    def test_more_memory_than_there_is(self):
+        if server.ORIGINAL:
+            self.skipTest('memcached promises anything')
+        self.refused('-m', '100000000')
+        self.refused('-m', '99999999999999999999999')
+
+    def test_bad_address(self):
+        self.refused('-l', '300.1.2.3')
+        self.refused('-l', '192.0.2.1', names=[] if server.ORIGINAL else ['192.0.2.1'])  # not of this machine
+
+    def test_unknown_user(self):
+        if os.geteuid() != 0:
+            self.skipTest('only root changes its user')
+        status, _, stderr = run('-u', 'no-such-user', '-p', str(server.free_port()))
+        self.assertGreater(status, 0)
+        self.assertRegex(stderr, r'^[^\n]*no-such-user[^\n]*\n$')
+
+    def test_more_connections_than_descriptors(self):
+        """The hard limit on descriptors is too low for -c and can't be raised."""
+        if server.ORIGINAL or os.geteuid() == 0 and not self.drop_command():
+            self.skipTest('root raises its hard limit')
+        done = subprocess.run(self.drop_command() + ['sh', '-c', 'ulimit -n 64; exec "$@"', 'sh', *server.program(),
+                                                     '-c', '10000', '-p', str(server.free_port())],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=server.TIMEOUT_S, check=False, text=True)
+        self.assertGreater(done.returncode, 0)
+        self.assertRegex(done.stderr, r'^[^\n]+\n$')
+
+    def drop_command(self):
+        """What runs a command without root's powers, where there is something."""
+        if os.geteuid() != 0:
+            return []
+        reachable = all(os.stat(part).st_mode & 1 for part in self.folders(os.path.realpath(server.program()[0])))
+        return ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] if reachable else []
+
+    @staticmethod
+    def folders(path):
+        while path != '/':
+            yield path
+            path = os.path.dirname(path)
+
+
+class Questions(unittest.TestCase):
+    """Flags that print and exit with 0."""
+
+    def test_version(self):
+        for flag in ('-V', '--version'):
+            status, stdout, stderr = run(flag)
+            self.assertEqual((status, stderr), (0, ''))
+            self.assertRegex(stdout, r'^(simplecache|memcached) [1-9][0-9.]*[^\n]*\n$')
+
+    def test_help(self):
+        for flag in ('-h', '--help'):
+            status, stdout, stderr = run(flag)
+            self.assertEqual((status, stderr), (0, ''))
+            for name in ('-p', '-l', '-m', '-c', '-u', '-v', '-V', '-h', '-t'):
+                self.assertIn(name, stdout)
+            if not server.ORIGINAL:
+                self.assertIn('--cores', stdout)
+
+
+class Start(server.ServerTest):
+    """The start line, the addresses, the flags' long names."""
+
+    def test_start_line(self):
+        under_test = self.start(cores=2, flags=('-m', '100'))
+        if server.ORIGINAL:
+            self.skipTest('memcached prints none')
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while not under_test.output() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        line = under_test.output()
+        self.assertRegex(line, r'^[^\n]+\n$')
+        for part in ('simplecache', '127.0.0.1', str(under_test.port)):
+            self.assertIn(part, line)
+        self.assertRegex(line, r'\b2 cores\b')
+        self.assertRegex(line, r'\b100 ?M')
+        with under_test.connect() as client:
+            version = client.ask(b'version\r\n').split()[1].decode()
+        self.assertIn(version, line)
+
+    def test_loopback_by_default(self):
+        """An open cache is a hole."""
+        if server.ORIGINAL:
+            self.skipTest('memcached listens everywhere')
+        under_test = self.start()
+        addresses = listeners(under_test.pid)
+        self.assertIn('127.0.0.1:%d' % under_test.port, addresses)
+        for address in addresses:
+            self.assertIn(address, ('127.0.0.1:%d' % under_test.port, '::1:%d' % under_test.port))
+
+    def test_listen(self):
+        under_test = self.start(flags=('-l', '127.0.0.2'), wait=False)
+        self.answers(under_test, '127.0.0.2')
+        self.assertEqual(listeners(under_test.pid), ['127.0.0.2:%d' % under_test.port])
+
+    def test_listen_twice(self):
+        """-l given twice, and a list in one -l."""
+        for flags in (('-l', '127.0.0.1', '-l', '127.0.0.2'), ('-l', '127.0.0.1,127.0.0.2')):
+            with self.subTest(flags=flags):
+                under_test = self.start(flags=flags, wait=False)
+                self.answers(under_test, '127.0.0.1')
+                self.answers(under_test, '127.0.0.2')
+
+    def test_listen_on_ipv6(self):
+        with socket.socket(socket.AF_INET6) as probe:
+            try:
+                probe.bind(('::1', 0))
+            except OSError:
+                self.skipTest('this machine has no ::1')
+        under_test = self.start(flags=('-l', '::1'), wait=False)
+        self.answers(under_test, '::1')
+
+    def test_long_names(self):
+        """As memcached has them."""
+        port = server.free_port()
+        under_test = self.start(port=port, flags=('--port=%d' % port, '--listen=127.0.0.1', '--memory-limit=32',
+                                                  '--conn-limit=100', '--threads=2', '--verbose')
+                                + (('--user=root',) if os.geteuid() == 0 else ()))
+        with under_test.connect() as client:
+            self.assertEqual(client.ask(b'set a 0 0 1\r\nx\r\n'), b'STORED\r\n')
+        self.assertEqual(int(under_test.stat('limit_maxbytes')), 32 << 20)
+        self.assertEqual(int(under_test.stat('threads')), 2)
+
+    def test_user(self):
+        """Root is dropped once the server runs."""
+        if os.geteuid() != 0:
+            self.skipTest('only root changes its user')
+        if server.SANITIZED:
+            self.skipTest('the leak sanitizer may not look into a process that changed its user')
+        under_test = self.start(cores=2, flags=('-u', 'nobody'))
+        for thread in os.listdir('/proc/%d/task' % under_test.pid):
+            with open('/proc/%d/task/%s/status' % (under_test.pid, thread), encoding='ascii') as status:
+                self.assertEqual(re.search(r'Uid:\s+(.*)', status.read())[1].split(), ['65534'] * 4)
+
+    def answers(self, under_test, host):
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while True:
+            try:
+                with under_test.connect(host=host) as client:
+                    self.assertRegex(client.ask(b'version\r\n'), b'^VERSION ')
+                return
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline or under_test.process.poll() is not None:
+                    raise
+                time.sleep(0.01)
+
+
+class Stop(server.ServerTest):
+    """SIGTERM and SIGINT end the server with 0 within two seconds, whatever its clients do."""
+
+    def stops(self, under_test, sent=signal.SIGTERM):
+        begun = time.monotonic()
+        under_test.stop(sent)
+        self.assertLess(time.monotonic() - begun, STOP_LIMIT_S)
+
+    def test_signals(self):
+        for sent in (signal.SIGTERM, signal.SIGINT):
+            for cores in (1, 3):
+                with self.subTest(sent=sent, cores=cores):
+                    self.stops(server.Server(cores=cores), sent)
+
+    def test_idle_connections(self):
+        under_test = server.Server(cores=2)
+        clients = [under_test.connect() for _ in range(50)]
+        for client in clients[:25]:
+            client.ask(b'get a\r\n')
+        self.stops(under_test)
+        for client in clients:
+            self.assertEqual(client.read_all(), b'')
+            client.close()
+
+    def test_half_commands(self):
+        """A client in the middle of a line, a value, a binary header."""
+        under_test = server.Server(cores=2)
+        clients = [under_test.connect() for _ in range(6)]
+        for client, part in zip(clients, (b'get a', b'set a 0 0 10\r\nabc', b'\x80\x01', b'set a 0 0 500000\r\nabc', b'get ', b'g')):
+            client.send(part)
+        time.sleep(0.1)
+        self.stops(under_test)
+        for client in clients:
+            client.close()
+
+    def test_client_that_does_not_read(self):
+        under_test = server.Server(cores=2)
+        client = under_test.connect(receive_buffer=2048)
+        self.addCleanup(client.close)
+        client.ask(b'set a 0 0 1000\r\n' + b'x' * 1000 + b'\r\n')
+        client.socket.settimeout(0.3)
+        try:
+            while True:
+                client.send(b'get a\r\n' * 10000)
+        except TimeoutError:
+            pass
+        self.stops(under_test)
+
+    def test_requests_in_flight(self):
+        """What was received before the signal is answered: 1,000 gets over all shards."""
+        under_test = server.Server(cores=2)
+        client = under_test.connect()
+        self.addCleanup(client.close)
+        value = b'x' * 100
+        client.send(b''.join(b'set key%d 0 0 100 noreply\r\n%s\r\n' % (n, value) for n in range(1000)))
+        client.ask(b'version\r\n')
+        wanted = b''.join(b'VALUE key%d 0 100\r\n%s\r\nEND\r\n' % (n, value) for n in range(1000))
+        client.send(b''.join(b'get key%d\r\n' % n for n in range(1000)))
+        first = client.read(10)  # the rest has been received by now: it came in the same segments
+        time.sleep(0.05)
+        self.stops(under_test)
+        self.assertEqual(first + client.read_all(), wanted)
+
+    def test_under_load(self):
+        """Clients that never pause are cut off, after whole answers."""
+        under_test = server.Server(cores=2)
+        load = subprocess.Popen(['/usr/bin/python3', '-c', LOAD, str(under_test.port)])
+        time.sleep(0.5)
+        self.stops(under_test)
+        self.assertEqual(load.wait(server.TIMEOUT_S), 0)
+
+    def test_port_is_free_again(self):
+        """A restart on the same port works at once, connections in TIME_WAIT or not."""
+        under_test = server.Server()
+        with under_test.connect() as client:
+            client.ask(b'get a\r\n')
+            self.stops(under_test)
+        self.start(port=under_test.port)
+
+
+LOAD = '''
+import socket, sys
+client = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+received = b''
+try:
+    while True:
+        client.sendall(b'get a\\r\\n' * 8)
+        chunk = client.recv(65536)
+        if not chunk:
+            break
+        received = (received + chunk)[-5:]
+except ConnectionError:
+    pass
+sys.exit(received[-2:] != b'\\r\\n')
+'''
+
+if __name__ == '__main__':
+    server.main()
