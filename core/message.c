@@ -57,8 +57,10 @@ void message_set_request(struct message *message, const struct request *request,
     message_keep_request(message, request);
     message->hash = hash;
     message->request.value = request->value;
+    if (!request->value || request->value_length == 0)
+        return;
     message->lends_input = request->value_length > MESSAGE_VALUE_BYTES_MAX;
-    if (request->value_length == 0 || message->lends_input)
+    if (message->lends_input)
         return;
     message->request.value = message->data + MESSAGE_KEY_BYTES;
     memcpy(message->data + MESSAGE_KEY_BYTES, request->value, request->value_length);

@@ -1,0 +1,136 @@
+#include "tests/core/fixture.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED 42
+#define FIRST_SECOND 2
+
+static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_bytes) {
+    struct shard_config config = {
+        .id = id,
+        .count = fixture->shards,
+        .seed = SEED,
+        .memory_bytes = memory_bytes,
+        .item_bytes_max = (size_t)1 << 20,
+        .mesh = fixture->mesh,
+        .facts = &fixture->facts,
+    };
+    int error = shard_init(&fixture->shard[id], &config);
+    assert(error == 0);
+    fixture->shard[id].now = FIRST_SECOND;
+}
+
+void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capacity,
+                  size_t memory_bytes) {
+    assert(shards <= FIXTURE_SHARDS_MAX);
+    *fixture = (struct fixture){.shards = shards};
+    fixture->facts = (struct server_facts){.version = "1.2.3", .reactors = shards};
+    int error = mesh_create(&fixture->mesh, shards, ring_capacity);
+    assert(error == 0);
+    for (uint32_t i = 0; i < shards; i++)
+        shard_prepare(fixture, i, memory_bytes);
+    pipeline_init(&fixture->pipeline, &fixture->shard[0]);
+}
+
+void fixture_finish(struct fixture *fixture) {
+    pipeline_finish(&fixture->pipeline, &fixture->shard[0]);
+    for (uint32_t i = 0; i < fixture->shards; i++) {
+        assert(fixture->shard[i].messages.out == 0);
+        shard_finish(&fixture->shard[i]);
+        assert(fixture->shard[i].buffers.bytes == 0);
+    }
+    mesh_destroy(fixture->mesh);
+    free(fixture->received);
+}
+
+static void no_wake(void *context, uint32_t shard) {
+    (void)context;
+    (void)shard;
+    assert(!"nobody sleeps here");
+}
+
+static void no_connection(void *context, int descriptor) {
+    (void)context;
+    (void)descriptor;
+    assert(!"no connection was handed over");
+}
+
+static void on_progress(void *context, struct pipeline *pipeline) {
+    struct fixture *fixture = context;
+    assert(pipeline == &fixture->pipeline);
+}
+
+static void run_rounds(struct fixture *fixture) {
+    struct pipeline *pipeline = &fixture->pipeline;
+    for (int round = 0; round < 4 && pipeline_can_run(pipeline); round++) {
+        pipeline_collect(pipeline, &fixture->shard[0], &fixture->batch);
+        batch_run(&fixture->batch, &fixture->shard[0]);
+    }
+}
+
+void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
+    struct shard *shard = &fixture->shard[0];
+    struct pipeline *pipeline = &fixture->pipeline;
+    const struct exchange_handler handler = {fixture, no_connection, on_progress};
+    char *copy = NULL;
+    if (length) {
+        copy = malloc(length);
+        memcpy(copy, bytes, length);
+        fixture->broken |= !pipeline_feed(pipeline, shard, copy, length);
+    }
+    exchange_collect(shard, &handler);
+    pipeline_resume(pipeline);
+    run_rounds(fixture);
+    fixture->broken |= !pipeline_pause(pipeline, shard);
+    free(copy);
+    mesh_publish(shard->port, no_wake, NULL);
+}
+
+bool fixture_takes_bytes(const struct fixture *fixture) {
+    const struct pipeline *pipeline = &fixture->pipeline;
+    return pipeline->wants_more && !pipeline->closing && !pipeline->stalled &&
+           !pipeline->input_lent && !pipeline->bytes;
+}
+
+bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
+    struct mesh_port *port = fixture->shard[shard].port;
+    bool any = false;
+    for (uint32_t i = 0; i < max; i++) {
+        struct message *message;
+        if (mesh_take_requests(port, 0, &message, 1) == 0)
+            break;
+        message_execute(&fixture->shard[shard], message);
+        mesh_send_reply(port, 0, message);
+        any = true;
+    }
+    mesh_publish(port, no_wake, NULL);
+    return any;
+}
+
+void fixture_read(struct fixture *fixture, size_t max) {
+    struct buffer *output = &fixture->pipeline.output;
+    size_t length = output->length < max ? output->length : max;
+    if (length == 0)
+        return;
+    fixture->received = realloc(fixture->received, fixture->received_length + length);
+    memcpy(fixture->received + fixture->received_length, output->bytes, length);
+    fixture->received_length += length;
+    buffer_consume(output, length);
+}
+
+void fixture_settle(struct fixture *fixture) {
+    bool moving = true;
+    while (moving) {
+        size_t before = fixture->received_length;
+        moving = false;
+        for (uint32_t i = 1; i < fixture->shards; i++)
+            moving |= fixture_serve(fixture, i, UINT32_MAX);
+        fixture_turn(fixture, NULL, 0);
+        fixture_read(fixture, SIZE_MAX);
+        moving |= fixture->received_length != before || fixture->pipeline.outstanding > 0 ||
+                  pipeline_can_run(&fixture->pipeline) || fixture->pipeline.stalled;
+    }
+    buffer_release(&fixture->shard[0].buffers, &fixture->pipeline.output);
+}

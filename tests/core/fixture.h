@@ -1,0 +1,52 @@
+/* A server without kernel or threads: some shards, their mesh, and one connection's pipeline on
+ * shard 0. A test feeds bytes in, lets shards have their turns in any order, and reads what would
+ * be sent. */
+#ifndef TESTS_CORE_FIXTURE_H
+#define TESTS_CORE_FIXTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/exchange.h"
+#include "core/pipeline.h"
+#include "core/shard.h"
+#include "core/stats.h"
+
+#define FIXTURE_SHARDS_MAX 5
+
+struct fixture {
+    uint32_t shards;
+    struct mesh *mesh;
+    struct shard shard[FIXTURE_SHARDS_MAX];
+    struct server_facts facts;
+    struct pipeline pipeline;
+    struct batch batch;
+    bool broken;    /* the pipeline could not go on */
+    char *received; /* what the client has been sent so far */
+    size_t received_length;
+};
+
+/* Prepares everything; memory_bytes for each shard. */
+void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capacity,
+                  size_t memory_bytes);
+void fixture_finish(struct fixture *fixture);
+
+/* One turn of shard 0 with the given bytes newly received (length may be 0). The bytes are handed
+ * over in memory of exactly their size that is gone afterwards. */
+void fixture_turn(struct fixture *fixture, const char *bytes, size_t length);
+
+/* True when the pipeline would take more bytes now. */
+bool fixture_takes_bytes(const struct fixture *fixture);
+
+/* Another shard runs up to max of the requests that shard 0 has sent it. True when there were any.
+ */
+bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max);
+
+/* The client reads up to max bytes of what is owed. */
+void fixture_read(struct fixture *fixture, size_t max);
+
+/* Turns for everyone until nothing moves any more, with the client reading everything. */
+void fixture_settle(struct fixture *fixture);
+
+#endif

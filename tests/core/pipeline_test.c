@@ -1,0 +1,195 @@
+/* A connection under random fragments and random completion order must give the same bytes as one
+ * shard that is fed everything at once. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/core/fixture.h"
+#include "tests/core/script.h"
+
+#define MEMORY_BYTES ((size_t)64 << 20)
+#define RECEIVE_MAX (16 * 1024)
+
+struct transcript {
+    char *bytes;
+    size_t length;
+};
+
+static size_t fragment_of(uint64_t *state, size_t fixed) {
+    static const uint32_t bounds[] = {1, 10, 100, 2000, RECEIVE_MAX};
+    return fixed ? fixed : 1 + random_below(state, bounds[random_below(state, 5)]);
+}
+
+/* Feeds the script in fragments (of a fixed size, or random ones for 0), with the shards' and the
+ * client's turns in random order. */
+static void play(struct fixture *fixture, const struct script *script, uint64_t seed,
+                 size_t fixed) {
+    uint64_t state = seed;
+    size_t fed = 0;
+    while (fed < script->length) {
+        size_t length = 0;
+        if (fixture_takes_bytes(fixture)) {
+            length = fragment_of(&state, fixed);
+            if (length > script->length - fed)
+                length = script->length - fed;
+        }
+        fixture_turn(fixture, script->bytes + fed, length);
+        fed += length;
+        for (uint32_t i = 1; i < fixture->shards; i++)
+            if (random_below(&state, 3) == 0)
+                fixture_serve(fixture, i, 1 + random_below(&state, 8));
+        if (random_below(&state, 2) == 0)
+            fixture_read(fixture, random_below(&state, 100000));
+    }
+    fixture_settle(fixture);
+}
+
+/* CAS values of binary replies depend on the shard; the field is cleared to compare the rest. */
+static void clear_cas(struct transcript *transcript) {
+    size_t at = 0;
+    while (at + 24 <= transcript->length) {
+        unsigned char *header = (unsigned char *)transcript->bytes + at;
+        cr_assert(eq(int, header[0], 0x81));
+        memset(header + 16, 0, 8);
+        at += 24 + ((size_t)header[8] << 24 | (size_t)header[9] << 16 | (size_t)header[10] << 8 |
+                    header[11]);
+    }
+    cr_assert(eq(sz, at, transcript->length));
+}
+
+static struct transcript run(const struct script *script, uint32_t shards, uint32_t ring_capacity,
+                             uint64_t seed, size_t fixed) {
+    struct fixture fixture;
+    fixture_init(&fixture, shards, ring_capacity, MEMORY_BYTES / shards);
+    play(&fixture, script, seed, fixed);
+    cr_assert(not(fixture.broken));
+    struct transcript transcript = {fixture.received, fixture.received_length};
+    fixture.received = NULL;
+    fixture_finish(&fixture);
+    return transcript;
+}
+
+static void expect_same(const struct script *script, uint64_t seed, bool binary) {
+    static const struct {
+        uint32_t shards, ring_capacity;
+        size_t fragment;
+    } cases[] = {{1, 1, 1},   {1, 256, 100}, {2, 1, 0},   {2, 4, 10},   {3, 1, 0},
+                 {3, 2, 100}, {3, 256, 0},   {5, 256, 2}, {5, 1, 2000}, {5, 256, RECEIVE_MAX}};
+    struct transcript whole = run(script, 1, 256, 1, script->length);
+    if (binary)
+        clear_cas(&whole);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct transcript other =
+            run(script, cases[i].shards, cases[i].ring_capacity, seed + i, cases[i].fragment);
+        if (binary)
+            clear_cas(&other);
+        bool same =
+            whole.length == other.length && memcmp(whole.bytes, other.bytes, whole.length) == 0;
+        cr_assert(same, "seed %llu, case %zu: the replies differ", (unsigned long long)seed, i);
+        free(other.bytes);
+    }
+    free(whole.bytes);
+}
+
+Test(pipeline, text_is_the_same_in_any_fragments_and_order, .timeout = 120) {
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct script script = script_text(seed, 400);
+        expect_same(&script, seed, false);
+        free(script.bytes);
+    }
+}
+
+Test(pipeline, binary_is_the_same_in_any_fragments_and_order, .timeout = 120) {
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct script script = script_binary(seed, 600);
+        expect_same(&script, seed, true);
+        free(script.bytes);
+    }
+}
+
+/* A client that never reads: what is held for it stays bounded, and nothing is lost. */
+Test(pipeline, output_is_bounded_while_the_client_does_not_read) {
+    enum { GETS = 20000, VALUE = 1000 };
+    for (uint32_t shards = 1; shards <= 3; shards += 2) {
+        struct fixture fixture;
+        fixture_init(&fixture, shards, 4, MEMORY_BYTES);
+        char set[VALUE + 64];
+        int length = snprintf(set, sizeof set, "set k 0 0 %d noreply\r\n", VALUE);
+        memset(set + length, 'v', VALUE);
+        memcpy(set + length + VALUE, "\r\n", 2);
+        fixture_turn(&fixture, set, (size_t)length + VALUE + 2);
+        size_t most = 0, sent = 0;
+        for (uint32_t turn = 0; turn < 100000 && sent < GETS; turn++) {
+            bool takes = fixture_takes_bytes(&fixture);
+            if (turn > 5000)
+                fixture_read(&fixture, 100000);
+            fixture_turn(&fixture, "get k\r\nget k\r\nget k\r\nget k\r\n", takes ? 28 : 0);
+            sent += takes ? 4 : 0;
+            for (uint32_t i = 1; i < shards; i++)
+                fixture_serve(&fixture, i, 8);
+            size_t held = fixture.shard[0].buffers.bytes;
+            most = held > most ? held : most;
+        }
+        fixture_settle(&fixture);
+        cr_assert(eq(sz, sent, GETS));
+        cr_assert(lt(sz, most, 256 * 1024));
+        size_t reply = strlen("VALUE k 0 1000\r\n") + VALUE + 2 + strlen("END\r\n");
+        cr_assert(eq(sz, fixture.received_length, GETS * reply));
+        fixture_finish(&fixture);
+    }
+}
+
+/* What all connections hold of unfinished values is bounded: the one beyond is refused, and its
+ * bytes are swallowed. */
+Test(pipeline, an_unfinished_value_without_room_is_refused) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    fixture.shard[0].buffers.large_bytes = PIPELINE_LARGE_BYTES_MAX;
+    static const char start[] = "set k 0 0 500000\r\nabc";
+    fixture_turn(&fixture, start, strlen(start));
+    char *rest = malloc(500000);
+    memset(rest, 'x', 500000);
+    memcpy(rest + 500000 - 3, "\r\n", 2); /* "abc" went before */
+    rest[500000 - 1] = 'v';
+    for (size_t fed = 0; fed < 500000; fed += 10000)
+        fixture_turn(&fixture, rest + fed, 10000);
+    fixture_turn(&fixture, "ersion\r\n", 8);
+    fixture_settle(&fixture);
+    static const char expected[] = "SERVER_ERROR out of memory storing object\r\nVERSION 1.2.3\r\n";
+    cr_assert(eq(sz, fixture.received_length, strlen(expected)));
+    cr_assert(zero(int, memcmp(fixture.received, expected, strlen(expected))));
+    fixture.shard[0].buffers.large_bytes = 0;
+    free(rest);
+    fixture_finish(&fixture);
+}
+
+/* A value above what a message carries is asked for twice, and counted once. */
+Test(pipeline, a_large_value_from_another_shard_counts_once) {
+    struct fixture fixture;
+    fixture_init(&fixture, 5, 4, MEMORY_BYTES);
+    char *value = malloc(50002);
+    memset(value, 'x', 50000);
+    memcpy(value + 50000, "\r\n", 2);
+    uint64_t gets = 0, hits = 0;
+    for (int key = 0; key < 20; key++) {
+        char line[64];
+        int length = snprintf(line, sizeof line, "set k%d 0 0 50000\r\n", key);
+        fixture_turn(&fixture, line, (size_t)length);
+        for (size_t fed = 0; fed < 50002; fed += 25001)
+            fixture_turn(&fixture, value + fed, 25001);
+        fixture_settle(&fixture);
+        length = snprintf(line, sizeof line, "get k%d\r\n", key);
+        fixture_turn(&fixture, line, (size_t)length);
+        fixture_settle(&fixture);
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        gets += fixture.shard[i].counters.cmd_get;
+        hits += fixture.shard[i].counters.get_hits;
+    }
+    cr_assert(eq(u64, gets, 20));
+    cr_assert(eq(u64, hits, 20));
+    free(value);
+    fixture_finish(&fixture);
+}

@@ -1,0 +1,20 @@
+/* Seeded random streams of commands, whose replies don't depend on the number of shards. */
+#ifndef TESTS_CORE_SCRIPT_H
+#define TESTS_CORE_SCRIPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct script {
+    char *bytes; /* malloc'd */
+    size_t length;
+};
+
+/* A small generator of its own, so that a seed means the same everywhere. */
+uint32_t random_next(uint64_t *state);
+uint32_t random_below(uint64_t *state, uint32_t bound);
+
+struct script script_text(uint64_t seed, uint32_t commands);
+struct script script_binary(uint64_t seed, uint32_t commands);
+
+#endif
