@@ -17,9 +17,11 @@
 #include "core/machine.h"
 #include "core/version.h"
 
-/* Descriptors beside the connections': standard streams, listeners, a ring for each reactor, some
- * to spare. */
-#define DESCRIPTORS_BESIDE(cores) (LISTENERS_MAX + 2 * (cores) + 32)
+/* Descriptors beside the connections': standard streams, signals, listeners (a name may stand for
+ * some addresses), a ring for each reactor, a few to spare. */
+static uint64_t descriptors_beside(const struct config *config) {
+    return 16 + config->cores + 4 * (uint64_t)config->address_count;
+}
 
 /* Checks before anything is made. Each says what is wrong in one line. */
 
@@ -31,7 +33,7 @@ static bool check_machine(const struct config *config) {
                  (unsigned long long)(memory >> 20));
         return false;
     }
-    uint64_t needed = config->connections_max + DESCRIPTORS_BESIDE(config->cores);
+    uint64_t needed = config->connections_max + descriptors_beside(config);
     uint64_t allowed = machine_raise_limits(needed);
     if (allowed) {
         log_line(
