@@ -1,0 +1,140 @@
+/* The smaller parts of core: times, buffers, messages, who owns which key. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/buffer.h"
+#include "core/clock.h"
+#include "core/execute.h"
+#include "core/message.h"
+#include "tests/core/fixture.h"
+
+Test(clock, relative_and_absolute_expiry_times) {
+    const uint32_t now = 1000;
+    cr_assert(eq(u32, clock_expires(0, now), 0));
+    cr_assert(eq(u32, clock_expires(-1, now), 1));
+    cr_assert(eq(u32, clock_expires(INT64_MIN, now), 1));
+    cr_assert(eq(u32, clock_expires(1, now), 1001));
+    cr_assert(eq(u32, clock_expires(2592000, now), 2593000));
+    cr_assert(eq(u32, clock_expires(2592001, now), 1), "31 January 1970 is past");
+    cr_assert(eq(u32, clock_expires(INT64_MAX, now), UINT32_MAX));
+    int64_t soon = (int64_t)time(NULL) + 100;
+    uint32_t expires = clock_expires(soon, now);
+    cr_assert(expires >= 1099 && expires <= 1100, "%u", expires);
+    cr_assert(eq(u32, clock_expires(soon - 101, now), 1));
+}
+
+Test(clock, store_time_begins_after_what_means_past) {
+    cr_assert(eq(u32, clock_store_seconds(5, 5), 2));
+    cr_assert(eq(u32, clock_store_seconds(5 + 999999999, 5), 2));
+    cr_assert(eq(u32, clock_store_seconds(5 + 3000000000, 5), 5));
+}
+
+Test(buffer, grows_keeps_and_gives_back) {
+    struct buffer_pool pool;
+    struct buffer buffer = {0};
+    buffer_pool_init(&pool);
+    for (int i = 0; i < 10000; i++)
+        cr_assert(buffer_append(&pool, &buffer, "0123456789", 10));
+    cr_assert(eq(sz, buffer.length, 100000));
+    cr_assert(ge(sz, pool.large_bytes, 100000));
+    buffer_consume(&buffer, 99995);
+    cr_assert(zero(int, memcmp(buffer.bytes, "56789", 5)));
+    buffer_release(&pool, &buffer);
+    cr_assert(eq(sz, pool.large_bytes, 0));
+    buffer_pool_finish(&pool);
+    cr_assert(eq(sz, pool.bytes, 0));
+}
+
+Test(buffer, the_last_one_given_back_is_used_first) {
+    struct buffer_pool pool;
+    struct buffer a = {0}, b = {0};
+    buffer_pool_init(&pool);
+    cr_assert(buffer_reserve(&pool, &a, 1));
+    cr_assert(buffer_reserve(&pool, &b, 1));
+    const char *last = b.bytes;
+    buffer_release(&pool, &a);
+    buffer_release(&pool, &b);
+    cr_assert(buffer_reserve(&pool, &a, 1));
+    cr_assert(eq(ptr, (void *)a.bytes, (void *)last));
+    buffer_release(&pool, &a);
+    buffer_pool_finish(&pool);
+}
+
+Test(message, a_pool_has_an_end) {
+    struct message_pool pool;
+    struct message *messages[3];
+    cr_assert(zero(int, message_pool_init(&pool, 3)));
+    for (int i = 0; i < 3; i++)
+        cr_assert(not(eq(ptr, messages[i] = message_take(&pool), NULL)));
+    cr_assert(eq(ptr, message_take(&pool), NULL));
+    message_give(&pool, messages[1]);
+    cr_assert(eq(ptr, message_take(&pool), messages[1]));
+    message_pool_finish(&pool);
+}
+
+Test(message, carries_small_values_and_asks_for_room_for_large_ones) {
+    static char large[MESSAGE_VALUE_BYTES_MAX + 1];
+    struct message_pool pool;
+    cr_assert(zero(int, message_pool_init(&pool, 1)));
+    struct message *message = message_take(&pool);
+    struct request request = {.key = "key", .key_length = 3, .value = "value", .value_length = 5};
+    message_set_request(message, &request, 7);
+    cr_assert(not(message->lends_input));
+    cr_assert(zero(int, memcmp(message->request.key, "key", 3)));
+    cr_assert(zero(int, memcmp(message->request.value, "value", 5)));
+    cr_assert(ne(ptr, (void *)message->request.key, (void *)request.key));
+    request = (struct request){
+        .key = "key", .key_length = 3, .value = large, .value_length = sizeof large};
+    message_set_request(message, &request, 7);
+    cr_assert(message->lends_input);
+    cr_assert(eq(ptr, (void *)message->request.value, (void *)large));
+
+    struct result result = {.value = large, .value_length = sizeof large};
+    message_set_result(message, &result);
+    cr_assert(message->needs_room);
+    cr_assert(message_make_room(message));
+    message_set_result(message, &result);
+    cr_assert(not(message->needs_room));
+    cr_assert(zero(int, memcmp(message->result.value, large, sizeof large)));
+    message_give(&pool, message);
+    message_pool_finish(&pool);
+}
+
+Test(shard, keys_spread_evenly_and_stay_with_their_owner) {
+    enum { SHARDS = 5, KEYS = 50000 };
+    struct fixture fixture;
+    fixture_init(&fixture, SHARDS, 1, (size_t)4 << 20);
+    uint32_t counts[SHARDS] = {0};
+    for (int i = 0; i < KEYS; i++) {
+        char key[16];
+        uint32_t length = (uint32_t)snprintf(key, sizeof key, "key%d", i);
+        uint64_t hash = shard_hash(&fixture.shard[0], key, length);
+        uint32_t owner = shard_owner(&fixture.shard[0], hash);
+        cr_assert(lt(u32, owner, SHARDS));
+        cr_assert(eq(u64, hash, shard_hash(&fixture.shard[3], key, length)));
+        counts[owner]++;
+    }
+    for (int i = 0; i < SHARDS; i++)
+        cr_assert(counts[i] > KEYS / SHARDS * 95 / 100 && counts[i] < KEYS / SHARDS * 105 / 100);
+    fixture_finish(&fixture);
+}
+
+/* CAS values never collide between shards: counter × shards + shard. */
+Test(shard, cas_values_tell_their_shard) {
+    enum { SHARDS = 3 };
+    struct fixture fixture;
+    fixture_init(&fixture, SHARDS, 1, (size_t)4 << 20);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct shard *shard = &fixture.shard[i % SHARDS];
+        struct request set = {
+            .op = OP_SET, .key = "k", .key_length = 1, .value = "v", .value_length = 1};
+        struct result result;
+        execute(shard, &set, shard_hash(shard, "k", 1), &result);
+        cr_assert(eq(int, result.status, RESULT_OK));
+        cr_assert(eq(u64, result.cas % SHARDS, i % SHARDS));
+    }
+    fixture_finish(&fixture);
+}
