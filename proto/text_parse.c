@@ -125,8 +125,7 @@ static enum parse_status parse_verbosity(struct parser *parser, const struct tex
                                          size_t *used) {
     (void)parser, (void)used;
     uint32_t level;
-    struct text_word word = text_take_word(line);
-    if (!number_parse_u32(word.start, word.length, &level)) {
+    if (!text_take_u32(line, &level)) {
         return text_line_error(line, request, PROTO_ERROR_FORMAT);
     }
     fill(request, command, line, (struct text_word){NULL, 0});
