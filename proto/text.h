@@ -57,6 +57,9 @@ text_command_parse text_parse_get;
 text_command_parse text_parse_gat;
 text_command_parse text_parse_store;
 
+/* The command that the line's first word names, or NULL. */
+const struct text_command *text_find_command(const struct text_line *line, struct text_word word);
+
 /* Takes the next key of a get line whose command was parsed by an earlier call. */
 enum parse_status text_next_key(struct parser *parser, const char *bytes, size_t length,
                                 struct request *request, size_t *used);
