@@ -19,7 +19,8 @@
 #define KEY_LENGTH_MAX 250
 
 /* A text command line (without a value block) may be this long before its newline is seen, or the
- * connection closes. */
+ * connection closes. As in memcached, a longer one is served when its newline is there at the first
+ * look. */
 #define TEXT_LINE_LENGTH_MAX 2048
 
 /* A get or gets line is checked as a whole before its first key is answered up to this length; a
@@ -45,8 +46,8 @@ enum op {
     OP_DELETE,
     OP_INCR,
     OP_DECR,
-    OP_REJECT, /* a storage command whose value is refused, see request.error: any old value of the
-                  key is dropped */
+    OP_REJECT, /* a set whose value is refused, see request.error: any old value of the key is
+                  dropped. The other storage commands leave it, and are refused by OP_ERROR. */
 
     OP_FLUSH, /* concerns every shard; request.exptime is the delay */
     OP_STATS, /* concerns every shard; request.key is the sub-command, length 0 for the general
@@ -141,7 +142,9 @@ void parser_init(struct parser *parser, uint32_t value_length_max);
 /* Takes the next request from the front of bytes[0..length). The protocol is told from the first
  * byte of the stream. Sets *used to the bytes consumed, which may be more than 0 with PARSE_MORE
  * too; the caller drops them and calls again with what follows. Requests without an answer
- * (swallowed values) don't surface. Never reads past length. */
+ * (swallowed values) don't surface. Never reads past length. Bytes that were given and not used
+ * must be given again, followed by what arrived since: of a get line, all that was there when its
+ * first key was taken. Not to be called again after PARSE_CLOSE or a request that closes. */
 enum parse_status parser_next(struct parser *parser, const char *bytes, size_t length,
                               struct request *request, size_t *used);
 
@@ -169,7 +172,8 @@ struct result {
 size_t reply_bound(const struct request *request, const struct result *result);
 
 /* Writes the reply, if the request has one (quiet forms may have none), for every op but OP_STATS.
- * Returns its length. */
+ * Returns its length. result may be NULL for the ops that have none: OP_REJECT, OP_FLUSH and those
+ * from OP_VERBOSITY on; it may for reply_bound() too. */
 size_t reply_write(char *out, const struct request *request, const struct result *result);
 
 /* One statistic and the end of a stream of them, for OP_STATS. At most REPLY_STAT_MAX bytes beside

@@ -57,6 +57,9 @@ text_command_parse text_parse_get;
 text_command_parse text_parse_gat;
 text_command_parse text_parse_store;
 
+/* The command that the line's first word names, or NULL. */
+const struct text_command *text_find_command(const struct text_line *line, struct text_word word);
+
 /* Takes the next key of a get line whose command was parsed by an earlier call. */
 enum parse_status text_next_key(struct parser *parser, const char *bytes, size_t length,
                                 struct request *request, size_t *used);
@@ -85,16 +88,26 @@ static inline uint64_t text_load(const char *bytes) {
     return le64toh(word);
 }
 
+/* Marks the first space or newline among eight bytes. */
+static inline uint64_t text_match_delimiter(uint64_t word) {
+    return text_match_bytes(word, ' ') | text_match_bytes(word, '\n');
+}
+
 /* How many bytes there are before the first space or newline, at most limit. Keys are short: eight
- * bytes at a time beats a call of memchr. */
+ * bytes at a time beats a call of memchr. The last few are looked at together with those before
+ * them, shifted out again. */
 static inline size_t text_word_length(const char *bytes, size_t limit) {
     size_t at = 0;
     for (; limit - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t word = text_load(bytes + at);
-        uint64_t found = text_match_bytes(word, ' ') | text_match_bytes(word, '\n');
+        uint64_t found = text_match_delimiter(text_load(bytes + at));
         if (found != 0) {
             return at + (size_t)__builtin_ctzll(found) / 8;
         }
+    }
+    if (at > 0 && at < limit) {
+        uint64_t tail = text_load(bytes + limit - sizeof(uint64_t));
+        uint64_t found = text_match_delimiter(tail >> (8 * (at + sizeof(uint64_t) - limit)));
+        return found != 0 ? at + (size_t)__builtin_ctzll(found) / 8 : limit;
     }
     while (at < limit && bytes[at] != ' ' && bytes[at] != '\n') {
         at++;
@@ -116,6 +129,12 @@ static inline struct text_word text_take_word(struct text_line *line) {
     line->rest = start + length;
     return (struct text_word){start, length};
 }
+
+/* Takes the next word off the line as a number. False when it is none, or there is no word; it is
+ * taken off all the same. */
+bool text_take_u64(struct text_line *line, uint64_t *value);
+bool text_take_u32(struct text_line *line, uint32_t *value);
+bool text_take_i64(struct text_line *line, int64_t *value);
 
 static inline bool text_word_is(struct text_word word, const char *text) {
     return word.length == strlen(text) && memcmp(word.start, text, word.length) == 0;

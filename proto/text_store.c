@@ -1,5 +1,4 @@
 /* Text: set, add, replace, append, prepend and cas, which carry a value block behind their line. */
-#include "proto/number.h"
 #include "proto/text.h"
 
 #define VALUE_END_LENGTH 2 /* \r\n */
@@ -12,9 +11,6 @@
 static bool parse_fields(const struct text_command *command, struct text_line *line,
                          struct request *request, bool *length_ok) {
     struct text_word key = text_take_word(line);
-    struct text_word flags = text_take_word(line);
-    struct text_word exptime = text_take_word(line);
-    struct text_word length = text_take_word(line);
     *request = (struct request){
         .op = command->op,
         .protocol = PROTOCOL_TEXT,
@@ -23,14 +19,13 @@ static bool parse_fields(const struct text_command *command, struct text_line *l
         .key_length = (uint16_t)key.length,
         .key = key.start,
     };
-    *length_ok = number_parse_u32(length.start, length.length, &request->value_length) &&
+    bool ok = text_key_fits(key);
+    ok &= text_take_u32(line, &request->client_flags);
+    ok &= text_take_i64(line, &request->exptime);
+    *length_ok = text_take_u32(line, &request->value_length) &&
                  request->value_length <= VALUE_LENGTH_PLAUSIBLE_MAX;
-    bool ok = text_key_fits(key) &&
-              number_parse_u32(flags.start, flags.length, &request->client_flags) &&
-              number_parse_i64(exptime.start, exptime.length, &request->exptime);
-    if (ok && command->cas) {
-        struct text_word cas = text_take_word(line);
-        ok = number_parse_u64(cas.start, cas.length, &request->cas);
+    if (command->cas) {
+        ok &= text_take_u64(line, &request->cas);
     }
     return ok;
 }
