@@ -60,12 +60,12 @@ def user_flags():
 class Connection:
     """A client's socket, with reads that end at a deadline instead of hanging."""
 
-    def __init__(self, port, host='127.0.0.1', receive_buffer=None):
+    def __init__(self, port, host='127.0.0.1', receive_buffer=None, timeout=TIMEOUT_S):
         family = socket.AF_INET6 if ':' in host else socket.AF_INET
         self.socket = socket.socket(family)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(TIMEOUT_S)
+        self.socket.settimeout(timeout)
         self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
