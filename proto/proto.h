@@ -25,7 +25,7 @@
 
 /* A get or gets line is checked as a whole before its first key is answered up to this length; a
  * longer one is answered key by key as it arrives, so that memory stays bounded. */
-#define TEXT_GET_LINE_WHOLE_MAX (64 * 1024)
+#define TEXT_GET_LINE_WHOLE_MAX 65536
 
 enum protocol {
     PROTOCOL_UNKNOWN, /* no byte seen yet */
