@@ -1,0 +1,114 @@
+/* The index alone, over items that are nothing but headers. */
+#include "store_fixture.h"
+
+#include <unistd.h>
+
+#define ITEMS 20000u
+#define ITEM_UNITS 3u /* header rounded up, in units of 8 bytes */
+
+struct fixture {
+    struct index index;
+    uint64_t *units; /* location 0 is never used */
+};
+
+static struct item *item_at(struct fixture *fixture, uint32_t i) {
+    return (struct item *)(void *)(fixture->units + (size_t)(i + 1) * ITEM_UNITS);
+}
+
+static uint64_t location_of(uint32_t i) {
+    return (uint64_t)(i + 1) * ITEM_UNITS;
+}
+
+static void fixture_init(struct fixture *fixture) {
+    fixture->units = calloc((ITEMS + 2) * ITEM_UNITS, 8);
+    int error = index_init(&fixture->index, (const char *)fixture->units, 16 * MIB,
+                           (size_t)sysconf(_SC_PAGESIZE));
+    cr_assert(eq(int, error, 0));
+}
+
+static void fixture_finish(struct fixture *fixture) {
+    index_finish(&fixture->index);
+    free(fixture->units);
+}
+
+static void add(struct fixture *fixture, uint32_t i, uint64_t hash) {
+    item_at(fixture, i)->hash = (uint32_t)hash;
+    index_insert(&fixture->index, hash, location_of(i));
+    index_step(&fixture->index);
+}
+
+static bool has(struct fixture *fixture, uint32_t i) {
+    uint32_t hash = item_at(fixture, i)->hash;
+    return index_find_location(&fixture->index, hash, location_of(i)).primary != NULL;
+}
+
+static void take(struct fixture *fixture, uint32_t i) {
+    uint32_t hash = item_at(fixture, i)->hash;
+    index_remove(&fixture->index, index_find_location(&fixture->index, hash, location_of(i)));
+    index_step(&fixture->index);
+}
+
+Test(index, grows_and_shrinks_by_a_bucket_at_a_time) {
+    struct fixture f;
+    fixture_init(&f);
+    size_t bytes_empty = index_resident_bytes(&f.index);
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        uint32_t before = f.index.primary.count;
+        add(&f, i, fixture_mix(i));
+        cr_assert(f.index.primary.count - before <= 1);
+    }
+    for (uint32_t i = 0; i < ITEMS; i++)
+        cr_assert(has(&f, i));
+    cr_assert(ge(u64, f.index.primary.count * 11u, ITEMS * 2u));
+    cr_assert(lt(u64, index_resident_bytes(&f.index), ITEMS * 16u));
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        take(&f, i);
+        cr_assert(not(has(&f, i)));
+        cr_assert(i + 1 == ITEMS || has(&f, ITEMS - 1));
+    }
+    cr_assert(eq(u64, f.index.entries, 0));
+    cr_assert(eq(u32, f.index.overflow.count, 0));
+    cr_assert(eq(u32, f.index.primary.count, INDEX_PRIMARIES_MIN));
+    cr_assert(le(u64, index_resident_bytes(&f.index), bytes_empty + 3 * f.index.page_bytes));
+    fixture_finish(&f);
+}
+
+Test(index, one_chain_for_equal_hashes) {
+    struct fixture f;
+    fixture_init(&f);
+    for (uint32_t i = 0; i < 2000; i++)
+        add(&f, i, 7);
+    cr_assert(ge(u32, f.index.overflow.count, (2000 - INDEX_SLOTS) / INDEX_SLOTS));
+    for (uint32_t i = 0; i < 2000; i += 2)
+        take(&f, i);
+    for (uint32_t i = 0; i < 2000; i++)
+        cr_assert(has(&f, i) == (i % 2 == 1));
+    for (uint32_t i = 1; i < 2000; i += 2)
+        take(&f, i);
+    cr_assert(eq(u32, f.index.overflow.count, 0));
+    fixture_finish(&f);
+}
+
+/* Two chains share the range of overflow buckets: a hole in one moves a bucket of the other. */
+Test(index, overflow_buckets_stay_dense) {
+    struct fixture f;
+    fixture_init(&f);
+    for (uint32_t i = 0; i < 600; i++)
+        add(&f, i, i % 3);
+    for (uint32_t i = 0; i < 600; i += 3)
+        take(&f, i);
+    uint32_t buckets = 2 * ((200 - INDEX_SLOTS + INDEX_SLOTS - 1) / INDEX_SLOTS);
+    cr_assert(eq(u32, f.index.overflow.count, buckets));
+    for (uint32_t i = 0; i < 600; i++)
+        cr_assert(has(&f, i) == (i % 3 != 0));
+    fixture_finish(&f);
+}
+
+Test(index, a_tag_is_never_zero) {
+    cr_assert(eq(u64, index_tag(0), 1));
+    cr_assert(eq(u64, index_tag((uint64_t)0xabcd << 32), 0xabcd));
+    struct index_bucket bucket = {0};
+    cr_assert(eq(u32, index_match(&bucket, index_tag(0)), 0));
+    bucket.slots[2] = bucket.slots[5] = index_tag(0) << INDEX_TAG_SHIFT | 1;
+    cr_assert(eq(u32, index_match(&bucket, index_tag(0)), 1 << 2 | 1 << 5));
+}

@@ -1,0 +1,175 @@
+/* The memory bound, eviction, and items as large as they may be. */
+#include "store_fixture.h"
+
+#include <unistd.h>
+
+/* Resident pages of this process, in bytes. */
+static size_t resident_bytes(void) {
+    unsigned long total = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert(file != NULL && fscanf(file, "%lu %lu", &total, &resident) == 2);
+    fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void fill(struct store *store, uint32_t count, uint32_t length) {
+    char name[32];
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "key-%u", i);
+        cr_assert(eq(int, fixture_set_bytes(store, name, length, 0, 1), STORE_OK));
+        store_check_memory(store);
+    }
+}
+
+static void delete_all(struct store *store, uint32_t count) {
+    char name[32];
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "key-%u", i);
+        struct store_key key = fixture_key(name);
+        store_delete(store, &key, false, 0, 1);
+    }
+}
+
+Test(memory, many_items_evict_the_oldest) {
+    struct store *store = fixture_store(MIB);
+    char name[32];
+    for (uint32_t i = 0; i < 50000; i++) {
+        snprintf(name, sizeof(name), "key-%u", i);
+        cr_assert(eq(int, fixture_set_bytes(store, name, i % 300, 0, 1), STORE_OK));
+        cr_assert(i % 2 == 0 || fixture_has(store, name, 1));
+        store_check_memory(store);
+        if (i % 512 == 0)
+            store_check(store);
+    }
+    struct store_stats stats = fixture_stats(store);
+    cr_assert(not(fixture_has(store, "key-1", 1)));
+    cr_assert(eq(u64, stats.evictions + stats.items, 50000));
+    cr_assert(eq(u64, stats.items_stored, 50000));
+    cr_assert(le(u64, stats.evicted_unfetched, stats.evictions / 2 + 500));
+    cr_assert(ge(u64, stats.evicted_unfetched, stats.evictions / 2 - 500));
+    cr_assert(ge(u64, stats.memory_bytes, MIB * 95 / 100), "all of the memory is used");
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Tiny items make the index take memory from the segments, large ones give it back. */
+Test(memory, index_and_segments_trade) {
+    struct store *store = fixture_store(4 * MIB);
+    fill(store, 150000, 1);
+    struct store_stats tiny = fixture_stats(store);
+    cr_assert(gt(u64, tiny.index_bytes, MIB / 2));
+    cr_assert(lt(u64, tiny.index_bytes, tiny.items * 16));
+    fill(store, 20000, 5000);
+    struct store_stats large = fixture_stats(store);
+    cr_assert(lt(u64, large.index_bytes, MIB / 8));
+    cr_assert(gt(u64, large.segments, tiny.segments));
+    cr_assert(ge(u64, large.memory_bytes, 4 * MIB * 95 / 100));
+    store_check(store);
+    store_destroy(store);
+}
+
+Test(memory, a_large_store_is_small_until_it_fills) {
+    size_t before = resident_bytes();
+    struct store *store = fixture_store((size_t)64 << 30);
+    fill(store, 10, 1000);
+    cr_assert(lt(sz, resident_bytes(), before + 2 * MIB));
+    store_destroy(store);
+}
+
+Test(memory, resident_size_follows_down) {
+    struct store *store = fixture_store(64 * MIB);
+    size_t before = resident_bytes();
+    fill(store, 200000, 100);
+    cr_assert(gt(sz, resident_bytes(), before + 20 * MIB));
+    cr_assert(le(sz, resident_bytes(), before + fixture_stats(store).memory_bytes + MIB));
+    delete_all(store, 200000);
+    store_check(store);
+    cr_assert(lt(sz, fixture_stats(store).memory_bytes, 6 * MIB));
+    cr_assert(lt(sz, resident_bytes(), before + 7 * MIB));
+    store_destroy(store);
+}
+
+/* Memory full of flushed items: these go first, nothing live is evicted. */
+Test(memory, flushed_segments_are_used_again) {
+    struct store *store = fixture_store(MIB);
+    fill(store, 1000, 800);
+    store_flush(store, 1, 1);
+    uint64_t evictions = fixture_stats(store).evictions;
+    uint64_t segments = fixture_stats(store).segments;
+    fill(store, 500, 800);
+    cr_assert(eq(u64, fixture_stats(store).items, 500));
+    cr_assert(eq(u64, fixture_stats(store).evictions, evictions));
+    cr_assert(le(u64, fixture_stats(store).segments, segments + 1));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* mc-crusher stores these at -I 1m: one mebibyte less 1 KiB. */
+Test(memory, a_large_value_in_a_shard_of_64_mib) {
+    struct store *store = fixture_store(64 * MIB);
+    for (int i = 0; i < 100; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "large-%d", i);
+        cr_assert(eq(int, fixture_set_bytes(store, name, 1047552, 0, 1), STORE_OK));
+        cr_assert(fixture_has(store, name, 1));
+        store_check(store);
+    }
+    store_destroy(store);
+}
+
+Test(memory, an_item_that_fills_a_segment) {
+    struct store *store = fixture_store(MIB);
+    uint32_t max = store_value_length_max(store, 3);
+    struct store_key key = fixture_key("big");
+    struct store_item item;
+    cr_assert(eq(int, fixture_set_bytes(store, "big", max, 0, 1), STORE_OK));
+    cr_assert(eq(int, store_touch(store, &key, 99, 1, &item), STORE_OK), "a field more fits");
+    cr_assert(eq(u32, item.value_length, max));
+    cr_assert(eq(int, fixture_set_bytes(store, "big", max, 50, 1), STORE_OK));
+    cr_assert(eq(int, fixture_write(store, STORE_APPEND, "big", "x", 1), STORE_TOO_LARGE));
+    cr_assert(eq(int, fixture_write(store, STORE_PREPEND, "big", "x", 1), STORE_TOO_LARGE));
+    cr_assert(fixture_has(store, "big", 1), "a failed append leaves the item");
+    cr_assert(eq(int, fixture_set_bytes(store, "big", max + 1, 0, 1), STORE_TOO_LARGE));
+    cr_assert(not(fixture_has(store, "big", 1)), "a failed set does not");
+    store_check(store);
+    store_destroy(store);
+}
+
+Test(memory, the_configured_size_of_an_item_holds) {
+    struct store *store = NULL;
+    struct store_config config = {.memory_bytes = MIB, .item_bytes_max = 1024, .shards = 1};
+    cr_assert(eq(int, store_create(&store, &config), 0));
+    uint32_t max = store_value_length_max(store, 1);
+    cr_assert(eq(u32, max, 1024 - 20 - 8 - 1));
+    cr_assert(eq(int, fixture_set_bytes(store, "a", max, 1000, 1), STORE_OK));
+    cr_assert(eq(int, fixture_set_bytes(store, "a", max + 1, 0, 1), STORE_TOO_LARGE));
+    store_destroy(store);
+}
+
+/* The oldest item of a full store grows: the room it needs may be its own segment's. */
+Test(memory, append_to_an_item_about_to_be_evicted) {
+    struct store *store = fixture_store(MIB);
+    char name[32];
+    fill(store, 200, 6000);
+    for (uint32_t i = 0; i < 2000; i++) {
+        uint64_t evictions = fixture_stats(store).evictions;
+        uint32_t oldest = 0;
+        const struct segment_log *log = &store->log;
+        struct item *item = segment_item(log, segment_first(log, log->oldest));
+        while (!(item->bits & ITEM_LINKED))
+            item = segment_item(log, segment_first(log, log->oldest) +
+                                         (oldest += item_bytes(item) / ITEM_ALIGN));
+        memcpy(name, item_key(item), item->key_length);
+        name[item->key_length] = '\0';
+        uint32_t length = item->value_length;
+        enum store_status status = fixture_write(store, STORE_APPEND, name, "0123456789", 1);
+        struct store_item shown;
+        cr_assert(eq(int, fixture_get(store, name, 1, &shown), STORE_OK));
+        cr_assert(eq(int, status, STORE_OK));
+        cr_assert(eq(u32, shown.value_length, length + 10));
+        cr_assert(eq(int, memcmp(shown.value + length, "0123456789", 10), 0));
+        cr_assert(le(u64, fixture_stats(store).evictions, evictions + 3));
+        store_check(store);
+    }
+    store_destroy(store);
+}
