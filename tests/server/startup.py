@@ -10,12 +10,13 @@ import unittest
 import server
 
 STOP_LIMIT_S = 20 if server.SANITIZED else 2
+RUN_LIMIT_S = 20 if server.SANITIZED else 5  # for a server that isn't meant to stay
 
 
-def run(*flags, **options):
-    """The server's end when it isn't meant to stay: status, stdout, stderr."""
-    done = subprocess.run(server.program() + list(flags), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=server.TIMEOUT_S, check=False, text=True, **options)
+def run(*flags, command=None):
+    """The end of a server that isn't meant to stay: status, stdout, stderr."""
+    done = subprocess.run((command or []) + server.program() + list(flags), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_LIMIT_S, check=False, text=True)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -102,12 +103,10 @@ class Mistakes(server.ServerTest):
         """The hard limit on descriptors is too low for -c and can't be raised."""
         if server.ORIGINAL or os.geteuid() == 0 and not self.drop_command():
             self.skipTest('root raises its hard limit')
-        done = subprocess.run(self.drop_command() + ['sh', '-c', 'ulimit -n 64; exec "$@"', 'sh', *server.program(),
-                                                     '-c', '10000', '-p', str(server.free_port())],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=server.TIMEOUT_S, check=False, text=True)
-        self.assertGreater(done.returncode, 0)
-        self.assertRegex(done.stderr, r'^[^\n]+\n$')
+        command = self.drop_command() + ['sh', '-c', 'ulimit -n 64; exec "$@"', 'sh']
+        status, _, stderr = run('-c', '10000', '-p', str(server.free_port()), command=command)
+        self.assertGreater(status, 0)
+        self.assertRegex(stderr, r'^[^\n]+\n$')
 
     def drop_command(self):
         """What runs a command without root's powers, where there is something."""
