@@ -195,18 +195,25 @@ static void set_version(struct result *result, const char *version) {
     result->value_length = (uint32_t)strlen(version);
 }
 
+/* A refused value that leaves the old one in place concerns no shard, but is counted. */
+static void count_refusal(struct counters *counters, const struct request *request) {
+    counters->store_too_large += request->error == PROTO_ERROR_TOO_LARGE;
+    counters->store_no_memory += request->error == PROTO_ERROR_NO_MEMORY;
+}
+
 /* A command that concerns the connection alone. */
 static bool run_alone(struct pipeline *pipeline, struct shard *shard,
                       const struct batch_slot *slot) {
     struct result result = {.status = RESULT_OK};
     if (slot->request.op == OP_VERSION)
         set_version(&result, shard->facts->version);
+    if (pipeline->first && !may_enqueue(pipeline, shard))
+        return false;
+    count_refusal(&shard->counters, &slot->request);
     if (!pipeline->first) {
         write_reply(pipeline, shard, &slot->request, &result);
         return true;
     }
-    if (!may_enqueue(pipeline, shard))
-        return false;
     struct message *message = enqueue(pipeline, shard);
     message_keep_request(message, &slot->request);
     message->result = result;
