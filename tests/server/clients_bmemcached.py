@@ -17,7 +17,7 @@ class Bmemcached:
 
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server(cores=cls.cores)
+        cls.server = server.Server(cores=cls.cores, flags=('-m', '256'))
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):

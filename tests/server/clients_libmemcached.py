@@ -20,7 +20,7 @@ class Libmemcached:
 
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server(cores=cls.cores)
+        cls.server = server.Server(cores=cls.cores, flags=('-m', '256'))
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):

@@ -20,7 +20,7 @@ class Pymemcache:
 
     @classmethod
     def setUpClass(cls):
-        cls.servers = [server.Server(cores=cls.cores) for _ in range(2)]
+        cls.servers = [server.Server(cores=cls.cores, flags=('-m', '256')) for _ in range(2)]
         for one in cls.servers:
             cls.addClassCleanup(one.stop)
         cls.addresses = [('127.0.0.1', one.port) for one in cls.servers]

@@ -135,7 +135,8 @@ class Connection:
 class Server:
     """One server process on a free loopback port."""
 
-    def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, port=None, wait=True):
+    def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, inherited=(), port=None,
+                 wait=True):
         self.port = port or free_port()
         self.command = program() + ['-t' if ORIGINAL else '--cores', str(cores), '-p', str(self.port)]
         if '-u' not in flags:
@@ -150,7 +151,7 @@ class Server:
             if nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout,
-                                        stderr=self.stderr, preexec_fn=limit)
+                                        stderr=self.stderr, preexec_fn=limit, pass_fds=inherited)
         running.add(self)
         if wait:
             self.wait_ready()
