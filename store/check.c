@@ -93,6 +93,7 @@ static uint64_t check_chain(const struct store *store, const struct index_bucket
     uint64_t entries = check_bucket(store, primary, primary);
     const struct index_bucket *first = index_next(index, primary);
     assert(first == NULL || entries == INDEX_SLOTS);
+    assert(first != NULL || primary->filter == 0);
     for (const struct index_bucket *b = first; b != NULL; b = index_next(index, b)) {
         uint32_t filled = check_bucket(store, primary, b);
         assert(filled == INDEX_SLOTS || (b == first && filled != 0));

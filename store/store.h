@@ -20,11 +20,13 @@
 struct store; /* opaque */
 
 struct store_config {
-    size_t memory_bytes; /* the bound on everything; at least STORE_MEMORY_BYTES_MIN */
-    size_t
-        item_bytes_max; /* key, value and header of one item; a segment's size bounds it as well */
-    uint32_t shard; /* this shard's number and the number of shards: CAS values are counter × shards
-                       + shard */
+    /* The bound on everything; STORE_MEMORY_BYTES_MIN to 2^46. */
+    size_t memory_bytes;
+    /* Key, value and header of one item, at least 1; a segment's size bounds it as well. */
+    size_t item_bytes_max;
+    /* This shard's number and the number of shards, below 2^16: CAS values are
+     * counter × shards + shard. */
+    uint32_t shard;
     uint32_t shards;
 };
 
@@ -35,8 +37,8 @@ enum store_status {
     STORE_NOT_FOUND,
     STORE_EXISTS,      /* the CAS differs */
     STORE_NOT_STORED,  /* the condition of add, replace, append or prepend does not hold */
-    STORE_TOO_LARGE,   /* larger than any item may be; the old value of the key is gone */
-    STORE_NO_MEMORY,   /* no room could be made; the old value of the key is gone */
+    STORE_TOO_LARGE,   /* larger than any item may be */
+    STORE_NO_MEMORY,   /* no room could be made */
     STORE_NON_NUMERIC, /* incr or decr of a value that is no number */
 };
 
@@ -81,7 +83,7 @@ struct store_delta {
     bool decrement;   /* stops at 0; an increment wraps at 2^64 */
     bool compare_cas; /* as in store_write */
     uint64_t cas;
-    bool create; /* a missing item is created with initial and expires */
+    bool create; /* a missing item is created with initial and expires, compare_cas or not */
     uint64_t initial;
     uint32_t expires;
 };
@@ -93,7 +95,7 @@ struct store_stats {
     uint64_t item_bytes;   /* now, with headers */
     uint64_t evictions;    /* live items dropped to make room */
     uint64_t evicted_unfetched;
-    uint64_t expired; /* dead items found and dropped */
+    uint64_t expired; /* items found past their time and dropped; flushed ones count nowhere */
     uint64_t expired_unfetched;
     uint64_t memory_bytes_max; /* config.memory_bytes */
     uint64_t memory_bytes;     /* in use for segments, index and bookkeeping */
@@ -109,7 +111,8 @@ struct store_stats {
 int store_create(struct store **store, const struct store_config *config);
 void store_destroy(struct store *store);
 
-/* The longest value that an item with a key of key_length can have here, in bytes. */
+/* The longest value that an item with a key of key_length can have here, in bytes; the same with
+ * and without client flags and expiry time. */
 uint32_t store_value_length_max(const struct store *store, uint32_t key_length);
 
 /* Hints for a batch: first the bucket of each key, then, once those have arrived, the item that it
@@ -121,13 +124,17 @@ void store_prefetch_item(const struct store *store, uint64_t hash);
 enum store_status store_get(struct store *store, const struct store_key *key, uint32_t now,
                             struct store_item *item);
 
-/* Sets the expiry time of an item and returns it in *item, as store_get(). Its CAS stays. */
+/* Sets the expiry time of an item and returns it in *item, as store_get(). Its CAS stays. May
+ * return STORE_NO_MEMORY, too: an item stored without an expiry time has no field for one and is
+ * copied. */
 enum store_status store_touch(struct store *store, const struct store_key *key, uint32_t expires,
                               uint32_t now, struct store_item *item);
 
 /* Stores as write->mode says; *cas is the item's new CAS with STORE_OK. A failed write leaves the
- * item as it was, but for STORE_TOO_LARGE and STORE_NO_MEMORY of STORE_SET, which drop it (a stale
- * value would be worse than none). write->value may not point into this store. */
+ * item as it was, but for STORE_TOO_LARGE and STORE_NO_MEMORY of a STORE_SET without compare_cas,
+ * which drop it (a stale value would be worse than none). A value that is too large by itself is
+ * STORE_TOO_LARGE whatever else holds, as memcached answers. write->value may not point into this
+ * store. */
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas);
 

@@ -89,16 +89,19 @@ Test(memory, resident_size_follows_down) {
     store_destroy(store);
 }
 
-/* Memory full of flushed items: these go first, nothing live is evicted. */
+/* What a flush left behind goes first: before anything live, and before memory never used. */
 Test(memory, flushed_segments_are_used_again) {
-    struct store *store = fixture_store(MIB);
+    struct store *store = fixture_store(4 * MIB);
     fill(store, 1000, 800);
-    store_flush(store, 1, 1);
-    uint64_t evictions = fixture_stats(store).evictions;
     uint64_t segments = fixture_stats(store).segments;
-    fill(store, 500, 800);
+    store_flush(store, 1, 1);
+    for (uint32_t i = 0; i < 500; i++) {
+        char name[32]; /* not the old keys: who meets a flushed item drops it */
+        snprintf(name, sizeof(name), "new-%u", i);
+        fixture_set_bytes(store, name, 800, 0, 1);
+    }
     cr_assert(eq(u64, fixture_stats(store).items, 500));
-    cr_assert(eq(u64, fixture_stats(store).evictions, evictions));
+    cr_assert(eq(u64, fixture_stats(store).evictions, 0));
     cr_assert(le(u64, fixture_stats(store).segments, segments + 1));
     store_check(store);
     store_destroy(store);

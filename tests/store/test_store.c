@@ -126,6 +126,17 @@ Test(store, expiry_is_exact) {
     store_destroy(store);
 }
 
+/* A new value has not been fetched, though it lies where the old one did. */
+Test(store, overwriting_in_place_forgets_the_fetch) {
+    struct store *store = fixture_store(MIB);
+    fixture_set_bytes(store, "a", 10, 100, 1);
+    cr_assert(fixture_has(store, "a", 1));
+    fixture_set_bytes(store, "a", 10, 100, 1);
+    cr_assert(not(fixture_has(store, "a", 100)));
+    cr_assert(eq(u64, fixture_stats(store).expired_unfetched, 1));
+    store_destroy(store);
+}
+
 Test(store, touch_keeps_the_cas) {
     struct store *store = fixture_store(MIB);
     struct store_key key = fixture_key("a");
