@@ -148,6 +148,12 @@ class Pipelines:
         for received, wanted in results:
             self.same(received, wanted)
 
+    def test_every_count(self):
+        """n commands in one segment and then, when they are answered, another one: whatever a turn of
+        the server may take, it must not forget to listen again when n is just that."""
+        for n in [*range(1, 300), 384, 512, 1024]:
+            self.exchange(self.client, b'delete none\r\n' * n, b'NOT_FOUND\r\n' * n)
+
     def test_multiget(self):
         """50 and 5,000 keys on a line, some missing, some twice."""
         for count in (50, 5000):
