@@ -379,6 +379,8 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
     pipeline->length = pipeline->consumed = 0;
     if (pipeline->input.length == 0) {
         buffer_release(&shard->buffers, &pipeline->input);
+        /* The bytes may have ended with the last request of a round, before the parser could say so. */
+        pipeline->wants_more = true;
         return kept;
     }
     return kept && reserve_need(pipeline, shard);

@@ -20,8 +20,13 @@
 
 #define SEGMENT_BYTES_MIN ((size_t)16 << 10)
 #define SEGMENT_BYTES_MAX ((size_t)1 << 20)
-#define SEGMENTS_PER_MEMORY 64 /* a segment is at most this part of the memory */
-#define SEGMENTS_WARM_MAX 4    /* freed segments kept resident for the next use */
+
+/* A segment is at most this part of the memory. 64 would make eviction finer, but a value is at
+ * most a segment, and one of 1 MiB should fit into a shard of 32 MiB: the default memory on two
+ * cores. */
+#define SEGMENTS_PER_MEMORY 32
+
+#define SEGMENTS_WARM_MAX 4 /* freed segments kept resident for the next use */
 
 struct segment {
     uint64_t sequence; /* order of opening, for the flush watermark */

@@ -14,8 +14,8 @@ Test(segment, size_follows_the_memory) {
     static const struct {
         size_t memory_bytes;
         size_t segment_bytes;
-    } cases[] = {{MIB, 16384},        {2 * MIB - 1, 16384}, {2 * MIB, 32768},
-                 {63 * MIB, MIB / 2}, {64 * MIB, MIB},      {4096 * MIB, MIB}};
+    } cases[] = {{MIB / 2, 16384},    {MIB, 32768},    {2 * MIB - 1, 32768}, {2 * MIB, 65536},
+                 {31 * MIB, MIB / 2}, {32 * MIB, MIB}, {4096 * MIB, MIB}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct segment_log log;
         cr_assert(eq(int, segment_log_init(&log, cases[i].memory_bytes, PAGE_BYTES), 0));
@@ -31,17 +31,17 @@ Test(segment, a_queue_from_oldest_to_newest) {
     for (int i = 0; i < 3; i++) {
         open_next(&log);
         first[i] = segment_append(&log, 64);
-        segment_append(&log, 16384 - 64);
+        segment_append(&log, (uint32_t)log.segment_bytes - 64);
         cr_assert(not(segment_has_room(&log, 8)));
         segment_seal(&log);
     }
     cr_assert(eq(u32, segment_victim(&log), segment_of(&log, first[0])));
     segment_pin(&log, segment_of(&log, first[0]));
     cr_assert(eq(u32, segment_victim(&log), segment_of(&log, first[1])));
-    segment_release(&log, first[1], 16384);
+    segment_release(&log, first[1], (uint32_t)log.segment_bytes);
     cr_assert(eq(u32, segment_victim(&log), segment_of(&log, first[2])));
     cr_assert(eq(u32, log.segments_used, 2));
-    segment_release(&log, first[0], 16384);
+    segment_release(&log, first[0], (uint32_t)log.segment_bytes);
     cr_assert(eq(u32, log.segments_used, 2), "pinned, though dead");
     segment_unpin(&log, segment_of(&log, first[0]));
     cr_assert(eq(u32, log.segments_used, 1));
