@@ -2,9 +2,8 @@
 
 Each exchange runs on 1, 2 and 5 shards, sent whole and in fragments of 100, 10, 5, 2 and 1 bytes;
 the expected bytes stand in the tables (exchanges_*.py), so all these runs are identical. They come
-from
-memcached's protocol.txt and from asking memcached; where Debian's 1.6.18 answers otherwise than
-1.6.45 the line has `old`, so that the tables can be checked against it (SIMPLECACHE_COMMAND).
+from memcached's protocol.txt and from asking memcached; where Debian's 1.6.18 answers otherwise
+than 1.6.45 the line has `old`, so that the tables can be checked against it (SIMPLECACHE_COMMAND).
 
 In the expected bytes <cas> or <casNAME> stands for the digits of a CAS value, and in binary
 replies <CAS...> for its eight bytes; what was read there replaces the same mark in all that follows.
