@@ -31,10 +31,13 @@ class Libmemcached:
 
     def run_tool(self, tool, *arguments, status=0):
         """The tool's output; its exit status must be the given one."""
-        done = subprocess.run([tool, *self.protocol, '--servers=127.0.0.1:%d' % self.server.port, *arguments],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        done = subprocess.run([tool, *self.protocol, '--servers=127.0.0.1:%d' % self.server.port,
+                               *arguments],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE,
                               timeout=server.TIMEOUT_S, check=False)
-        self.assertEqual(done.returncode, status, (tool, arguments, done.stdout[-500:], done.stderr))
+        self.assertEqual(done.returncode, status,
+                         (tool, arguments, done.stdout[-500:], done.stderr))
         return done.stdout
 
     def copy(self, name, value, *flags):
@@ -108,7 +111,8 @@ class Libmemcached:
     def test_slap(self):
         """Its own load, with many connections at once."""
         self.run_tool('memcslap', '--concurrency=4', '--execute-number=500', '--test=set')
-        self.run_tool('memcslap', '--concurrency=4', '--execute-number=500', '--initial-load=1000', '--test=get')
+        self.run_tool('memcslap', '--concurrency=4', '--execute-number=500', '--initial-load=1000',
+                      '--test=get')
 
 
 class Text(Libmemcached):

@@ -37,7 +37,8 @@ def mixture(seed, count, keys, prefix):
 
 def random_command(rng, model, key, n):
     """One command and its answer; the model is changed as the server would be."""
-    kind = rng.choice(('get', 'get', 'set', 'quiet', 'add', 'append', 'incr', 'delete', 'multi', 'bad'))
+    kind = rng.choice(('get', 'get', 'set', 'quiet', 'add', 'append', 'incr', 'delete', 'multi',
+                       'bad'))
     if kind == 'get':
         return b'get %s\r\n' % key, shown(model, key) + b'END\r\n'
     if kind == 'multi':
@@ -45,7 +46,8 @@ def random_command(rng, model, key, n):
         return b'get %s\r\n' % b' '.join(keys), b''.join(shown(model, one) for one in keys) + b'END\r\n'
     if kind in ('set', 'quiet'):
         model[key] = b'%d' % n if n % 3 else b'x' * rng.randrange(3000)
-        return (b'set %s 0 0 %d%s\r\n%s\r\n' % (key, len(model[key]), b' noreply' if kind == 'quiet' else b'', model[key]),
+        return (b'set %s 0 0 %d%s\r\n%s\r\n'
+                % (key, len(model[key]), b' noreply' if kind == 'quiet' else b'', model[key]),
                 b'' if kind == 'quiet' else b'STORED\r\n')
     if kind == 'add':
         answer = b'NOT_STORED\r\n' if key in model else b'STORED\r\n'
@@ -85,7 +87,8 @@ class Pipelines:
 
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server(cores=cls.cores, ring_capacity=cls.ring_capacity, flags=('-m', '256'))
+        cls.server = server.Server(cores=cls.cores, ring_capacity=cls.ring_capacity,
+                                   flags=('-m', '256'))
         cls.addClassCleanup(cls.server.stop)
         with cls.server.connect() as client:
             client.send(store(range(5000)))
@@ -108,10 +111,12 @@ class Pipelines:
         """Equal; when not, the place is shown and not megabytes."""
         if received == wanted:
             return
-        at = next((n for n, (a, b) in enumerate(zip(received, wanted)) if a != b), min(len(received), len(wanted)))
+        at = next((n for n, (a, b) in enumerate(zip(received, wanted)) if a != b),
+                  min(len(received), len(wanted)))
         start = max(0, at - 100)
         self.fail('at byte %d of %d (%d received): received %r, expected %r'
-                  % (at, len(wanted), len(received), received[start:at + 100], wanted[start:at + 100]))
+                  % (at, len(wanted), len(received), received[start:at + 100],
+                     wanted[start:at + 100]))
 
     def test_gets(self):
         """10,000 gets over all keys in one go."""
@@ -159,17 +164,20 @@ class Pipelines:
         for count in (50, 5000):
             numbers = random.Random(count).choices(range(6000), k=count)
             wanted = b''.join(hit(n) for n in numbers if n < 5000) + b'END\r\n'
-            self.exchange(self.client, b'get ' + b' '.join(b'key%d' % n for n in numbers) + b'\r\n', wanted)
+            self.exchange(self.client, b'get ' + b' '.join(b'key%d' % n for n in numbers)
+                          + b'\r\n', wanted)
 
     def test_multiget_on_a_long_line(self):
         """500,000 keys, a line of 4 MB with a space before the newline: request order, END once."""
         numbers = random.Random(8).choices(range(500), k=self.line_keys)
         line = b'get ' + b' '.join(b'key%d' % n for n in numbers) + b' \r\nversion\r\n'
         hits = {n: hit(n) for n in range(500)}
-        self.exchange(self.client, line, b''.join(map(hits.__getitem__, numbers)) + b'END\r\nVERSION ')
+        self.exchange(self.client, line, b''.join(map(hits.__getitem__, numbers))
+                      + b'END\r\nVERSION ')
 
     def test_multiget_on_a_long_line_of_misses(self):
-        self.exchange(self.client, b'get' + b''.join(b' no%d' % n for n in range(self.line_keys)) + b' \r\nversion\r\n',
+        self.exchange(self.client, b'get' + b''.join(b' no%d' % n for n in range(self.line_keys))
+                      + b' \r\nversion\r\n',
                       b'END\r\nVERSION ')
 
     def test_half_close(self):
@@ -181,7 +189,8 @@ class Pipelines:
     def test_half_close_binary(self):
         """The same with getk of the binary protocol."""
         keys = [b'key%d' % n for n in range(1000)]
-        self.client.send(b''.join(struct.pack('>BBHxxxxIIQ', 0x80, 0x0c, len(key), len(key), n, 0) + key
+        self.client.send(b''.join(struct.pack('>BBHxxxxIIQ', 0x80, 0x0c, len(key), len(key), n, 0)
+                                  + key
                                   for n, key in enumerate(keys)))
         self.client.end_input()
         received = self.client.read_all()
@@ -206,7 +215,8 @@ class Pipelines:
         with self.server.connect(receive_buffer=2048) as client:
             numbers = [n % 5000 for n in range(3000)]
             wanted = b''.join(hit(n) + b'END\r\n' for n in numbers)
-            sender = threading.Thread(target=client.send, args=(b''.join(b'get key%d\r\n' % n for n in numbers),))
+            sender = threading.Thread(target=client.send,
+                                      args=(b''.join(b'get key%d\r\n' % n for n in numbers),))
             sender.start()
             received = bytearray()
             rng = random.Random(9)

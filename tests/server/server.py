@@ -138,7 +138,8 @@ class Server:
     def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, inherited=(), port=None,
                  wait=True):
         self.port = port or free_port()
-        self.command = program() + ['-t' if ORIGINAL else '--cores', str(cores), '-p', str(self.port)]
+        self.command = program() + ['-t' if ORIGINAL else '--cores', str(cores), '-p',
+                                    str(self.port)]
         if '-u' not in flags:
             self.command += user_flags()
         if ring_capacity and not ORIGINAL:

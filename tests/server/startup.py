@@ -15,8 +15,10 @@ RUN_LIMIT_S = 20 if server.SANITIZED else 5  # for a server that isn't meant to 
 
 def run(*flags, command=None):
     """The end of a server that isn't meant to stay: status, stdout, stderr."""
-    done = subprocess.run((command or []) + server.program() + list(flags), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_LIMIT_S, check=False, text=True)
+    done = subprocess.run((command or []) + server.program() + list(flags),
+                          stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_LIMIT_S,
+                          check=False, text=True)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -76,8 +78,10 @@ class Mistakes(server.ServerTest):
     def test_bad_numbers(self):
         if server.ORIGINAL:
             self.skipTest('memcached takes some of them')
-        for flags in (('-m', 'abc'), ('-m', '-5'), ('-m', '64x'), ('-m', ''), ('-p', '99999'), ('-p', 'http'),
-                      ('-c', '0'), ('-c', 'many'), ('--cores', '0'), ('--cores', '-1'), ('--cores', 'x'),
+        for flags in (('-m', 'abc'), ('-m', '-5'), ('-m', '64x'), ('-m', ''), ('-p', '99999'),
+                      ('-p', 'http'),
+                      ('-c', '0'), ('-c', 'many'), ('--cores', '0'), ('--cores', '-1'),
+                      ('--cores', 'x'),
                       ('--cores', '1000000'), ('-o', 'ring_capacity=0'), ('-o', 'ring_capacity=x')):
             with self.subTest(flags=flags):
                 self.refused(*flags, names=[flags[0]] if flags[0] != '-o' else ['ring_capacity'])
@@ -90,7 +94,8 @@ class Mistakes(server.ServerTest):
 
     def test_bad_address(self):
         self.refused('-l', '300.1.2.3')
-        self.refused('-l', '192.0.2.1', names=[] if server.ORIGINAL else ['192.0.2.1'])  # not of this machine
+        self.refused('-l', '192.0.2.1', names=[] if server.ORIGINAL
+                     else ['192.0.2.1'])  # not of this machine
 
     def test_unknown_user(self):
         if os.geteuid() != 0:
@@ -112,7 +117,8 @@ class Mistakes(server.ServerTest):
         """What runs a command without root's powers, where there is something."""
         if os.geteuid() != 0:
             return []
-        reachable = all(os.stat(part).st_mode & 1 for part in self.folders(os.path.realpath(server.program()[0])))
+        reachable = all(os.stat(part).st_mode & 1
+                        for part in self.folders(os.path.realpath(server.program()[0])))
         return ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] if reachable else []
 
     @staticmethod
@@ -196,7 +202,8 @@ class Start(server.ServerTest):
     def test_long_names(self):
         """As memcached has them."""
         port = server.free_port()
-        under_test = self.start(port=port, flags=('--port=%d' % port, '--listen=127.0.0.1', '--memory-limit=32',
+        under_test = self.start(port=port, flags=('--port=%d' % port, '--listen=127.0.0.1',
+                                                  '--memory-limit=32',
                                                   '--conn-limit=100', '--threads=2', '--verbose')
                                 + (('--user=root',) if os.geteuid() == 0 else ()))
         with under_test.connect() as client:
@@ -212,7 +219,8 @@ class Start(server.ServerTest):
             self.skipTest('the leak sanitizer may not look into a process that changed its user')
         under_test = self.start(cores=2, flags=('-u', 'nobody'))
         for thread in os.listdir('/proc/%d/task' % under_test.pid):
-            with open('/proc/%d/task/%s/status' % (under_test.pid, thread), encoding='ascii') as status:
+            with open('/proc/%d/task/%s/status' % (under_test.pid, thread),
+                      encoding='ascii') as status:
                 self.assertEqual(re.search(r'Uid:\s+(.*)', status.read())[1].split(), ['65534'] * 4)
 
     def answers(self, under_test, host):
@@ -256,7 +264,8 @@ class Stop(server.ServerTest):
         """A client in the middle of a line, a value, a binary header."""
         under_test = server.Server(cores=2)
         clients = [under_test.connect() for _ in range(6)]
-        for client, part in zip(clients, (b'get a', b'set a 0 0 10\r\nabc', b'\x80\x01', b'set a 0 0 500000\r\nabc', b'get ', b'g')):
+        for client, part in zip(clients, (b'get a', b'set a 0 0 10\r\nabc', b'\x80\x01',
+                                          b'set a 0 0 500000\r\nabc', b'get ', b'g')):
             client.send(part)
         time.sleep(0.1)
         self.stops(under_test)
@@ -282,7 +291,8 @@ class Stop(server.ServerTest):
         client = under_test.connect()
         self.addCleanup(client.close)
         value = b'x' * 100
-        client.send(b''.join(b'set key%d 0 0 100 noreply\r\n%s\r\n' % (n, value) for n in range(1000)))
+        client.send(b''.join(b'set key%d 0 0 100 noreply\r\n%s\r\n' % (n, value)
+                             for n in range(1000)))
         client.ask(b'version\r\n')
         wanted = b''.join(b'VALUE key%d 0 100\r\n%s\r\nEND\r\n' % (n, value) for n in range(1000))
         client.send(b''.join(b'get key%d\r\n' % n for n in range(1000)))
