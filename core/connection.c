@@ -55,8 +55,14 @@ void connection_drain(struct connection *connection) {
     shutdown(connection->descriptor, SHUT_RD);
 }
 
-void connection_break(struct reactor *reactor, struct connection *connection) {
+/* From here on nothing happens but the way back of what is out. */
+static void mark_broken(struct connection *connection) {
     connection->broken = true;
+    connection->pipeline.closing = true;
+}
+
+void connection_break(struct reactor *reactor, struct connection *connection) {
+    mark_broken(connection);
     reactor_settle(reactor, connection);
 }
 
@@ -99,7 +105,7 @@ static void start_receive(struct reactor *reactor, struct connection *connection
 static bool may_receive(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     return !connection->receiving && !connection->ended && !pipeline->closing &&
-           pipeline->wants_more && !pipeline->stalled && !pipeline->input_lent &&
+           pipeline->wants_more && !pipeline->stalled && pipeline->inputs_lent == 0 &&
            !pipeline_output_full(pipeline);
 }
 
@@ -111,7 +117,7 @@ static void take_bytes(struct reactor *reactor, struct connection *connection, s
     } else {
         const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
         if (!pipeline_feed(pipeline, &reactor->shard, bytes, length))
-            connection->broken = true;
+            mark_broken(connection);
         if (pipeline->bytes != bytes)
             give_buffer_back(reactor, connection);
     }
@@ -130,7 +136,7 @@ void connection_received(struct reactor *reactor, struct connection *connection,
     else if (result == 0)
         connection->ended = true;
     else if (result < 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN)
-        connection->broken = true;
+        mark_broken(connection);
     /* After ENOBUFS the receive is armed again when this turn has given its buffers back. */
     connection->socket_has_more |= result == -ENOBUFS;
     reactor_settle(reactor, connection);
@@ -169,7 +175,8 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
     struct pipeline *pipeline = &connection->pipeline;
     bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
-    connection->broken |= result < 0 && !again;
+    if (result < 0 && !again)
+        mark_broken(connection);
     if (result > 0) {
         connection->flight_sent += (size_t)result;
         reactor->shard.counters.bytes_written += (size_t)result;
@@ -186,8 +193,17 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
 }
 
 void connection_progressed(struct reactor *reactor, struct connection *connection) {
-    if (connection->pipeline.stalled || pipeline_can_run(&connection->pipeline))
+    if (pipeline_can_run(&connection->pipeline))
         reactor_ready(reactor, connection);
+    reactor_settle(reactor, connection);
+}
+
+void connection_ran(struct reactor *reactor, struct connection *connection) {
+    const struct pipeline *pipeline = &connection->pipeline;
+    if (pipeline_can_run(pipeline))
+        reactor_ready(reactor, connection);
+    else if (pipeline->stalled && !pipeline_output_full(pipeline))
+        reactor_wait(reactor, connection);
     reactor_settle(reactor, connection);
 }
 
@@ -195,8 +211,8 @@ void connection_progressed(struct reactor *reactor, struct connection *connectio
 
 static bool is_finished(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    bool input_used_up =
-        connection->ended && !pipeline->stalled && !connection->is_ready && !pipeline->input_lent;
+    bool input_used_up = connection->ended && !pipeline->stalled && !connection->is_ready &&
+                         pipeline->inputs_lent == 0;
     return (pipeline->closing || input_used_up) && !pipeline->first &&
            pipeline->output.length == 0 && !connection->sending;
 }
@@ -212,16 +228,14 @@ static void settle_broken(struct reactor *reactor, struct connection *connection
 void connection_settle(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
     if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory)
-        connection->broken = true;
+        mark_broken(connection);
     give_buffer_back(reactor, connection);
     if (!connection->broken)
         send_output(reactor, connection);
     if (is_finished(connection))
-        connection->broken = true; /* in order, but ended the same way */
+        mark_broken(connection); /* in order, but ended the same way */
     if (connection->broken)
         settle_broken(reactor, connection);
-    else if (pipeline->stalled && !pipeline_output_full(pipeline))
-        reactor_wait_for_credit(reactor, connection);
     else if (may_receive(connection))
         start_receive(reactor, connection);
 }

@@ -1,12 +1,14 @@
-/* connection: a socket around a pipeline. Receives when there is room, sends once a turn, closes
- * when both sides are through.
+/* connection: a socket around a pipeline. Receives when there is room, sends once a turn, closes when
+ * both sides are through.
  *
- * A connection belongs to the reactor that opened it. It ends itself: after connection_settle() it
- * may be gone.
+ *     open ─▶ receive ─▶ ready: requests run ─▶ settle ─▶ send, receive again, or wait
+ *                                                 │
+ *          the client has closed or said quit, and has all its replies ─▶ broken
+ *          an error, the end of the server ─────────────────────────────▶ broken
+ *          broken ─▶ shut down ─▶ all completions and messages are back ─▶ gone
  *
- *     open ─▶ receive ─▶ (ready: run) ─▶ settle ─▶ send ─▶ …
- *                                          │ the client has closed or said quit, nothing is owed ─▶
- * gone └ broken ─▶ shut down ─▶ all completions and messages are back ─▶ gone
+ * A connection belongs to the reactor that opened it. It ends itself: after connection_settle() it may
+ * be gone.
  */
 #ifndef CORE_CONNECTION_H
 #define CORE_CONNECTION_H
@@ -32,16 +34,15 @@ struct connection {
     bool receiving_direct; /* into the pipeline's input */
     bool socket_has_more;
     bool ended;  /* the client sends no more */
-    bool broken; /* nothing can be sent or received any more */
+    bool broken; /* nothing is run, sent or received any more */
     bool shut;
     bool held; /* output was kept back last turn, for replies that are on their way */
 
-    bool is_ready; /* on the list of that name */
+    bool is_ready; /* on the reactor's list of that name; never on both of these two */
     bool is_waiting;
     bool is_settling;
     LIST_ENTRY(connection) all_link;
-    TAILQ_ENTRY(connection) ready_link;
-    TAILQ_ENTRY(connection) waiting_link;
+    TAILQ_ENTRY(connection) turn_link; /* ready or waiting */
     TAILQ_ENTRY(connection) settling_link;
 };
 
@@ -55,6 +56,9 @@ void connection_open(struct reactor *reactor, int descriptor);
 void connection_received(struct reactor *reactor, struct connection *connection, int result,
                          unsigned flags);
 void connection_sent(struct reactor *reactor, struct connection *connection, int result);
+
+/* Its requests have had their round: puts it where it goes from here. */
+void connection_ran(struct reactor *reactor, struct connection *connection);
 
 /* Replies have come back for it. */
 void connection_progressed(struct reactor *reactor, struct connection *connection);

@@ -1,16 +1,22 @@
 #include "core/exchange.h"
 
+#include "core/execute.h"
+
 /* Messages taken from one ring in a row; their cache misses overlap. */
 #define EXCHANGE_BATCH_MAX 32
+
+static bool names_key(const struct message *message) {
+    return message->kind == MESSAGE_REQUEST && op_has_key(message->request.op);
+}
 
 static void prefetch(const struct shard *shard, struct message *const *messages, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         __builtin_prefetch(messages[i]);
     for (uint32_t i = 0; i < count; i++)
-        if (op_has_key(messages[i]->request.op))
+        if (names_key(messages[i]))
             store_prefetch_bucket(shard->store, messages[i]->hash);
     for (uint32_t i = 0; i < count; i++)
-        if (op_has_key(messages[i]->request.op))
+        if (names_key(messages[i]))
             store_prefetch_item(shard->store, messages[i]->hash);
 }
 
@@ -24,7 +30,7 @@ bool exchange_serve(struct shard *shard, const struct exchange_handler *handler)
             if (messages[i]->kind == MESSAGE_CONNECTION)
                 handler->connection(handler->context, messages[i]->descriptor);
             else
-                message_execute(shard, messages[i]);
+                execute_message(shard, messages[i]);
             mesh_send_reply(shard->port, from, messages[i]);
         }
         any |= count > 0;

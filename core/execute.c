@@ -205,18 +205,24 @@ void execute(struct shard *shard, const struct request *request, uint64_t hash,
     assert(!"not a request of one shard");
 }
 
-void execute_uncount(struct shard *shard, const struct request *request) {
-    shard->counters.cmd_get--;
-    shard->counters.get_hits--;
-    if (request->op == OP_GAT) {
-        shard->counters.cmd_touch--;
-        shard->counters.touch_hits--;
-    }
-}
-
-void execute_flush(struct shard *shard, const struct request *request) {
+static void run_flush(struct shard *shard, const struct request *request) {
     uint32_t at = shard->now;
     if (request->exptime > 0)
         at = clock_expires(request->exptime, shard->now);
     store_flush(shard->store, at, shard->now);
+}
+
+void execute_message(struct shard *shard, struct message *message) {
+    struct result result = {.status = RESULT_OK};
+    const struct request *request = &message->request;
+    if (request->op == OP_STATS) {
+        _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX,
+                       "stats fit a message");
+        shard_stats_read(shard, (void *)(message->data + MESSAGE_KEY_BYTES));
+    } else if (request->op == OP_FLUSH) {
+        run_flush(shard, request);
+    } else {
+        execute(shard, request, message->hash, &result);
+    }
+    message_set_result(message, &result);
 }

@@ -12,11 +12,8 @@
 void execute(struct shard *shard, const struct request *request, uint64_t hash,
              struct result *result);
 
-/* Takes back what execute() counted for a get or gat that hit, because it will be run again with
- * room for its value. */
-void execute_uncount(struct shard *shard, const struct request *request);
-
-/* flush_all on this shard. */
-void execute_flush(struct shard *shard, const struct request *request);
+/* Runs the request of a message, also a part of a command for every shard, and leaves the result in
+ * the message. */
+void execute_message(struct shard *shard, struct message *message);
 
 #endif

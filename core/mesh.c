@@ -126,10 +126,6 @@ void mesh_send_request(struct mesh_port *port, uint32_t to, struct message *mess
     assert(mesh_has_credit(port, to));
     port->outstanding[to]++;
     port->outstanding_total++;
-    mesh_send_again(port, to, message);
-}
-
-void mesh_send_again(struct mesh_port *port, uint32_t to, struct message *message) {
     ring_push(&pair_of(port->mesh, port->shard, to)->requests, message);
 }
 

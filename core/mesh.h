@@ -36,11 +36,7 @@ bool mesh_has_credit(const struct mesh_port *port, uint32_t to);
  * mesh_publish(). */
 void mesh_send_request(struct mesh_port *port, uint32_t to, struct message *message);
 
-/* Sends a message that has just come back once more, on the credit that it still holds (see
- * mesh_release()). */
-void mesh_send_again(struct mesh_port *port, uint32_t to, struct message *message);
-
-/* Gives back the credit of a message that has come back from `from` for good. */
+/* Gives back the credit of a message that has come back. */
 void mesh_release(struct mesh_port *port, uint32_t from);
 
 /* Requests that have come from a shard, oldest first, up to max; returns how many. */

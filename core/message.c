@@ -38,7 +38,7 @@ struct message *message_take(struct message_pool *pool) {
 
 void message_give(struct message_pool *pool, struct message *message) {
     assert(pool->out > 0);
-    free(message->room);
+    free(message->large);
     message->next = pool->free;
     pool->free = message;
     pool->out--;
@@ -71,24 +71,16 @@ void message_set_result(struct message *message, const struct result *result) {
     if (!result->value)
         return;
     char *place = message->data + MESSAGE_KEY_BYTES;
-    if (result->value_length > MESSAGE_VALUE_BYTES_MAX) {
-        place = message->room;
-        message->needs_room = result->value_length > message->room_bytes;
-        if (message->needs_room)
-            return;
+    if (result->value_length > MESSAGE_VALUE_BYTES_MAX)
+        place = message->large = malloc(result->value_length);
+    if (!place) {
+        message->result = (struct result){.status = RESULT_NO_MEMORY};
+        return;
     }
     memcpy(place, result->value, result->value_length);
     message->result.value = place;
 }
 
-bool message_make_room(struct message *message) {
-    free(message->room);
-    message->needs_room = false;
-    message->room_bytes = message->result.value_length;
-    message->room = malloc(message->room_bytes);
-    if (message->room)
-        return true;
-    message->room_bytes = 0;
-    message->result = (struct result){.status = RESULT_NO_MEMORY};
-    return false;
+size_t message_large_bytes(const struct message *message) {
+    return message->large ? message->result.value_length : 0;
 }

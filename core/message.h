@@ -2,11 +2,10 @@
  *
  * The reactor whose connection asked (the origin) takes a message from its pool, fills it and sends
  * it to the shard that owns the key; the owner executes it and sends the same message back. At any
- * moment one thread alone may touch it: origin, request ring, owner, reply ring, origin. Who
- * allocates, frees.
+ * moment one thread alone may touch it: origin, request ring, owner, reply ring, origin. It goes
+ * back to the pool it came from.
  *
- *     data   | key, up to 250 bytes, padded to 256 | value of the request, then value of the reply,
- * up to 16 KiB |
+ *     data | key, up to 250 bytes, padded to 256 | the request's value, then the reply's, to 16 KiB |
  *
  * Pages of the pool are touched only as far as keys and values reach, and the message freed last is
  * used first, so that the pool stays small in memory and in cache.
@@ -21,8 +20,8 @@
 #include "proto/proto.h"
 
 /* Values up to this size travel inside the message. A longer one of a set stays in the connection's
- * input, which waits for the reply; for a longer one of a get the origin provides room and asks
- * again. */
+ * input, which waits for the reply; a longer one of a get is copied by the owner to memory of its
+ * own, which the origin frees. (To be replaced by a handle to the value where it lies.) */
 #define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
 #define MESSAGE_KEY_BYTES 256
 
@@ -30,7 +29,7 @@ struct pipeline;
 
 enum message_kind {
     MESSAGE_REQUEST,
-    MESSAGE_CONNECTION, /* an accepted descriptor, from reactor 0 to the one that will serve it */
+    MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
 };
 
 struct message {
@@ -38,19 +37,15 @@ struct message {
         *next; /* in the pool's free list, or in the queue of the connection that waits */
     struct pipeline *pipeline;
     uint64_t hash;
-    uint8_t kind; /* enum message_kind */
-    bool done;    /* origin: the reply is here */
-    bool
-        last_part; /* of the messages that carry one command to every shard, the one that answers */
-    bool needs_room; /* owner to origin: the value has result.value_length bytes, more than there is
-                        room for */
-    bool lends_input; /* request.value points into the connection's input */
+    uint8_t kind;     /* enum message_kind */
+    bool done;        /* origin: the reply is here */
     bool every_shard; /* one of the parts of a command for every shard */
+    bool last_part;   /* of these parts the one that answers */
+    bool lends_input; /* request.value points into the connection's input */
     int descriptor;   /* of a MESSAGE_CONNECTION */
     struct request request;
     struct result result;
-    char *room; /* origin's memory for a value longer than MESSAGE_VALUE_BYTES_MAX, or NULL */
-    size_t room_bytes;
+    char *large; /* malloc'd: the value of the result where it is longer than data, else NULL */
     _Alignas(8) char data[MESSAGE_KEY_BYTES + MESSAGE_VALUE_BYTES_MAX];
 };
 
@@ -78,12 +73,11 @@ void message_keep_request(struct message *message, const struct request *request
  * stays where it is and is only pointed to (lends_input). */
 void message_set_request(struct message *message, const struct request *request, uint64_t hash);
 
-/* Copies a result into a message: a value that its maker lends is copied to data or room. Where
- * neither is large enough, needs_room is set instead. */
+/* Copies a result into a message, with the value that its maker lends. Without memory for a large
+ * one the result becomes RESULT_NO_MEMORY. */
 void message_set_result(struct message *message, const struct result *result);
 
-/* Provides room for a value of result.value_length bytes. Without memory it turns the result into
- * RESULT_NO_MEMORY and returns false. */
-bool message_make_room(struct message *message);
+/* Bytes of memory that a message holds beside itself. */
+size_t message_large_bytes(const struct message *message);
 
 #endif

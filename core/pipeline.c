@@ -15,7 +15,7 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     assert(pipeline->first == NULL);
     assert(pipeline->outstanding == 0);
-    buffer_release(&shard->buffers, &pipeline->input);
+    pipeline_drop_input(pipeline, shard);
     buffer_release(&shard->buffers, &pipeline->output);
     free(pipeline->stats);
     pipeline->stats = NULL;
@@ -27,10 +27,6 @@ bool pipeline_output_full(const struct pipeline *pipeline) {
 
 bool pipeline_can_run(const struct pipeline *pipeline) {
     return pipeline->bytes && !pipeline->wants_more && !pipeline->stalled && !pipeline->closing;
-}
-
-bool pipeline_has_input(const struct pipeline *pipeline) {
-    return pipeline->bytes ? pipeline->consumed < pipeline->length : pipeline->input.length > 0;
 }
 
 /* Output. */
@@ -64,7 +60,7 @@ static void write_reply(struct pipeline *pipeline, struct shard *shard,
 
 /* The parts of a command for every shard say nothing but for the last, which has all before it in
  * the queue behind it. */
-static void finish_part(struct pipeline *pipeline, struct shard *shard, struct message *message) {
+static void write_part(struct pipeline *pipeline, struct shard *shard, struct message *message) {
     if (message->request.op == OP_STATS) {
         const struct shard_stats *part = (const void *)(message->data + MESSAGE_KEY_BYTES);
         if (!pipeline->stats)
@@ -83,12 +79,18 @@ static void finish_part(struct pipeline *pipeline, struct shard *shard, struct m
         write_reply(pipeline, shard, &message->request, &message->result);
 }
 
-static void finish_message(struct pipeline *pipeline, struct shard *shard,
-                           struct message *message) {
+static void write_message_reply(struct pipeline *pipeline, struct shard *shard,
+                                struct message *message) {
     if (message->every_shard)
-        finish_part(pipeline, shard, message);
+        write_part(pipeline, shard, message);
     else
         write_reply(pipeline, shard, &message->request, &message->result);
+}
+
+/* The reply is here; what it holds counts until it leaves the queue. */
+static void finish_request(struct shard *shard, struct message *message) {
+    message->done = true;
+    shard->reply_large_bytes += message_large_bytes(message);
 }
 
 static void drain_queue(struct pipeline *pipeline, struct shard *shard) {
@@ -96,7 +98,8 @@ static void drain_queue(struct pipeline *pipeline, struct shard *shard) {
         struct message *message = pipeline->first;
         pipeline->first = message->next;
         pipeline->queued--;
-        finish_message(pipeline, shard, message);
+        write_message_reply(pipeline, shard, message);
+        shard->reply_large_bytes -= message_large_bytes(message);
         message_give(&shard->messages, message);
     }
 }
@@ -118,8 +121,15 @@ static struct message *enqueue(struct pipeline *pipeline, struct shard *shard) {
 /* Running a request: each function returns false, with nothing changed, when it can't be done now.
  */
 
+/* While large values fill the memory, a connection has one request under way at a time: nobody knows
+ * how large the next reply is. */
+static uint32_t queue_max(const struct shard *shard) {
+    bool heavy = shard->buffers.large_bytes + shard->reply_large_bytes > SHARD_LARGE_BYTES_MAX;
+    return heavy ? 1 : PIPELINE_QUEUE_MAX;
+}
+
 static bool may_enqueue(const struct pipeline *pipeline, const struct shard *shard) {
-    return pipeline->queued < PIPELINE_QUEUE_MAX && shard->messages.out < shard->messages.count;
+    return pipeline->queued < queue_max(shard) && shard->messages.out < shard->messages.count;
 }
 
 static bool may_send(const struct pipeline *pipeline, const struct shard *shard, uint32_t to) {
@@ -147,21 +157,19 @@ static bool run_here(struct pipeline *pipeline, struct shard *shard,
     message_keep_request(message, &slot->request);
     execute(shard, &slot->request, slot->hash, &result);
     message_set_result(message, &result);
-    if (message->needs_room && message_make_room(message))
-        message_set_result(message, &result);
-    message->done = true;
+    finish_request(shard, message);
     return true;
 }
 
-static bool run_there(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
-                      uint32_t owner) {
-    if (!may_send(pipeline, shard, owner))
+static bool run_there(struct pipeline *pipeline, struct shard *shard,
+                      const struct batch_slot *slot) {
+    if (!may_send(pipeline, shard, slot->owner))
         return false;
     struct message *message = enqueue(pipeline, shard);
     message_set_request(message, &slot->request, slot->hash);
     assert(!message->lends_input || pipeline->bytes == pipeline->input.bytes);
-    pipeline->input_lent |= message->lends_input;
-    send_request(pipeline, shard, owner, message);
+    pipeline->inputs_lent += message->lends_input;
+    send_request(pipeline, shard, slot->owner, message);
     return true;
 }
 
@@ -178,8 +186,8 @@ static bool run_everywhere(struct pipeline *pipeline, struct shard *shard,
         message->every_shard = true;
         message->last_part = to == shard->count - 1;
         if (to == shard->id) {
-            message_execute(shard, message);
-            message->done = true;
+            execute_message(shard, message);
+            finish_request(shard, message);
         } else {
             send_request(pipeline, shard, to, message);
         }
@@ -217,7 +225,7 @@ static bool run_alone(struct pipeline *pipeline, struct shard *shard,
     struct message *message = enqueue(pipeline, shard);
     message_keep_request(message, &slot->request);
     message->result = result;
-    message->done = true;
+    finish_request(shard, message);
     return true;
 }
 
@@ -226,11 +234,9 @@ static bool run_slot(struct shard *shard, const struct batch_slot *slot) {
     const struct request *request = &slot->request;
     if (pipeline_output_full(pipeline))
         return false;
-    if (op_has_key(request->op)) {
-        uint32_t owner = shard_owner(shard, slot->hash);
-        return owner == shard->id ? run_here(pipeline, shard, slot)
-                                  : run_there(pipeline, shard, slot, owner);
-    }
+    if (op_has_key(request->op))
+        return slot->owner == shard->id ? run_here(pipeline, shard, slot)
+                                        : run_there(pipeline, shard, slot);
     bool general_stats = request->op == OP_STATS && request->key_length == 0;
     if (request->op == OP_FLUSH || general_stats)
         return run_everywhere(pipeline, shard, slot);
@@ -251,175 +257,31 @@ static void stall(struct shard *shard, const struct batch_slot *slot) {
 void batch_run(struct batch *batch, struct shard *shard) {
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
-        if (op_has_key(slot->request.op) && shard_owner(shard, slot->hash) == shard->id)
+        if (op_has_key(slot->request.op) && slot->owner == shard->id)
             store_prefetch_item(shard->store, slot->hash);
     }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
-        if (!slot->pipeline->stalled && !run_slot(shard, slot))
+        if (slot->pipeline->stalled)
+            continue;
+        if (run_slot(shard, slot))
+            slot->pipeline->progressed = true;
+        else
             stall(shard, slot);
     }
     batch->count = 0;
 }
 
-/* Parsing. */
-
-static bool parse_one(struct pipeline *pipeline, struct shard *shard, struct batch_slot *slot) {
-    for (;;) {
-        slot->before = pipeline->parser;
-        slot->offset = pipeline->consumed;
-        size_t left = pipeline->length - pipeline->consumed, used = 0;
-        enum parse_status status = parser_next(
-            &pipeline->parser, pipeline->bytes + pipeline->consumed, left, &slot->request, &used);
-        assert(used <= left);
-        pipeline->consumed += used;
-        if (status == PARSE_REQUEST)
-            return true;
-        if (status == PARSE_CLOSE) {
-            pipeline->closing = true;
-            return false;
-        }
-        size_t need = pipeline->parser.need;
-        if (need <= PIPELINE_INPUT_FREE_BYTES ||
-            shard->buffers.large_bytes + need <= PIPELINE_LARGE_BYTES_MAX ||
-            pipeline->input.capacity >= need) {
-            pipeline->wants_more = true;
-            return false;
-        }
-        pipeline->parser.no_memory = true;
-    }
-}
-
-void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch) {
-    assert(batch->count + PIPELINE_ROUND_MAX <= BATCH_MAX);
-    for (uint32_t i = 0; i < PIPELINE_ROUND_MAX && !pipeline->closing; i++) {
-        struct batch_slot *slot = &batch->slots[batch->count];
-        if (!parse_one(pipeline, shard, slot))
-            return;
-        slot->pipeline = pipeline;
-        const struct request *request = &slot->request;
-        pipeline->closing = request->closes;
-        if (op_has_key(request->op)) {
-            slot->hash = shard_hash(shard, request->key, request->key_length);
-            if (shard_owner(shard, slot->hash) == shard->id)
-                store_prefetch_bucket(shard->store, slot->hash);
-        }
-        batch->count++;
-    }
-}
-
-/* Input. */
-
-bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
-                   size_t length) {
-    assert(pipeline->bytes == NULL);
-    if (pipeline->input.length == 0) {
-        pipeline->wants_more = false;
-        pipeline->bytes = bytes;
-        pipeline->length = length;
-        return true;
-    }
-    if (!buffer_reserve(&shard->buffers, &pipeline->input, length))
-        return false;
-    memcpy(pipeline->input.bytes + pipeline->input.length, bytes, length);
-    pipeline_direct_feed(pipeline, length);
-    return true;
-}
-
-size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {
-    const struct buffer *input = &pipeline->input;
-    size_t need = pipeline->parser.need;
-    if (pipeline->bytes || input->length == 0 || need > input->capacity ||
-        need < input->length + BUFFER_STANDARD_BYTES)
-        return 0;
-    *where = input->bytes + input->length;
-    return need - input->length;
-}
-
-void pipeline_direct_feed(struct pipeline *pipeline, size_t length) {
-    assert(pipeline->bytes == NULL);
-    assert(pipeline->wants_more);
-    pipeline->input.length += length;
-    assert(pipeline->input.length <= pipeline->input.capacity);
-    if (pipeline->input.length < pipeline->parser.need)
-        return;
-    pipeline->wants_more = false;
-    pipeline_resume(pipeline);
-}
-
-void pipeline_resume(struct pipeline *pipeline) {
-    pipeline->stalled = false;
-    if (pipeline->bytes || pipeline->input.length == 0)
-        return;
-    pipeline->bytes = pipeline->input.bytes;
-    pipeline->length = pipeline->input.length;
-}
-
-/* Makes room for the whole value at once, so that it is copied only once. */
-static bool reserve_need(struct pipeline *pipeline, struct shard *shard) {
-    size_t need = pipeline->parser.need, have = pipeline->input.length;
-    if (!pipeline->wants_more || need <= have)
-        return true;
-    return buffer_reserve(&shard->buffers, &pipeline->input, need - have);
-}
-
-bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
-    if (!pipeline->bytes || pipeline->input_lent)
-        return true;
-    size_t left = pipeline->length - pipeline->consumed;
-    bool kept = true;
-    if (pipeline->closing)
-        buffer_release(&shard->buffers, &pipeline->input);
-    else if (pipeline->bytes == pipeline->input.bytes)
-        buffer_consume(&pipeline->input, pipeline->consumed);
-    else if (left > 0)
-        kept = buffer_append(&shard->buffers, &pipeline->input,
-                             pipeline->bytes + pipeline->consumed, left);
-    pipeline->bytes = NULL;
-    pipeline->length = pipeline->consumed = 0;
-    if (pipeline->input.length == 0) {
-        buffer_release(&shard->buffers, &pipeline->input);
-        /* The bytes may have ended with the last request of a round, before the parser could say so. */
-        pipeline->wants_more = true;
-        return kept;
-    }
-    return kept && reserve_need(pipeline, shard);
-}
-
-/* Both sides of a message. */
-
-void message_execute(struct shard *shard, struct message *message) {
-    struct result result = {.status = RESULT_OK};
-    const struct request *request = &message->request;
-    if (request->op == OP_STATS) {
-        _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX,
-                       "stats fit a message");
-        shard_stats_read(shard, (void *)(message->data + MESSAGE_KEY_BYTES));
-    } else if (request->op == OP_FLUSH) {
-        execute_flush(shard, request);
-    } else {
-        execute(shard, request, message->hash, &result);
-    }
-    message_set_result(message, &result);
-    if (message->needs_room)
-        execute_uncount(shard, request);
-}
-
 struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from) {
-    if (message->needs_room && message_make_room(message)) {
-        mesh_send_again(shard->port, from, message);
-        return NULL;
-    }
     mesh_release(shard->port, from);
     if (message->kind != MESSAGE_REQUEST) {
         message_give(&shard->messages, message);
         return NULL;
     }
     struct pipeline *pipeline = message->pipeline;
-    message->done = true;
     pipeline->outstanding--;
-    if (message->lends_input)
-        pipeline->input_lent = false;
+    pipeline->inputs_lent -= message->lends_input;
+    finish_request(shard, message);
     drain_queue(pipeline, shard);
     return pipeline;
 }

@@ -1,7 +1,10 @@
 /* pipeline: what a connection does with its bytes, without any I/O.
  *
- *     received bytes ─▶ collect: parse, hash, prefetch ─▶ batch ─▶ run ─┬─▶ mine, nothing owed:
- * execute ─▶ output └─▶ message ─▶ queue (in request order) ─▶ output
+ *     received bytes ─▶ collect: parse, hash, prefetch ─▶ batch ─▶ run
+ *                                                                   │
+ *           mine, and no reply is owed: execute ────────────────────┼─▶ output
+ *           else: message ─▶ queue, in request order ───────────────┘     ▲
+ *                               └─ replies leave it in request order ─────┘
  *
  * A request for this shard on a connection that owes no reply runs straight from the input into the
  * output. Any other takes a message and a place in the connection's queue; replies leave the queue
@@ -32,8 +35,8 @@
 /* Requests taken from one connection before others have their turn. */
 #define PIPELINE_ROUND_MAX 16
 
-/* An unfinished value is held in memory of its own up to its end. Where all of a reactor's
- * connections together would hold more than this in such memory, further values above
+/* An unfinished value is held in memory of its own up to its end. Where all of a reactor's connections
+ * together would hold more than this in such memory, further values above
  * PIPELINE_INPUT_FREE_BYTES are refused. */
 #define PIPELINE_LARGE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define PIPELINE_INPUT_FREE_BYTES ((size_t)TEXT_GET_LINE_WHOLE_MAX + 1024)
@@ -48,20 +51,20 @@ struct pipeline {
 
     struct buffer input;  /* what was received and could not be used at once */
     struct buffer output; /* replies, to be sent from the front */
-    size_t sending; /* bytes that the connection has taken from output and not got rid of yet */
+    size_t sending;       /* bytes that the connection has taken from output and not got rid of */
 
     struct message *first; /* the queue: requests whose replies are owed, oldest first */
     struct message *last;
     uint32_t queued;
-    uint32_t outstanding; /* of these at other shards */
-    uint32_t next_part;   /* the shard that the command for every shard under way goes to next */
-    struct shard_stats *stats; /* the sum of the parts so far */
+    uint32_t outstanding;      /* of these at other shards */
+    uint32_t inputs_lent;      /* of these with a value that lies in input: it may not move */
+    uint32_t next_part;        /* the shard that a command for every shard goes to next */
+    struct shard_stats *stats; /* the sum of the parts of the answer to stats so far */
 
-    bool wants_more; /* the bytes hold no further whole request */
-    bool stalled;    /* the next request could not run; cleared by pipeline_resume() */
-    bool
-        closing; /* nothing is parsed any more; close when the queue is empty and the output sent */
-    bool input_lent;    /* a message points into input: it may not move */
+    bool wants_more;    /* the bytes hold no further whole request */
+    bool stalled;       /* the next request could not run; cleared by pipeline_resume() */
+    bool progressed;    /* some request has run since pipeline_resume() */
+    bool closing;       /* nothing is parsed any more; close when all replies are sent */
     bool out_of_memory; /* replies were lost: close at once */
 };
 
@@ -69,7 +72,8 @@ struct batch_slot {
     struct pipeline *pipeline;
     struct parser before; /* the parser and the offset before this request, to take it back */
     size_t offset;
-    uint64_t hash;
+    uint64_t hash; /* of a request that names a key, as is the owner */
+    uint32_t owner;
     struct request request;
 };
 
@@ -104,9 +108,6 @@ void pipeline_resume(struct pipeline *pipeline);
 /* True while there may be another request to run at once. */
 bool pipeline_can_run(const struct pipeline *pipeline);
 
-/* True when requests or parts of one are waiting in the input. */
-bool pipeline_has_input(const struct pipeline *pipeline);
-
 /* Parses up to PIPELINE_ROUND_MAX requests into the batch, which must have room for them, hashes
  * their keys and prefetches their buckets. The bytes must stay until batch_run(). */
 void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch);
@@ -118,16 +119,14 @@ void batch_run(struct batch *batch, struct shard *shard);
  * way. False when there is no memory for it: the connection is lost. */
 bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
 
-/* A message of this shard has come back from the shard `from`: asks again where its value needs
- * room, else moves all replies that are due to the output of its pipeline. Returns that pipeline,
- * or NULL when the message was no request. */
+/* Forgets what was received and not run. */
+void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
+
+/* A message of this shard has come back from the shard `from`: moves all replies that are due now to
+ * the output of its pipeline. Returns that pipeline, or NULL when the message was no request. */
 struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from);
 
-/* True when the client has not taken so much that nothing more is run for it. */
+/* True when the client has left so much untaken that nothing more is run for it. */
 bool pipeline_output_full(const struct pipeline *pipeline);
-
-/* The owner's side: runs a request that another shard has sent, and leaves the result in the
- * message. */
-void message_execute(struct shard *shard, struct message *message);
 
 #endif

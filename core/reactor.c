@@ -34,13 +34,17 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         .mesh = server->mesh,
         .facts = &server->facts,
     };
-    reactor->start_error = shard_init(&reactor->shard, &shard_config);
-    if (reactor->start_error)
-        return reactor->start_error;
-    reactor->start_error = uring_init(&reactor->uring);
-    if (reactor->start_error)
+    int error = shard_init(&reactor->shard, &shard_config);
+    if (error) {
+        reactor->start_failure = "no memory for its part of -m: give less";
+        return error;
+    }
+    error = uring_init(&reactor->uring);
+    if (error) {
+        reactor->start_failure = uring_advice(error);
         shard_finish(&reactor->shard);
-    return reactor->start_error;
+    }
+    return error;
 }
 
 void reactor_finish(struct reactor *reactor) {
@@ -58,17 +62,29 @@ void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *s
 /* The lists. */
 
 void reactor_ready(struct reactor *reactor, struct connection *connection) {
-    if (connection->is_ready)
+    if (connection->is_ready || connection->is_waiting)
         return;
     connection->is_ready = true;
-    TAILQ_INSERT_TAIL(&reactor->ready, connection, ready_link);
+    TAILQ_INSERT_TAIL(&reactor->ready, connection, turn_link);
 }
 
-void reactor_wait_for_credit(struct reactor *reactor, struct connection *connection) {
-    if (connection->is_waiting)
-        return;
+void reactor_wait(struct reactor *reactor, struct connection *connection) {
+    assert(!connection->is_ready);
+    assert(!connection->is_waiting);
     connection->is_waiting = true;
-    TAILQ_INSERT_TAIL(&reactor->waiting, connection, waiting_link);
+    TAILQ_INSERT_TAIL(&reactor->waiting, connection, turn_link);
+}
+
+/* Those that wait go first, in the order in which they wait: whoever comes later would take the credit
+ * that they wait for. */
+static void wake_waiting(struct reactor *reactor) {
+    struct connection *connection;
+    TAILQ_FOREACH(connection, &reactor->waiting, turn_link) {
+        connection->is_waiting = false;
+        connection->is_ready = true;
+    }
+    TAILQ_CONCAT(&reactor->waiting, &reactor->ready, turn_link);
+    TAILQ_CONCAT(&reactor->ready, &reactor->waiting, turn_link);
 }
 
 void reactor_settle(struct reactor *reactor, struct connection *connection) {
@@ -81,9 +97,9 @@ void reactor_settle(struct reactor *reactor, struct connection *connection) {
 void reactor_forget(struct reactor *reactor, struct connection *connection) {
     LIST_REMOVE(connection, all_link);
     if (connection->is_ready)
-        TAILQ_REMOVE(&reactor->ready, connection, ready_link);
+        TAILQ_REMOVE(&reactor->ready, connection, turn_link);
     if (connection->is_waiting)
-        TAILQ_REMOVE(&reactor->waiting, connection, waiting_link);
+        TAILQ_REMOVE(&reactor->waiting, connection, turn_link);
     if (connection->is_settling)
         TAILQ_REMOVE(&reactor->settling, connection, settling_link);
 }
@@ -96,11 +112,20 @@ static void wait_for_signal(struct reactor *reactor) {
     reactor_mark(entry, COMPLETION_SIGNAL, NULL);
 }
 
+/* Successful wakes are silent. One that failed (the kernel may have no memory for a moment) must be
+ * sent again: nobody else will wake that reactor. What arrives at the woken one is 0, which is its own
+ * number or another's, with a result of 0. */
+static void on_wake_failed(struct reactor *reactor, uint32_t other, int result) {
+    if (result < 0 && !reactor->stopping)
+        reactor_wake(reactor, other);
+}
+
 static void dispatch(struct reactor *reactor, const struct io_uring_cqe *completion) {
     uint64_t data = completion->user_data;
     void *subject = (void *)(uintptr_t)(data & ~COMPLETION_KIND_MASK);
     switch ((enum completion_kind)(data & COMPLETION_KIND_MASK)) {
-    case COMPLETION_NONE:
+    case COMPLETION_WAKE:
+        on_wake_failed(reactor, (uint32_t)(data / (COMPLETION_KIND_MASK + 1)), completion->res);
         return;
     case COMPLETION_RECEIVE:
         connection_received(reactor, subject, completion->res, completion->flags);
@@ -115,6 +140,7 @@ static void dispatch(struct reactor *reactor, const struct io_uring_cqe *complet
         acceptor_retry(reactor->acceptor, subject);
         return;
     case COMPLETION_SIGNAL:
+        assert(completion->res >= 0);
         server_stop(reactor->server, reactor);
         return;
     }
@@ -146,14 +172,8 @@ static void exchange(struct reactor *reactor) {
     _Static_assert(offsetof(struct connection, pipeline) == 0, "one is the other's address");
     const struct exchange_handler handler = {
         .context = reactor, .connection = on_connection, .progress = on_progress};
-    if (exchange_collect(&reactor->shard, &handler)) {
-        struct connection *waiting;
-        while ((waiting = TAILQ_FIRST(&reactor->waiting))) {
-            TAILQ_REMOVE(&reactor->waiting, waiting, waiting_link);
-            waiting->is_waiting = false;
-            reactor_ready(reactor, waiting);
-        }
-    }
+    if (exchange_collect(&reactor->shard, &handler))
+        wake_waiting(reactor);
     exchange_serve(&reactor->shard, &handler);
 }
 
@@ -164,21 +184,34 @@ static void on_wake(void *context, uint32_t shard) {
 void reactor_wake(struct reactor *reactor, uint32_t other) {
     struct reactor *sleeper = &reactor->server->reactors[other];
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
-    io_uring_prep_msg_ring(entry, sleeper->uring.ring.ring_fd, 0, COMPLETION_NONE, 0);
+    io_uring_prep_msg_ring(entry, sleeper->uring.ring.ring_fd, 0, COMPLETION_WAKE, 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    reactor_mark(entry, COMPLETION_NONE, NULL);
+    io_uring_sqe_set_data64(entry, (uint64_t)other * (COMPLETION_KIND_MASK + 1) | COMPLETION_WAKE);
     reactor->shard.counters.reactor_wakes_sent++;
 }
 
 /* Requests. */
+
+/* Sends the connections of a round on their way that have, or have not, run a request in it. */
+static void end_round(struct reactor *reactor, struct connection_queue *round, bool progressed) {
+    struct connection *connection, *next;
+    for (connection = TAILQ_FIRST(round); connection; connection = next) {
+        next = TAILQ_NEXT(connection, turn_link);
+        if (connection->pipeline.progressed != progressed)
+            continue;
+        TAILQ_REMOVE(round, connection, turn_link);
+        connection->is_ready = false;
+        connection_ran(reactor, connection);
+    }
+}
 
 static void run_round(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
     struct batch *batch = &reactor->batch;
     struct connection_queue round = TAILQ_HEAD_INITIALIZER(round);
     struct connection *connection;
-    TAILQ_CONCAT(&round, &reactor->ready, ready_link);
-    TAILQ_FOREACH(connection, &round, ready_link) {
+    TAILQ_CONCAT(&round, &reactor->ready, turn_link);
+    TAILQ_FOREACH(connection, &round, turn_link) {
         if (batch->count + PIPELINE_ROUND_MAX > BATCH_MAX)
             batch_run(batch, shard);
         pipeline_resume(&connection->pipeline);
@@ -186,13 +219,9 @@ static void run_round(struct reactor *reactor) {
             pipeline_collect(&connection->pipeline, shard, batch);
     }
     batch_run(batch, shard);
-    while ((connection = TAILQ_FIRST(&round))) {
-        TAILQ_REMOVE(&round, connection, ready_link);
-        connection->is_ready = false;
-        if (pipeline_can_run(&connection->pipeline))
-            reactor_ready(reactor, connection);
-        reactor_settle(reactor, connection);
-    }
+    /* Those that stalled before their first request come before those that had a share. */
+    end_round(reactor, &round, false);
+    end_round(reactor, &round, true);
 }
 
 static void run_requests(struct reactor *reactor) {
@@ -310,8 +339,7 @@ void reactor_run(struct reactor *reactor) {
         acceptor_start(reactor->acceptor, reactor->server);
         wait_for_signal(reactor);
     }
-    while (!is_stopped(reactor)) {
-        read_clock(reactor);
+    for (; !is_stopped(reactor); read_clock(reactor)) {
         reactor->shard.counters.reactor_turns++;
         take_completions(reactor);
         exchange(reactor);

@@ -22,7 +22,7 @@ struct acceptor;
 
 /* What a completion is about: the low bits of its user data; the others are a pointer. */
 enum completion_kind {
-    COMPLETION_NONE, /* a wake from another reactor, or nothing of interest */
+    COMPLETION_WAKE, /* a wake from another reactor, or one to another that failed */
     COMPLETION_RECEIVE,
     COMPLETION_SEND,
     COMPLETION_ACCEPT,
@@ -43,7 +43,6 @@ struct reactor {
     struct connection_queue ready;    /* have input to run */
     struct connection_queue waiting;  /* for credit at another shard */
     struct connection_queue settling; /* something happened to them this turn */
-    struct connection_queue held;     /* output kept back until the next turn */
     struct batch batch;
 
     bool stopping;
@@ -51,15 +50,15 @@ struct reactor {
     uint64_t stop_deadline_ns;
 
     pthread_t thread;
-    int start_error; /* of uring_init() or shard_init(), -errno */
+    int start_error;           /* of reactor_init(), -errno */
+    const char *start_failure; /* the same in words, with what to do */
 
     /* Connections that have ended. Written by this reactor, read by the acceptor, which counts
      * those it has given out: relaxed, as a number that is a moment old does no harm. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t connections_ended;
 };
 
-/* Prepares ring and shard, on the reactor's own thread. Returns 0 or -errno, which is kept in
- * start_error. */
+/* Prepares ring and shard, on the reactor's own thread. Returns 0, or -errno with start_failure set. */
 int reactor_init(struct reactor *reactor, struct server *server, uint32_t id);
 
 /* Runs until the server stops. */
@@ -68,14 +67,14 @@ void reactor_run(struct reactor *reactor);
 /* Frees everything. Only after all reactors have ended: others' wakes go to its ring. */
 void reactor_finish(struct reactor *reactor);
 
-/* A submission entry that is already marked with what its completion is about. */
+/* Marks a submission entry with what its completion will be about. */
 void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *subject);
 
-/* Puts a connection on a list of the reactor, unless it is there. */
+/* Puts a connection on a list of the reactor: to run requests, unless it waits; to wait for replies
+ * that set credit, messages or memory free; to be settled at the end of the turn, once. */
 void reactor_ready(struct reactor *reactor, struct connection *connection);
-void reactor_wait_for_credit(struct reactor *reactor, struct connection *connection);
+void reactor_wait(struct reactor *reactor, struct connection *connection);
 void reactor_settle(struct reactor *reactor, struct connection *connection);
-void reactor_hold(struct reactor *reactor, struct connection *connection);
 
 /* Takes a connection off every list. */
 void reactor_forget(struct reactor *reactor, struct connection *connection);

@@ -107,7 +107,7 @@ static void *reactor_thread(void *argument) {
     snprintf(name, sizeof name, "reactor %u", id);
     pthread_setname_np(pthread_self(), name);
     pin_thread(server, id);
-    reactor_init(reactor, server, id);
+    reactor->start_error = reactor_init(reactor, server, id);
     pthread_barrier_wait(&server->prepared);
     pthread_barrier_wait(&server->go);
     if (server->start)
@@ -115,7 +115,7 @@ static void *reactor_thread(void *argument) {
     return NULL;
 }
 
-static bool start_threads(struct server *server) {
+static void start_threads(struct server *server) {
     for (uint32_t i = 0; i < server->config->cores; i++) {
         server->reactors[i].server = server;
         int error =
@@ -126,7 +126,6 @@ static bool start_threads(struct server *server) {
             exit(EXIT_FAILURE); /* those started wait for ever */
         }
     }
-    return true;
 }
 
 static bool check_reactors(const struct server *server) {
@@ -134,7 +133,7 @@ static bool check_reactors(const struct server *server) {
         int error = server->reactors[i].start_error;
         if (error == 0)
             continue;
-        log_line("reactor %u: %s (%s)", i, uring_advice(error), strerror(-error));
+        log_line("reactor %u: %s (%s)", i, server->reactors[i].start_failure, strerror(-error));
         return false;
     }
     return true;
@@ -213,7 +212,10 @@ int server_run(const struct config *config) {
     if (geteuid() == 0 && !config->user)
         log_line("running as root; -u NAME switches to another user");
     server.signals = open_signals();
-    bool served = listeners_open(&server.listeners, config) && run_reactors(&server);
+    if (server.signals < 0)
+        log_line("can't receive signals: %s", strerror(errno));
+    bool served =
+        server.signals >= 0 && listeners_open(&server.listeners, config) && run_reactors(&server);
     server_finish(&server);
     return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,5 +1,7 @@
 #include "core/uring.h"
 
+#include "core/log.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -104,6 +106,10 @@ struct io_uring_sqe *uring_entry(struct uring *uring) {
 /* The kernel may be interrupted, or out of memory or of completion entries for the moment; the next
  * turn tries again. Anything else is a bug. */
 static void check_entered(int result) {
+    if (result == -EBADR) {
+        log_line("the kernel had no memory for a completion and lost it: no way to go on");
+        abort();
+    }
     assert(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY ||
            result == -ETIME || result == -ENOMEM);
 }

@@ -38,6 +38,8 @@ static enum parse_status refuse(struct parser *parser, struct request *request,
     bool drops = request->op == OP_SET && !request->compare_cas && error != PROTO_ERROR_FORMAT;
     parser->skip = (uint64_t)request->value_length + VALUE_END_LENGTH;
     request->op = drops ? OP_REJECT : OP_ERROR;
+    if (!drops)
+        request->key_length = 0; /* it may be longer than a key can be */
     request->error = (uint8_t)error;
     return PARSE_REQUEST;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/execute.h"
+
 #define SEED 42
 #define FIRST_SECOND 2
 
@@ -91,7 +93,7 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
 bool fixture_takes_bytes(const struct fixture *fixture) {
     const struct pipeline *pipeline = &fixture->pipeline;
     return pipeline->wants_more && !pipeline->closing && !pipeline->stalled &&
-           !pipeline->input_lent && !pipeline->bytes;
+           pipeline->inputs_lent == 0 && !pipeline->bytes;
 }
 
 bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
@@ -101,7 +103,7 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
         struct message *message;
         if (mesh_take_requests(port, 0, &message, 1) == 0)
             break;
-        message_execute(&fixture->shard[shard], message);
+        execute_message(&fixture->shard[shard], message);
         mesh_send_reply(port, 0, message);
         any = true;
     }

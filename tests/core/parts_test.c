@@ -75,7 +75,7 @@ Test(message, a_pool_has_an_end) {
     message_pool_finish(&pool);
 }
 
-Test(message, carries_small_values_and_asks_for_room_for_large_ones) {
+Test(message, carries_small_values_and_points_to_large_ones) {
     static char large[MESSAGE_VALUE_BYTES_MAX + 1];
     struct message_pool pool;
     cr_assert(zero(int, message_pool_init(&pool, 1)));
@@ -86,19 +86,28 @@ Test(message, carries_small_values_and_asks_for_room_for_large_ones) {
     cr_assert(zero(int, memcmp(message->request.key, "key", 3)));
     cr_assert(zero(int, memcmp(message->request.value, "value", 5)));
     cr_assert(ne(ptr, (void *)message->request.key, (void *)request.key));
-    request = (struct request){
-        .key = "key", .key_length = 3, .value = large, .value_length = sizeof large};
+    request.value = large;
+    request.value_length = sizeof large;
     message_set_request(message, &request, 7);
     cr_assert(message->lends_input);
     cr_assert(eq(ptr, (void *)message->request.value, (void *)large));
+    message_give(&pool, message);
+    message_pool_finish(&pool);
+}
 
-    struct result result = {.value = large, .value_length = sizeof large};
+Test(message, holds_a_result_of_any_size) {
+    static char large[MESSAGE_VALUE_BYTES_MAX + 1];
+    struct message_pool pool;
+    cr_assert(zero(int, message_pool_init(&pool, 1)));
+    struct message *message = message_take(&pool);
+    struct result result = {.value = large, .value_length = MESSAGE_VALUE_BYTES_MAX};
     message_set_result(message, &result);
-    cr_assert(message->needs_room);
-    cr_assert(message_make_room(message));
+    cr_assert(eq(sz, message_large_bytes(message), 0));
+    result.value_length++;
     message_set_result(message, &result);
-    cr_assert(not(message->needs_room));
+    cr_assert(eq(sz, message_large_bytes(message), sizeof large));
     cr_assert(zero(int, memcmp(message->result.value, large, sizeof large)));
+    cr_assert(ne(ptr, (void *)message->result.value, (void *)large));
     message_give(&pool, message);
     message_pool_finish(&pool);
 }

@@ -111,7 +111,7 @@ Test(pipeline, binary_is_the_same_in_any_fragments_and_order, .timeout = 120) {
 
 /* A client that never reads: what is held for it stays bounded, and nothing is lost. */
 Test(pipeline, output_is_bounded_while_the_client_does_not_read) {
-    enum { GETS = 20000, VALUE = 1000 };
+    enum { GETS = 4000, VALUE = 1000 };
     for (uint32_t shards = 1; shards <= 3; shards += 2) {
         struct fixture fixture;
         fixture_init(&fixture, shards, 4, MEMORY_BYTES);
@@ -123,7 +123,7 @@ Test(pipeline, output_is_bounded_while_the_client_does_not_read) {
         size_t most = 0, sent = 0;
         for (uint32_t turn = 0; turn < 100000 && sent < GETS; turn++) {
             bool takes = fixture_takes_bytes(&fixture);
-            if (turn > 5000)
+            if (turn > 500)
                 fixture_read(&fixture, 100000);
             fixture_turn(&fixture, "get k\r\nget k\r\nget k\r\nget k\r\n", takes ? 28 : 0);
             sent += takes ? 4 : 0;
@@ -146,7 +146,7 @@ Test(pipeline, output_is_bounded_while_the_client_does_not_read) {
 Test(pipeline, an_unfinished_value_without_room_is_refused) {
     struct fixture fixture;
     fixture_init(&fixture, 1, 4, MEMORY_BYTES);
-    fixture.shard[0].buffers.large_bytes = PIPELINE_LARGE_BYTES_MAX;
+    fixture.shard[0].input_large_bytes = PIPELINE_LARGE_BYTES_MAX;
     static const char start[] = "set k 0 0 500000\r\nabc";
     fixture_turn(&fixture, start, strlen(start));
     char *rest = malloc(500000);
@@ -160,13 +160,12 @@ Test(pipeline, an_unfinished_value_without_room_is_refused) {
     static const char expected[] = "SERVER_ERROR out of memory storing object\r\nVERSION 1.2.3\r\n";
     cr_assert(eq(sz, fixture.received_length, strlen(expected)));
     cr_assert(zero(int, memcmp(fixture.received, expected, strlen(expected))));
-    fixture.shard[0].buffers.large_bytes = 0;
+    fixture.shard[0].input_large_bytes = 0;
     free(rest);
     fixture_finish(&fixture);
 }
 
-/* A value above what a message carries is asked for twice, and counted once. */
-Test(pipeline, a_large_value_from_another_shard_counts_once) {
+Test(pipeline, large_values_of_other_shards) {
     struct fixture fixture;
     fixture_init(&fixture, 5, 4, MEMORY_BYTES);
     char *value = malloc(50002);
@@ -191,5 +190,79 @@ Test(pipeline, a_large_value_from_another_shard_counts_once) {
     cr_assert(eq(u64, gets, 20));
     cr_assert(eq(u64, hits, 20));
     free(value);
+    fixture_finish(&fixture);
+}
+
+static void expect_received(struct fixture *fixture, const char *expected) {
+    fixture_settle(fixture);
+    bool same = fixture->received_length == strlen(expected) &&
+                memcmp(fixture->received, expected, strlen(expected)) == 0;
+    cr_assert(same, "received %.*s", (int)fixture->received_length, fixture->received);
+}
+
+/* Everything that a turn may run, and nothing behind it: bytes must be welcome again. */
+Test(pipeline, any_number_of_requests_in_one_piece) {
+    for (uint32_t count = 1; count <= 200; count++) {
+        struct fixture fixture;
+        fixture_init(&fixture, 1, 4, (size_t)4 << 20);
+        for (int batch = 0; batch < 2; batch++) {
+            char bytes[200 * 6], *end = bytes;
+            for (uint32_t i = 0; i < count; i++)
+                end = stpcpy(end, "get k\n");
+            cr_assert(fixture_takes_bytes(&fixture), "after %u requests", count);
+            fixture_turn(&fixture, bytes, (size_t)(end - bytes));
+            fixture_settle(&fixture);
+        }
+        cr_assert(eq(sz, fixture.received_length, 2 * count * strlen("END\r\n")));
+        fixture_finish(&fixture);
+    }
+}
+
+/* A get of a large value at another shard comes before the delete behind it, though the value does not
+ * fit into a message. */
+Test(pipeline, a_large_get_keeps_its_place) {
+    for (int key = 0; key < 20; key++) {
+        struct fixture fixture;
+        fixture_init(&fixture, 5, 256, MEMORY_BYTES);
+        char line[64];
+        static char value[30002];
+        memset(value, 'x', 30000);
+        memcpy(value + 30000, "\r\n", 2);
+        fixture_turn(&fixture, line, (size_t)sprintf(line, "set k%d 0 0 30000 noreply\r\n", key));
+        fixture_turn(&fixture, value, sizeof value);
+        fixture_settle(&fixture);
+        fixture_turn(&fixture, line, (size_t)sprintf(line, "get k%d\r\ndelete k%d\r\n", key, key));
+        fixture_settle(&fixture);
+        size_t head = (size_t)sprintf(line, "VALUE k%d 0 30000\r\n", key);
+        size_t length = head + sizeof value + strlen("END\r\nDELETED\r\n");
+        cr_assert(eq(sz, fixture.received_length, length));
+        cr_assert(zero(int, memcmp(fixture.received, line, head)));
+        fixture_finish(&fixture);
+    }
+}
+
+/* Whatever is wrong with a command, it takes its place behind replies that are still owed. */
+Test(pipeline, mistakes_behind_an_outstanding_reply) {
+    char key[301];
+    memset(key, 'k', 300);
+    key[300] = '\0';
+    static const char *const verbs[] = {"set", "add", "append", "cas"};
+    struct fixture fixture;
+    fixture_init(&fixture, 5, 4, (size_t)4 << 20);
+    char expected[4096] = "", line[1024];
+    for (int i = 0; i < 4; i++) {
+        int length = sprintf(line, "get a\nget b\nget c\nget d\n%s %s 0 0 1%s\r\nx\r\n", verbs[i],
+                             key, i == 3 ? " 1" : "");
+        fixture_turn(&fixture, line, (size_t)length);
+        length = sprintf(line, "get a\nget %s\nincr %s 1\ntouch %s 1\n", key, key, key);
+        fixture_settle(&fixture);
+        fixture_turn(&fixture, line, (size_t)length);
+        fixture_settle(&fixture);
+        strcat(expected,
+               "END\r\nEND\r\nEND\r\nEND\r\nCLIENT_ERROR bad command line format\r\nEND\r\n");
+        for (int j = 0; j < 3; j++)
+            strcat(expected, "CLIENT_ERROR bad command line format\r\n");
+    }
+    expect_received(&fixture, expected);
     fixture_finish(&fixture);
 }
