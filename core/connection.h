@@ -1,5 +1,5 @@
-/* connection: a socket around a pipeline. Receives when there is room, sends once a turn, closes when
- * both sides are through.
+/* connection: a socket around a pipeline. Receives when there is room, sends once a turn, closes
+ * when both sides are through.
  *
  *     open ─▶ receive ─▶ ready: requests run ─▶ settle ─▶ send, receive again, or wait
  *                                                 │
@@ -7,8 +7,8 @@
  *          an error, the end of the server ─────────────────────────────▶ broken
  *          broken ─▶ shut down ─▶ all completions and messages are back ─▶ gone
  *
- * A connection belongs to the reactor that opened it. It ends itself: after connection_settle() it may
- * be gone.
+ * A connection belongs to the reactor that opened it. It ends itself: after connection_settle() it
+ * may be gone.
  */
 #ifndef CORE_CONNECTION_H
 #define CORE_CONNECTION_H

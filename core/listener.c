@@ -61,29 +61,47 @@ static void tell_failure(const char *name, int error) {
     log_line("can't listen on %s: %s%s", name, strerror(-error), advice);
 }
 
-static bool open_address(struct listeners *listeners, const struct addrinfo *address,
-                         bool required) {
-    if (listeners->count == LISTENERS_MAX) {
-        log_line("more than %d addresses to listen on", LISTENERS_MAX);
-        return false;
-    }
-    struct listener *listener = &listeners->all[listeners->count];
-    name_listener(listener, address);
-    listener->descriptor = open_socket(address);
-    if (listener->descriptor >= 0) {
-        listeners->count++;
-        return true;
-    }
-    bool no_such_address =
-        listener->descriptor == -EADDRNOTAVAIL || listener->descriptor == -EAFNOSUPPORT;
-    if (no_such_address && !required)
-        return true;
-    tell_failure(listener->name, listener->descriptor);
+static bool is_open(const struct listeners *listeners, const char *name) {
+    for (uint32_t i = 0; i < listeners->count; i++)
+        if (strcmp(listeners->all[i].name, name) == 0)
+            return true;
     return false;
 }
 
-/* A name may stand for several addresses; all of them are opened. */
-static bool open_name(struct listeners *listeners, const char *name, uint16_t port, bool required) {
+/* Adds a listener for one address, unless it is there already. Returns 0 or -errno. */
+static int open_address(struct listeners *listeners, const struct addrinfo *address) {
+    if (listeners->count == LISTENERS_MAX)
+        return -EMFILE;
+    struct listener *listener = &listeners->all[listeners->count];
+    name_listener(listener, address);
+    if (is_open(listeners, listener->name))
+        return 0;
+    int descriptor = open_socket(address);
+    if (descriptor < 0)
+        return descriptor;
+    listener->descriptor = descriptor;
+    listeners->count++;
+    return 0;
+}
+
+/* A name may stand for several addresses. Those that this machine lacks are passed over, as long as
+ * there is another. */
+static bool open_addresses(struct listeners *listeners, const struct addrinfo *addresses) {
+    bool any = false;
+    int error = 0;
+    for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
+        error = open_address(listeners, address);
+        any |= error == 0;
+        bool lacking = error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
+        if (error && (!lacking || (!any && !address->ai_next))) {
+            tell_failure(listeners->all[listeners->count].name, error);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_name(struct listeners *listeners, const char *name, uint16_t port) {
     char service[8];
     snprintf(service, sizeof service, "%u", port);
     const struct addrinfo hints = {
@@ -96,19 +114,31 @@ static bool open_name(struct listeners *listeners, const char *name, uint16_t po
         log_line("-l %s is no address: %s", name, gai_strerror(error));
         return false;
     }
-    bool opened = true;
-    for (struct addrinfo *address = addresses; address && opened; address = address->ai_next)
-        opened = open_address(listeners, address, required);
+    bool opened = open_addresses(listeners, addresses);
     freeaddrinfo(addresses);
     return opened;
 }
 
+/* The loopback addresses; a machine without IPv6 does without ::1. */
+static bool open_loopback(struct listeners *listeners, uint16_t port) {
+    struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+    struct addrinfo second = {
+        .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&v6, .ai_addrlen = sizeof v6};
+    struct addrinfo first = {.ai_family = AF_INET,
+                             .ai_addr = (struct sockaddr *)&v4,
+                             .ai_addrlen = sizeof v4,
+                             .ai_next = &second};
+    return open_addresses(listeners, &first);
+}
+
 static bool open_all(struct listeners *listeners, const struct config *config) {
     if (config->address_count == 0)
-        return open_name(listeners, "127.0.0.1", config->port, true) &&
-               open_name(listeners, "::1", config->port, false);
+        return open_loopback(listeners, config->port);
     for (uint32_t i = 0; i < config->address_count; i++)
-        if (!open_name(listeners, config->addresses[i], config->port, true))
+        if (!open_name(listeners, config->addresses[i], config->port))
             return false;
     return true;
 }

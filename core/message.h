@@ -5,7 +5,7 @@
  * moment one thread alone may touch it: origin, request ring, owner, reply ring, origin. It goes
  * back to the pool it came from.
  *
- *     data | key, up to 250 bytes, padded to 256 | the request's value, then the reply's, to 16 KiB |
+ *   data | key, up to 250 bytes, padded to 256 | the request's value, then the reply's, to 16 KiB |
  *
  * Pages of the pool are touched only as far as keys and values reach, and the message freed last is
  * used first, so that the pool stays small in memory and in cache.

@@ -121,8 +121,8 @@ static struct message *enqueue(struct pipeline *pipeline, struct shard *shard) {
 /* Running a request: each function returns false, with nothing changed, when it can't be done now.
  */
 
-/* While large values fill the memory, a connection has one request under way at a time: nobody knows
- * how large the next reply is. */
+/* While large values fill the memory, a connection has one request under way at a time: nobody
+ * knows how large the next reply is. */
 static uint32_t queue_max(const struct shard *shard) {
     bool heavy = shard->buffers.large_bytes + shard->reply_large_bytes > SHARD_LARGE_BYTES_MAX;
     return heavy ? 1 : PIPELINE_QUEUE_MAX;

@@ -35,8 +35,8 @@
 /* Requests taken from one connection before others have their turn. */
 #define PIPELINE_ROUND_MAX 16
 
-/* An unfinished value is held in memory of its own up to its end. Where all of a reactor's connections
- * together would hold more than this in such memory, further values above
+/* An unfinished value is held in memory of its own up to its end. Where all of a reactor's
+ * connections together would hold more than this in such memory, further values above
  * PIPELINE_INPUT_FREE_BYTES are refused. */
 #define PIPELINE_LARGE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define PIPELINE_INPUT_FREE_BYTES ((size_t)TEXT_GET_LINE_WHOLE_MAX + 1024)
@@ -122,8 +122,9 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
 /* Forgets what was received and not run. */
 void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
 
-/* A message of this shard has come back from the shard `from`: moves all replies that are due now to
- * the output of its pipeline. Returns that pipeline, or NULL when the message was no request. */
+/* A message of this shard has come back from the shard `from`: moves all replies that are due
+ * now to the output of its pipeline. Returns that pipeline, or NULL when the message was no
+ * request. */
 struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from);
 
 /* True when the client has left so much untaken that nothing more is run for it. */

@@ -154,8 +154,8 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
     pipeline->length = pipeline->consumed = 0;
     if (pipeline->input.length == 0) {
         pipeline_drop_input(pipeline, shard);
-        /* The parser says so itself, unless the bytes ended with the last request of a round; nothing
-         * would be received again then. */
+        /* The parser says so itself, unless the bytes ended with the last request of a round;
+         * nothing would be received again then. */
         pipeline->wants_more = true;
         return kept;
     }

@@ -75,8 +75,8 @@ void reactor_wait(struct reactor *reactor, struct connection *connection) {
     TAILQ_INSERT_TAIL(&reactor->waiting, connection, turn_link);
 }
 
-/* Those that wait go first, in the order in which they wait: whoever comes later would take the credit
- * that they wait for. */
+/* Those that wait go first, in the order in which they wait: whoever comes later would take the
+ * credit that they wait for. */
 static void wake_waiting(struct reactor *reactor) {
     struct connection *connection;
     TAILQ_FOREACH(connection, &reactor->waiting, turn_link) {
@@ -112,9 +112,8 @@ static void wait_for_signal(struct reactor *reactor) {
     reactor_mark(entry, COMPLETION_SIGNAL, NULL);
 }
 
-/* Successful wakes are silent. One that failed (the kernel may have no memory for a moment) must be
- * sent again: nobody else will wake that reactor. What arrives at the woken one is 0, which is its own
- * number or another's, with a result of 0. */
+/* A wake that worked is silent at its sender and says nothing at its target. One that failed (the
+ * kernel may be out of memory for a moment) is sent again: nobody else will wake that reactor. */
 static void on_wake_failed(struct reactor *reactor, uint32_t other, int result) {
     if (result < 0 && !reactor->stopping)
         reactor_wake(reactor, other);

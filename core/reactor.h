@@ -58,7 +58,8 @@ struct reactor {
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t connections_ended;
 };
 
-/* Prepares ring and shard, on the reactor's own thread. Returns 0, or -errno with start_failure set. */
+/* Prepares ring and shard, on the reactor's own thread. Returns 0, or -errno with start_failure
+ * set. */
 int reactor_init(struct reactor *reactor, struct server *server, uint32_t id);
 
 /* Runs until the server stops. */

@@ -4,8 +4,9 @@
  * pair), so a push can't fail and the producer never reads the consumer's cache line. Pushed
  * entries become visible together, when the producer publishes; it does so once a turn.
  *
- *     slots   | . | . | a | b | c | d | . | . |      a b: published, c d: pushed and not yet
- * published ^       ^       ^ head    tail    pushed
+ *     slots   | . | . | a | b | c | d | . | . |     a and b are published, c and d not yet
+ *                       ^       ^       ^
+ *                     head    tail   pushed
  */
 #ifndef CORE_RING_H
 #define CORE_RING_H

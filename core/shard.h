@@ -15,13 +15,13 @@
 #include "store/store.h"
 
 /* A connection's request waits for a message of its own while all of these are out. The holders:
- * requests at other shards (at most this many a reactor, whatever the credits add up to) and replies
- * that are here but must wait for earlier ones of their connection. */
+ * requests at other shards (at most this many a reactor, whatever the credits add up to) and
+ * replies that are here but must wait for earlier ones of their connection. */
 #define SHARD_MESSAGES_MAX 2048
 
-/* Memory in large buffers and replies from which on connections have one request under way each. So a
- * reactor's connections hold at most this, the large replies that were on their way then (a credit's
- * worth from each other reactor), and PIPELINE_OUTPUT_BYTES_MAX and one value each. */
+/* Memory in large buffers and replies from which on connections have one request under way each.
+ * So a reactor's connections hold at most this, the large replies that were on their way then (a
+ * credit's worth from each other reactor), and PIPELINE_OUTPUT_BYTES_MAX and one value each. */
 #define SHARD_LARGE_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
 struct shard {

@@ -1,10 +1,12 @@
 /* The binary protocol's layout, as its public description gives it. Private to proto/.
  *
- *     byte  0      1       2 3         4        5     6 7     8..11    12..15  16..23
- *         ┌──────┬───────┬──────────┬────────┬──────┬───────┬────────┬───────┬─────┐
- *         │magic │opcode │key length│extras  │ type │status │  body  │opaque │ CAS │ extras key
- * value └──────┴───────┴──────────┴────────┴──────┴───────┴────────┴───────┴─────┘ ╰───── body
- * ────╯ length         (reply)  length All numbers are in network order.
+ *   byte 0     1      2 3        4        5      6 7      8..11  12..15  16..23  24..
+ *  +-------+------+----------+--------+------+--------+------+-------+------+---------------------+
+ *  | magic | op-  | key      | extras | data | status | body | opa-  | CAS  | extras, key, value  |
+ *  |       | code | length   | length | type |(reply) |length| que   |      | (body length bytes) |
+ *  +-------+------+----------+--------+------+--------+------+-------+------+---------------------+
+ *
+ * All numbers are in network order.
  */
 #ifndef PROTO_BINARY_H
 #define PROTO_BINARY_H

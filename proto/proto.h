@@ -3,8 +3,9 @@
  * Pure functions over memory that the caller owns: no I/O, no allocation, no clock, no globals. Any
  * thread may call them; a struct parser belongs to one connection and so to one thread at a time.
  *
- *     bytes ─▶ parser_next() ─▶ struct request ─▶ (executed elsewhere) ─▶ struct result ─▶
- * reply_write() ─▶ bytes
+ *     bytes ─▶ parser_next() ─▶ struct request ─▶ (executed elsewhere)
+ *                                                          │
+ *                     bytes ◀─ reply_write() ◀─ struct result
  *
  * The sources of the rules are memcached's doc/protocol.txt and its binary protocol description;
  * where those are silent, what memcached itself answers.

@@ -218,8 +218,8 @@ Test(pipeline, any_number_of_requests_in_one_piece) {
     }
 }
 
-/* A get of a large value at another shard comes before the delete behind it, though the value does not
- * fit into a message. */
+/* A get of a large value at another shard comes before the delete behind it, though the value does
+ * not fit into a message. */
 Test(pipeline, a_large_get_keeps_its_place) {
     for (int key = 0; key < 20; key++) {
         struct fixture fixture;
