@@ -9,8 +9,8 @@ import xml.etree.ElementTree as xml
 
 
 def count(build):
-    """The cases of one build folder: (passed, failed). A test that broke off counts as a failed case at least."""
-    passed = failed = 0
+    """The cases of one build folder: (passed, failed, skipped). A test that broke off counts as failed."""
+    passed = failed = skipped = 0
     for case in xml.parse(pathlib.Path(build, 'meson-logs/testlog.junit.xml')).iter('testcase'):
         if case.find('failure') is not None or case.find('error') is not None:
             failed += 1
@@ -18,24 +18,23 @@ def count(build):
         elif case.find('skipped') is None:
             passed += 1
         else:
-            # A skipped test has shown nothing.
-            failed += 1
+            skipped += 1
             print('skipped: %s: %s' % (build, case.get('name')))
-    return passed, failed
+    return passed, failed, skipped
 
 
 def main(failures, *builds):
     """Prints the sum as the last line; exit status 1 when anything failed or nothing ran."""
     path = pathlib.Path(failures)
     others = path.read_text().splitlines() if path.exists() else []
-    passed, failed = 0, len(others)
+    passed, failed, skipped = 0, len(others), 0
     for line in others:
         print('failed: ' + line)
     for build in builds:
         of_build = count(build)
-        print('%s: %d passed, %d failed of its tests' % (build, *of_build))
-        passed, failed = passed + of_build[0], failed + of_build[1]
-    print('%d passed, %d failed' % (passed, failed))
+        print('%s: of its tests %d passed, %d failed, %d skipped' % (build, *of_build))
+        passed, failed, skipped = (a + b for a, b in zip((passed, failed, skipped), of_build))
+    print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
     return 1 if failed or not passed else 0
 
 

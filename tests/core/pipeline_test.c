@@ -206,7 +206,7 @@ Test(pipeline, any_number_of_requests_in_one_piece) {
         struct fixture fixture;
         fixture_init(&fixture, 1, 4, (size_t)4 << 20);
         for (int batch = 0; batch < 2; batch++) {
-            char bytes[200 * 6], *end = bytes;
+            char bytes[200 * 6 + 1], *end = bytes;
             for (uint32_t i = 0; i < count; i++)
                 end = stpcpy(end, "get k\n");
             cr_assert(fixture_takes_bytes(&fixture), "after %u requests", count);
