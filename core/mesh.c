@@ -121,6 +121,11 @@ bool mesh_has_credit(const struct mesh_port *port, uint32_t to) {
     return port->outstanding[to] < port->mesh->capacity;
 }
 
+bool mesh_is_full(const struct mesh_port *port) {
+    const struct mesh *mesh = port->mesh;
+    return mesh->shards > 1 && port->outstanding_total == mesh->capacity * (mesh->shards - 1);
+}
+
 void mesh_send_request(struct mesh_port *port, uint32_t to, struct message *message) {
     assert(to != port->shard);
     assert(mesh_has_credit(port, to));

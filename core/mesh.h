@@ -32,6 +32,9 @@ struct mesh_port *mesh_port(struct mesh *mesh, uint32_t shard);
 /* How many more requests may be sent to a shard before one must come back. */
 bool mesh_has_credit(const struct mesh_port *port, uint32_t to);
 
+/* True when no request can be sent to anyone before one comes back. */
+bool mesh_is_full(const struct mesh_port *port);
+
 /* Sends a request; the caller has looked for credit. Nothing is visible to the owner before
  * mesh_publish(). */
 void mesh_send_request(struct mesh_port *port, uint32_t to, struct message *message);

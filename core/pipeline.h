@@ -63,7 +63,7 @@ struct pipeline {
 
     bool wants_more;    /* the bytes hold no further whole request */
     bool stalled;       /* the next request could not run; cleared by pipeline_resume() */
-    bool progressed;    /* some request has run since pipeline_resume() */
+    bool progressed;    /* a request has run; cleared by the reactor before a round */
     bool closing;       /* nothing is parsed any more; close when all replies are sent */
     bool out_of_memory; /* replies were lost: close at once */
 };

@@ -124,7 +124,6 @@ void pipeline_direct_feed(struct pipeline *pipeline, size_t length) {
 
 void pipeline_resume(struct pipeline *pipeline) {
     pipeline->stalled = false;
-    pipeline->progressed = false;
     if (pipeline->bytes || pipeline->input.length == 0)
         return;
     pipeline->bytes = pipeline->input.bytes;

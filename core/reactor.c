@@ -213,6 +213,10 @@ static void run_round(struct reactor *reactor) {
     TAILQ_FOREACH(connection, &round, turn_link) {
         if (batch->count + PIPELINE_ROUND_MAX > BATCH_MAX)
             batch_run(batch, shard);
+        /* Those that waited and would only stall again are not parsed anew. */
+        connection->pipeline.progressed = false;
+        if (connection->pipeline.stalled && mesh_is_full(shard->port))
+            continue;
         pipeline_resume(&connection->pipeline);
         if (pipeline_can_run(&connection->pipeline))
             pipeline_collect(&connection->pipeline, shard, batch);
