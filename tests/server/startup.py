@@ -1,8 +1,11 @@
 """Starting and stopping: mistakes are one clear line, the start is one line, the end is orderly."""
+import ctypes
+import errno
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 import unittest
@@ -13,13 +16,27 @@ STOP_LIMIT_S = 20 if server.SANITIZED else 2
 RUN_LIMIT_S = 20 if server.SANITIZED else 5  # for a server that isn't meant to stay
 
 
-def run(*flags, command=None):
+def run(*flags, command=None, before=None):
     """The end of a server that isn't meant to stay: status, stdout, stderr."""
     done = subprocess.run((command or []) + server.program() + list(flags),
-                          stdin=subprocess.DEVNULL,
+                          stdin=subprocess.DEVNULL, preexec_fn=before,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_LIMIT_S,
                           check=False, text=True)
     return done.returncode, done.stdout, done.stderr
+
+
+def forbid_io_uring(error):
+    """Makes io_uring_setup fail in this process from now on, as a container's profile does."""
+    load, equal, result = 0x20, 0x15, 0x06  # BPF: load a word, jump if equal, return
+    io_uring_setup, allow, fail = 425, 0x7fff0000, 0x00050000
+    rules = ((load, 0, 0, 0), (equal, 0, 1, io_uring_setup), (result, 0, 0, fail | error),
+             (result, 0, 0, allow))
+    filters = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *rule) for rule in rules))
+    program = struct.pack('HxxxxxxP', len(rules), ctypes.addressof(filters))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    for call in ((38, 1, 0, 0, 0), (22, 2, program, 0, 0)):  # NO_NEW_PRIVS, SECCOMP
+        if prctl(*call) != 0:
+            raise OSError(ctypes.get_errno(), 'prctl')
 
 
 def listeners(pid):
@@ -45,9 +62,9 @@ def address(family, host, port):
 class Mistakes(server.ServerTest):
     """Each is a non-zero status and one line on stderr that names what is wrong."""
 
-    def refused(self, *flags, names=()):
+    def refused(self, *flags, names=(), before=None):
         port = [] if '-p' in flags else ['-p', str(server.free_port())]
-        status, stdout, stderr = run(*flags, *port, *server.user_flags())
+        status, stdout, stderr = run(*flags, *port, *server.user_flags(), before=before)
         self.assertNotEqual(status, 0)
         self.assertGreater(status, 0, 'ended by a signal')
         if server.ORIGINAL:
@@ -60,6 +77,16 @@ class Mistakes(server.ServerTest):
     def test_port_taken(self):
         other = self.start()
         self.refused('-p', str(other.port), '-l', '127.0.0.1', names=[str(other.port)])
+
+    @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
+    def test_io_uring_forbidden(self):
+        self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.EPERM),
+                     names=['io_uring', 'forbidden'])
+
+    @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
+    def test_io_uring_missing(self):
+        self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.ENOSYS),
+                     names=['io_uring', 'kernel'])
 
     def test_unknown_flag(self):
         self.refused('--no-such-flag', names=['no-such-flag'])
