@@ -10,7 +10,7 @@
 
 /* A relative expiry time is at most this long; a larger number is an absolute Unix time
  * (protocol.txt, "Expiration times"). */
-#define CLOCK_RELATIVE_SECONDS_MAX (60 * 60 * 24 * 30)
+#define CLOCK_RELATIVE_SECONDS_MAX ((int64_t)60 * 60 * 24 * 30)
 
 static inline uint64_t clock_monotonic_ns(void) {
     struct timespec time;

@@ -16,7 +16,7 @@
 /* 2 MiB of receive buffers a reactor. A buffer is in use from its completion to the end of that
  * turn, no longer. */
 #define URING_BUFFERS 128
-#define URING_BUFFER_BYTES (16 * 1024)
+#define URING_BUFFER_BYTES ((size_t)16 * 1024)
 #define URING_BUFFER_GROUP 0
 
 /* The lowest kernel that has all that is used here: DEFER_TASKRUN came last. */
