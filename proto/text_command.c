@@ -78,7 +78,9 @@ static enum parse_status parse_flush(struct parser *parser, const struct text_co
     (void)parser, (void)used;
     fill(request, command, line, (struct text_word){NULL, 0});
     struct text_word delay = text_take_word(line);
-    if (delay.length == 0 || text_word_is(delay, "noreply")) {
+    struct text_line behind = *line;
+    bool is_last = text_take_word(&behind).length == 0;
+    if (delay.length == 0 || (is_last && text_word_is(delay, "noreply"))) {
         return PARSE_REQUEST;
     }
     if (!number_parse_i64(delay.start, delay.length, &request->exptime)) {

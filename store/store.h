@@ -69,8 +69,8 @@ struct store_item {
 
 struct store_write {
     enum store_mode mode;
-    bool compare_cas; /* with it: STORE_NOT_FOUND when the key is missing, STORE_EXISTS when cas
-                         differs */
+    bool compare_cas; /* with it: STORE_NOT_FOUND when the key is missing (append and prepend say
+                         STORE_NOT_STORED all the same), STORE_EXISTS when cas differs */
     uint64_t cas;
     const char *value;
     uint32_t value_length;

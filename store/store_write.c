@@ -8,7 +8,7 @@ static bool is_join(const struct store_write *write) {
 static enum store_status condition(const struct store_write *write,
                                    const struct store_found *found) {
     if (found->item == NULL) {
-        if (write->compare_cas)
+        if (write->compare_cas && !is_join(write))
             return STORE_NOT_FOUND;
         return write->mode == STORE_SET || write->mode == STORE_ADD ? STORE_OK : STORE_NOT_STORED;
     }

@@ -255,6 +255,7 @@ Test(text, commands_without_a_key) {
         CASE("flush_all noreply\r\n", "flush quiet"),
         CASE("flush_all 10 noreply\r\n", "flush e10 quiet"),
         CASE("flush_all x\r\n", "ERROR exptime"),
+        CASE("flush_all noreply 0\r\n", "ERROR exptime"),
         CASE("version\r\n", "version"),
         CASE("version x\n", "version"),
         CASE("version noreply\n", "version"),

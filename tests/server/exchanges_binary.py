@@ -40,7 +40,7 @@ def found(value, opcode=GET, cas=b'<CAS..1>', extras=FLAGS, **fields):
 
 def error(opcode, status, **fields):
     texts = {1: b'Not found', 2: b'Data exists for key.', 3: b'Too large.', 4: b'Invalid arguments',
-             6: b'Non-numeric server-side value for incr or decr', 0x81: b'Unknown command'}
+             5: b'Not stored.', 6: b'Non-numeric server-side value for incr or decr', 0x81: b'Unknown command'}
     return reply(opcode, status, texts[status], **fields)
 
 
@@ -76,6 +76,9 @@ exchange('binary set with a CAS',
          request(SET, b'a', FOREVER, b'3', cas=b'<CAS..1>')
          + request(SET, b'a', FOREVER, b'4', cas=b'<CAS..1>') + request(GET, b'a'),
          stored(cas=b'<CAS..2>') + error(SET, 2) + found(b'3', cas=b'<CAS..2>'))
+exchange('binary append to a missing key, with and without a CAS',
+         request(0x0e, b'a', b'', b'1') + request(0x0f, b'a', b'', b'1', cas=b'\0\0\0\0\0\0\0\1'),
+         error(0x0e, 5) + error(0x0f, 5))
 exchange('binary delete',
          request(DELETE, b'a') + request(SET, b'a', FOREVER, b'1') + request(DELETE, b'a')
          + request(GET, b'a'),

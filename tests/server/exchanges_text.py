@@ -135,7 +135,7 @@ exchange('flush_all 0', b'set a 0 0 1\r\nx\r\nflush_all 0\r\nget a\r\n', b'STORE
 exchange('flush_all in the future leaves items until then',
          b'set a 0 0 1\r\nx\r\nflush_all 100\r\nget a\r\nset a 0 0 1\r\ny\r\nget a\r\n',
          b'STORED\r\nOK\r\nVALUE a 0 1\r\nx\r\nEND\r\nSTORED\r\nVALUE a 0 1\r\ny\r\nEND\r\n')
-exchange('flush_all with what is no time', b'flush_all abc\r\n', EXPTIME)
+exchange('flush_all with what is no time', b'flush_all abc\r\nflush_all noreply 0\r\n', EXPTIME * 2)
 exchange('add, replace, append, incr, touch and delete after flush_all',
          b'set a 0 0 1\r\n1\r\nflush_all\r\nreplace a 0 0 1\r\n2\r\nappend a 0 0 1\r\n2\r\n'
          b'incr a 1\r\ntouch a 0\r\ndelete a\r\ncas a 0 0 1 1\r\n1\r\nadd a 0 0 1\r\n2\r\nget a\r\n',

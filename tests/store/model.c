@@ -53,7 +53,7 @@ enum store_status model_expect_write(const struct model_item *item, const struct
     if (write->value_length > value_length_max)
         return STORE_TOO_LARGE;
     if (write->compare_cas && !item->present)
-        return STORE_NOT_FOUND;
+        return join ? STORE_NOT_STORED : STORE_NOT_FOUND;
     if (write->mode == STORE_ADD && item->present)
         return STORE_NOT_STORED;
     if (write->compare_cas && item->cas != write->cas)
