@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,6 +60,12 @@ void connection_drain(struct connection *connection) {
 static void mark_broken(struct connection *connection) {
     connection->broken = true;
     connection->pipeline.closing = true;
+}
+
+static void fail(struct reactor *reactor, struct connection *connection, int error) {
+    if (is_logged(reactor) && !connection->broken)
+        log_line("connection %d: %s", connection->descriptor, strerror(-error));
+    mark_broken(connection);
 }
 
 void connection_break(struct reactor *reactor, struct connection *connection) {
@@ -136,7 +143,7 @@ void connection_received(struct reactor *reactor, struct connection *connection,
     else if (result == 0)
         connection->ended = true;
     else if (result < 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN)
-        mark_broken(connection);
+        fail(reactor, connection, result);
     /* After ENOBUFS the receive is armed again when this turn has given its buffers back. */
     connection->socket_has_more |= result == -ENOBUFS;
     reactor_settle(reactor, connection);
@@ -176,7 +183,7 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
     bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
     if (result < 0 && !again)
-        mark_broken(connection);
+        fail(reactor, connection, result);
     if (result > 0) {
         connection->flight_sent += (size_t)result;
         reactor->shard.counters.bytes_written += (size_t)result;

@@ -32,7 +32,7 @@ struct message *message_take(struct message_pool *pool) {
     else
         return NULL;
     pool->out++;
-    memset(message, 0, offsetof(struct message, data));
+    memset(message, 0, offsetof(struct message, request));
     return message;
 }
 

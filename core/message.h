@@ -43,9 +43,9 @@ struct message {
     bool last_part;   /* of these parts the one that answers */
     bool lends_input; /* request.value points into the connection's input */
     int descriptor;   /* of a MESSAGE_CONNECTION */
+    char *large; /* malloc'd: the value of the result where it is longer than data, else NULL */
     struct request request;
     struct result result;
-    char *large; /* malloc'd: the value of the result where it is longer than data, else NULL */
     _Alignas(8) char data[MESSAGE_KEY_BYTES + MESSAGE_VALUE_BYTES_MAX];
 };
 
@@ -62,7 +62,7 @@ struct message_pool {
 int message_pool_init(struct message_pool *pool, uint32_t count);
 void message_pool_finish(struct message_pool *pool);
 
-/* A message with all but data cleared, or NULL when all are out. */
+/* A message, cleared up to its request, or NULL when all are out. */
 struct message *message_take(struct message_pool *pool);
 void message_give(struct message_pool *pool, struct message *message);
 

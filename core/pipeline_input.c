@@ -85,6 +85,15 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct bat
 
 /* Input. */
 
+/* Parses the input once as much is there as the parser has asked for. */
+static void run_when_whole(struct pipeline *pipeline) {
+    assert(pipeline->wants_more);
+    if (pipeline->input.length < pipeline->parser.need)
+        return;
+    pipeline->wants_more = false;
+    pipeline_resume(pipeline);
+}
+
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length) {
     assert(pipeline->bytes == NULL);
@@ -94,10 +103,9 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
         pipeline->length = length;
         return true;
     }
-    if (!input_reserve(pipeline, shard, length))
+    if (!input_append(pipeline, shard, bytes, length))
         return false;
-    memcpy(pipeline->input.bytes + pipeline->input.length, bytes, length);
-    pipeline_direct_feed(pipeline, length);
+    run_when_whole(pipeline);
     return true;
 }
 
@@ -113,13 +121,9 @@ size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {
 
 void pipeline_direct_feed(struct pipeline *pipeline, size_t length) {
     assert(pipeline->bytes == NULL);
-    assert(pipeline->wants_more);
     pipeline->input.length += length;
     assert(pipeline->input.length <= pipeline->input.capacity);
-    if (pipeline->input.length < pipeline->parser.need)
-        return;
-    pipeline->wants_more = false;
-    pipeline_resume(pipeline);
+    run_when_whole(pipeline);
 }
 
 void pipeline_resume(struct pipeline *pipeline) {

@@ -246,17 +246,24 @@ static void settle_all(struct reactor *reactor) {
 
 /* Sleep. */
 
+/* Tells the processor that this is a waiting loop, where it has a word for that. */
+static void cpu_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* Waits for the replies that are on their way for as long as a sleep and a wake would cost. True
  * when something has come. */
 static bool spin(struct reactor *reactor) {
     uint64_t spin_ns = (uint64_t)reactor->server->config->spin_us * 1000;
-    if (spin_ns == 0 || mesh_outstanding(reactor->shard.port) == 0)
-        return false;
     uint64_t end_ns = clock_monotonic_ns() + spin_ns;
     do {
         if (mesh_has_arrivals(reactor->shard.port) || uring_has_events(&reactor->uring))
             return true;
-        __builtin_ia32_pause();
+        cpu_relax();
     } while (clock_monotonic_ns() < end_ns);
     return false;
 }
