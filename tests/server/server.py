@@ -245,7 +245,8 @@ class ServerTest(unittest.TestCase):
 
 
 class TapResult(unittest.TestResult):
-    """One TAP line per case, with the reason as comment lines under a failure."""
+    """One TAP line per case. The reason of a failure goes to stderr, since meson shows nothing else of
+    a test that fails."""
 
     count = 0
 
@@ -253,8 +254,7 @@ class TapResult(unittest.TestResult):
         self.count += 1
         print('%s %d - %s%s' % (verdict, self.count, str(test).replace('#', ''), remark))
         if error:
-            for line in ''.join(traceback.format_exception(*error)).splitlines():
-                print('#', line)
+            traceback.print_exception(*error)
         sys.stdout.flush()
 
     def addSuccess(self, test):

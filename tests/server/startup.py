@@ -39,10 +39,21 @@ def forbid_io_uring(error):
             raise OSError(ctypes.get_errno(), 'prctl')
 
 
+def sockets(pid):
+    """The sockets a process holds, as /proc names them."""
+    folder = '/proc/%d/fd/' % pid
+    held = set()
+    for name in os.listdir(folder):
+        try:
+            held.add(os.readlink(folder + name))
+        except FileNotFoundError:  # a connection that was closed meanwhile
+            pass
+    return held
+
+
 def listeners(pid):
     """The addresses a process listens on over TCP, from /proc."""
-    folder = '/proc/%d/fd/' % pid
-    held = {os.readlink(folder + name) for name in os.listdir(folder)}
+    held = sockets(pid)
     found = []
     for table, family in (('tcp', socket.AF_INET), ('tcp6', socket.AF_INET6)):
         with open('/proc/%d/net/%s' % (pid, table), encoding='ascii') as rows:
