@@ -32,9 +32,12 @@ enum protocol {
     PROTOCOL_UNKNOWN, /* no byte seen yet */
     PROTOCOL_TEXT,
     PROTOCOL_BINARY,
+    PROTOCOL_META, /* only of a request: the stream is PROTOCOL_TEXT, of which it is a part */
 };
 
-/* What a request asks for. Those up to OP_REJECT name a key and run on the shard that owns it. */
+/* What a request asks for. Those up to OP_REJECT name a key and run on the shard that owns it. The
+ * meta commands ms, md and ma are OP_SET to OP_PREPEND, OP_DELETE, OP_INCR and OP_DECR with
+ * request.meta; mn is OP_NOOP. */
 enum op {
     OP_GET,
     OP_TOUCH,
@@ -47,21 +50,39 @@ enum op {
     OP_DELETE,
     OP_INCR,
     OP_DECR,
-    OP_REJECT, /* a set whose value is refused, see request.error: any old value of the key is
-                  dropped. The other storage commands leave it, and are refused by OP_ERROR. */
+    OP_META_GET,  /* mg */
+    OP_META_ITEM, /* me: what is known of an item, for people */
+    OP_REJECT,    /* a set whose value is refused, see request.error: any old value of the key is
+                     dropped. The other storage commands leave it, and are refused by OP_ERROR. */
 
-    OP_FLUSH, /* concerns every shard; request.exptime is the delay */
-    OP_STATS, /* concerns every shard; request.key is the sub-command, length 0 for the general
-                 statistics */
+    OP_FLUSH, /* concerns every shard, as those up to OP_DEBUG_TIME; request.exptime is the delay */
+    OP_STATS, /* request.key is the sub-command with its words, length 0 for the general statistics */
+    OP_METADUMP,       /* lru_crawler metadump; request.key is what follows: all, hash or classes */
+    OP_MGDUMP,         /* lru_crawler mgdump; likewise */
+    OP_CRAWL,          /* lru_crawler crawl; likewise */
+    OP_CRAWLER_SWITCH, /* lru_crawler enable, disable: request.delta is 1 or 0 */
+    OP_CRAWLER_SLEEP,  /* lru_crawler sleep: request.delta in microseconds */
+    OP_CRAWLER_TOCRAWL, /* lru_crawler tocrawl: request.delta in items, 0 no limit */
+    OP_MEMORY_LIMIT,    /* cache_memlimit: request.delta in MiB */
+    OP_DEBUG_TIME,      /* debugtime, in builds with PROTO_DEBUG_TIME: request.delta is an enum
+                           debug_time, request.exptime the seconds of DEBUG_TIME_MOVE */
 
     OP_VERSION, /* those from here on concern the connection alone */
     OP_VERBOSITY,
     OP_NOOP,
-    OP_END,   /* the end of a get line whose last key was not known to be the last when it was
-                 answered */
-    OP_ERROR, /* see request.error */
+    OP_OK,        /* accepted without an effect here: answered OK */
+    OP_SHUTDOWN,  /* request.delta is 1 for graceful */
+    OP_LOGIN,     /* text: the first set of a connection that must log in; binary: SASL auth and
+                     step, request.key is the mechanism. request.value holds what was sent, user and
+                     password are told apart by request_credentials(). */
+    OP_SASL_LIST, /* binary: the mechanisms; answered PLAIN */
+    OP_END,       /* the end of a get line whose last key was not known to be the last when it was
+                     answered */
+    OP_ERROR,     /* see request.error */
     OP_QUIT,
 };
+
+enum debug_time { DEBUG_TIME_MOVE, DEBUG_TIME_PAUSE, DEBUG_TIME_RESUME };
 
 static inline bool op_has_key(enum op op) {
     return op <= OP_REJECT;
@@ -79,11 +100,33 @@ enum proto_error {
                                  [noreply] */
     PROTO_ERROR_TOO_LARGE,    /* SERVER_ERROR object too large for cache; binary status 3 */
     PROTO_ERROR_NO_MEMORY,    /* SERVER_ERROR out of memory storing object; binary status 0x82 */
+    PROTO_ERROR_LOGIN,        /* CLIENT_ERROR unauthenticated; binary status 0x20, closes */
+    PROTO_ERROR_FLUSH,        /* CLIENT_ERROR flush_all not allowed; binary status 0x20 */
+    /* Further ones of the meta protocol and of the administrative commands, each one line of text
+     * that memcached has for it: to be added here as they are met. */
 };
 
-/* One request. key and value point into the bytes given to parser_next() and live as long as those;
- * whoever keeps a request longer copies them and sets the pointers anew. All other fields are plain
- * values. */
+/* What a meta command carries beside its key and value: request.meta. */
+enum meta_bits {
+    META_RETURN_VALUE = 1 << 0,  /* v */
+    META_COMPARE_EQUAL = 1 << 1, /* mg C: no value is returned when the CAS equals request.cas */
+    META_VIVIFY = 1 << 2,        /* mg, ma, ms MA and MP N: request.vivify_exptime */
+    META_RECACHE = 1 << 3,       /* mg R: request.recache_exptime */
+    META_TOUCH = 1 << 4,         /* T: request.exptime (ms always has one) */
+    META_NO_BUMP = 1 << 5,       /* mg u */
+    META_INVALIDATE = 1 << 6,    /* md I: mark stale; ms I: an older CAS stores as stale */
+    META_SET_CAS = 1 << 7,       /* E: the item's next CAS is request.new_cas */
+    META_EMPTY = 1 << 8,         /* md x: the value is dropped, the item stays */
+    META_BASE64 = 1 << 9,        /* b: the key came in base64, and an item made now keeps that */
+};
+
+/* The most flags that come back, beside the value: O k b c f h l s t, to spare. */
+#define META_RETURNS_MAX 12
+#define META_OPAQUE_LENGTH_MAX 31
+
+/* One request. key, value and token point into the bytes given to parser_next() (a key that came in
+ * base64: to key_space) and live as long as those; whoever keeps a request longer copies them and
+ * sets the pointers anew. All other fields are plain values. */
 struct request {
     uint8_t op;       /* enum op */
     uint8_t protocol; /* enum protocol: how the reply is written */
@@ -107,6 +150,16 @@ struct request {
     uint64_t initial;
     const char *key;
     const char *value;
+
+    /* The meta protocol's own. */
+    uint16_t meta; /* enum meta_bits */
+    uint8_t token_length;
+    char returns[META_RETURNS_MAX]; /* flags that the reply carries, in the order of the request,
+                                       as letters: O k b c f h l s t; zeros behind */
+    const char *token;              /* O: the opaque */
+    int64_t vivify_exptime;
+    int64_t recache_exptime;
+    uint64_t new_cas;
 };
 
 enum parse_status {
@@ -123,6 +176,9 @@ struct parser {
     uint8_t protocol; /* enum protocol */
     uint8_t state;    /* private to the parser of that protocol */
     bool return_cas;  /* the get line under way is a gets */
+    bool must_login;  /* set by the caller: nothing but a login is understood (memcached -Y, SASL).
+                         The caller clears it once a login has succeeded, and parses nothing
+                         between an OP_LOGIN and its outcome. */
     bool no_memory; /* set by the caller after PARSE_MORE, when it can't hold `need` bytes: the next
                        call refuses the value with PROTO_ERROR_NO_MEMORY and swallows it; cleared by
                        that call */
@@ -140,41 +196,63 @@ struct parser {
 /* Prepares a parser for a new connection. value_length_max in bytes. */
 void parser_init(struct parser *parser, uint32_t value_length_max);
 
-/* Takes the next request from the front of bytes[0..length). The protocol is told from the first
+/* Takes the next request from the front of bytes[0..length). key_space holds KEY_LENGTH_MAX bytes
+ * for a key that has to be decoded. The protocol is told from the first
  * byte of the stream. Sets *used to the bytes consumed, which may be more than 0 with PARSE_MORE
  * too; the caller drops them and calls again with what follows. Requests without an answer
  * (swallowed values) don't surface. Never reads past length. Bytes that were given and not used
  * must be given again, followed by what arrived since: of a get line, all that was there when its
  * first key was taken. Not to be called again after PARSE_CLOSE or a request that closes. */
 enum parse_status parser_next(struct parser *parser, const char *bytes, size_t length,
-                              struct request *request, size_t *used);
+                              char *key_space, struct request *request, size_t *used);
+
+/* Tells user and password of an OP_LOGIN apart; they point into request->value. False when it is
+ * malformed or its mechanism isn't PLAIN. */
+struct credentials {
+    const char *user;
+    const char *password;
+    uint32_t user_length;
+    uint32_t password_length;
+};
+bool request_credentials(const struct request *request, struct credentials *credentials);
 
 enum result_status {
-    RESULT_OK, /* found, stored, deleted, touched, counted */
+    RESULT_OK, /* found, stored, deleted, touched, counted, logged in */
     RESULT_NOT_FOUND,
     RESULT_EXISTS,     /* the CAS differs */
     RESULT_NOT_STORED, /* the condition of add, replace, append, prepend does not hold */
     RESULT_TOO_LARGE,
     RESULT_NO_MEMORY,
     RESULT_NON_NUMERIC,
+    RESULT_LOGIN_FAILED,
 };
 
 /* What came of a request. value is borrowed from whoever executed it. */
 struct result {
     uint8_t status; /* enum result_status */
+    /* Of an item, for the meta protocol; as it was before this request, where that changed it. */
+    bool fetched;    /* h: it was read since it was stored */
+    bool stale;      /* X */
+    bool won;        /* W: this request is to renew it */
+    bool token_sent; /* Z: another one has won before */
+    bool binary_key; /* it was stored with a key in base64 */
     uint32_t client_flags;
     uint32_t value_length;
+    uint32_t idle_s; /* l, la=: seconds since it was read before */
+    int32_t ttl_s;   /* t, exp=: seconds left, -1 for ever */
     uint64_t cas;
-    uint64_t number;   /* incr, decr */
-    const char *value; /* get, gat; for OP_VERSION the version */
+    uint64_t number;   /* incr, decr; me: the item's size in memory */
+    const char *value; /* get, gat, mg (also when the reply doesn't carry it: s needs the length);
+                          OP_VERSION: the version; OP_METADUMP to OP_DEBUG_TIME and OP_SHUTDOWN: the
+                          line that answers, without its end */
 };
 
 /* The most bytes that reply_write() writes for this request and result. */
 size_t reply_bound(const struct request *request, const struct result *result);
 
 /* Writes the reply, if the request has one (quiet forms may have none), for every op but OP_STATS.
- * Returns its length. result may be NULL for the ops that have none: OP_REJECT, OP_FLUSH and those
- * from OP_VERBOSITY on; it may for reply_bound() too. */
+ * Returns its length. result may be NULL for the ops that have none: OP_REJECT, OP_FLUSH, OP_ERROR,
+ * OP_OK, OP_VERBOSITY, OP_NOOP, OP_END, OP_QUIT, OP_SASL_LIST; it may for reply_bound() too. */
 size_t reply_write(char *out, const struct request *request, const struct result *result);
 
 /* One statistic and the end of a stream of them, for OP_STATS. At most REPLY_STAT_MAX bytes beside
@@ -186,5 +264,28 @@ size_t reply_stats_end(char *out, const struct request *request);
 /* The answer to a sub-command of stats that does not exist: ERROR, or binary status 1. At most
  * REPLY_STAT_MAX bytes. */
 size_t reply_stats_unknown(char *out, const struct request *request);
+
+/* A sub-command of stats that is answered with one line (RESET, OK, CLIENT_ERROR …), in binary with
+ * what memcached sends for it. At most REPLY_STAT_MAX bytes beside the line, which comes without its
+ * end. */
+size_t reply_stats_line(char *out, const struct request *request, const char *line);
+
+/* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. */
+struct item_line {
+    const char *key;
+    uint32_t key_length;
+    bool binary_key;
+    bool fetched;
+    int64_t exptime;     /* Unix time, -1 never */
+    int64_t last_access; /* Unix time */
+    uint64_t cas;
+    uint64_t bytes; /* in memory */
+    uint32_t value_length;
+    uint32_t client_flags;
+};
+#define REPLY_ITEM_LINE_MAX 1024
+size_t reply_metadump_line(char *out, const struct item_line *item);
+size_t reply_mgdump_line(char *out, const struct item_line *item);
+size_t reply_cachedump_line(char *out, const struct item_line *item); /* stats cachedump */
 
 #endif

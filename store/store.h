@@ -22,6 +22,8 @@ struct store; /* opaque */
 struct store_config {
     /* The bound on everything; STORE_MEMORY_BYTES_MIN to 2^46. */
     size_t memory_bytes;
+    /* store_resize() may go up to this; address space is reserved for it. At least memory_bytes. */
+    size_t memory_bytes_max;
     /* Key, value and header of one item, at least 1; a segment's size bounds it as well. */
     size_t item_bytes_max;
     /* This shard's number and the number of shards, below 2^16: CAS values are
@@ -65,17 +67,46 @@ struct store_item {
     uint32_t client_flags;
     uint32_t expires;
     uint64_t cas;
+
+    /* Filled in by all but store_get() and store_touch(), which are the hot ones. As they were
+     * before the call. */
+    uint32_t access; /* when it was read last, or stored */
+    uint32_t bytes;  /* what it takes in memory, its index entry included */
+    bool fetched;    /* it was read since it was stored */
+    bool stale;      /* it was marked so by a store_removal, or stored so */
+    bool token_sent; /* somebody has won it before */
+    bool won;        /* by this call: the caller is to renew it */
+    bool binary_key;
+};
+
+struct store_read {
+    bool no_bump; /* neither access time nor `fetched` nor the eviction order notice this */
+    bool touch;   /* sets expires */
+    uint32_t expires;
+    bool vivify; /* a missing item is made, empty, with vivify_expires; it is won */
+    uint32_t vivify_expires;
+    bool recache; /* an item that expires, and before this time, is won unless its token was sent */
+    uint32_t recache_expires;
+    bool set_cas; /* of an item that is made */
+    uint64_t new_cas;
+    bool binary_key; /* likewise */
 };
 
 struct store_write {
     enum store_mode mode;
-    bool compare_cas; /* with it: STORE_NOT_FOUND when the key is missing (append and prepend say
+    bool compare_cas;    /* with it: STORE_NOT_FOUND when the key is missing (append and prepend say
                          STORE_NOT_STORED all the same), STORE_EXISTS when cas differs */
+    bool stale_if_older; /* with compare_cas: a cas below the item's stores, marked stale */
+    bool create;         /* append, prepend: a missing item is made, with create_expires */
+    bool set_cas;        /* the new CAS is new_cas, all 64 bits of it */
+    bool binary_key;
     uint64_t cas;
+    uint64_t new_cas;
     const char *value;
     uint32_t value_length;
     uint32_t client_flags;
     uint32_t expires;
+    uint32_t create_expires;
 };
 
 struct store_delta {
@@ -86,6 +117,24 @@ struct store_delta {
     bool create; /* a missing item is created with initial and expires, compare_cas or not */
     uint64_t initial;
     uint32_t expires;
+    bool touch; /* an item that is there gets touch_expires */
+    uint32_t touch_expires;
+    bool set_cas;
+    uint64_t new_cas;
+    bool binary_key; /* of an item that is made */
+};
+
+struct store_removal {
+    bool compare_cas;
+    uint64_t cas;
+    bool
+        mark_stale; /* instead of removing: it is stale from now on, its token unsent, and has a new
+                        CAS */
+    bool touch;     /* with mark_stale or empty: sets expires */
+    uint32_t expires;
+    bool empty;   /* instead of removing: the value and the client flags are dropped */
+    bool set_cas; /* the new CAS of an item that stays */
+    uint64_t new_cas;
 };
 
 /* Counters since the store was made, and sizes now. */
@@ -138,16 +187,60 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas);
 
-/* STORE_OK, STORE_NOT_FOUND, or with compare_cas STORE_EXISTS. */
-enum store_status store_delete(struct store *store, const struct store_key *key, bool compare_cas,
-                               uint64_t cas, uint32_t now);
+/* Removes an item, or marks it stale, or empties it, as memcached's md. STORE_OK, STORE_NOT_FOUND,
+ * with compare_cas STORE_EXISTS; where the item stays but has to be copied, STORE_NO_MEMORY. */
+enum store_status store_delete(struct store *store, const struct store_key *key,
+                               const struct store_removal *removal, uint32_t now);
 
 /* Adds to or subtracts from a decimal number; a shorter result of a decrement is padded with spaces
- * to the old length. *number is the new value, *cas its CAS. STORE_NOT_FOUND, STORE_EXISTS,
- * STORE_NON_NUMERIC, STORE_TOO_LARGE, STORE_NO_MEMORY leave the item as it was. */
+ * to the old length. *number is the new value, *item the item with its new CAS and time.
+ * STORE_NOT_FOUND, STORE_EXISTS, STORE_NON_NUMERIC, STORE_TOO_LARGE, STORE_NO_MEMORY leave the item
+ * as it was. */
 enum store_status store_delta(struct store *store, const struct store_key *key,
                               const struct store_delta *delta, uint32_t now, uint64_t *number,
-                              uint64_t *cas);
+                              struct store_item *item);
+
+/* memcached's mg: reads, and as asked for touches, makes or wins an item. A stale item whose token
+ * was not sent is won, whatever is asked for. STORE_OK, STORE_NOT_FOUND; STORE_NO_MEMORY when an
+ * item had to be made or copied. */
+enum store_status store_read(struct store *store, const struct store_key *key,
+                             const struct store_read *read, uint32_t now, struct store_item *item);
+
+/* What is known of an item; nothing notices this. STORE_OK or STORE_NOT_FOUND. */
+enum store_status store_peek(struct store *store, const struct store_key *key, uint32_t now,
+                             struct store_item *item);
+
+/* A walk over all items in slices. *cursor is 0 at the start, then whatever the last call left
+ * there; what is changed between two calls does no harm: an item that is there all the time is seen,
+ * and one that nobody writes meanwhile is seen once. Looks at no more than items_max items, calls
+ * visit for those that live, and ends early, before an item that visit refuses by returning false.
+ * Returns false when the walk is at its end. visit may not change the store. */
+struct store_walked {
+    const char *key;
+    uint32_t key_length;
+    uint64_t hash_bits; /* bits 0..31 of the key's hash */
+    struct store_item item;
+};
+typedef bool store_visit(void *context, const struct store_walked *walked);
+bool store_walk(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
+                store_visit *visit, void *context);
+
+/* One slice of a walk that drops what has expired; *cursor as above. Adds to *checked and
+ * *reclaimed. Returns false at the end. */
+bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
+                 uint64_t *checked, uint64_t *reclaimed);
+
+/* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
+ * -EINVAL. Above the bound, memory is freed by store_tend(); until then writes evict for
+ * themselves, and the memory in use never grows. */
+int store_resize(struct store *store, size_t memory_bytes);
+
+/* A slice of the work that waits to be done: after store_resize(), evicting and giving memory back
+ * to the system. Bounded as any other operation. Returns true while there is more. */
+bool store_tend(struct store *store, uint32_t now);
+
+/* Sets the counters (not the sizes) of store_stats() to 0. */
+void store_stats_reset(struct store *store);
 
 /* Everything stored before the moment `at` is gone from then on; at <= now means at once, and what
  * is stored after the call, in the same second, survives. A later call replaces one that has not
