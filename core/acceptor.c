@@ -24,6 +24,7 @@ static void start_accept(struct acceptor *acceptor, struct listener *listener) {
 
 void acceptor_start(struct acceptor *acceptor, struct server *server) {
     acceptor->server = server;
+    first_reactor(acceptor)->shard.counters.accepting_conns = 1;
     for (uint32_t i = 0; i < server->listeners.count; i++)
         start_accept(acceptor, &server->listeners.all[i]);
 }
@@ -87,7 +88,8 @@ static void pause_accept(struct acceptor *acceptor, struct listener *listener, i
     static const struct __kernel_timespec pause = {.tv_nsec = RETRY_NS};
     struct reactor *reactor = first_reactor(acceptor);
     reactor->shard.counters.listen_disabled_num++;
-    if (acceptor->server->config->verbosity > 0)
+    reactor->shard.counters.accepting_conns = 0;
+    if (reactor->shard.settings.verbosity > 0)
         log_line("can't accept on %s: %s; trying again", listener->name, strerror(-error));
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
     io_uring_prep_timeout(entry, (struct __kernel_timespec *)&pause, 0, 0);
@@ -95,6 +97,7 @@ static void pause_accept(struct acceptor *acceptor, struct listener *listener, i
 }
 
 void acceptor_retry(struct acceptor *acceptor, struct listener *listener) {
+    first_reactor(acceptor)->shard.counters.accepting_conns = 1;
     if (!acceptor->stopped)
         start_accept(acceptor, listener);
 }

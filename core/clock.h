@@ -23,8 +23,13 @@ static inline uint32_t clock_store_seconds(uint64_t now_ns, uint64_t start_ns) {
     return (uint32_t)((now_ns - start_ns) / 1000000000u) + CLOCK_FIRST_SECOND;
 }
 
+/* Unix time in seconds, moved by offset_s. */
+static inline int64_t clock_unix(int64_t offset_s) {
+    return (int64_t)time(NULL) + offset_s;
+}
+
 /* Turns a client's expiry time into the store's: 0 stays never, a negative or past one becomes 1,
- * which is past. */
-uint32_t clock_expires(int64_t exptime, uint32_t now);
+ * which is past. offset_s is what now has been moved by against the true time. */
+uint32_t clock_expires(int64_t exptime, uint32_t now, int64_t offset_s);
 
 #endif

@@ -25,6 +25,10 @@ static const struct option long_options[] = {
     {"threads", required_argument, NULL, 't'},
     {"user", required_argument, NULL, 'u'},
     {"extended", required_argument, NULL, 'o'},
+    {"auth-file", required_argument, NULL, 'Y'},
+    {"enable-sasl", no_argument, NULL, 'S'},
+    {"enable-shutdown", no_argument, NULL, 'A'},
+    {"disable-flush-all", no_argument, NULL, 'F'},
     {"verbose", no_argument, NULL, 'v'},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -42,6 +46,12 @@ static const char help_text[] =
     "  -m, --memory-limit MB     memory for items, their index included (default 64)\n"
     "  -c, --conn-limit N        simultaneous connections (default 1024)\n"
     "  -u, --user NAME           switch to this user when started as root\n"
+    "  -Y, --auth-file FILE      who may come in: a user:password on each line; read again on\n"
+    "                            SIGHUP. Text clients log in by a first set, binary ones by SASL\n"
+    "  -S, --enable-sasl         the same with the file that MEMCACHED_SASL_PWDB names\n"
+    "  -D CHAR                   count by key prefix, up to that character (stats detail)\n"
+    "  -F, --disable-flush-all   refuse flush_all\n"
+    "  -A, --enable-shutdown     let clients end the server by the command shutdown\n"
     "  -v, --verbose             log connections and errors to stderr\n"
     "  -o, --extended WORDS      comma-separated: ring_capacity=N, messages under way from one\n"
     "                            reactor to another (a power of two up to 4096, default 256);\n"
@@ -162,6 +172,22 @@ static enum config_status parse_option(struct config *config, int option, char *
         return CONFIG_RUN;
     case 'o':
         return parse_extended(config, value);
+    case 'Y':
+        config->users_file = value;
+        return CONFIG_RUN;
+    case 'S':
+        config->sasl = true;
+        return CONFIG_RUN;
+    case 'D':
+        config->prefix_delimiter = value[0];
+        config->detail_enabled = true;
+        return value[0] ? CONFIG_RUN : wrong("-D takes the character that ends a prefix");
+    case 'F':
+        config->no_flush = true;
+        return CONFIG_RUN;
+    case 'A':
+        config->shutdown_enabled = true;
+        return CONFIG_RUN;
     case 'v':
         config->verbosity++;
         return CONFIG_RUN;
@@ -187,7 +213,8 @@ static enum config_status unknown_option(int option, char **argv) {
 
 static enum config_status parse_all(struct config *config, int argc, char **argv) {
     int option;
-    while ((option = getopt_long(argc, argv, ":t:p:l:m:c:u:o:vVh", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":t:p:l:m:c:u:o:Y:D:SFAvVh", long_options, NULL)) !=
+           -1) {
         enum config_status status = option == '?' || option == ':'
                                         ? unknown_option(option, argv)
                                         : parse_option(config, option, optarg);
@@ -197,6 +224,17 @@ static enum config_status parse_all(struct config *config, int argc, char **argv
     if (optind < argc)
         return wrong("\"%s\" is no option; see simplecache --help", argv[optind]);
     return split_addresses(config);
+}
+
+/* Logins of both kinds are from one file; -Y names it, or memcached's variable does. */
+static enum config_status choose_users_file(struct config *config) {
+    if (!config->sasl || config->users_file)
+        return CONFIG_RUN;
+    config->users_file = getenv("MEMCACHED_SASL_PWDB");
+    if (config->users_file)
+        return CONFIG_RUN;
+    return wrong("-S needs users: give a file of user:password lines with -Y, or in the "
+                 "environment variable MEMCACHED_SASL_PWDB");
 }
 
 static void fill_in(struct config *config) {
@@ -219,8 +257,11 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         .connections_max = 1024,
         .ring_capacity = MESH_CAPACITY_DEFAULT,
         .spin_us = 20,
+        .prefix_delimiter = ':',
     };
     enum config_status status = parse_all(config, argc, argv);
+    if (status == CONFIG_RUN)
+        status = choose_users_file(config);
     if (status == CONFIG_RUN)
         fill_in(config);
     return status;

@@ -17,7 +17,13 @@ struct config {
     char *address_text;                          /* owned: the -l arguments, cut at their commas */
     uint64_t memory_bytes;
     uint32_t connections_max;
-    const char *user; /* NULL: stay who we are */
+    const char *user;       /* NULL: stay who we are */
+    const char *users_file; /* user:password lines; NULL: nobody has to log in */
+    char prefix_delimiter;  /* of keys, for `stats detail` */
+    bool sasl;
+    bool detail_enabled;
+    bool shutdown_enabled;
+    bool no_flush;
     uint32_t verbosity;
     uint32_t ring_capacity;
     uint32_t spin_us;

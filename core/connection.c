@@ -10,13 +10,14 @@
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/server.h"
+#include "core/stats_connection.h"
 
 /* While earlier replies are at another shard, output up to this size waits for them until the next
  * turn: one send for all of them is cheaper than two. */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
 
 static bool is_logged(const struct reactor *reactor) {
-    return reactor->server->config->verbosity > 0;
+    return reactor->shard.settings.verbosity > 0;
 }
 
 void connection_open(struct reactor *reactor, int descriptor) {
@@ -29,6 +30,8 @@ void connection_open(struct reactor *reactor, int descriptor) {
     pipeline_init(&connection->pipeline, &reactor->shard);
     connection->descriptor = descriptor;
     connection->receive_buffer = -1;
+    connection->serial = reactor->next_serial++;
+    connection->last_command_s = reactor->shard.now;
     LIST_INSERT_HEAD(&reactor->connections, connection, all_link);
     reactor->shard.counters.curr_connections++;
     reactor->shard.counters.total_connections++;
@@ -119,6 +122,7 @@ static bool may_receive(const struct connection *connection) {
 static void take_bytes(struct reactor *reactor, struct connection *connection, size_t length) {
     struct pipeline *pipeline = &connection->pipeline;
     reactor->shard.counters.bytes_read += length;
+    connection->last_command_s = reactor->shard.now;
     if (connection->receiving_direct) {
         pipeline_direct_feed(pipeline, length);
     } else {
@@ -205,9 +209,23 @@ void connection_progressed(struct reactor *reactor, struct connection *connectio
     reactor_settle(reactor, connection);
 }
 
+/* Whatever the verbosity: somebody may be trying passwords. */
+static void log_failed_logins(struct connection *connection) {
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    char address[STATS_ADDRESS_MAX];
+    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0)
+        length = 0;
+    stats_address_write(address, &peer, length, false);
+    log_line("wrong login from %s", address);
+    connection->pipeline.logins_failed = 0;
+}
+
 void connection_ran(struct reactor *reactor, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline_can_run(pipeline))
+    if (pipeline->logins_failed > 0)
+        log_failed_logins(connection);
+    if (pipeline_can_run(pipeline) || pipeline->walks_here)
         reactor_ready(reactor, connection);
     else if (pipeline->stalled && !pipeline_output_full(pipeline))
         reactor_wait(reactor, connection);

@@ -22,11 +22,16 @@
 
 struct reactor;
 
+/* Serials of connections begin here: lower numbers are those of listeners where both are listed. */
+#define CONNECTION_SERIAL_FIRST ((uint64_t)1 << 16)
+
 struct connection {
     struct pipeline pipeline; /* first, so that one is found from the other */
     int descriptor;
-    int receive_buffer;   /* that the pipeline works on, or -1 */
-    struct buffer flight; /* being sent */
+    uint32_t last_command_s; /* when bytes were last received, on the store's scale */
+    uint64_t serial;         /* how many connections its reactor had opened before */
+    int receive_buffer;      /* that the pipeline works on, or -1 */
+    struct buffer flight;    /* being sent */
     size_t flight_sent;
 
     bool receiving; /* a receive or a send is with the kernel */

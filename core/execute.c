@@ -2,7 +2,9 @@
 
 #include <assert.h>
 
+#include "core/admin.h"
 #include "core/clock.h"
+#include "core/walk.h"
 
 static enum result_status result_of(enum store_status status) {
     switch (status) {
@@ -29,6 +31,10 @@ static struct store_key key_of(const struct request *request, uint64_t hash) {
     return (struct store_key){.bytes = request->key, .length = request->key_length, .hash = hash};
 }
 
+static uint32_t expires_of(const struct shard *shard, int64_t exptime) {
+    return clock_expires(exptime, shard->now, shard->debug_offset_s);
+}
+
 static void set_item(struct result *result, const struct store_item *item) {
     result->value = item->value;
     result->value_length = item->value_length;
@@ -36,19 +42,39 @@ static void set_item(struct result *result, const struct store_item *item) {
     result->cas = item->cas;
 }
 
+/* What the meta protocol tells of an item beside that. */
+static void set_facts(struct result *result, const struct store_item *item, uint32_t now) {
+    result->cas = item->cas;
+    result->ttl_s = item->expires ? (int32_t)(item->expires - now) : -1;
+    result->idle_s = now - item->access;
+    result->fetched = item->fetched;
+    result->stale = item->stale;
+    result->won = item->won;
+    result->token_sent = item->token_sent;
+    result->binary_key = item->binary_key;
+}
+
+static void count_get(struct counters *counters, bool hit) {
+    counters->cmd_get++;
+    counters->get_hits += hit;
+    counters->get_misses += !hit;
+}
+
+static void count_touch(struct counters *counters, bool hit) {
+    counters->cmd_touch++;
+    counters->touch_hits += hit;
+    counters->touch_misses += !hit;
+}
+
 static void run_get(struct shard *shard, const struct request *request, uint64_t hash,
                     struct result *result) {
     struct store_key key = key_of(request, hash);
     struct store_item item;
     enum store_status status = store_get(shard->store, &key, shard->now, &item);
-    shard->counters.cmd_get++;
+    count_get(&shard->counters, status == STORE_OK);
     result->status = (uint8_t)result_of(status);
-    if (status != STORE_OK) {
-        shard->counters.get_misses++;
-        return;
-    }
-    shard->counters.get_hits++;
-    set_item(result, &item);
+    if (status == STORE_OK)
+        set_item(result, &item);
 }
 
 /* touch and gat; a gat counts as both a get and a touch, as in memcached. */
@@ -56,18 +82,13 @@ static void run_touch(struct shard *shard, const struct request *request, uint64
                       struct result *result) {
     struct store_key key = key_of(request, hash);
     struct store_item item;
-    uint32_t expires = clock_expires(request->exptime, shard->now);
+    uint32_t expires = expires_of(shard, request->exptime);
     enum store_status status = store_touch(shard->store, &key, expires, shard->now, &item);
     bool hit = status == STORE_OK;
-    shard->counters.cmd_touch++;
-    shard->counters.touch_hits += hit;
-    shard->counters.touch_misses += !hit;
+    count_touch(&shard->counters, hit);
     result->status = (uint8_t)result_of(status);
-    if (request->op == OP_GAT) {
-        shard->counters.cmd_get++;
-        shard->counters.get_hits += hit;
-        shard->counters.get_misses += !hit;
-    }
+    if (request->op == OP_GAT)
+        count_get(&shard->counters, hit);
     if (!hit)
         return;
     set_item(result, &item);
@@ -75,6 +96,53 @@ static void run_touch(struct shard *shard, const struct request *request, uint64
         result->value = NULL;
         result->value_length = 0;
     }
+}
+
+static struct store_read read_of(const struct shard *shard, const struct request *request) {
+    return (struct store_read){
+        .no_bump = request->meta & META_NO_BUMP,
+        .touch = request->meta & META_TOUCH,
+        .expires = expires_of(shard, request->exptime),
+        .vivify = request->meta & META_VIVIFY,
+        .vivify_expires = expires_of(shard, request->vivify_exptime),
+        .recache = request->meta & META_RECACHE,
+        .recache_expires = expires_of(shard, request->recache_exptime),
+        .set_cas = request->meta & META_SET_CAS,
+        .new_cas = request->new_cas,
+        .binary_key = request->meta & META_BASE64,
+    };
+}
+
+static void run_meta_get(struct shard *shard, const struct request *request, uint64_t hash,
+                         struct result *result) {
+    struct store_key key = key_of(request, hash);
+    struct store_read read = read_of(shard, request);
+    struct store_item item;
+    enum store_status status = store_read(shard->store, &key, &read, shard->now, &item);
+    bool hit = status == STORE_OK && !item.created;
+    count_get(&shard->counters, hit);
+    if (read.touch)
+        count_touch(&shard->counters, hit);
+    result->status = (uint8_t)result_of(status);
+    if (status != STORE_OK)
+        return;
+    set_item(result, &item);
+    set_facts(result, &item, shard->now);
+    if (!(request->meta & META_RETURN_VALUE))
+        result->value = NULL; /* need not travel */
+}
+
+static void run_meta_item(struct shard *shard, const struct request *request, uint64_t hash,
+                          struct result *result) {
+    struct store_key key = key_of(request, hash);
+    struct store_item item;
+    enum store_status status = store_peek(shard->store, &key, shard->now, &item);
+    shard->counters.cmd_meta++;
+    result->status = (uint8_t)result_of(status);
+    if (status != STORE_OK)
+        return;
+    set_facts(result, &item, shard->now);
+    result->number = item.bytes;
 }
 
 static enum store_mode mode_of(enum op op) {
@@ -110,22 +178,38 @@ static void run_write(struct shard *shard, const struct request *request, uint64
     struct store_write write = {
         .mode = mode_of(request->op),
         .compare_cas = request->compare_cas,
+        .stale_if_older = request->meta & META_INVALIDATE,
+        .create = request->meta & META_VIVIFY,
+        .set_cas = request->meta & META_SET_CAS,
+        .binary_key = request->meta & META_BASE64,
         .cas = request->cas,
+        .new_cas = request->new_cas,
         .value = request->value,
         .value_length = request->value_length,
         .client_flags = request->client_flags,
-        .expires = clock_expires(request->exptime, shard->now),
+        .expires = expires_of(shard, request->exptime),
+        .create_expires = expires_of(shard, request->vivify_exptime),
     };
     enum store_status status = store_write(shard->store, &key, &write, shard->now, &result->cas);
     count_write(&shard->counters, request, status);
     result->status = (uint8_t)result_of(status);
+    result->value_length = request->value_length;
 }
 
 static void run_delete(struct shard *shard, const struct request *request, uint64_t hash,
                        struct result *result) {
     struct store_key key = key_of(request, hash);
-    enum store_status status =
-        store_delete(shard->store, &key, request->compare_cas, request->cas, shard->now);
+    struct store_removal removal = {
+        .compare_cas = request->compare_cas,
+        .cas = request->cas,
+        .mark_stale = request->meta & META_INVALIDATE,
+        .touch = request->meta & META_TOUCH,
+        .expires = expires_of(shard, request->exptime),
+        .empty = request->meta & META_EMPTY,
+        .set_cas = request->meta & META_SET_CAS,
+        .new_cas = request->new_cas,
+    };
+    enum store_status status = store_delete(shard->store, &key, &removal, shard->now);
     shard->counters.delete_hits += status == STORE_OK;
     shard->counters.delete_misses += status == STORE_NOT_FOUND;
     result->status = (uint8_t)result_of(status);
@@ -134,7 +218,7 @@ static void run_delete(struct shard *shard, const struct request *request, uint6
 static void run_delta(struct shard *shard, const struct request *request, uint64_t hash,
                       struct result *result) {
     struct store_key key = key_of(request, hash);
-    bool decrement = request->op == OP_DECR;
+    bool decrement = request->op == OP_DECR, meta = request->protocol == PROTOCOL_META;
     struct store_delta delta = {
         .delta = request->delta,
         .decrement = decrement,
@@ -142,10 +226,18 @@ static void run_delta(struct shard *shard, const struct request *request, uint64
         .cas = request->cas,
         .create = request->create,
         .initial = request->initial,
-        .expires = clock_expires(request->exptime, shard->now),
+        .expires = expires_of(shard, meta ? request->vivify_exptime : request->exptime),
+        .touch = request->meta & META_TOUCH,
+        .touch_expires = expires_of(shard, request->exptime),
+        .set_cas = request->meta & META_SET_CAS,
+        .new_cas = request->new_cas,
+        .binary_key = request->meta & META_BASE64,
     };
+    struct store_item item;
     enum store_status status =
-        store_delta(shard->store, &key, &delta, shard->now, &result->number, &result->cas);
+        store_delta(shard->store, &key, &delta, shard->now, &result->number, &item);
+    if (status == STORE_OK)
+        set_facts(result, &item, shard->now);
     struct counters *counters = &shard->counters;
     *(decrement ? &counters->decr_hits : &counters->incr_hits) += status == STORE_OK;
     *(decrement ? &counters->decr_misses : &counters->incr_misses) += status == STORE_NOT_FOUND;
@@ -158,16 +250,21 @@ static void run_reject(struct shard *shard, const struct request *request, uint6
                        struct result *result) {
     struct store_key key = key_of(request, hash);
     bool too_large = request->error == PROTO_ERROR_TOO_LARGE;
-    store_delete(shard->store, &key, false, 0, shard->now);
+    store_delete(shard->store, &key, &(struct store_removal){0}, shard->now);
     shard->counters.store_too_large += too_large;
     shard->counters.store_no_memory += !too_large;
     result->status = too_large ? RESULT_TOO_LARGE : RESULT_NO_MEMORY;
 }
 
-void execute(struct shard *shard, const struct request *request, uint64_t hash,
-             struct result *result) {
-    *result = (struct result){0};
+static void run(struct shard *shard, const struct request *request, uint64_t hash,
+                struct result *result) {
     switch ((enum op)request->op) {
+    case OP_META_GET:
+        run_meta_get(shard, request, hash, result);
+        return;
+    case OP_META_ITEM:
+        run_meta_item(shard, request, hash, result);
+        return;
     case OP_GET:
         run_get(shard, request, hash, result);
         return;
@@ -194,9 +291,21 @@ void execute(struct shard *shard, const struct request *request, uint64_t hash,
         return;
     case OP_FLUSH:
     case OP_STATS:
+    case OP_METADUMP:
+    case OP_MGDUMP:
+    case OP_CRAWL:
+    case OP_CRAWLER_SWITCH:
+    case OP_CRAWLER_SLEEP:
+    case OP_CRAWLER_TOCRAWL:
+    case OP_MEMORY_LIMIT:
+    case OP_DEBUG_TIME:
     case OP_VERSION:
     case OP_VERBOSITY:
     case OP_NOOP:
+    case OP_OK:
+    case OP_SHUTDOWN:
+    case OP_LOGIN:
+    case OP_SASL_LIST:
     case OP_END:
     case OP_ERROR:
     case OP_QUIT:
@@ -205,24 +314,28 @@ void execute(struct shard *shard, const struct request *request, uint64_t hash,
     assert(!"not a request of one shard");
 }
 
-static void run_flush(struct shard *shard, const struct request *request) {
-    uint32_t at = shard->now;
-    if (request->exptime > 0)
-        at = clock_expires(request->exptime, shard->now);
-    store_flush(shard->store, at, shard->now);
+void execute(struct shard *shard, const struct request *request, uint64_t hash,
+             struct result *result) {
+    *result = (struct result){0};
+    run(shard, request, hash, result);
+    prefix_record(&shard->prefixes, request, result->status == RESULT_OK);
+}
+
+/* A chunk of a walk lies where a value would. */
+static void fill_chunk(struct shard *shard, struct message *message, struct result *result) {
+    struct chunk chunk = {.bytes = message_value(message), .capacity = MESSAGE_VALUE_BYTES_MAX};
+    message->walk_more = walk_fill(shard, &message->request, &message->cursor, &chunk);
+    result->value_length = (uint32_t)chunk.length;
 }
 
 void execute_message(struct shard *shard, struct message *message) {
+    _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX, "stats fit a message");
     struct result result = {.status = RESULT_OK};
-    const struct request *request = &message->request;
-    if (request->op == OP_STATS) {
-        _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX,
-                       "stats fit a message");
-        shard_stats_read(shard, (void *)(message->data + MESSAGE_KEY_BYTES));
-    } else if (request->op == OP_FLUSH) {
-        run_flush(shard, request);
-    } else {
-        execute(shard, request, message->hash, &result);
-    }
+    if (message->walk)
+        fill_chunk(shard, message, &result);
+    else if (message->every_shard)
+        admin_execute(shard, &message->request, (void *)message_value(message), &result);
+    else
+        execute(shard, &message->request, message->hash, &result);
     message_set_result(message, &result);
 }

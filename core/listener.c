@@ -11,8 +11,6 @@
 
 #include "core/log.h"
 
-#define BACKLOG 1024
-
 static void name_listener(struct listener *listener, const struct addrinfo *address) {
     char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
     getnameinfo(address->ai_addr, address->ai_addrlen, host, sizeof host, port, sizeof port,
@@ -42,7 +40,7 @@ static int open_socket(const struct addrinfo *address) {
     int error = set_options(descriptor, address);
     if (!error && bind(descriptor, address->ai_addr, address->ai_addrlen) != 0)
         error = -errno;
-    if (!error && listen(descriptor, BACKLOG) != 0)
+    if (!error && listen(descriptor, LISTENER_BACKLOG) != 0)
         error = -errno;
     if (!error)
         return descriptor;

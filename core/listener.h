@@ -10,6 +10,7 @@
 
 #define LISTENERS_MAX 64
 #define LISTENER_NAME_BYTES 64
+#define LISTENER_BACKLOG 1024
 
 struct listener {
     _Alignas(8) /* its address goes with what a completion is about, see reactor_mark() */

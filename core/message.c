@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-_Static_assert(KEY_LENGTH_MAX <= MESSAGE_KEY_BYTES, "a key fits its place in a message");
+_Static_assert(KEY_LENGTH_MAX + META_OPAQUE_LENGTH_MAX <= MESSAGE_KEY_BYTES,
+               "key and opaque fit their place in a message");
 
 int message_pool_init(struct message_pool *pool, uint32_t count) {
     void *memory = mmap(NULL, count * sizeof(struct message), PROT_READ | PROT_WRITE,
@@ -50,6 +51,10 @@ void message_keep_request(struct message *message, const struct request *request
     if (request->key_length)
         memcpy(message->data, request->key, request->key_length);
     message->request.key = message->data;
+    if (request->token_length) {
+        message->request.token = message->data + request->key_length;
+        memcpy(message->data + request->key_length, request->token, request->token_length);
+    }
     message->request.value = NULL;
 }
 
@@ -62,15 +67,15 @@ void message_set_request(struct message *message, const struct request *request,
     message->lends_input = request->value_length > MESSAGE_VALUE_BYTES_MAX;
     if (message->lends_input)
         return;
-    message->request.value = message->data + MESSAGE_KEY_BYTES;
-    memcpy(message->data + MESSAGE_KEY_BYTES, request->value, request->value_length);
+    message->request.value = message_value(message);
+    memcpy(message_value(message), request->value, request->value_length);
 }
 
 void message_set_result(struct message *message, const struct result *result) {
     message->result = *result;
     if (!result->value)
         return;
-    char *place = message->data + MESSAGE_KEY_BYTES;
+    char *place = message_value(message);
     if (result->value_length > MESSAGE_VALUE_BYTES_MAX)
         place = message->large = malloc(result->value_length);
     if (!place) {

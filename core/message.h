@@ -5,7 +5,7 @@
  * moment one thread alone may touch it: origin, request ring, owner, reply ring, origin. It goes
  * back to the pool it came from.
  *
- *   data | key, up to 250 bytes, padded to 256 | the request's value, then the reply's, to 16 KiB |
+ *   data | key and opaque, padded to 288 | the request's value, then the reply's, to 16 KiB |
  *
  * Pages of the pool are touched only as far as keys and values reach, and the message freed last is
  * used first, so that the pool stays small in memory and in cache.
@@ -23,7 +23,7 @@
  * input, which waits for the reply; a longer one of a get is copied by the owner to memory of its
  * own, which the origin frees. (To be replaced by a handle to the value where it lies.) */
 #define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
-#define MESSAGE_KEY_BYTES 256
+#define MESSAGE_KEY_BYTES 288 /* a key and an opaque */
 
 struct pipeline;
 
@@ -42,6 +42,9 @@ struct message {
     bool every_shard; /* one of the parts of a command for every shard */
     bool last_part;   /* of these parts the one that answers */
     bool lends_input; /* request.value points into the connection's input */
+    bool walk;        /* asks for a chunk of a walk, see core/walk.h; it lies in data as a value */
+    bool walk_more;   /* its reply: there is more in that shard */
+    uint64_t cursor;  /* of that walk */
     int descriptor;   /* of a MESSAGE_CONNECTION */
     char *large; /* malloc'd: the value of the result where it is longer than data, else NULL */
     struct request request;
@@ -65,6 +68,11 @@ void message_pool_finish(struct message_pool *pool);
 /* A message, cleared up to its request, or NULL when all are out. */
 struct message *message_take(struct message_pool *pool);
 void message_give(struct message_pool *pool, struct message *message);
+
+/* Where a value lies in a message. */
+static inline char *message_value(struct message *message) {
+    return message->data + MESSAGE_KEY_BYTES;
+}
 
 /* Keeps what the reply needs of a request: all but its value. */
 void message_keep_request(struct message *message, const struct request *request);

@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/admin.h"
 #include "core/execute.h"
 #include "core/stats.h"
+#include "core/walk.h"
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     *pipeline = (struct pipeline){.wants_more = true};
     parser_init(&pipeline->parser, store_value_length_max(shard->store, 1));
+    pipeline->parser.must_login = shard->logins != NULL;
 }
 
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
@@ -19,6 +22,8 @@ void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     buffer_release(&shard->buffers, &pipeline->output);
     free(pipeline->stats);
     pipeline->stats = NULL;
+    walk_free(pipeline->walk);
+    pipeline->walk = NULL;
 }
 
 bool pipeline_output_full(const struct pipeline *pipeline) {
@@ -40,7 +45,8 @@ static bool output_reserve(struct pipeline *pipeline, struct shard *shard, size_
 
 static void write_stats(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request) {
-    if (!stats_write(&shard->buffers, &pipeline->output, request, pipeline->stats, shard->facts))
+    const struct stats_sources sources = {pipeline->stats, shard->facts, &shard->settings};
+    if (!stats_write(&shard->buffers, &pipeline->output, request, &sources))
         pipeline->out_of_memory = true;
     free(pipeline->stats);
     pipeline->stats = NULL;
@@ -48,12 +54,11 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
 
 static void write_reply(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request, const struct result *result) {
-    size_t bound = request->op == OP_STATS ? REPLY_STAT_MAX : reply_bound(request, result);
+    size_t bound = reply_bound(request, result);
     if (!output_reserve(pipeline, shard, bound))
         return;
     char *out = pipeline->output.bytes + pipeline->output.length;
-    size_t length = request->op == OP_STATS ? reply_stats_unknown(out, request)
-                                            : reply_write(out, request, result);
+    size_t length = reply_write(out, request, result);
     assert(length <= bound);
     pipeline->output.length += length;
 }
@@ -62,7 +67,7 @@ static void write_reply(struct pipeline *pipeline, struct shard *shard,
  * the queue behind it. */
 static void write_part(struct pipeline *pipeline, struct shard *shard, struct message *message) {
     if (message->request.op == OP_STATS) {
-        const struct shard_stats *part = (const void *)(message->data + MESSAGE_KEY_BYTES);
+        const struct shard_stats *part = (const void *)message_value(message);
         if (!pipeline->stats)
             pipeline->stats = calloc(1, sizeof *pipeline->stats);
         if (!pipeline->stats) {
@@ -79,9 +84,19 @@ static void write_part(struct pipeline *pipeline, struct shard *shard, struct me
         write_reply(pipeline, shard, &message->request, &message->result);
 }
 
+static void take_chunk(struct pipeline *pipeline, struct shard *shard, struct message *message) {
+    const struct chunk chunk = {.bytes = message_value(message),
+                                .length = message->result.value_length};
+    if (!walk_take(pipeline->walk, shard, &chunk, message->cursor, message->walk_more,
+                   &pipeline->output))
+        pipeline->out_of_memory = true;
+}
+
 static void write_message_reply(struct pipeline *pipeline, struct shard *shard,
                                 struct message *message) {
-    if (message->every_shard)
+    if (message->walk)
+        take_chunk(pipeline, shard, message);
+    else if (message->every_shard)
         write_part(pipeline, shard, message);
     else
         write_reply(pipeline, shard, &message->request, &message->result);
@@ -198,9 +213,63 @@ static bool run_everywhere(struct pipeline *pipeline, struct shard *shard,
     return true;
 }
 
-static void set_version(struct result *result, const char *version) {
-    result->value = version;
-    result->value_length = (uint32_t)strlen(version);
+static void set_line(struct result *result, const char *line) {
+    result->value = line;
+    result->value_length = (uint32_t)strlen(line);
+}
+
+static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,
+                        const struct request *request) {
+    struct result result = {.status = RESULT_OK};
+    const char *line = walk_refusal(shard, request);
+    if (!line)
+        return false;
+    set_line(&result, line);
+    write_reply(pipeline, shard, request, &result);
+    return true;
+}
+
+static bool end_walk(struct pipeline *pipeline, struct shard *shard,
+                     const struct request *request) {
+    if (!walk_end(pipeline->walk, shard, request, &pipeline->output))
+        pipeline->out_of_memory = true;
+    walk_free(pipeline->walk);
+    pipeline->walk = NULL;
+    return true;
+}
+
+/* A walk over all shards, a step of it: see core/walk.h. True once it is through. */
+static bool run_walk(struct pipeline *pipeline, struct shard *shard,
+                     const struct batch_slot *slot) {
+    if (pipeline->first || !may_enqueue(pipeline, shard))
+        return false; /* earlier replies are owed, or a chunk is under way */
+    if (!pipeline->walk && refuse_walk(pipeline, shard, &slot->request))
+        return true;
+    if (!pipeline->walk)
+        pipeline->walk = walk_start(shard, &slot->request, &pipeline->output);
+    struct walk *walk = pipeline->walk;
+    if (!walk) {
+        pipeline->out_of_memory = true;
+        return true;
+    }
+    if (walk->shard == shard->count)
+        return end_walk(pipeline, shard, &slot->request);
+    bool here = walk->shard == shard->id;
+    if (!here && !may_send(pipeline, shard, walk->shard))
+        return false;
+    struct message *message = enqueue(pipeline, shard);
+    message_set_request(message, &slot->request, 0);
+    message->walk = true;
+    message->cursor = walk->cursor;
+    if (!here) {
+        send_request(pipeline, shard, walk->shard, message);
+        return false;
+    }
+    execute_message(shard, message);
+    finish_request(shard, message);
+    drain_queue(pipeline, shard);
+    pipeline->walks_here = true;
+    return false;
 }
 
 /* A refused value that leaves the old one in place concerns no shard, but is counted. */
@@ -209,15 +278,44 @@ static void count_refusal(struct counters *counters, const struct request *reque
     counters->store_no_memory += request->error == PROTO_ERROR_NO_MEMORY;
 }
 
-/* A command that concerns the connection alone. */
+static bool login(struct pipeline *pipeline, struct shard *shard, const struct request *request) {
+    struct credentials credentials;
+    bool known = request_credentials(request, &credentials) &&
+                 logins_check(shard_logins(shard), &credentials);
+    shard->counters.auth_cmds++;
+    shard->counters.auth_errors += !known;
+    pipeline->logins_failed += !known;
+    if (known)
+        pipeline->parser.must_login = false;
+    return known;
+}
+
+static void shutdown_server(struct shard *shard, struct result *result) {
+    if (shard->facts->shutdown_enabled)
+        shard->stop_asked = true;
+    else
+        set_line(result, "SERVER_ERROR: shutdown not enabled");
+}
+
+/* What a command does that concerns the connection alone, and the reply's content. */
+static void execute_alone(struct pipeline *pipeline, struct shard *shard,
+                          const struct request *request, struct result *result) {
+    if (request->op == OP_VERSION)
+        set_line(result, shard->facts->version);
+    else if (request->op == OP_LOGIN)
+        result->status = login(pipeline, shard, request) ? RESULT_OK : RESULT_LOGIN_FAILED;
+    else if (request->op == OP_SHUTDOWN)
+        shutdown_server(shard, result);
+    else
+        count_refusal(&shard->counters, request);
+}
+
 static bool run_alone(struct pipeline *pipeline, struct shard *shard,
                       const struct batch_slot *slot) {
     struct result result = {.status = RESULT_OK};
-    if (slot->request.op == OP_VERSION)
-        set_version(&result, shard->facts->version);
     if (pipeline->first && !may_enqueue(pipeline, shard))
         return false;
-    count_refusal(&shard->counters, &slot->request);
+    execute_alone(pipeline, shard, &slot->request, &result);
     if (!pipeline->first) {
         write_reply(pipeline, shard, &slot->request, &result);
         return true;
@@ -237,10 +335,10 @@ static bool run_slot(struct shard *shard, const struct batch_slot *slot) {
     if (op_has_key(request->op))
         return slot->owner == shard->id ? run_here(pipeline, shard, slot)
                                         : run_there(pipeline, shard, slot);
-    bool general_stats = request->op == OP_STATS && request->key_length == 0;
-    if (request->op == OP_FLUSH || general_stats)
-        return run_everywhere(pipeline, shard, slot);
-    return run_alone(pipeline, shard, slot);
+    if (!admin_concerns(request))
+        return run_alone(pipeline, shard, slot);
+    return walk_kind_of(request) == WALK_NONE ? run_everywhere(pipeline, shard, slot)
+                                              : run_walk(pipeline, shard, slot);
 }
 
 /* Goes back to before the slot's request, so that it is parsed again when there is room. */
@@ -251,7 +349,7 @@ static void stall(struct shard *shard, const struct batch_slot *slot) {
     pipeline->wants_more = false;
     pipeline->closing = false;
     pipeline->stalled = true;
-    shard->counters.mesh_stalls += !pipeline_output_full(pipeline);
+    shard->counters.mesh_stalls += !pipeline_output_full(pipeline) && !pipeline->walk;
 }
 
 void batch_run(struct batch *batch, struct shard *shard) {

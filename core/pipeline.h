@@ -60,9 +60,12 @@ struct pipeline {
     uint32_t inputs_lent;      /* of these with a value that lies in input: it may not move */
     uint32_t next_part;        /* the shard that a command for every shard goes to next */
     struct shard_stats *stats; /* the sum of the parts of the answer to stats so far */
+    struct walk *walk;         /* the walk that answers the next request, while it is under way */
+    uint32_t logins_failed;    /* not yet told to the log */
 
     bool wants_more;    /* the bytes hold no further whole request */
     bool stalled;       /* the next request could not run; cleared by pipeline_resume() */
+    bool walks_here;    /* stalled, but only so that others have their turn */
     bool progressed;    /* a request has run; cleared by the reactor before a round */
     bool closing;       /* nothing is parsed any more; close when all replies are sent */
     bool out_of_memory; /* replies were lost: close at once */
@@ -83,6 +86,7 @@ struct batch_slot {
 struct batch {
     uint32_t count;
     struct batch_slot slots[BATCH_MAX];
+    char key_space[BATCH_MAX][KEY_LENGTH_MAX]; /* for keys that come encoded */
 };
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard);

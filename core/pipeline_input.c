@@ -40,14 +40,15 @@ static bool may_hold(const struct pipeline *pipeline, const struct shard *shard,
 }
 
 /* Takes the next request; false when there is none for now. */
-static bool parse_one(struct pipeline *pipeline, const struct shard *shard,
+static bool parse_one(struct pipeline *pipeline, const struct shard *shard, char *key_space,
                       struct batch_slot *slot) {
     for (;;) {
         slot->before = pipeline->parser;
         slot->offset = pipeline->consumed;
         size_t left = pipeline->length - pipeline->consumed, used = 0;
-        enum parse_status status = parser_next(
-            &pipeline->parser, pipeline->bytes + pipeline->consumed, left, &slot->request, &used);
+        enum parse_status status =
+            parser_next(&pipeline->parser, pipeline->bytes + pipeline->consumed, left, key_space,
+                        &slot->request, &used);
         assert(used <= left);
         pipeline->consumed += used;
         if (status == PARSE_REQUEST)
@@ -64,15 +65,23 @@ static bool parse_one(struct pipeline *pipeline, const struct shard *shard,
     }
 }
 
+/* flush_all has been forbidden by -F. */
+static void refuse_flush(struct request *request) {
+    request->op = OP_ERROR;
+    request->error = PROTO_ERROR_FLUSH;
+}
+
 void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch) {
     assert(batch->count + PIPELINE_ROUND_MAX <= BATCH_MAX);
     for (uint32_t i = 0; i < PIPELINE_ROUND_MAX && !pipeline->closing; i++) {
         struct batch_slot *slot = &batch->slots[batch->count];
-        if (!parse_one(pipeline, shard, slot))
+        if (!parse_one(pipeline, shard, batch->key_space[batch->count], slot))
             return;
         slot->pipeline = pipeline;
-        const struct request *request = &slot->request;
+        struct request *request = &slot->request;
         pipeline->closing = request->closes;
+        if (request->op == OP_FLUSH && shard->facts->no_flush)
+            refuse_flush(request);
         if (op_has_key(request->op)) {
             slot->hash = shard_hash(shard, request->key, request->key_length);
             slot->owner = shard_owner(shard, slot->hash);
@@ -80,6 +89,9 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct bat
                 store_prefetch_bucket(shard->store, slot->hash);
         }
         batch->count++;
+        /* How the next bytes are understood depends on what comes of a login. */
+        if (request->op == OP_LOGIN)
+            return;
     }
 }
 
@@ -128,6 +140,7 @@ void pipeline_direct_feed(struct pipeline *pipeline, size_t length) {
 
 void pipeline_resume(struct pipeline *pipeline) {
     pipeline->stalled = false;
+    pipeline->walks_here = false;
     if (pipeline->bytes || pipeline->input.length == 0)
         return;
     pipeline->bytes = pipeline->input.bytes;

@@ -1,11 +1,16 @@
 #include "core/reactor.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "core/acceptor.h"
 #include "core/clock.h"
+#include "core/connection_list.h"
 #include "core/exchange.h"
+#include "core/machine.h"
 #include "core/server.h"
 
 /* Rounds of requests per turn, each of at most PIPELINE_ROUND_MAX a connection: a client that sends
@@ -14,7 +19,17 @@
 #define ROUNDS_PER_TURN_MAX 8
 
 /* While stopping, reactors look at the state of the server this often. */
-#define STOP_POLL_MS 10
+#define STOP_POLL_US 10000
+
+static struct server_settings first_settings(const struct config *config) {
+    return (struct server_settings){
+        .memory_bytes = config->memory_bytes,
+        .verbosity = config->verbosity,
+        .lru_crawler = true,
+        .lru_crawler_sleep_us = CRAWLER_SLEEP_US,
+        .detail_enabled = config->detail_enabled,
+    };
+}
 
 int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     const struct config *config = server->config;
@@ -25,17 +40,27 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     TAILQ_INIT(&reactor->waiting);
     TAILQ_INIT(&reactor->settling);
     atomic_init(&reactor->connections_ended, 0);
+    reactor->next_serial = CONNECTION_SERIAL_FIRST;
+    struct logins *logins = server->logins ? logins_copy(server->logins) : NULL;
+    if (server->logins && !logins) {
+        reactor->start_failure = "no memory for the users";
+        return -ENOMEM;
+    }
     struct shard_config shard_config = {
         .id = id,
         .count = config->cores,
         .seed = server->seed,
         .memory_bytes = config->memory_bytes / config->cores,
+        .memory_bytes_max = machine_memory_bytes() / config->cores,
+        .settings = first_settings(config),
+        .logins = logins,
         .item_bytes_max = SERVER_ITEM_BYTES_MAX,
         .mesh = server->mesh,
         .facts = &server->facts,
     };
     int error = shard_init(&reactor->shard, &shard_config);
     if (error) {
+        logins_free(logins);
         reactor->start_failure = "no memory for its part of -m: give less";
         return error;
     }
@@ -43,8 +68,11 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     if (error) {
         reactor->start_failure = uring_advice(error);
         shard_finish(&reactor->shard);
+        return error;
     }
-    return error;
+    reactor->shard.list_connections = connection_list;
+    reactor->shard.reactor = reactor;
+    return 0;
 }
 
 void reactor_finish(struct reactor *reactor) {
@@ -140,7 +168,8 @@ static void dispatch(struct reactor *reactor, const struct io_uring_cqe *complet
         return;
     case COMPLETION_SIGNAL:
         assert(completion->res >= 0);
-        server_stop(reactor->server, reactor);
+        server_signalled(reactor->server, reactor);
+        wait_for_signal(reactor);
         return;
     }
     assert(!"a completion of unknown kind");
@@ -286,14 +315,16 @@ static void sleep_until_event(struct reactor *reactor) {
     }
     reactor->shard.counters.reactor_sleeps++;
     if (reactor->stopping)
-        uring_enter_and_wait_ms(&reactor->uring, STOP_POLL_MS);
+        uring_enter_and_wait_us(&reactor->uring, STOP_POLL_US);
+    else if (reactor->shard.crawler.running)
+        uring_enter_and_wait_us(&reactor->uring, reactor->shard.settings.lru_crawler_sleep_us);
     else
         uring_enter_and_wait(&reactor->uring);
     mesh_awake(reactor->shard.port);
 }
 
 static void enter(struct reactor *reactor) {
-    if (!TAILQ_EMPTY(&reactor->ready)) {
+    if (!TAILQ_EMPTY(&reactor->ready) || reactor->shard.tending) {
         uring_enter(&reactor->uring);
         return;
     }
@@ -338,9 +369,25 @@ static bool is_stopped(struct reactor *reactor) {
     return atomic_load(&server->drained) == server->config->cores;
 }
 
+/* With debugtime the clock may be ahead or stand still, but it never runs backwards. */
 static void read_clock(struct reactor *reactor) {
+    struct shard *shard = &reactor->shard;
     reactor->now_ns = clock_monotonic_ns();
-    reactor->shard.now = clock_store_seconds(reactor->now_ns, reactor->server->facts.start_ns);
+    int64_t now = clock_store_seconds(reactor->now_ns, reactor->server->facts.start_ns) +
+                  shard->debug_offset_s;
+    if (!shard->debug_paused && now > shard->now)
+        shard->now = (uint32_t)now;
+}
+
+/* What a shard does for itself, a slice a turn. */
+static void tend(struct reactor *reactor) {
+    struct shard *shard = &reactor->shard;
+    crawler_step(shard, reactor->now_ns);
+    if (shard->tending)
+        shard->tending = store_tend(shard->store, shard->now);
+    if (shard->stop_asked)
+        kill(getpid(), SIGTERM); /* reactor 0 takes it like any other */
+    shard->stop_asked = false;
 }
 
 void reactor_run(struct reactor *reactor) {
@@ -354,6 +401,7 @@ void reactor_run(struct reactor *reactor) {
         take_completions(reactor);
         exchange(reactor);
         run_requests(reactor);
+        tend(reactor);
         settle_all(reactor);
         mesh_publish(reactor->shard.port, on_wake, reactor);
         enter(reactor);

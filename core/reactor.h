@@ -40,6 +40,7 @@ struct reactor {
     uint64_t now_ns;           /* monotonic, read once a turn */
 
     struct connection_list connections;
+    uint64_t next_serial;             /* of a connection */
     struct connection_queue ready;    /* have input to run */
     struct connection_queue waiting;  /* for credit at another shard */
     struct connection_queue settling; /* something happened to them this turn */

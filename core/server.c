@@ -17,6 +17,9 @@
 #include "core/machine.h"
 #include "core/version.h"
 
+/* A line about a file. */
+#define PROBLEM_BYTES 400
+
 /* Descriptors beside the connections': standard streams, signals, listeners (a name may stand for
  * some addresses), a ring for each reactor, a few to spare. */
 static uint64_t descriptors_beside(const struct config *config) {
@@ -64,6 +67,8 @@ static int open_signals(void) {
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1); /* memcached's for a graceful end, as SIGTERM is here anyway */
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -184,6 +189,16 @@ static bool server_init(struct server *server, const struct config *config) {
         .memory_bytes = config->memory_bytes,
         .reactors = config->cores,
         .connections_max = config->connections_max,
+        .password_file = config->users_file,
+        .binding_protocol = "auto-negotiate",
+        .item_bytes_max = SERVER_ITEM_BYTES_MAX,
+        .backlog = LISTENER_BACKLOG,
+        .round_max = PIPELINE_ROUND_MAX,
+        .tcp_port = config->port,
+        .prefix_delimiter = config->prefix_delimiter,
+        .sasl = config->sasl,
+        .no_flush = config->no_flush,
+        .shutdown_enabled = config->shutdown_enabled,
     };
     size_t bytes = config->cores * sizeof *server->reactors;
     if (getrandom(&server->seed, sizeof server->seed, 0) != sizeof server->seed ||
@@ -198,7 +213,18 @@ static bool server_init(struct server *server, const struct config *config) {
     return true;
 }
 
+static bool read_logins(struct server *server) {
+    char problem[PROBLEM_BYTES];
+    if (!server->config->users_file)
+        return true;
+    server->logins = logins_read(server->config->users_file, problem, sizeof problem);
+    if (!server->logins)
+        log_line("%s", problem);
+    return server->logins;
+}
+
 static void server_finish(struct server *server) {
+    logins_free(server->logins);
     listeners_close(&server->listeners);
     mesh_destroy(server->mesh);
     free(server->reactors);
@@ -214,16 +240,48 @@ int server_run(const struct config *config) {
     server.signals = open_signals();
     if (server.signals < 0)
         log_line("can't receive signals: %s", strerror(errno));
-    bool served =
-        server.signals >= 0 && listeners_open(&server.listeners, config) && run_reactors(&server);
+    bool served = server.signals >= 0 && read_logins(&server) &&
+                  listeners_open(&server.listeners, config) && run_reactors(&server);
     server_finish(&server);
     return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-void server_stop(struct server *server, struct reactor *by) {
+/* The connections that are there stay, as in memcached; a file that won't do changes nothing. */
+static void reload_logins(struct server *server) {
+    char problem[PROBLEM_BYTES];
+    if (!server->logins)
+        return;
+    struct logins *newer = logins_read(server->config->users_file, problem, sizeof problem);
+    if (!newer) {
+        log_line("%s; the users stay as they were", problem);
+        return;
+    }
+    logins_free(server->logins);
+    server->logins = newer;
+    for (uint32_t i = 0; i < server->config->cores; i++) {
+        struct logins *copy = logins_copy(newer);
+        if (copy)
+            shard_renew_logins(&server->reactors[i].shard, copy);
+        else
+            log_line("no memory for the users on reactor %u; they stay as they were", i);
+    }
+    log_line("users read again from %s", server->config->users_file);
+}
+
+static void stop(struct server *server, struct reactor *by) {
     acceptor_stop(&server->acceptor);
     atomic_store(&server->stopping, true);
     for (uint32_t i = 0; i < server->config->cores; i++)
         if (i != by->shard.id && mesh_claim_wake(server->mesh, i))
             reactor_wake(by, i);
+}
+
+void server_signalled(struct server *server, struct reactor *by) {
+    struct signalfd_siginfo signal;
+    while (read(server->signals, &signal, sizeof signal) == sizeof signal) {
+        if (signal.ssi_signo == SIGHUP)
+            reload_logins(server);
+        else if (!atomic_load(&server->stopping))
+            stop(server, by);
+    }
 }

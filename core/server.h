@@ -27,7 +27,8 @@ struct server {
     struct mesh *mesh;
     struct listeners listeners;
     struct acceptor acceptor;
-    int signals; /* signalfd of SIGTERM and SIGINT */
+    struct logins *logins; /* as last read; each shard has a copy. NULL: none are asked for */
+    int signals;           /* signalfd of those that end the server, and of SIGHUP */
     struct reactor *reactors;
 
     pthread_barrier_t
@@ -48,7 +49,8 @@ struct server {
  * failure to start has been told on stderr in one line. */
 int server_run(const struct config *config);
 
-/* Reactor 0: orders all reactors to stop. */
-void server_stop(struct server *server, struct reactor *by);
+/* Reactor 0: a signal is there to be read. Those that end the server order all reactors to stop,
+ * SIGHUP reads the users anew. */
+void server_signalled(struct server *server, struct reactor *by);
 
 #endif

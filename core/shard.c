@@ -13,9 +13,14 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .seed = config->seed,
         .port = mesh_port(config->mesh, config->id),
         .facts = config->facts,
+        .settings = config->settings,
+        .logins = config->logins,
     };
+    prefix_table_init(&shard->prefixes, config->facts->prefix_delimiter, PREFIX_SHARD_MAX);
+    shard->prefixes.enabled = config->settings.detail_enabled;
     struct store_config store_config = {
         .memory_bytes = config->memory_bytes,
+        .memory_bytes_max = config->memory_bytes_max,
         .item_bytes_max = config->item_bytes_max,
         .shard = config->id,
         .shards = config->count,
@@ -37,6 +42,24 @@ void shard_finish(struct shard *shard) {
     message_pool_finish(&shard->messages);
     store_destroy(shard->store);
     shard->store = NULL;
+    prefix_table_finish(&shard->prefixes);
+    logins_free(shard->logins);
+    logins_free(atomic_load(&shard->logins_mailbox));
+}
+
+const struct logins *shard_logins(struct shard *shard) {
+    struct logins *newer =
+        atomic_exchange_explicit(&shard->logins_mailbox, NULL, memory_order_acq_rel);
+    if (newer) {
+        logins_free(shard->logins);
+        shard->logins = newer;
+    }
+    return shard->logins;
+}
+
+void shard_renew_logins(struct shard *shard, struct logins *logins) {
+    /* One that was never taken out is still the sender's. */
+    logins_free(atomic_exchange_explicit(&shard->logins_mailbox, logins, memory_order_acq_rel));
 }
 
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length) {

@@ -6,12 +6,18 @@
 #ifndef CORE_SHARD_H
 #define CORE_SHARD_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/buffer.h"
 #include "core/counters.h"
+#include "core/crawler.h"
+#include "core/login.h"
 #include "core/mesh.h"
 #include "core/message.h"
+#include "core/prefix.h"
+#include "core/stats.h"
 #include "store/store.h"
 
 /* A connection's request waits for a message of its own while all of these are out. The holders:
@@ -23,6 +29,12 @@
  * So a reactor's connections hold at most this, the large replies that were on their way then (a
  * credit's worth from each other reactor), and PIPELINE_OUTPUT_BYTES_MAX and one value each. */
 #define SHARD_LARGE_BYTES_MAX ((size_t)32 * 1024 * 1024)
+
+struct chunk;
+
+/* Writes about this reactor's connections into a chunk, from *cursor on; false at the end. */
+typedef bool shard_list_connections(void *reactor, const struct request *request, uint64_t *cursor,
+                                    struct chunk *chunk);
 
 struct shard {
     uint32_t id;
@@ -37,13 +49,32 @@ struct shard {
     size_t input_large_bytes; /* held for unfinished values above a standard buffer */
     size_t reply_large_bytes; /* held by replies that wait for earlier ones of their connection */
     const struct server_facts *facts; /* for stats; NULL in tests that don't ask for it */
+    struct server_settings settings;
+    struct crawler crawler;
+    struct prefix_table prefixes; /* of keys, for `stats detail` */
+    bool tending;                 /* store_tend() has more to do */
+    int64_t debug_offset_s;       /* that debugtime has moved the clock by; else 0 */
+    bool debug_paused;            /* debugtime has stopped the clock */
+
+    struct logins *logins; /* owned; NULL: everybody may come in */
+    /* A newer table, put here by reactor 0 and taken by this shard's at its next login: whoever
+     * takes one out of the box owns it. Acquire and release by the exchanges of both. */
+    _Atomic(struct logins *) logins_mailbox;
+
+    /* What only the reactor can do. */
+    bool stop_asked; /* by the command shutdown; the reactor looks at it once a turn */
+    shard_list_connections *list_connections;
+    void *reactor; /* its parameter */
 };
 
 struct shard_config {
     uint32_t id;
     uint32_t count;
     uint64_t seed;
-    size_t memory_bytes; /* of this shard's store */
+    size_t memory_bytes;     /* of this shard's store */
+    size_t memory_bytes_max; /* that a command may raise it to */
+    struct server_settings settings;
+    struct logins *logins; /* comes to belong to the shard */
     size_t item_bytes_max;
     struct mesh *mesh;
     const struct server_facts *facts;
@@ -56,6 +87,12 @@ void shard_finish(struct shard *shard);
 
 /* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);
+
+/* Who may log in, by the newest table; NULL where nobody has to. */
+const struct logins *shard_logins(struct shard *shard);
+
+/* Gives the shard a newer table, which comes to belong to it. Any thread, but one at a time. */
+void shard_renew_logins(struct shard *shard, struct logins *logins);
 
 /* Which shard owns a hash. */
 static inline uint32_t shard_owner(const struct shard *shard, uint64_t hash) {

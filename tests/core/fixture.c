@@ -18,6 +18,8 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
         .item_bytes_max = (size_t)1 << 20,
         .mesh = fixture->mesh,
         .facts = &fixture->facts,
+        .memory_bytes_max = 4 * memory_bytes,
+        .settings = {.memory_bytes = memory_bytes * fixture->shards, .lru_crawler = true},
     };
     int error = shard_init(&fixture->shard[id], &config);
     assert(error == 0);
@@ -28,7 +30,10 @@ void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capaci
                   size_t memory_bytes) {
     assert(shards <= FIXTURE_SHARDS_MAX);
     *fixture = (struct fixture){.shards = shards};
-    fixture->facts = (struct server_facts){.version = "1.2.3", .reactors = shards};
+    fixture->facts = (struct server_facts){.version = "1.2.3",
+                                           .reactors = shards,
+                                           .item_bytes_max = (size_t)1 << 20,
+                                           .prefix_delimiter = ':'};
     int error = mesh_create(&fixture->mesh, shards, ring_capacity);
     assert(error == 0);
     for (uint32_t i = 0; i < shards; i++)

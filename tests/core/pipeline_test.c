@@ -109,6 +109,14 @@ Test(pipeline, binary_is_the_same_in_any_fragments_and_order, .timeout = 120) {
     }
 }
 
+Test(pipeline, meta_is_the_same_in_any_fragments_and_order, .timeout = 120) {
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct script script = script_meta(seed, 600);
+        expect_same(&script, seed, false);
+        free(script.bytes);
+    }
+}
+
 /* A client that never reads: what is held for it stays bounded, and nothing is lost. */
 Test(pipeline, output_is_bounded_while_the_client_does_not_read) {
     enum { GETS = 4000, VALUE = 1000 };

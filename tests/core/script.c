@@ -167,3 +167,43 @@ struct script script_binary(uint64_t seed, uint32_t commands) {
         add_binary(&script, &state);
     return script;
 }
+
+static void add_meta_storage(struct script *script, uint64_t *state) {
+    static const char modes[] = "SSSEAPR";
+    size_t length;
+    char *value = random_value(state, &length);
+    add(script, "ms k%u %zu M%c F%u%s%s%s O%u k\r\n", random_below(state, KEYS), length,
+        modes[random_below(state, 7)], random_below(state, 1000),
+        random_below(state, 3) ? "" : " T100", random_below(state, 3) ? "" : " N50",
+        random_below(state, 4) ? "" : " q", random_below(state, 100000));
+    add_bytes(script, value, length);
+    add(script, "\r\n");
+    free(value);
+}
+
+static void add_meta(struct script *script, uint64_t *state) {
+    static const char *const gets[] = {"v", "s v k", "t f v O1", "k q v", "v N30 t", "v R200 h", ""};
+    static const char *const deletes[] = {"", "q", "I T30", "x", "k O9"};
+    uint32_t kind = random_below(state, 100), key = random_below(state, KEYS);
+    if (kind < 35)
+        add_meta_storage(script, state);
+    else if (kind < 75)
+        add(script, "mg k%u %s\r\n", key, gets[random_below(state, 7)]);
+    else if (kind < 82)
+        add(script, "md k%u %s\r\n", key, deletes[random_below(state, 5)]);
+    else if (kind < 92)
+        add(script, "ma k%u %s D%u v\r\n", key, kind % 2 ? "MI" : "MD N0 J5",
+            random_below(state, 999));
+    else if (kind < 96)
+        add(script, "mn\r\n");
+    else
+        add(script, "%s\r\n", kind % 2 ? "mg k1 v v" : "ms k1 abc");
+}
+
+struct script script_meta(uint64_t seed, uint32_t commands) {
+    struct script script = {0};
+    uint64_t state = seed;
+    while (commands--)
+        add_meta(&script, &state);
+    return script;
+}

@@ -16,5 +16,6 @@ uint32_t random_below(uint64_t *state, uint32_t bound);
 
 struct script script_text(uint64_t seed, uint32_t commands);
 struct script script_binary(uint64_t seed, uint32_t commands);
+struct script script_meta(uint64_t seed, uint32_t commands);
 
 #endif

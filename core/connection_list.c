@@ -1,0 +1,78 @@
+#include "core/connection_list.h"
+
+#include <sys/socket.h>
+
+#include "core/clock.h"
+#include "core/server.h"
+#include "core/stats_connection.h"
+
+/* The cursor: below the number of listeners the next one's; above that the connections with lower
+ * serials are still to come, newest first. */
+#define CURSOR_NEWEST UINT64_MAX
+
+static void put(struct chunk *chunk, const struct request *request,
+                struct stats_connection *shown) {
+    struct sockaddr_storage peer = {0}, local = {0};
+    shown->peer = &peer;
+    shown->local = &local;
+    shown->peer_length = shown->local_length = sizeof peer;
+    if (getpeername(shown->descriptor, (struct sockaddr *)&peer, &shown->peer_length) != 0)
+        shown->peer_length = 0;
+    if (getsockname(shown->descriptor, (struct sockaddr *)&local, &shown->local_length) != 0)
+        shown->local_length = 0;
+    chunk->length += stats_connection_write(chunk->bytes + chunk->length, request, shown);
+}
+
+static enum stats_connection_state state_of(const struct connection *connection) {
+    const struct pipeline *pipeline = &connection->pipeline;
+    if (pipeline->closing)
+        return STATS_CONNECTION_CLOSING;
+    if (pipeline->stalled || connection->is_ready || connection->is_waiting)
+        return STATS_CONNECTION_PARSE;
+    if (connection->sending)
+        return STATS_CONNECTION_WRITE;
+    if (pipeline->parser.skip > 0)
+        return STATS_CONNECTION_SWALLOW;
+    return pipeline->input.length > 0 ? STATS_CONNECTION_VALUE : STATS_CONNECTION_READ;
+}
+
+static bool list_listeners(const struct reactor *reactor, const struct request *request,
+                           uint64_t *cursor, struct chunk *chunk) {
+    const struct listeners *listeners = &reactor->server->listeners;
+    for (; *cursor < listeners->count; ++*cursor) {
+        struct stats_connection shown = {
+            .descriptor = listeners->all[*cursor].descriptor,
+            .state = STATS_CONNECTION_LISTENING,
+            .idle_s = reactor->shard.now - CLOCK_FIRST_SECOND,
+        };
+        if (!chunk_has_room(chunk, STATS_CONNECTION_MAX))
+            return true;
+        put(chunk, request, &shown);
+    }
+    return false;
+}
+
+bool connection_list(void *context, const struct request *request, uint64_t *cursor,
+                     struct chunk *chunk) {
+    const struct reactor *reactor = context;
+    const struct connection *connection;
+    if (*cursor < CONNECTION_SERIAL_FIRST) {
+        if (reactor->acceptor && list_listeners(reactor, request, cursor, chunk))
+            return true;
+        *cursor = CURSOR_NEWEST;
+    }
+    LIST_FOREACH(connection, &reactor->connections, all_link) {
+        if (connection->serial >= *cursor)
+            continue;
+        struct stats_connection shown = {
+            .descriptor = connection->descriptor,
+            .state = state_of(connection),
+            .idle_s = reactor->shard.now - connection->last_command_s,
+        };
+        if (!chunk_has_room(chunk, STATS_CONNECTION_MAX))
+            return true;
+        put(chunk, request, &shown);
+        *cursor = connection->serial;
+    }
+    return false;
+}

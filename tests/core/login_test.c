@@ -1,0 +1,88 @@
+/* The file of users, and who may come in by it. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/login.h"
+
+/* Reads logins from a file with this text; problem holds 400 bytes. */
+static struct logins *read_text(const char *text, char *problem) {
+    char path[] = "/tmp/simplecache-users-XXXXXX";
+    int descriptor = mkstemp(path);
+    cr_assert(ge(int, descriptor, 0));
+    cr_assert(eq(long, write(descriptor, text, strlen(text)), (long)strlen(text)));
+    close(descriptor);
+    *problem = '\0';
+    struct logins *logins = logins_read(path, problem, 400);
+    unlink(path);
+    return logins;
+}
+
+static bool check(const struct logins *logins, const char *user, const char *password) {
+    struct credentials credentials = {
+        .user = user,
+        .user_length = (uint32_t)strlen(user),
+        .password = password,
+        .password_length = (uint32_t)strlen(password),
+    };
+    return logins_check(logins, &credentials);
+}
+
+Test(login, users_with_their_passwords_may_come_in) {
+    char problem[400];
+    struct logins *logins =
+        read_text("# a comment\nanna:secret\n\nbert:with:colon\r\nempty:\nlast:one", problem);
+    cr_assert(ne(ptr, logins, NULL), "%s", problem);
+    struct logins *copy = logins_copy(logins);
+    logins_free(logins);
+    cr_assert(check(copy, "anna", "secret"));
+    cr_assert(check(copy, "bert", "with:colon"));
+    cr_assert(check(copy, "empty", ""));
+    cr_assert(check(copy, "last", "one"));
+    cr_assert(not(check(copy, "anna", "secre")));
+    cr_assert(not(check(copy, "anna", "secret ")));
+    cr_assert(not(check(copy, "annas", "ecret")));
+    cr_assert(not(check(copy, "anna", "with:colon")));
+    cr_assert(not(check(copy, "", "")));
+    cr_assert(not(check(copy, "# a comment", "")));
+    logins_free(copy);
+}
+
+Test(login, a_malformed_file_is_told_by_its_line_but_not_what_is_in_it) {
+    static const struct {
+        const char *text, *line;
+    } cases[] = {
+        {"anna:secret\nbertsecret\n", "line 2:"},
+        {":secret\n", "line 1:"},
+        {"\n\n\nnothing", "line 4:"},
+        {"# nobody\n", "names no user"},
+        {"", "names no user"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char problem[400];
+        struct logins *logins = read_text(cases[i].text, problem);
+        cr_assert(eq(ptr, logins, NULL));
+        cr_assert(strstr(problem, cases[i].line), "%s", problem);
+        cr_assert(not(strstr(problem, "secret")), "%s", problem);
+    }
+}
+
+Test(login, bounds) {
+    char problem[400];
+    char *text = malloc(LOGIN_LINE_BYTES_MAX + 10 + 5000 * 16);
+    memset(text, 'a', LOGIN_LINE_BYTES_MAX);
+    strcpy(text + LOGIN_LINE_BYTES_MAX, ":x\n");
+    cr_assert(eq(ptr, read_text(text, problem), NULL));
+    cr_assert(strstr(problem, "line 1: the line is too long"), "%s", problem);
+    char *at = text;
+    for (int i = 0; i <= LOGIN_USERS_MAX; i++)
+        at += sprintf(at, "u%d:p\n", i);
+    cr_assert(eq(ptr, read_text(text, problem), NULL));
+    cr_assert(strstr(problem, "too many users"), "%s", problem);
+    free(text);
+    cr_assert(eq(ptr, logins_read("/nonexistent/users", problem, sizeof problem), NULL));
+    cr_assert(strstr(problem, "can't read the users in /nonexistent/users"), "%s", problem);
+}

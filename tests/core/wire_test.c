@@ -1,0 +1,258 @@
+/* Commands for every shard, walks over all shards, and logins, through a connection without a
+ * kernel. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/walk.h"
+#include "tests/core/fixture.h"
+
+#define MEMORY_BYTES ((size_t)8 << 20)
+
+/* What is answered to `text`; lives until the next call. */
+static const char *ask(struct fixture *fixture, const char *text) {
+    free(fixture->received);
+    fixture->received = NULL;
+    fixture->received_length = 0;
+    fixture_turn(fixture, text, strlen(text));
+    fixture_settle(fixture);
+    fixture->received = realloc(fixture->received, fixture->received_length + 1);
+    fixture->received[fixture->received_length] = '\0';
+    return fixture->received;
+}
+
+static void expect(struct fixture *fixture, const char *text, const char *answer) {
+    const char *got = ask(fixture, text);
+    cr_assert(zero(int, strcmp(got, answer)), "%s is answered with\n%s, not\n%s", text, got, answer);
+}
+
+static void store_keys(struct fixture *fixture, int count) {
+    char line[64];
+    for (int i = 0; i < count; i++) {
+        sprintf(line, "set p%d:%d 0 0 1 noreply\r\nx\r\n", i % 3, i);
+        ask(fixture, line);
+    }
+}
+
+static int count_lines(const char *text, const char *start) {
+    int count = 0;
+    for (const char *at = text; at; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        count += strncmp(at, start, strlen(start)) == 0;
+    }
+    return count;
+}
+
+Test(walk, a_dump_names_every_key_once_whatever_the_shards, .timeout = 60) {
+    for (uint32_t shards = 1; shards <= 5; shards += 2) {
+        struct fixture fixture;
+        fixture_init(&fixture, shards, 4, MEMORY_BYTES);
+        store_keys(&fixture, 2000);
+        const char *dump = ask(&fixture, "version\r\nlru_crawler metadump all\r\nversion\r\n");
+        cr_assert(zero(int, strncmp(dump, "VERSION 1.2.3\r\nOK\r\n", 19)));
+        cr_assert(eq(int, count_lines(dump, "key=p"), 2000));
+        for (int i = 0; i < 2000; i += 97) {
+            char key[32];
+            sprintf(key, "key=p%d%%3A%d ", i % 3, i);
+            cr_assert(eq(int, count_lines(dump, key), 1), "%s", key);
+        }
+        cr_assert(strstr(dump, "\nEND\r\nVERSION 1.2.3\r\n"));
+        const char *mgdump = ask(&fixture, "lru_crawler mgdump hash\r\n");
+        cr_assert(eq(int, count_lines(mgdump, "mg p"), 2000));
+        cr_assert(strstr(mgdump, "\r\nEN\r\n"));
+        fixture_finish(&fixture);
+    }
+}
+
+/* A client that doesn't read a dump stops it, and nobody else. */
+Test(walk, waits_for_its_client) {
+    struct fixture fixture;
+    fixture_init(&fixture, 3, 4, MEMORY_BYTES);
+    store_keys(&fixture, 5000);
+    static const char command[] = "lru_crawler metadump all\r\nget a\r\n";
+    fixture_turn(&fixture, command, strlen(command));
+    for (int turn = 0; turn < 1000; turn++) {
+        for (uint32_t i = 1; i < 3; i++)
+            fixture_serve(&fixture, i, 100);
+        fixture_turn(&fixture, NULL, 0);
+    }
+    cr_assert(pipeline_output_full(&fixture.pipeline));
+    cr_assert(lt(sz, fixture.pipeline.output.length,
+                 PIPELINE_OUTPUT_BYTES_MAX + 2 * MESSAGE_VALUE_BYTES_MAX));
+    cr_assert(le(u32, fixture.shard[0].messages.out, 1));
+    fixture_settle(&fixture);
+    fixture.received = realloc(fixture.received, fixture.received_length + 1);
+    fixture.received[fixture.received_length] = '\0';
+    cr_assert(eq(int, count_lines(fixture.received, "key=p"), 5000));
+    fixture_finish(&fixture);
+}
+
+/* A connection that goes in the middle of a walk leaves nothing behind (the fixture and the leak
+ * checker look). */
+Test(walk, may_be_broken_off) {
+    static const char *const commands[] = {"lru_crawler metadump all\r\n", "stats sizes\r\n",
+                                           "stats detail dump\r\n"};
+    for (int i = 0; i < 3; i++) {
+        struct fixture fixture;
+        fixture_init(&fixture, 3, 4, MEMORY_BYTES);
+        ask(&fixture, "stats detail on\r\n");
+        store_keys(&fixture, 1000);
+        fixture_turn(&fixture, commands[i], strlen(commands[i]));
+        fixture_turn(&fixture, NULL, 0);
+        fixture.pipeline.closing = true;
+        while (fixture.pipeline.outstanding > 0) {
+            for (uint32_t shard = 1; shard < 3; shard++)
+                fixture_serve(&fixture, shard, 100);
+            fixture_turn(&fixture, NULL, 0);
+        }
+        buffer_release(&fixture.shard[0].buffers, &fixture.pipeline.output);
+        fixture_finish(&fixture);
+    }
+}
+
+Test(walk, sums_sizes_and_prefixes_over_shards) {
+    struct fixture fixture;
+    fixture_init(&fixture, 3, 4, MEMORY_BYTES);
+    expect(&fixture, "stats detail on\r\n", "OK\r\n");
+    store_keys(&fixture, 300);
+    expect(&fixture, "get p0:0 p0:3 p0:9999\r\n",
+           "VALUE p0:0 0 1\r\nx\r\nVALUE p0:3 0 1\r\nx\r\nEND\r\n");
+    const char *dump = ask(&fixture, "stats detail dump\r\n");
+    cr_assert(eq(int, count_lines(dump, "PREFIX "), 3));
+    cr_assert(strstr(dump, "PREFIX p0 get 3 hit 2 set 100 del 0\r\n"), "%s", dump);
+    cr_assert(strstr(dump, "PREFIX p2 get 0 hit 0 set 100 del 0\r\n"), "%s", dump);
+    unsigned size, items = 0, sum = 0;
+    const char *sizes = ask(&fixture, "stats sizes\r\n");
+    for (const char *at = sizes; sscanf(at, "STAT %u %u", &size, &items) == 2;
+         at = strchr(at, '\n') + 1)
+        sum += items;
+    cr_assert(eq(u32, sum, 300), "%s", sizes);
+    fixture_finish(&fixture);
+}
+
+Test(walk, dumps_can_be_refused) {
+    struct fixture fixture;
+    fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+    store_keys(&fixture, 10);
+    expect(&fixture, "lru_crawler metadump 2,3\r\n", "OK\r\nEND\r\n");
+    expect(&fixture, "lru_crawler metadump 2,x\r\n", "BADCLASS invalid class id\r\n");
+    expect(&fixture, "lru_crawler metadump 0\r\n", "BADCLASS invalid class id\r\n");
+    expect(&fixture, "lru_crawler crawl 64\r\n", "BADCLASS invalid class id\r\n");
+    cr_assert(eq(int, count_lines(ask(&fixture, "lru_crawler metadump 2,1\r\n"), "key="), 10));
+    expect(&fixture, "lru_crawler disable\r\nlru_crawler metadump all\r\nlru_crawler crawl all\r\n",
+           "OK\r\nCLIENT_ERROR lru crawler disabled\r\nCLIENT_ERROR lru crawler disabled\r\n");
+    expect(&fixture, "lru_crawler enable\r\nlru_crawler mgdump 5\r\n", "OK\r\nOK\r\nEN\r\n");
+    fixture_finish(&fixture);
+}
+
+Test(admin, settings_reach_every_shard) {
+    struct fixture fixture;
+    fixture_init(&fixture, 3, 4, MEMORY_BYTES);
+    expect(&fixture, "lru_crawler sleep 123\r\nlru_crawler tocrawl 45\r\nverbosity 2\r\n",
+           "OK\r\nOK\r\nOK\r\n");
+    expect(&fixture, "lru_crawler sleep 1000001\r\n",
+           "CLIENT_ERROR sleep must be one second or less\r\n");
+    expect(&fixture, "cache_memlimit 7\r\n",
+           "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n");
+    expect(&fixture, "cache_memlimit 99999\r\n",
+           "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n");
+    expect(&fixture, "cache_memlimit 30\r\n", "OK\r\n");
+    for (int i = 0; i < 3; i++) {
+        const struct server_settings *settings = &fixture.shard[i].settings;
+        cr_assert(eq(u32, settings->lru_crawler_sleep_us, 123));
+        cr_assert(eq(u64, settings->lru_crawler_tocrawl, 45));
+        cr_assert(eq(u32, settings->verbosity, 2));
+        cr_assert(eq(u64, settings->memory_bytes, (uint64_t)30 << 20));
+        struct shard_stats stats;
+        shard_stats_read(&fixture.shard[i], &stats);
+        cr_assert(eq(u64, stats.store.memory_bytes_max, (uint64_t)10 << 20));
+    }
+    fixture_finish(&fixture);
+}
+
+Test(admin, a_crawl_drops_what_has_expired_and_nothing_else) {
+    struct fixture fixture;
+    fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+    char line[64];
+    for (int i = 0; i < 600; i++) {
+        sprintf(line, "set k%d 0 %d 1 noreply\r\nx\r\n", i, i % 2 ? 10 : 0);
+        ask(&fixture, line);
+    }
+    expect(&fixture, "lru_crawler crawl all\r\n", "OK\r\n");
+    uint64_t reclaimed = 0, items = 0;
+    for (int i = 0; i < 2; i++) {
+        struct shard *shard = &fixture.shard[i];
+        struct shard_stats stats;
+        shard->now += 11;
+        for (uint64_t now_ns = 1; shard->crawler.running; now_ns += 1000000)
+            crawler_step(shard, now_ns);
+        shard_stats_read(shard, &stats);
+        reclaimed += stats.counters.crawler_reclaimed;
+        items += stats.store.items;
+    }
+    cr_assert(eq(u64, reclaimed, 300));
+    cr_assert(eq(u64, items, 300));
+    fixture_finish(&fixture);
+}
+
+Test(admin, flush_can_be_forbidden) {
+    struct fixture fixture;
+    fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+    fixture.facts.no_flush = true;
+    expect(&fixture, "set a 0 0 1\r\nx\r\nflush_all\r\nget a\r\n",
+           "STORED\r\nCLIENT_ERROR flush_all not allowed\r\nVALUE a 0 1\r\nx\r\nEND\r\n");
+    fixture_finish(&fixture);
+}
+
+Test(admin, shutdown_is_forbidden_unless_allowed) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    expect(&fixture, "shutdown\r\n", "SERVER_ERROR: shutdown not enabled\r\n");
+    cr_assert(not(fixture.shard[0].stop_asked));
+    fixture.facts.shutdown_enabled = true;
+    ask(&fixture, "shutdown graceful\r\n");
+    cr_assert(fixture.shard[0].stop_asked);
+    fixture_finish(&fixture);
+}
+
+/* With users, a connection begins again so that it has to log in. */
+static void ask_for_logins(struct fixture *fixture, const char *users) {
+    char path[] = "/tmp/simplecache-users-XXXXXX", problem[400];
+    int descriptor = mkstemp(path);
+    cr_assert(eq(long, write(descriptor, users, strlen(users)), (long)strlen(users)));
+    close(descriptor);
+    shard_renew_logins(&fixture->shard[0], logins_read(path, problem, sizeof problem));
+    unlink(path);
+    cr_assert(ne(ptr, (void *)shard_logins(&fixture->shard[0]), NULL), "%s", problem);
+    pipeline_finish(&fixture->pipeline, &fixture->shard[0]);
+    pipeline_init(&fixture->pipeline, &fixture->shard[0]);
+}
+
+Test(login, nothing_else_is_answered_before_it) {
+    struct fixture fixture;
+    fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+    ask_for_logins(&fixture, "anna:secret\n");
+    expect(&fixture, "get a b\r\nstats\r\n",
+           "CLIENT_ERROR unauthenticated\r\nCLIENT_ERROR unauthenticated\r\n");
+    expect(&fixture, "set x 0 0 9\r\nanna wron\r\n", "CLIENT_ERROR authentication failure\r\n");
+    cr_assert(eq(u32, fixture.pipeline.logins_failed, 1));
+    /* What follows in the same bytes is understood by what came of the login. */
+    expect(&fixture, "set x 0 0 11\r\nanna secret\r\nset y 0 0 1\r\nz\r\nget x y\r\n",
+           "STORED\r\nSTORED\r\nVALUE y 0 1\r\nz\r\nEND\r\n");
+    cr_assert(eq(u64, fixture.shard[0].counters.auth_cmds, 2));
+    cr_assert(eq(u64, fixture.shard[0].counters.auth_errors, 1));
+    fixture_finish(&fixture);
+}
+
+Test(login, a_newer_table_is_used_from_the_next_login_on) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    ask_for_logins(&fixture, "anna:secret\n");
+    ask_for_logins(&fixture, "anna:changed\n");
+    expect(&fixture, "set x 0 0 11\r\nanna secret\r\n", "CLIENT_ERROR authentication failure\r\n");
+    expect(&fixture, "set x 0 0 12\r\nanna changed\r\n", "STORED\r\n");
+    fixture_finish(&fixture);
+}
