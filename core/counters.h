@@ -10,44 +10,53 @@
 
 #include "store/store.h"
 
-/* X(name): printed by `stats` under that name, in this order. */
-#define COUNTERS(X)                                                                                \
-    X(curr_connections)                                                                            \
-    X(total_connections)                                                                           \
-    X(rejected_connections)                                                                        \
-    X(cmd_get)                                                                                     \
-    X(cmd_set)                                                                                     \
-    X(cmd_flush)                                                                                   \
-    X(cmd_touch)                                                                                   \
-    X(get_hits)                                                                                    \
-    X(get_misses)                                                                                  \
-    X(delete_misses)                                                                               \
-    X(delete_hits)                                                                                 \
-    X(incr_misses)                                                                                 \
-    X(incr_hits)                                                                                   \
-    X(decr_misses)                                                                                 \
-    X(decr_hits)                                                                                   \
-    X(cas_misses)                                                                                  \
-    X(cas_hits)                                                                                    \
-    X(cas_badval)                                                                                  \
-    X(touch_hits)                                                                                  \
-    X(touch_misses)                                                                                \
-    X(store_too_large)                                                                             \
-    X(store_no_memory)                                                                             \
-    X(bytes_read)                                                                                  \
-    X(bytes_written)                                                                               \
-    X(listen_disabled_num)                                                                         \
-    X(conn_yields)                                                                                 \
-    X(reactor_turns)                                                                               \
-    X(reactor_sleeps)                                                                              \
-    X(reactor_wakes_sent)                                                                          \
-    X(mesh_requests)                                                                               \
-    X(mesh_stalls)                                                                                 \
-    X(buffer_bytes)
+/* COUNT(name) for what has happened since the start or the last `stats reset`, GAUGE(name) for what
+ * is so now; printed by `stats` under that name, in this order. */
+#define COUNTERS(COUNT, GAUGE)                                                                     \
+    GAUGE(curr_connections)                                                                        \
+    COUNT(total_connections)                                                                       \
+    COUNT(rejected_connections)                                                                    \
+    COUNT(cmd_get)                                                                                 \
+    COUNT(cmd_set)                                                                                 \
+    COUNT(cmd_flush)                                                                               \
+    COUNT(cmd_touch)                                                                               \
+    COUNT(cmd_meta) /* me, as in memcached: the others count as the commands they stand for */     \
+    COUNT(get_hits)                                                                                \
+    COUNT(get_misses)                                                                              \
+    COUNT(delete_misses)                                                                           \
+    COUNT(delete_hits)                                                                             \
+    COUNT(incr_misses)                                                                             \
+    COUNT(incr_hits)                                                                               \
+    COUNT(decr_misses)                                                                             \
+    COUNT(decr_hits)                                                                               \
+    COUNT(cas_misses)                                                                              \
+    COUNT(cas_hits)                                                                                \
+    COUNT(cas_badval)                                                                              \
+    COUNT(touch_hits)                                                                              \
+    COUNT(touch_misses)                                                                            \
+    COUNT(store_too_large)                                                                         \
+    COUNT(store_no_memory)                                                                         \
+    COUNT(auth_cmds)                                                                               \
+    COUNT(auth_errors)                                                                             \
+    COUNT(bytes_read)                                                                              \
+    COUNT(bytes_written)                                                                           \
+    GAUGE(accepting_conns) /* of the shard that accepts: 1 while it does */                        \
+    COUNT(listen_disabled_num)                                                                     \
+    COUNT(conn_yields)                                                                             \
+    GAUGE(lru_crawler_running) /* shards whose crawler is in the middle of a walk */               \
+    COUNT(lru_crawler_starts)                                                                      \
+    COUNT(crawler_reclaimed)                                                                       \
+    COUNT(crawler_items_checked)                                                                   \
+    COUNT(reactor_turns)                                                                           \
+    COUNT(reactor_sleeps)                                                                          \
+    COUNT(reactor_wakes_sent)                                                                      \
+    COUNT(mesh_requests)                                                                           \
+    COUNT(mesh_stalls)                                                                             \
+    GAUGE(buffer_bytes)
 
 struct counters {
 #define COUNTER_FIELD(name) uint64_t name;
-    COUNTERS(COUNTER_FIELD)
+    COUNTERS(COUNTER_FIELD, COUNTER_FIELD)
 #undef COUNTER_FIELD
 };
 
@@ -57,7 +66,10 @@ struct shard_stats {
     struct store_stats store;
 };
 
-/* sum += part, field by field. */
+/* `stats reset`: what has been counted is 0, what is so now stays. */
+void counters_reset(struct counters *counters);
+
+/* sum += part, field by field; of ages and of what is the same everywhere the greatest. */
 void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part);
 
 #endif

@@ -66,16 +66,6 @@ uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length)
     return XXH3_64bits_withSeed(key, length, shard->seed);
 }
 
-void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part) {
-    /* Both parts are nothing but uint64_t. */
-    _Static_assert(sizeof *sum % sizeof(uint64_t) == 0, "a sum of 64-bit numbers");
-    uint64_t *to = (uint64_t *)sum;
-    const uint64_t *from = (const uint64_t *)part;
-    for (size_t i = 0; i < sizeof *sum / sizeof(uint64_t); i++)
-        to[i] += from[i];
-    sum->store.segment_bytes = part->store.segment_bytes;
-}
-
 void shard_stats_read(const struct shard *shard, struct shard_stats *stats) {
     stats->counters = shard->counters;
     stats->counters.buffer_bytes = shard->buffers.bytes;

@@ -1,85 +1,177 @@
 #include "core/stats.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "core/clock.h"
+#include "core/stats_writer.h"
 
-#define VALUE_BYTES 64
+/* A sub-command has three words at most; those behind are ignored. */
+#define WORDS_MAX 3
 
-struct writer {
-    struct buffer_pool *pool;
-    struct buffer *output;
-    const struct request *request;
-    bool failed;
+/* memcached's slab classes are below this; ours is the first. */
+#define CLASS_MAX 63
+#define CLASS_OURS 1
+
+struct words {
+    uint32_t count;
+    struct word {
+        const char *bytes;
+        size_t length;
+    } at[WORDS_MAX];
 };
 
-static void put(struct writer *writer, const char *name, const char *value) {
-    size_t bound = strlen(name) + strlen(value) + REPLY_STAT_MAX;
-    if (writer->failed || !buffer_reserve(writer->pool, writer->output, bound)) {
-        writer->failed = true;
-        return;
+static struct words split(const char *bytes, size_t length) {
+    struct words words = {0};
+    const char *end = bytes + length;
+    while (words.count < WORDS_MAX) {
+        while (bytes < end && *bytes == ' ')
+            bytes++;
+        if (bytes == end)
+            break;
+        struct word *word = &words.at[words.count++];
+        word->bytes = bytes;
+        while (bytes < end && *bytes != ' ')
+            bytes++;
+        word->length = (size_t)(bytes - word->bytes);
     }
-    char *out = writer->output->bytes + writer->output->length;
-    writer->output->length += reply_stat(out, writer->request, name, value);
+    return words;
 }
 
-static void put_number(struct writer *writer, const char *name, uint64_t number) {
-    char value[VALUE_BYTES];
-    snprintf(value, sizeof value, "%" PRIu64, number);
-    put(writer, name, value);
+static bool is(const struct words *words, uint32_t index, const char *text) {
+    const struct word *word = &words->at[index];
+    return index < words->count && word->length == strlen(text) &&
+           memcmp(word->bytes, text, word->length) == 0;
 }
 
-static void put_time(struct writer *writer, const char *name, struct timeval time) {
-    char value[VALUE_BYTES];
-    snprintf(value, sizeof value, "%ld.%06ld", (long)time.tv_sec, (long)time.tv_usec);
-    put(writer, name, value);
+/* A decimal number of 32 bits. */
+static bool number_of(const struct word *word, uint32_t *number) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < word->length; i++) {
+        if (word->bytes[i] < '0' || word->bytes[i] > '9')
+            return false;
+        sum = 10 * sum + (uint64_t)(word->bytes[i] - '0');
+        if (sum > UINT32_MAX)
+            return false;
+    }
+    *number = (uint32_t)sum;
+    return true;
 }
 
-static void put_process(struct writer *writer, const struct server_facts *facts) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    put_number(writer, "pid", (uint64_t)getpid());
-    put_number(writer, "uptime", (clock_monotonic_ns() - facts->start_ns) / 1000000000u);
-    put_number(writer, "time", (uint64_t)time(NULL));
-    put(writer, "version", facts->version);
-    put_number(writer, "pointer_size", 8 * sizeof(void *));
-    put_time(writer, "rusage_user", usage.ru_utime);
-    put_time(writer, "rusage_system", usage.ru_stime);
-    put_number(writer, "max_connections", facts->connections_max);
-    put_number(writer, "threads", facts->reactors);
-    put_number(writer, "limit_maxbytes", facts->memory_bytes);
+static struct stats_command refused(const char *line) {
+    return (struct stats_command){.group = STATS_REFUSED, .line = line};
 }
 
-static void put_store(struct writer *writer, const struct store_stats *store) {
-    put_number(writer, "bytes", store->item_bytes);
-    put_number(writer, "curr_items", store->items);
-    put_number(writer, "total_items", store->items_stored);
-    put_number(writer, "evictions", store->evictions);
-    put_number(writer, "evicted_unfetched", store->evicted_unfetched);
-    put_number(writer, "reclaimed", store->expired);
-    put_number(writer, "expired_unfetched", store->expired_unfetched);
-    put_number(writer, "store_bytes", store->memory_bytes);
-    put_number(writer, "index_bytes", store->index_bytes);
-    put_number(writer, "segment_size", store->segment_bytes);
-    put_number(writer, "segments", store->segments);
-    put_number(writer, "segments_free", store->segments_free);
+static struct stats_command detail_of(const struct words *words) {
+    if (is(words, 1, "on"))
+        return (struct stats_command){.group = STATS_DETAIL_ON, .line = "OK"};
+    if (is(words, 1, "off"))
+        return (struct stats_command){.group = STATS_DETAIL_OFF, .line = "OK"};
+    if (is(words, 1, "dump"))
+        return (struct stats_command){.group = STATS_DETAIL_DUMP};
+    return refused("CLIENT_ERROR usage: stats detail on|off|dump");
+}
+
+/* cachedump <class> <items> */
+static struct stats_command cachedump_of(const struct words *words) {
+    uint32_t slab_class, items_max;
+    if (words->count < 3)
+        return refused("CLIENT_ERROR bad command line");
+    if (!number_of(&words->at[1], &slab_class) || !number_of(&words->at[2], &items_max))
+        return refused("CLIENT_ERROR bad command line format");
+    if (slab_class > CLASS_MAX)
+        return refused("CLIENT_ERROR Illegal slab id");
+    if (slab_class != CLASS_OURS)
+        return (struct stats_command){.group = STATS_EMPTY};
+    return (struct stats_command){.group = STATS_CACHEDUMP, .items_max = items_max};
+}
+
+static struct stats_command text_command_of(const struct words *words) {
+    if (words->count == 0)
+        return (struct stats_command){.group = STATS_GENERAL};
+    if (is(words, 0, "settings"))
+        return (struct stats_command){.group = STATS_SETTINGS};
+    if (is(words, 0, "items"))
+        return (struct stats_command){.group = STATS_ITEMS};
+    if (is(words, 0, "slabs"))
+        return (struct stats_command){.group = STATS_SLABS};
+    if (is(words, 0, "sizes"))
+        return (struct stats_command){.group = STATS_SIZES};
+    if (is(words, 0, "conns"))
+        return (struct stats_command){.group = STATS_CONNS};
+    if (is(words, 0, "reset"))
+        return (struct stats_command){.group = STATS_RESET, .line = "RESET"};
+    if (is(words, 0, "detail"))
+        return detail_of(words);
+    if (is(words, 0, "cachedump"))
+        return cachedump_of(words);
+    return (struct stats_command){.group = STATS_UNKNOWN};
+}
+
+static bool is_of_text_only(enum stats_group group) {
+    return group == STATS_CONNS || group == STATS_CACHEDUMP || group == STATS_EMPTY ||
+           group == STATS_REFUSED;
+}
+
+struct stats_command stats_command_of(const struct request *request) {
+    struct words words = split(request->key, request->key_length);
+    struct stats_command command = text_command_of(&words);
+    if (request->protocol == PROTOCOL_BINARY && is_of_text_only(command.group))
+        command = (struct stats_command){.group = STATS_UNKNOWN};
+    return command;
+}
+
+static void put_line(struct stats_writer *writer, const char *line) {
+    char *out = stats_room(writer, strlen(line) + REPLY_STAT_MAX);
+    if (out)
+        writer->output->length += reply_stats_line(out, writer->request, line);
+}
+
+static void put_unknown(struct stats_writer *writer) {
+    char *out = stats_room(writer, REPLY_STAT_MAX);
+    if (out)
+        writer->output->length += reply_stats_unknown(out, writer->request);
+}
+
+static void put_list(struct stats_writer *writer, enum stats_group group,
+                     const struct stats_sources *sources) {
+    switch (group) {
+    case STATS_GENERAL:
+        stats_put_general(writer, sources);
+        break;
+    case STATS_ITEMS:
+        stats_put_items(writer, sources->sum);
+        break;
+    case STATS_SLABS:
+        stats_put_slabs(writer, sources->sum);
+        break;
+    case STATS_SETTINGS:
+        stats_put_settings(writer, sources);
+        break;
+    case STATS_EMPTY:
+        break;
+    case STATS_REFUSED:
+    case STATS_UNKNOWN:
+    case STATS_RESET:
+    case STATS_DETAIL_ON:
+    case STATS_DETAIL_OFF:
+    case STATS_SIZES:
+    case STATS_CONNS:
+    case STATS_DETAIL_DUMP:
+    case STATS_CACHEDUMP:
+        assert(!"not a list from a sum");
+    }
+    stats_put_end(writer);
 }
 
 bool stats_write(struct buffer_pool *pool, struct buffer *output, const struct request *request,
-                 const struct shard_stats *sum, const struct server_facts *facts) {
-    struct writer writer = {.pool = pool, .output = output, .request = request};
-    put_process(&writer, facts);
-#define PUT_COUNTER(name) put_number(&writer, #name, sum->counters.name);
-    COUNTERS(PUT_COUNTER)
-#undef PUT_COUNTER
-    put_store(&writer, &sum->store);
-    if (writer.failed || !buffer_reserve(pool, output, REPLY_STAT_MAX))
-        return false;
-    output->length += reply_stats_end(output->bytes + output->length, request);
-    return true;
+                 const struct stats_sources *sources) {
+    struct stats_writer writer = {.pool = pool, .output = output, .request = request};
+    struct stats_command command = stats_command_of(request);
+    if (command.line)
+        put_line(&writer, command.line);
+    else if (command.group == STATS_UNKNOWN)
+        put_unknown(&writer);
+    else
+        put_list(&writer, command.group, sources);
+    return !writer.failed;
 }

@@ -1,0 +1,69 @@
+/* The general statistics. */
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/stats_writer.h"
+
+static void put_time(struct stats_writer *writer, const char *name, struct timeval time) {
+    char value[48];
+    snprintf(value, sizeof value, "%ld.%06ld", (long)time.tv_sec, (long)time.tv_usec);
+    stats_put(writer, name, value);
+}
+
+static void put_process(struct stats_writer *writer, const struct server_facts *facts) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    stats_put_number(writer, "pid", (uint64_t)getpid());
+    stats_put_number(writer, "uptime", (clock_monotonic_ns() - facts->start_ns) / 1000000000u);
+    stats_put_number(writer, "time", (uint64_t)time(NULL));
+    stats_put(writer, "version", facts->version);
+    stats_put_number(writer, "pointer_size", 8 * sizeof(void *));
+    put_time(writer, "rusage_user", usage.ru_utime);
+    put_time(writer, "rusage_system", usage.ru_stime);
+    stats_put_number(writer, "max_connections", facts->connections_max);
+    stats_put_number(writer, "threads", facts->reactors);
+}
+
+static void put_items(struct stats_writer *writer, const struct store_stats *store) {
+    stats_put_number(writer, "bytes", store->item_bytes);
+    stats_put_number(writer, "curr_items", store->items);
+    stats_put_number(writer, "total_items", store->items_stored);
+    stats_put_number(writer, "expired_unfetched", store->expired_unfetched);
+    stats_put_number(writer, "evicted_unfetched", store->evicted_unfetched);
+    stats_put_number(writer, "evictions", store->evictions);
+    stats_put_number(writer, "reclaimed", store->expired);
+}
+
+/* There is one queue of segments, so nothing moves between queues; and no thread but the one that
+ * writes makes room, so each eviction is a direct one. */
+static void put_moves(struct stats_writer *writer, const struct store_stats *store) {
+    stats_put_number(writer, "direct_reclaims", store->evictions);
+    stats_put_number(writer, "moves_to_cold", 0);
+    stats_put_number(writer, "moves_to_warm", 0);
+    stats_put_number(writer, "moves_within_lru", 0);
+}
+
+static void put_memory(struct stats_writer *writer, const struct store_stats *store) {
+    stats_put_number(writer, "hash_bytes", store->index_bytes);
+    stats_put_number(writer, "store_bytes", store->memory_bytes);
+    stats_put_number(writer, "segment_size", store->segment_bytes);
+    stats_put_number(writer, "segments", store->segments);
+    stats_put_number(writer, "segments_free", store->segments_free);
+}
+
+void stats_put_general(struct stats_writer *writer, const struct stats_sources *sources) {
+    const struct counters *counters = &sources->sum->counters;
+    put_process(writer, sources->facts);
+    stats_put_number(writer, "limit_maxbytes", sources->settings->memory_bytes);
+    /* A connection has its structure from accept to close, and none is kept for reuse. */
+    stats_put_number(writer, "connection_structures", counters->curr_connections);
+#define PUT_COUNTER(name) stats_put_number(writer, #name, counters->name);
+    COUNTERS(PUT_COUNTER, PUT_COUNTER)
+#undef PUT_COUNTER
+    put_items(writer, &sources->sum->store);
+    put_moves(writer, &sources->sum->store);
+    put_memory(writer, &sources->sum->store);
+}

@@ -1,0 +1,462 @@
+/* stats: which sub-command is asked for, and what each group says. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "core/message.h"
+#include "core/stats.h"
+#include "core/stats_connection.h"
+#include "core/stats_sizes.h"
+
+_Static_assert(sizeof(struct sizes_chunk) <= MESSAGE_VALUE_BYTES_MAX, "a chunk fits a message");
+
+static struct request asks(const char *words, enum protocol protocol) {
+    return (struct request){.op = OP_STATS,
+                            .opcode = 0x10,
+                            .protocol = (uint8_t)protocol,
+                            .key = words,
+                            .key_length = (uint16_t)strlen(words)};
+}
+
+static enum stats_group text_group(const char *words) {
+    struct request request = asks(words, PROTOCOL_TEXT);
+    return stats_group_of(&request);
+}
+
+static enum stats_group binary_group(const char *words) {
+    struct request request = asks(words, PROTOCOL_BINARY);
+    return stats_group_of(&request);
+}
+
+Test(stats_command, words_choose_the_group) {
+    cr_assert(eq(int, text_group(""), STATS_GENERAL));
+    cr_assert(eq(int, text_group("  "), STATS_GENERAL));
+    cr_assert(eq(int, text_group("settings"), STATS_SETTINGS));
+    cr_assert(eq(int, text_group(" settings more words here"), STATS_SETTINGS));
+    cr_assert(eq(int, text_group("items"), STATS_ITEMS));
+    cr_assert(eq(int, text_group("slabs"), STATS_SLABS));
+    cr_assert(eq(int, text_group("sizes"), STATS_SIZES));
+    cr_assert(eq(int, text_group("conns"), STATS_CONNS));
+    cr_assert(eq(int, text_group("reset"), STATS_RESET));
+    cr_assert(eq(int, text_group("detail on"), STATS_DETAIL_ON));
+    cr_assert(eq(int, text_group("detail off x"), STATS_DETAIL_OFF));
+    cr_assert(eq(int, text_group("detail dump"), STATS_DETAIL_DUMP));
+    const char *unknown[] = {"Settings", "settingsx",    "sizes_enable", "sizes_disable",
+                             "setting",  "settings\r\n", "noreply"};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        cr_assert(eq(int, text_group(unknown[i]), STATS_UNKNOWN), "%s", unknown[i]);
+}
+
+static void expect_line(const char *words, enum stats_group group, const char *line) {
+    struct request request = asks(words, PROTOCOL_TEXT);
+    struct stats_command command = stats_command_of(&request);
+    cr_assert(eq(int, command.group, group), "%s", words);
+    cr_assert(eq(str, (char *)command.line, (char *)line), "%s", words);
+}
+
+Test(stats_command, answers_of_one_line) {
+    expect_line("reset", STATS_RESET, "RESET");
+    expect_line("detail on", STATS_DETAIL_ON, "OK");
+    expect_line("detail off", STATS_DETAIL_OFF, "OK");
+    expect_line("detail", STATS_REFUSED, "CLIENT_ERROR usage: stats detail on|off|dump");
+    expect_line("detail x", STATS_REFUSED, "CLIENT_ERROR usage: stats detail on|off|dump");
+    expect_line("cachedump", STATS_REFUSED, "CLIENT_ERROR bad command line");
+    expect_line("cachedump 1", STATS_REFUSED, "CLIENT_ERROR bad command line");
+    expect_line("cachedump x y", STATS_REFUSED, "CLIENT_ERROR bad command line format");
+    expect_line("cachedump 1 -1", STATS_REFUSED, "CLIENT_ERROR bad command line format");
+    expect_line("cachedump 1 4294967296", STATS_REFUSED, "CLIENT_ERROR bad command line format");
+    expect_line("cachedump 64 x", STATS_REFUSED, "CLIENT_ERROR bad command line format");
+    expect_line("cachedump 64 1", STATS_REFUSED, "CLIENT_ERROR Illegal slab id");
+}
+
+Test(stats_command, cachedump_knows_one_class) {
+    struct request request = asks("cachedump 1 100 rest", PROTOCOL_TEXT);
+    struct stats_command command = stats_command_of(&request);
+    cr_assert(eq(int, command.group, STATS_CACHEDUMP));
+    cr_assert(eq(u32, command.items_max, 100));
+    cr_assert(eq(int, text_group("cachedump 2 0"), STATS_EMPTY));
+    cr_assert(eq(int, text_group("cachedump 0 0"), STATS_EMPTY));
+}
+
+Test(stats_command, binary_has_fewer) {
+    cr_assert(eq(int, binary_group(""), STATS_GENERAL));
+    cr_assert(eq(int, binary_group("settings"), STATS_SETTINGS));
+    cr_assert(eq(int, binary_group("detail dump"), STATS_DETAIL_DUMP));
+    cr_assert(eq(int, binary_group("reset"), STATS_RESET));
+    cr_assert(eq(int, binary_group("sizes"), STATS_SIZES));
+    const char *unknown[] = {"conns", "cachedump 1 0", "cachedump", "cachedump 2 0", "detail"};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        cr_assert(eq(int, binary_group(unknown[i]), STATS_UNKNOWN), "%s", unknown[i]);
+}
+
+/* What is written, with a NUL behind it; the caller frees it. */
+static const struct server_facts facts = {
+    .version = "1.2.3",
+    .reactors = 3,
+    .connections_max = 77,
+    .binding_protocol = "auto-negotiate",
+    .item_bytes_max = 1 << 20,
+    .socket_mode = 0700,
+    .backlog = 1024,
+    .round_max = 16,
+    .tcp_port = 11211,
+    .prefix_delimiter = ':',
+};
+
+static char *answer_to(const char *words, enum protocol protocol, const struct shard_stats *sum,
+                       const struct server_settings *settings) {
+    struct buffer_pool pool;
+    struct buffer output = {0};
+    struct request request = asks(words, protocol);
+    struct stats_sources sources = {.sum = sum, .facts = &facts, .settings = settings};
+    buffer_pool_init(&pool);
+    cr_assert(stats_write(&pool, &output, &request, &sources));
+    char *copy = calloc(1, output.length + 1);
+    memcpy(copy, output.bytes, output.length);
+    buffer_release(&pool, &output);
+    buffer_pool_finish(&pool);
+    return copy;
+}
+
+static char *text_answer(const char *words, const struct shard_stats *sum) {
+    static const struct server_settings settings = {
+        .memory_bytes = 64 << 20, .verbosity = 2, .lru_crawler = true, .lru_crawler_sleep_us = 100};
+    return answer_to(words, PROTOCOL_TEXT, sum, &settings);
+}
+
+static void expect_in(const char *answer, const char *name, const char *value) {
+    char line[160];
+    snprintf(line, sizeof line, "STAT %s %s\r\n", name, value);
+    cr_assert(strstr(answer, line) != NULL, "%s is not in:\n%s", line, answer);
+}
+
+static bool ends_with(const char *text, const char *end) {
+    return strlen(text) >= strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0;
+}
+
+Test(stats_write, one_line_and_unknown) {
+    struct {
+        const char *words, *answer;
+    } cases[] = {
+        {"reset", "RESET\r\n"},
+        {"detail on", "OK\r\n"},
+        {"detail x", "CLIENT_ERROR usage: stats detail on|off|dump\r\n"},
+        {"nonsense", "ERROR\r\n"},
+        {"cachedump 2 1", "END\r\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *answer = text_answer(cases[i].words, NULL);
+        cr_assert(eq(str, answer, (char *)cases[i].answer));
+        free(answer);
+    }
+}
+
+/* The names that the Prometheus exporter and libmemcached read. */
+Test(stats_write, general_has_what_consumers_read) {
+    const char *names[] = {"version",
+                           "uptime",
+                           "time",
+                           "pointer_size",
+                           "pid",
+                           "rusage_user",
+                           "rusage_system",
+                           "get_hits",
+                           "get_misses",
+                           "delete_hits",
+                           "delete_misses",
+                           "incr_hits",
+                           "incr_misses",
+                           "decr_hits",
+                           "decr_misses",
+                           "cas_hits",
+                           "cas_misses",
+                           "cas_badval",
+                           "touch_hits",
+                           "touch_misses",
+                           "cmd_get",
+                           "cmd_set",
+                           "cmd_touch",
+                           "cmd_flush",
+                           "cmd_meta",
+                           "bytes",
+                           "limit_maxbytes",
+                           "curr_items",
+                           "total_items",
+                           "bytes_read",
+                           "bytes_written",
+                           "curr_connections",
+                           "total_connections",
+                           "rejected_connections",
+                           "conn_yields",
+                           "listen_disabled_num",
+                           "accepting_conns",
+                           "evictions",
+                           "reclaimed",
+                           "store_too_large",
+                           "store_no_memory",
+                           "lru_crawler_starts",
+                           "direct_reclaims",
+                           "crawler_items_checked",
+                           "crawler_reclaimed",
+                           "moves_to_cold",
+                           "moves_to_warm",
+                           "moves_within_lru",
+                           "connection_structures",
+                           "threads",
+                           "auth_cmds",
+                           "auth_errors",
+                           "evicted_unfetched",
+                           "expired_unfetched",
+                           "max_connections"};
+    struct shard_stats sum = {0};
+    char *answer = text_answer("", &sum);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char start[64];
+        snprintf(start, sizeof start, "STAT %s ", names[i]);
+        const char *first = strstr(answer, start);
+        cr_assert(first != NULL, "%s", names[i]);
+        cr_assert(eq(ptr, strstr(first + 1, start), NULL), "%s twice", names[i]);
+    }
+    cr_assert(ends_with(answer, "\r\nEND\r\n"));
+    free(answer);
+}
+
+Test(stats_write, general_tells_the_sum) {
+    struct shard_stats sum = {0};
+    sum.counters.get_hits = UINT64_MAX;
+    sum.counters.curr_connections = 5;
+    sum.store.items = 12;
+    sum.store.expired = 13;
+    char *answer = text_answer("", &sum);
+    expect_in(answer, "get_hits", "18446744073709551615");
+    expect_in(answer, "curr_connections", "5");
+    expect_in(answer, "connection_structures", "5");
+    expect_in(answer, "curr_items", "12");
+    expect_in(answer, "reclaimed", "13");
+    expect_in(answer, "limit_maxbytes", "67108864");
+    expect_in(answer, "threads", "3");
+    free(answer);
+}
+
+Test(stats_write, settings_are_those_in_force) {
+    char *answer = text_answer("settings", NULL);
+    expect_in(answer, "maxbytes", "67108864");
+    expect_in(answer, "maxconns", "77");
+    expect_in(answer, "tcpport", "11211");
+    expect_in(answer, "udpport", "0");
+    expect_in(answer, "inter", "NULL");
+    expect_in(answer, "domain_socket", "NULL");
+    expect_in(answer, "umask", "700");
+    expect_in(answer, "verbosity", "2");
+    expect_in(answer, "evictions", "on");
+    expect_in(answer, "stat_key_prefix", ":");
+    expect_in(answer, "auth_enabled_ascii", "no");
+    expect_in(answer, "flush_enabled", "yes");
+    expect_in(answer, "item_size_max", "1048576");
+    expect_in(answer, "lru_crawler", "yes");
+    expect_in(answer, "lru_crawler_sleep", "100");
+    expect_in(answer, "lru_maintainer_thread", "no");
+    expect_in(answer, "hash_algorithm", "xxh3");
+    cr_assert(ends_with(answer, "\r\nEND\r\n"));
+    free(answer);
+}
+
+Test(stats_write, an_empty_cache_has_no_items_and_no_slabs) {
+    struct shard_stats sum = {0};
+    char *items = text_answer("items", &sum);
+    char *slabs = text_answer("slabs", &sum);
+    cr_assert(eq(str, items, "END\r\n"));
+    cr_assert(eq(str, slabs, "STAT active_slabs 0\r\nSTAT total_malloced 0\r\nEND\r\n"));
+    free(items);
+    free(slabs);
+}
+
+Test(stats_write, all_items_are_in_class_1) {
+    struct shard_stats sum = {0};
+    sum.store = (struct store_stats){
+        .items = 10, .item_bytes = 800, .evictions = 3, .segments = 2, .segment_bytes = 16384};
+    sum.counters.get_hits = 21;
+    sum.counters.cmd_set = 22;
+    char *items = text_answer("items", &sum);
+    char *slabs = text_answer("slabs", &sum);
+    expect_in(items, "items:1:number", "10");
+    expect_in(items, "items:1:evicted", "3");
+    expect_in(items, "items:1:mem_requested", "800");
+    expect_in(slabs, "1:chunk_size", "8");
+    expect_in(slabs, "1:chunks_per_page", "2048");
+    expect_in(slabs, "1:total_pages", "2");
+    expect_in(slabs, "1:total_chunks", "4096");
+    expect_in(slabs, "1:used_chunks", "100");
+    expect_in(slabs, "1:free_chunks", "3996");
+    expect_in(slabs, "1:get_hits", "21");
+    expect_in(slabs, "1:cmd_set", "22");
+    expect_in(slabs, "active_slabs", "1");
+    expect_in(slabs, "total_malloced", "32768");
+    free(items);
+    free(slabs);
+}
+
+Test(counters, a_reset_keeps_what_is_so_now) {
+    struct counters counters = {.get_hits = 1,
+                                .total_connections = 2,
+                                .curr_connections = 3,
+                                .accepting_conns = 1,
+                                .buffer_bytes = 4};
+    counters_reset(&counters);
+    const struct counters expected = {
+        .curr_connections = 3, .accepting_conns = 1, .buffer_bytes = 4};
+    cr_assert(zero(int, memcmp(&counters, &expected, sizeof counters)));
+}
+
+Test(counters, shards_are_summed) {
+    struct shard_stats sum = {0}, a = {0}, b = {0};
+    a.counters.get_hits = 1;
+    b.counters.get_hits = 2;
+    a.store = (struct store_stats){.items = 3, .segment_bytes = 100};
+    b.store = (struct store_stats){.items = 4, .segment_bytes = 100};
+    shard_stats_add(&sum, &a);
+    shard_stats_add(&sum, &b);
+    cr_assert(eq(u64, sum.counters.get_hits, 3));
+    cr_assert(eq(u64, sum.store.items, 7));
+    cr_assert(eq(u64, sum.store.segment_bytes, 100));
+}
+
+/* stats sizes */
+
+static struct store_walked item_of(uint32_t bytes) {
+    return (struct store_walked){.item = {.bytes = bytes}};
+}
+
+static char *sizes_answer(const struct sizes_histogram *histogram) {
+    struct buffer_pool pool;
+    struct buffer output = {0};
+    struct request request = asks("sizes", PROTOCOL_TEXT);
+    buffer_pool_init(&pool);
+    cr_assert(sizes_write(&pool, &output, &request, histogram));
+    char *copy = calloc(1, output.length + 1);
+    memcpy(copy, output.bytes, output.length);
+    buffer_release(&pool, &output);
+    buffer_pool_finish(&pool);
+    return copy;
+}
+
+Test(sizes, classes_of_32_bytes) {
+    struct sizes_chunk chunk;
+    struct sizes_histogram *histogram = sizes_create(1000);
+    const uint32_t sizes[] = {64, 65, 96, 96, 97, 999, 1000, 5000};
+    sizes_chunk_init(&chunk);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct store_walked walked = item_of(sizes[i]);
+        cr_assert(sizes_visit(&chunk, &walked));
+    }
+    sizes_add(histogram, &chunk);
+    sizes_add(histogram, &chunk);
+    char *answer = sizes_answer(histogram);
+    cr_assert(eq(str, answer,
+                 "STAT 64 2\r\nSTAT 96 6\r\nSTAT 128 2\r\nSTAT 1024 4\r\nSTAT 1056 2\r\n"
+                 "END\r\n"));
+    free(answer);
+    free(histogram);
+}
+
+/* Classes that fall on the same slot, and more of them than a chunk takes. */
+Test(sizes, a_full_chunk_refuses_and_loses_nothing) {
+    enum { CLASSES = 3000 };
+    struct sizes_chunk chunk;
+    struct sizes_histogram *histogram = sizes_create(CLASSES * 1024 * SIZES_CLASS_BYTES);
+    sizes_chunk_init(&chunk);
+    uint32_t chunks = 0;
+    for (uint32_t i = 0; i < CLASSES; i++) {
+        struct store_walked walked = item_of((i % 2 ? i : i * 1024) * SIZES_CLASS_BYTES);
+        if (sizes_visit(&chunk, &walked))
+            continue;
+        sizes_add(histogram, &chunk);
+        sizes_chunk_init(&chunk);
+        cr_assert(sizes_visit(&chunk, &walked));
+        chunks++;
+    }
+    sizes_add(histogram, &chunk);
+    cr_assert(eq(u32, chunks, (CLASSES - 1) / SIZES_CHUNK_CLASSES_MAX));
+    uint64_t items = 0;
+    for (uint32_t i = 0; i < histogram->classes; i++)
+        items += histogram->items[i];
+    cr_assert(eq(u64, items, CLASSES));
+    free(histogram);
+}
+
+/* stats conns */
+
+Test(connections, lines_of_a_client) {
+    struct sockaddr_storage peer = {0}, local = {0};
+    *(struct sockaddr_in *)&peer = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(34142), .sin_addr.s_addr = htonl(0x7f000001)};
+    *(struct sockaddr_in *)&local = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(11211), .sin_addr.s_addr = htonl(0x7f000001)};
+    struct stats_connection connection = {.descriptor = 27,
+                                          .state = STATS_CONNECTION_PARSE,
+                                          .idle_s = 3,
+                                          .peer = &peer,
+                                          .peer_length = sizeof(struct sockaddr_in),
+                                          .local = &local,
+                                          .local_length = sizeof(struct sockaddr_in)};
+    struct request request = asks("conns", PROTOCOL_TEXT);
+    char out[STATS_CONNECTION_MAX + 1];
+    out[stats_connection_write(out, &request, &connection)] = '\0';
+    cr_assert(eq(str, out,
+                 "STAT 27:addr tcp:127.0.0.1:34142\r\n"
+                 "STAT 27:listen_addr tcp:127.0.0.1:11211\r\n"
+                 "STAT 27:state conn_parse_cmd\r\n"
+                 "STAT 27:secs_since_last_cmd 3\r\n"));
+}
+
+Test(connections, lines_of_listeners) {
+    struct sockaddr_storage local = {0};
+    *(struct sockaddr_in6 *)&local = (struct sockaddr_in6){
+        .sin6_family = AF_INET6, .sin6_port = htons(11211), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct stats_connection listener = {.descriptor = 26,
+                                        .state = STATS_CONNECTION_LISTENING,
+                                        .local = &local,
+                                        .local_length = sizeof(struct sockaddr_in6)};
+    struct request request = asks("conns", PROTOCOL_TEXT);
+    char out[STATS_CONNECTION_MAX + 1];
+    out[stats_connection_write(out, &request, &listener)] = '\0';
+    cr_assert(eq(str, out,
+                 "STAT 26:addr tcp6:[::1]:11211\r\n"
+                 "STAT 26:state conn_listening\r\n"
+                 "STAT 26:secs_since_last_cmd 0\r\n"));
+    listener.udp = true;
+    listener.state = STATS_CONNECTION_READ;
+    out[stats_connection_write(out, &request, &listener)] = '\0';
+    cr_assert(eq(str, out,
+                 "STAT 26:UDP UDP\r\n"
+                 "STAT 26:addr udp6:[::1]:11211\r\n"
+                 "STAT 26:state conn_read\r\n"
+                 "STAT 26:secs_since_last_cmd 0\r\n"));
+}
+
+Test(connections, unix_sockets_and_the_longest_lines) {
+    struct sockaddr_storage address = {0};
+    struct sockaddr_un *name = (struct sockaddr_un *)&address;
+    char out[STATS_CONNECTION_MAX], text[STATS_ADDRESS_MAX];
+    name->sun_family = AF_UNIX;
+    stats_address_write(text, &address, sizeof(sa_family_t), false);
+    cr_assert(eq(str, text, "unix:"));
+    memset(name->sun_path, 'x', sizeof name->sun_path);
+    stats_address_write(text, &address, sizeof *name, false);
+    cr_assert(eq(sz, strlen(text), strlen("unix:") + sizeof name->sun_path));
+    stats_address_write(text, &address, 0, false);
+    cr_assert(eq(str, text, "?:<AF 0>"));
+    struct stats_connection connection = {.descriptor = INT32_MAX,
+                                          .state = STATS_CONNECTION_LISTENING + 3,
+                                          .idle_s = UINT32_MAX,
+                                          .peer = &address,
+                                          .peer_length = sizeof *name,
+                                          .local = &address,
+                                          .local_length = sizeof *name};
+    struct request request = asks("conns", PROTOCOL_TEXT);
+    cr_assert(le(sz, stats_connection_write(out, &request, &connection), STATS_CONNECTION_MAX));
+}
