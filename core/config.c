@@ -98,7 +98,10 @@ static enum config_status add_addresses(struct config *config, const char *list)
 static enum config_status split_addresses(struct config *config) {
     if (!config->address_text)
         return CONFIG_RUN;
-    char *rest = config->address_text;
+    config->address_parts = strdup(config->address_text);
+    if (!config->address_parts)
+        return wrong("no memory for the command line");
+    char *rest = config->address_parts;
     for (char *address; (address = strsep(&rest, ","));) {
         if (*address == '\0')
             return wrong("-l takes addresses with commas between them; one of them is empty");
@@ -269,5 +272,6 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
 
 void config_finish(struct config *config) {
     free(config->address_text);
-    config->address_text = NULL;
+    free(config->address_parts);
+    config->address_text = config->address_parts = NULL;
 }

@@ -14,7 +14,8 @@ struct config {
     uint16_t port;
     const char *addresses[CONFIG_ADDRESSES_MAX]; /* parts of the command line or of address_text */
     uint32_t address_count;                      /* 0: the loopback addresses */
-    char *address_text;                          /* owned: the -l arguments, cut at their commas */
+    char *address_text;                          /* owned: the -l arguments with commas between */
+    char *address_parts;                         /* owned: the same, cut at the commas */
     uint64_t memory_bytes;
     uint32_t connections_max;
     const char *user;       /* NULL: stay who we are */

@@ -189,6 +189,7 @@ static bool server_init(struct server *server, const struct config *config) {
         .memory_bytes = config->memory_bytes,
         .reactors = config->cores,
         .connections_max = config->connections_max,
+        .addresses = config->address_text,
         .password_file = config->users_file,
         .binding_protocol = "auto-negotiate",
         .item_bytes_max = SERVER_ITEM_BYTES_MAX,
