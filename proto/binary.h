@@ -27,6 +27,8 @@ enum binary_status {
     BINARY_STATUS_INVALID = 0x04,
     BINARY_STATUS_NOT_STORED = 0x05,
     BINARY_STATUS_NON_NUMERIC = 0x06,
+    BINARY_STATUS_LOGIN = 0x20,      /* not logged in, or not allowed */
+    BINARY_STATUS_LOGIN_STEP = 0x21, /* the login goes on with a step */
     BINARY_STATUS_UNKNOWN_COMMAND = 0x81,
     BINARY_STATUS_NO_MEMORY = 0x82,
 };

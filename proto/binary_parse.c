@@ -8,6 +8,17 @@
 /* An incr with this expiry does not create a missing item. */
 #define EXPTIME_DONT_CREATE 0xffffffff
 
+#define OPCODE_SASL_STEP 0x22
+
+/* As in memcached, of a name that is used for nothing else. */
+#define MECHANISM_LENGTH_MAX 32
+
+/* Where in a login the connection is: parser.state. */
+enum login_state {
+    LOGIN_NONE,
+    LOGIN_STEP, /* it has been begun with a mechanism alone */
+};
+
 enum shape {
     SHAPE_UNKNOWN, /* no such opcode */
     SHAPE_BARE,    /* neither extras nor key nor value */
@@ -18,6 +29,7 @@ enum shape {
     SHAPE_DELTA,   /* delta, initial, expiry, key */
     SHAPE_STORE,   /* flags, expiry, key, value */
     SHAPE_APPEND,  /* key, value */
+    SHAPE_LOGIN,   /* key (the mechanism), value */
 };
 
 struct opcode {
@@ -58,6 +70,9 @@ static const struct opcode opcodes[256] = {
     [0x1c] = {SHAPE_TOUCH, OP_TOUCH, false, false},
     [0x1d] = {SHAPE_TOUCH, OP_GAT, false, false},
     [0x1e] = {SHAPE_TOUCH, OP_GAT, true, false},
+    [0x20] = {SHAPE_BARE, OP_SASL_LIST, false, false},
+    [0x21] = {SHAPE_LOGIN, OP_LOGIN, false, false},
+    [OPCODE_SASL_STEP] = {SHAPE_LOGIN, OP_LOGIN, false, false},
     [0x23] = {SHAPE_TOUCH, OP_GAT, false, true},
     [0x24] = {SHAPE_TOUCH, OP_GAT, true, true},
 };
@@ -84,15 +99,34 @@ static struct packet read_header(const char *bytes) {
     return packet;
 }
 
-/* What memcached answers before it looks at the opcode; after each of these it closes. */
+/* What memcached answers before it looks at the opcode. */
 static enum proto_error check_lengths(const struct packet *packet) {
     if ((uint32_t)packet->key_length + packet->extras_length > packet->body_length) {
         return PROTO_ERROR_COMMAND;
     }
-    if (packet->body_length > BODY_LENGTH_PLAUSIBLE_MAX || packet->key_length > KEY_LENGTH_MAX) {
-        return PROTO_ERROR_FORMAT;
+    return packet->body_length > BODY_LENGTH_PLAUSIBLE_MAX ? PROTO_ERROR_FORMAT : PROTO_ERROR_NONE;
+}
+
+static bool is_login(const struct packet *packet) {
+    return packet->opcode->op == OP_LOGIN || packet->opcode->op == OP_SASL_LIST;
+}
+
+/* Whether a connection that has not logged in may ask for this. */
+static bool is_open_to_all(const struct parser *parser, const struct packet *packet) {
+    bool version = packet->opcode->shape != SHAPE_UNKNOWN && packet->opcode->op == OP_VERSION;
+    return version || (parser->sasl && is_login(packet));
+}
+
+/* The mistakes after which memcached closes the connection. */
+static enum proto_error check_header(const struct parser *parser, const struct packet *packet) {
+    enum proto_error error = check_lengths(packet);
+    if (error != PROTO_ERROR_NONE) {
+        return error;
     }
-    return PROTO_ERROR_NONE;
+    if (parser->must_login && !is_open_to_all(parser, packet)) {
+        return PROTO_ERROR_LOGIN;
+    }
+    return packet->key_length > KEY_LENGTH_MAX ? PROTO_ERROR_FORMAT : PROTO_ERROR_NONE;
 }
 
 static bool shape_fits(const struct packet *packet) {
@@ -117,6 +151,7 @@ static bool shape_fits(const struct packet *packet) {
     case SHAPE_STORE:
         return extras == 8 && key;
     case SHAPE_APPEND:
+    case SHAPE_LOGIN:
         return extras == 0 && key;
     }
     return false;
@@ -184,6 +219,7 @@ static void fill_extras(struct request *request, const struct packet *packet) {
     case SHAPE_KEY:
     case SHAPE_STAT:
     case SHAPE_APPEND:
+    case SHAPE_LOGIN:
         return;
     }
 }
@@ -233,14 +269,61 @@ static enum proto_error check_value(const struct parser *parser, const struct pa
     return parser->no_memory ? PROTO_ERROR_NO_MEMORY : PROTO_ERROR_NONE;
 }
 
+/* Answers with an error and goes on behind the body. */
+static enum parse_status refuse_packet(struct parser *parser, const struct packet *packet,
+                                       enum proto_error error, struct request *request,
+                                       size_t *used) {
+    parser->skip = packet->body_length;
+    return refuse(request, packet, error, false, used);
+}
+
+/* What a login can be refused for, that never was one. */
+static enum proto_error check_login(const struct parser *parser, const struct packet *packet) {
+    if (!parser->sasl) {
+        return PROTO_ERROR_COMMAND;
+    }
+    if (packet->opcode->op == OP_SASL_LIST) {
+        return PROTO_ERROR_NONE;
+    }
+    if (packet->key_length > MECHANISM_LENGTH_MAX) {
+        return PROTO_ERROR_FORMAT;
+    }
+    bool step = (unsigned char)packet->bytes[1] == OPCODE_SASL_STEP;
+    if (step && parser->state != LOGIN_STEP) {
+        return PROTO_ERROR_LOGIN;
+    }
+    bool fits = packet->value_length <= LOGIN_LENGTH_MAX && !parser->no_memory;
+    return fits ? PROTO_ERROR_NONE : PROTO_ERROR_NO_MEMORY;
+}
+
+/* A login of PLAIN may come in two packets: the mechanism alone, then what it asks for. */
+static enum parse_status take_login(struct parser *parser, const struct packet *packet,
+                                    struct request *request, size_t *used) {
+    take_packet(request, packet, used);
+    bool step = request->opcode == OPCODE_SASL_STEP;
+    parser->state = LOGIN_NONE;
+    if (!step && packet->value_length == 0 &&
+        login_mechanism_is_plain(request->key, request->key_length)) {
+        parser->state = LOGIN_STEP;
+        request->op = OP_ERROR;
+        request->error = PROTO_ERROR_LOGIN_STEP;
+    }
+    return PARSE_REQUEST;
+}
+
 static enum parse_status parse_packet(struct parser *parser, const struct packet *packet,
                                       size_t length, struct request *request, size_t *used) {
     if (packet->opcode->shape == SHAPE_UNKNOWN) {
-        parser->skip = packet->body_length;
-        return refuse(request, packet, PROTO_ERROR_COMMAND, false, used);
+        return refuse_packet(parser, packet, PROTO_ERROR_COMMAND, request, used);
     }
     if (!shape_fits(packet)) {
         return refuse(request, packet, PROTO_ERROR_FORMAT, true, used);
+    }
+    if (is_login(packet)) {
+        enum proto_error error = check_login(parser, packet);
+        if (error != PROTO_ERROR_NONE) {
+            return refuse_packet(parser, packet, error, request, used);
+        }
     }
     if (packet->opcode->shape == SHAPE_STORE || packet->opcode->shape == SHAPE_APPEND) {
         enum proto_error error = check_value(parser, packet);
@@ -250,6 +333,9 @@ static enum parse_status parse_packet(struct parser *parser, const struct packet
     }
     if (length < BINARY_HEADER_LENGTH + (size_t)packet->body_length) {
         return parse_more(parser, BINARY_HEADER_LENGTH + (size_t)packet->body_length);
+    }
+    if (packet->opcode->shape == SHAPE_LOGIN) {
+        return take_login(parser, packet, request, used);
     }
     return take_packet(request, packet, used);
 }
@@ -263,7 +349,7 @@ enum parse_status binary_parse(struct parser *parser, const char *bytes, size_t 
         return parse_more(parser, BINARY_HEADER_LENGTH);
     }
     struct packet packet = read_header(bytes);
-    enum proto_error error = check_lengths(&packet);
+    enum proto_error error = check_header(parser, &packet);
     if (error != PROTO_ERROR_NONE) {
         return refuse(request, &packet, error, true, used);
     }

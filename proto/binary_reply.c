@@ -46,6 +46,9 @@ static const char *status_text(enum binary_status status) {
         return "Unknown command";
     case BINARY_STATUS_NO_MEMORY:
         return "Out of memory";
+    case BINARY_STATUS_LOGIN:
+        return "Auth failure.";
+    case BINARY_STATUS_LOGIN_STEP:
     case BINARY_STATUS_OK:
         break;
     }
@@ -60,23 +63,19 @@ static size_t write_status(char *out, const struct request *request, enum binary
     return (size_t)(at - out);
 }
 
-static enum binary_status status_of_error(enum proto_error error) {
-    switch (error) {
-    case PROTO_ERROR_COMMAND:
-        return BINARY_STATUS_UNKNOWN_COMMAND;
-    case PROTO_ERROR_TOO_LARGE:
-        return BINARY_STATUS_TOO_LARGE;
-    case PROTO_ERROR_NO_MEMORY:
-        return BINARY_STATUS_NO_MEMORY;
-    case PROTO_ERROR_NONE:
-    case PROTO_ERROR_FORMAT:
-    case PROTO_ERROR_DATA_CHUNK:
-    case PROTO_ERROR_DELTA:
-    case PROTO_ERROR_EXPTIME:
-    case PROTO_ERROR_DELETE_USAGE:
-        break;
-    }
-    return BINARY_STATUS_INVALID;
+/* What isn't here, and could come from a packet at all, is BINARY_STATUS_INVALID. */
+static const uint8_t error_statuses[] = {
+    [PROTO_ERROR_COMMAND] = BINARY_STATUS_UNKNOWN_COMMAND,
+    [PROTO_ERROR_TOO_LARGE] = BINARY_STATUS_TOO_LARGE,
+    [PROTO_ERROR_NO_MEMORY] = BINARY_STATUS_NO_MEMORY,
+    [PROTO_ERROR_LOGIN] = BINARY_STATUS_LOGIN,
+    [PROTO_ERROR_FLUSH] = BINARY_STATUS_LOGIN,
+    [PROTO_ERROR_LOGIN_STEP] = BINARY_STATUS_LOGIN_STEP,
+};
+
+static enum binary_status status_of_error(unsigned error) {
+    bool known = error < sizeof(error_statuses) && error_statuses[error] != BINARY_STATUS_OK;
+    return known ? (enum binary_status)error_statuses[error] : BINARY_STATUS_INVALID;
 }
 
 /* A condition that does not hold is told by what it asked for: add found an item, replace none. */
@@ -103,6 +102,8 @@ static enum binary_status status_of_result(enum op op, enum result_status status
         return BINARY_STATUS_NO_MEMORY;
     case RESULT_NON_NUMERIC:
         return BINARY_STATUS_NON_NUMERIC;
+    case RESULT_LOGIN_FAILED:
+        return BINARY_STATUS_LOGIN;
     }
     assert(false);
     return BINARY_STATUS_INVALID;
@@ -172,14 +173,21 @@ static size_t write_number(char *out, const struct request *request, const struc
     return BINARY_HEADER_LENGTH + sizeof(result->number);
 }
 
-static size_t write_version(char *out, const struct request *request, const struct result *result) {
-    struct reply_header header = {
-        .status = BINARY_STATUS_OK,
-        .value_length = result->value_length,
-    };
+/* A success with a text for its body. */
+static size_t write_text(char *out, const struct request *request, const char *text,
+                         uint32_t length) {
+    struct reply_header header = {.status = BINARY_STATUS_OK, .value_length = length};
     char *at = put_header(out, request, &header);
-    at = reply_put(at, result->value, result->value_length);
+    at = reply_put(at, text, length);
     return (size_t)(at - out);
+}
+
+static size_t write_login(char *out, const struct request *request, const struct result *result) {
+    static const char done[] = "Authenticated";
+    if (result->status != RESULT_OK) {
+        return write_status(out, request, BINARY_STATUS_LOGIN);
+    }
+    return write_text(out, request, done, sizeof(done) - 1);
 }
 
 /* Stores, delete, incr and decr: a failure answers even where the quiet form was sent. */
@@ -215,12 +223,28 @@ size_t binary_reply_write(char *out, const struct request *request, const struct
     case OP_QUIT:
         return write_bare(out, request, 0);
     case OP_VERSION:
-        return write_version(out, request, result);
+        return write_text(out, request, result->value, result->value_length);
+    case OP_LOGIN:
+        return write_login(out, request, result);
+    case OP_SASL_LIST:
+        return write_text(out, request, "PLAIN", 5);
     case OP_REJECT:
     case OP_ERROR:
-        return write_status(out, request, status_of_error((enum proto_error)request->error));
+        return write_status(out, request, status_of_error(request->error));
+    case OP_META_GET:
+    case OP_META_ITEM:
     case OP_STATS:
+    case OP_METADUMP:
+    case OP_MGDUMP:
+    case OP_CRAWL:
+    case OP_CRAWLER_SWITCH:
+    case OP_CRAWLER_SLEEP:
+    case OP_CRAWLER_TOCRAWL:
+    case OP_MEMORY_LIMIT:
+    case OP_DEBUG_TIME:
     case OP_VERBOSITY:
+    case OP_OK:
+    case OP_SHUTDOWN:
     case OP_END:
         break;
     }
@@ -249,4 +273,11 @@ size_t binary_reply_stats_end(char *out, const struct request *request) {
 
 size_t binary_reply_stats_unknown(char *out, const struct request *request) {
     return write_status(out, request, BINARY_STATUS_NOT_FOUND);
+}
+
+/* memcached has no lines here: what went well ends at once, the rest is not found. */
+size_t binary_reply_stats_line(char *out, const struct request *request, const char *line) {
+    bool went_well = strcmp(line, "OK") == 0 || strcmp(line, "RESET") == 0;
+    return went_well ? binary_reply_stats_end(out, request)
+                     : binary_reply_stats_unknown(out, request);
 }

@@ -24,31 +24,34 @@ static size_t swallow(struct parser *parser, size_t length) {
 }
 
 static enum parse_status parse(struct parser *parser, const char *bytes, size_t length,
-                               struct request *request, size_t *used) {
+                               char *key_space, struct request *request, size_t *used) {
     if (length == 0) {
         return parse_more(parser, 1);
     }
     switch ((enum protocol)parser->protocol) {
     case PROTOCOL_TEXT:
-        return text_parse(parser, bytes, length, request, used);
+        return text_parse(parser, bytes, length, key_space, request, used);
     case PROTOCOL_BINARY:
         return binary_parse(parser, bytes, length, request, used);
     case PROTOCOL_UNKNOWN:
+        parser->protocol = (uint8_t)tell_protocol(bytes[0]);
+        return parse(parser, bytes, length, key_space, request, used);
+    case PROTOCOL_META:
         break;
     }
-    parser->protocol = (uint8_t)tell_protocol(bytes[0]);
-    return parse(parser, bytes, length, request, used);
+    assert(false);
+    return PARSE_CLOSE;
 }
 
 enum parse_status parser_next(struct parser *parser, const char *bytes, size_t length,
-                              struct request *request, size_t *used) {
+                              char *key_space, struct request *request, size_t *used) {
     size_t swallowed = 0;
     if (parser->skip > 0) {
         swallowed = swallow(parser, length);
     }
     size_t parsed = 0;
     enum parse_status status =
-        parse(parser, bytes + swallowed, length - swallowed, request, &parsed);
+        parse(parser, bytes + swallowed, length - swallowed, key_space, request, &parsed);
     parser->no_memory = false;
     *used = swallowed + parsed;
     assert(*used <= length);

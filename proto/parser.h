@@ -7,9 +7,12 @@
 /* Each takes the next request of its protocol from bytes[0..length), length > 0, as parser_next()
  * does; *used is 0 on entry. */
 enum parse_status text_parse(struct parser *parser, const char *bytes, size_t length,
-                             struct request *request, size_t *used);
+                             char *key_space, struct request *request, size_t *used);
 enum parse_status binary_parse(struct parser *parser, const char *bytes, size_t length,
                                struct request *request, size_t *used);
+
+/* Whether a SASL mechanism is the one that is understood. */
+bool login_mechanism_is_plain(const char *mechanism, size_t length);
 
 /* Says that the parser can't go on before there are `need` bytes behind those used. */
 static inline enum parse_status parse_more(struct parser *parser, size_t need) {

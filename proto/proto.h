@@ -71,16 +71,22 @@ enum op {
     OP_VERBOSITY,
     OP_NOOP,
     OP_OK,        /* accepted without an effect here: answered OK */
-    OP_SHUTDOWN,  /* request.delta is 1 for graceful */
-    OP_LOGIN,     /* text: the first set of a connection that must log in; binary: SASL auth and
-                     step, request.key is the mechanism. request.value holds what was sent, user and
-                     password are told apart by request_credentials(). */
+    OP_SHUTDOWN,  /* request.delta is an enum shutdown_mode */
+    OP_LOGIN,     /* text: a set of a connection that must log in; binary: SASL auth and step,
+                     request.key is the mechanism. request.value holds what was sent, at most
+                     LOGIN_LENGTH_MAX bytes; request_credentials() tells user and password apart. */
     OP_SASL_LIST, /* binary: the mechanisms; answered PLAIN */
     OP_END,       /* the end of a get line whose last key was not known to be the last when it was
                      answered */
     OP_ERROR,     /* see request.error */
     OP_QUIT,
 };
+
+/* The caller refuses SHUTDOWN_UNKNOWN, a word that is no mode, and all of them where shutdown isn't
+ * enabled. */
+enum shutdown_mode { SHUTDOWN_NOW, SHUTDOWN_GRACEFUL, SHUTDOWN_UNKNOWN };
+
+#define LOGIN_LENGTH_MAX 16384
 
 enum debug_time { DEBUG_TIME_MOVE, DEBUG_TIME_PAUSE, DEBUG_TIME_RESUME };
 
@@ -100,10 +106,36 @@ enum proto_error {
                                  [noreply] */
     PROTO_ERROR_TOO_LARGE,    /* SERVER_ERROR object too large for cache; binary status 3 */
     PROTO_ERROR_NO_MEMORY,    /* SERVER_ERROR out of memory storing object; binary status 0x82 */
-    PROTO_ERROR_LOGIN,        /* CLIENT_ERROR unauthenticated; binary status 0x20, closes */
+    PROTO_ERROR_LOGIN,        /* CLIENT_ERROR unauthenticated; binary status 0x20 */
     PROTO_ERROR_FLUSH,        /* CLIENT_ERROR flush_all not allowed; binary status 0x20 */
-    /* Further ones of the meta protocol and of the administrative commands, each one line of text
-     * that memcached has for it: to be added here as they are met. */
+
+    /* Logins: CLIENT_ERROR and */
+    PROTO_ERROR_LOGIN_LENGTH, /* auth token too long */
+    PROTO_ERROR_LOGIN_END,    /* bad command line termination */
+    PROTO_ERROR_LOGIN_FORMAT, /* bad authentication token format */
+    PROTO_ERROR_LOGIN_STEP,   /* binary only, status 0x21: no error, the data come in a step */
+
+    /* Meta commands: CLIENT_ERROR and */
+    PROTO_ERROR_FLAG,            /* invalid flag */
+    PROTO_ERROR_FLAG_TWICE,      /* duplicate flag */
+    PROTO_ERROR_FLAGS_TOO_MANY,  /* options flags are too long */
+    PROTO_ERROR_FLAG_TOKEN,      /* bad token in command line format */
+    PROTO_ERROR_FLAG_INITIAL,    /* invalid numeric initial value */
+    PROTO_ERROR_FLAG_DELTA,      /* invalid numeric delta value */
+    PROTO_ERROR_FLAG_KEY,        /* error decoding key */
+    PROTO_ERROR_FLAG_OPAQUE,     /* opaque token too long */
+    PROTO_ERROR_FLAG_SET_MODE,   /* invalid mode for ms M token */
+    PROTO_ERROR_FLAG_DELTA_MODE, /* invalid mode for ma M token */
+    PROTO_ERROR_DELTA_FLAGS,     /* invalid or duplicate flag */
+
+    /* Administration. */
+    PROTO_ERROR_MEMORY_TOO_SMALL, /* MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m */
+    PROTO_ERROR_MEMORY_IN_BYTES,  /* MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes */
+    PROTO_ERROR_CRAWLER_SLEEP,    /* CLIENT_ERROR sleep must be one second or less */
+    PROTO_ERROR_SLAB_REASSIGN,    /* CLIENT_ERROR slab reassignment disabled */
+    PROTO_ERROR_AUTOMOVE_WINDOW,  /* CLIENT_ERROR automove window too low or too high */
+    PROTO_ERROR_LRU_SHARES,       /* ERROR hot and warm pcts must not exceed 80 */
+    PROTO_ERROR_LRU_FACTORS,      /* ERROR hot/warm age factors must be greater than 0 */
 };
 
 /* What a meta command carries beside its key and value: request.meta. */
@@ -118,9 +150,10 @@ enum meta_bits {
     META_SET_CAS = 1 << 7,       /* E: the item's next CAS is request.new_cas */
     META_EMPTY = 1 << 8,         /* md x: the value is dropped, the item stays */
     META_BASE64 = 1 << 9,        /* b: the key came in base64, and an item made now keeps that */
+    META_TTL_AFTER = 1 << 10,    /* mg, ma: T or N stand before t, which reports what they set */
 };
 
-/* The most flags that come back, beside the value: O k b c f h l s t, to spare. */
+/* The most flags that come back, beside the value: O k c f h l s t, to spare. */
 #define META_RETURNS_MAX 12
 #define META_OPAQUE_LENGTH_MAX 31
 
@@ -137,7 +170,8 @@ struct request {
     bool return_key;  /* binary getk: the key is part of the reply */
     bool last;        /* text: the last key of its get line: END follows */
     bool compare_cas; /* the item is changed only when its CAS equals cas */
-    bool create;      /* incr, decr: a missing item is created with initial (binary only) */
+    bool create;      /* incr, decr: a missing item is created with initial (binary, and ma N, whose
+                         exptime for that is vivify_exptime) */
     bool closes;      /* the connection is closed once the replies up to this one are sent */
     uint16_t key_length;
     uint32_t value_length;
@@ -155,7 +189,8 @@ struct request {
     uint16_t meta; /* enum meta_bits */
     uint8_t token_length;
     char returns[META_RETURNS_MAX]; /* flags that the reply carries, in the order of the request,
-                                       as letters: O k b c f h l s t; zeros behind */
+                                       as letters: O k c f h l s t; zeros behind. A key in base64
+                                       brings its b along. */
     const char *token;              /* O: the opaque */
     int64_t vivify_exptime;
     int64_t recache_exptime;
@@ -177,8 +212,10 @@ struct parser {
     uint8_t state;    /* private to the parser of that protocol */
     bool return_cas;  /* the get line under way is a gets */
     bool must_login;  /* set by the caller: nothing but a login is understood (memcached -Y, SASL).
-                         The caller clears it once a login has succeeded, and parses nothing
-                         between an OP_LOGIN and its outcome. */
+                         The caller clears it once a login has succeeded, sets it again when a later
+                         one fails, and parses nothing between an OP_LOGIN and its outcome. */
+    bool sasl;        /* set by the caller: the SASL commands of the binary protocol are understood,
+                         before and after a login (memcached -S) */
     bool no_memory; /* set by the caller after PARSE_MORE, when it can't hold `need` bytes: the next
                        call refuses the value with PROTO_ERROR_NO_MEMORY and swallows it; cleared by
                        that call */
@@ -197,17 +234,18 @@ struct parser {
 void parser_init(struct parser *parser, uint32_t value_length_max);
 
 /* Takes the next request from the front of bytes[0..length). key_space holds KEY_LENGTH_MAX bytes
- * for a key that has to be decoded. The protocol is told from the first
- * byte of the stream. Sets *used to the bytes consumed, which may be more than 0 with PARSE_MORE
- * too; the caller drops them and calls again with what follows. Requests without an answer
- * (swallowed values) don't surface. Never reads past length. Bytes that were given and not used
- * must be given again, followed by what arrived since: of a get line, all that was there when its
- * first key was taken. Not to be called again after PARSE_CLOSE or a request that closes. */
+ * for a key that has to be decoded. The protocol is told from the first byte of the stream. Sets
+ * *used to the bytes consumed, which may be more than 0 with PARSE_MORE too; the caller drops them
+ * and calls again with what follows. Requests without an answer (swallowed values) don't surface.
+ * Never reads past length. Bytes that were given and not used must be given again, followed by what
+ * arrived since: of a get line, all that was there when its first key was taken. Not to be called
+ * again after PARSE_CLOSE or a request that closes. */
 enum parse_status parser_next(struct parser *parser, const char *bytes, size_t length,
                               char *key_space, struct request *request, size_t *used);
 
-/* Tells user and password of an OP_LOGIN apart; they point into request->value. False when it is
- * malformed or its mechanism isn't PLAIN. */
+/* Tells user and password of an OP_LOGIN apart (text: user, space, password; binary: RFC 4616); they
+ * point into request->value. False when it is malformed, its mechanism isn't PLAIN, or it asks to act
+ * for another user. */
 struct credentials {
     const char *user;
     const char *password;
@@ -237,14 +275,15 @@ struct result {
     bool token_sent; /* Z: another one has won before */
     bool binary_key; /* it was stored with a key in base64 */
     uint32_t client_flags;
-    uint32_t value_length;
-    uint32_t idle_s; /* l, la=: seconds since it was read before */
-    int32_t ttl_s;   /* t, exp=: seconds left, -1 for ever */
+    uint32_t value_length; /* of value; ms: of the item that was stored, for s */
+    uint32_t idle_s;       /* l, la=: seconds since it was read before */
+    int32_t ttl_s;         /* t, exp=: seconds left, -1 for ever; with META_TTL_AFTER after this
+                              request */
     uint64_t cas;
     uint64_t number;   /* incr, decr; me: the item's size in memory */
     const char *value; /* get, gat, mg (also when the reply doesn't carry it: s needs the length);
                           OP_VERSION: the version; OP_METADUMP to OP_DEBUG_TIME and OP_SHUTDOWN: the
-                          line that answers, without its end */
+                          line that answers, without its end; empty: nothing is answered */
 };
 
 /* The most bytes that reply_write() writes for this request and result. */
@@ -286,6 +325,8 @@ struct item_line {
 #define REPLY_ITEM_LINE_MAX 1024
 size_t reply_metadump_line(char *out, const struct item_line *item);
 size_t reply_mgdump_line(char *out, const struct item_line *item);
-size_t reply_cachedump_line(char *out, const struct item_line *item); /* stats cachedump */
+
+/* Of stats cachedump, which doesn't show keys in base64: nothing is written for those. */
+size_t reply_cachedump_line(char *out, const struct item_line *item);
 
 #endif

@@ -1,15 +1,29 @@
 #include "proto/reply.h"
+#include "proto/base64.h"
 
-/* More than any reply holds beside its key and its value: the longest is the usage line of delete,
- * then a text VALUE line with CAS and END. */
-#define REPLY_FIXED_MAX 128
+#include <assert.h>
 
+/* More than any reply holds beside key, value and opaque: the longest is an mg that returns all
+ * flags there are. */
+#define REPLY_FIXED_MAX 192
+
+/* Whether result->value may be part of the reply. */
 static bool carries_value(const struct request *request, const struct result *result) {
     switch ((enum op)request->op) {
     case OP_GET:
     case OP_GAT:
+    case OP_META_GET:
         return result->status == RESULT_OK;
+    case OP_METADUMP:
+    case OP_MGDUMP:
+    case OP_CRAWL:
+    case OP_CRAWLER_SWITCH:
+    case OP_CRAWLER_SLEEP:
+    case OP_CRAWLER_TOCRAWL:
+    case OP_MEMORY_LIMIT:
+    case OP_DEBUG_TIME:
     case OP_VERSION:
+    case OP_SHUTDOWN:
         return true;
     case OP_TOUCH:
     case OP_SET:
@@ -20,11 +34,15 @@ static bool carries_value(const struct request *request, const struct result *re
     case OP_DELETE:
     case OP_INCR:
     case OP_DECR:
+    case OP_META_ITEM:
     case OP_REJECT:
     case OP_FLUSH:
     case OP_STATS:
     case OP_VERBOSITY:
     case OP_NOOP:
+    case OP_OK:
+    case OP_LOGIN:
+    case OP_SASL_LIST:
     case OP_END:
     case OP_ERROR:
     case OP_QUIT:
@@ -33,12 +51,21 @@ static bool carries_value(const struct request *request, const struct result *re
     return false;
 }
 
+/* Any reply to a request with a key may carry that. */
+static size_t key_bound(const struct request *request) {
+    if (request->protocol == PROTOCOL_META) {
+        return BASE64_LENGTH(request->key_length) + request->token_length;
+    }
+    return request->key_length;
+}
+
 size_t reply_bound(const struct request *request, const struct result *result) {
     size_t bound = REPLY_FIXED_MAX;
+    if (op_has_key((enum op)request->op)) {
+        bound += key_bound(request);
+    }
     if (carries_value(request, result)) {
-        bound += (size_t)request->key_length + result->value_length;
-    } else if (request->return_key) {
-        bound += request->key_length;
+        bound += result->value_length;
     }
     return bound;
 }
@@ -48,8 +75,18 @@ static bool is_binary(const struct request *request) {
 }
 
 size_t reply_write(char *out, const struct request *request, const struct result *result) {
-    return is_binary(request) ? binary_reply_write(out, request, result)
-                              : text_reply_write(out, request, result);
+    switch ((enum protocol)request->protocol) {
+    case PROTOCOL_TEXT:
+        return text_reply_write(out, request, result);
+    case PROTOCOL_BINARY:
+        return binary_reply_write(out, request, result);
+    case PROTOCOL_META:
+        return meta_reply_write(out, request, result);
+    case PROTOCOL_UNKNOWN:
+        break;
+    }
+    assert(false);
+    return 0;
 }
 
 size_t reply_stat(char *out, const struct request *request, const char *name, const char *value) {
@@ -69,4 +106,12 @@ size_t reply_stats_unknown(char *out, const struct request *request) {
         return binary_reply_stats_unknown(out, request);
     }
     return (size_t)(REPLY_PUT(out, "ERROR\r\n") - out);
+}
+
+size_t reply_stats_line(char *out, const struct request *request, const char *line) {
+    if (is_binary(request)) {
+        return binary_reply_stats_line(out, request, line);
+    }
+    char *at = reply_put(out, line, strlen(line));
+    return (size_t)(REPLY_PUT(at, "\r\n") - out);
 }

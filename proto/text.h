@@ -30,6 +30,7 @@ struct text_line {
     const char *newline;
     const char *next;  /* after the newline: a value block */
     size_t after_next; /* how many bytes are there from next on */
+    char *key_space;   /* for a key that is decoded */
 };
 
 struct text_word {
@@ -56,6 +57,22 @@ struct text_command {
 text_command_parse text_parse_get;
 text_command_parse text_parse_gat;
 text_command_parse text_parse_store;
+text_command_parse text_parse_meta_get;
+text_command_parse text_parse_meta_store;
+text_command_parse text_parse_meta_delete;
+text_command_parse text_parse_meta_delta;
+text_command_parse text_parse_meta_item;
+text_command_parse text_parse_meta_noop;
+text_command_parse text_parse_lru_crawler;
+text_command_parse text_parse_lru;
+text_command_parse text_parse_slabs;
+text_command_parse text_parse_memory_limit;
+text_command_parse text_parse_shutdown;
+text_command_parse text_parse_debug_time;
+
+/* A line of a connection that must log in; otherwise as a text_command_parse. */
+enum parse_status text_parse_login(struct parser *parser, struct text_line *line,
+                                   struct request *request, size_t *used);
 
 /* The command that the line's first word names, or NULL. */
 const struct text_command *text_find_command(const struct text_line *line, struct text_word word);
@@ -73,6 +90,19 @@ bool text_line_is_quiet(const struct text_line *line);
 enum parse_status text_error(struct request *request, enum proto_error error);
 enum parse_status text_line_error(const struct text_line *line, struct request *request,
                                   enum proto_error error);
+
+/* The length of a value block as the next word of a line tells it. False when it is malformed, or so
+ * long that it is taken for a mistake: then nothing is swallowed. */
+bool text_take_value_length(struct text_line *line, uint32_t *length);
+
+/* Takes the value block behind the line, of request->value_length bytes, into a request that is
+ * complete but for it. When the value is refused, its key's old one is dropped if `drops`. */
+enum parse_status text_take_value(struct parser *parser, const struct text_line *line, bool drops,
+                                  struct request *request, size_t *used);
+
+/* Answers with an error now and swallows the value when it comes. */
+enum parse_status text_refuse_value(struct parser *parser, bool drops, enum proto_error error,
+                                    struct request *request);
 
 /* Marks with its highest bit each byte of word that equals c; exact up to the first one. */
 static inline uint64_t text_match_bytes(uint64_t word, unsigned char c) {

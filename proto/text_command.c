@@ -141,11 +141,16 @@ static enum parse_status parse_bare(struct parser *parser, const struct text_com
 #define COMMAND(word) word, sizeof(word) - 1
 static const struct text_command commands[] = {
     {COMMAND("get"), OP_GET, false, text_parse_get},
+    {COMMAND("mg"), OP_META_GET, false, text_parse_meta_get},
     {COMMAND("set"), OP_SET, false, text_parse_store},
+    {COMMAND("ms"), OP_SET, false, text_parse_meta_store},
     {COMMAND("gets"), OP_GET, true, text_parse_get},
     {COMMAND("delete"), OP_DELETE, false, parse_delete},
+    {COMMAND("md"), OP_DELETE, false, text_parse_meta_delete},
+    {COMMAND("mn"), OP_NOOP, false, text_parse_meta_noop},
     {COMMAND("incr"), OP_INCR, false, parse_delta},
     {COMMAND("decr"), OP_DECR, false, parse_delta},
+    {COMMAND("ma"), OP_INCR, false, text_parse_meta_delta},
     {COMMAND("add"), OP_ADD, false, text_parse_store},
     {COMMAND("cas"), OP_SET, true, text_parse_store},
     {COMMAND("touch"), OP_TOUCH, false, parse_touch},
@@ -159,6 +164,15 @@ static const struct text_command commands[] = {
     {COMMAND("flush_all"), OP_FLUSH, false, parse_flush},
     {COMMAND("verbosity"), OP_VERBOSITY, false, parse_verbosity},
     {COMMAND("quit"), OP_QUIT, false, parse_bare},
+    {COMMAND("me"), OP_META_ITEM, false, text_parse_meta_item},
+    {COMMAND("lru_crawler"), OP_CRAWL, false, text_parse_lru_crawler},
+    {COMMAND("lru"), OP_OK, false, text_parse_lru},
+    {COMMAND("slabs"), OP_OK, false, text_parse_slabs},
+    {COMMAND("cache_memlimit"), OP_MEMORY_LIMIT, false, text_parse_memory_limit},
+    {COMMAND("shutdown"), OP_SHUTDOWN, false, text_parse_shutdown},
+#ifdef PROTO_DEBUG_TIME
+    {COMMAND("debugtime"), OP_DEBUG_TIME, false, text_parse_debug_time},
+#endif
 };
 #undef COMMAND
 

@@ -59,6 +59,9 @@ static enum parse_status parse_line(struct parser *parser, struct text_line *lin
                              text_word_length(line->start, (size_t)(line->end - line->start))};
     const struct text_command *command = text_find_command(line, word);
     *used = (size_t)(line->next - line->start);
+    if (parser->must_login) {
+        return text_parse_login(parser, line, request, used);
+    }
     line->rest = line->start + word.length;
     if (command == NULL) {
         return parse_unknown(line, request);
@@ -81,7 +84,7 @@ static enum parse_status parse_part_of_line(struct parser *parser, const char *b
     if (length > TEXT_LINE_LENGTH_MAX) {
         bool return_cas;
         size_t prefix = get_prefix_length(bytes, &return_cas);
-        if (prefix == 0) {
+        if (prefix == 0 || parser->must_login) {
             return PARSE_CLOSE;
         }
         if (length >= TEXT_GET_LINE_WHOLE_MAX) {
@@ -101,7 +104,7 @@ static enum parse_status parse_part_of_line(struct parser *parser, const char *b
 /* The newline is looked for only as far as a whole get line may reach, so that what becomes of a
  * line does not depend on how much of it arrives at once. */
 static enum parse_status parse_next_line(struct parser *parser, const char *bytes, size_t length,
-                                         struct request *request, size_t *used) {
+                                         char *key_space, struct request *request, size_t *used) {
     size_t window = length < TEXT_GET_LINE_WHOLE_MAX ? length : TEXT_GET_LINE_WHOLE_MAX;
     assert(parser->scanned <= window);
     const char *newline = memchr(bytes + parser->scanned, '\n', window - parser->scanned);
@@ -115,13 +118,14 @@ static enum parse_status parse_next_line(struct parser *parser, const char *byte
         .newline = newline,
         .next = newline + 1,
         .after_next = length - (size_t)(newline + 1 - bytes),
+        .key_space = key_space,
     };
     return parse_line(parser, &line, request, used);
 }
 
 /* Drops the rest of a line, then takes up the next one. */
 static enum parse_status skip_line(struct parser *parser, const char *bytes, size_t length,
-                                   struct request *request, size_t *used) {
+                                   char *key_space, struct request *request, size_t *used) {
     const char *newline = memchr(bytes, '\n', length);
     if (newline == NULL) {
         *used = length;
@@ -134,23 +138,23 @@ static enum parse_status skip_line(struct parser *parser, const char *bytes, siz
         return parse_more(parser, 1);
     }
     enum parse_status status =
-        parse_next_line(parser, bytes + skipped, length - skipped, request, used);
+        parse_next_line(parser, bytes + skipped, length - skipped, key_space, request, used);
     *used += skipped;
     return status;
 }
 
 enum parse_status text_parse(struct parser *parser, const char *bytes, size_t length,
-                             struct request *request, size_t *used) {
+                             char *key_space, struct request *request, size_t *used) {
     switch ((enum text_state)parser->state) {
     case TEXT_LINE:
-        return parse_next_line(parser, bytes, length, request, used);
+        return parse_next_line(parser, bytes, length, key_space, request, used);
     case TEXT_KEYS:
     case TEXT_TOUCH_KEYS:
         return text_next_key(parser, bytes, length, request, used);
     case TEXT_STREAMED_KEYS:
         return text_next_streamed_key(parser, bytes, length, request, used);
     case TEXT_SKIP_LINE:
-        return skip_line(parser, bytes, length, request, used);
+        return skip_line(parser, bytes, length, key_space, request, used);
     }
     assert(false);
     return PARSE_CLOSE;

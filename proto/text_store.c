@@ -6,6 +6,10 @@
 /* A length beyond this is taken for a mistake of the line, so that nothing is swallowed. */
 #define VALUE_LENGTH_PLAUSIBLE_MAX (INT32_MAX - VALUE_END_LENGTH)
 
+bool text_take_value_length(struct text_line *line, uint32_t *length) {
+    return text_take_u32(line, length) && *length <= VALUE_LENGTH_PLAUSIBLE_MAX;
+}
+
 /* <key> <flags> <exptime> <bytes> [<cas>] [noreply]. False when a field other than the length is
  * malformed; *length_ok tells of that one. */
 static bool parse_fields(const struct text_command *command, struct text_line *line,
@@ -22,24 +26,20 @@ static bool parse_fields(const struct text_command *command, struct text_line *l
     bool ok = text_key_fits(key);
     ok &= text_take_u32(line, &request->client_flags);
     ok &= text_take_i64(line, &request->exptime);
-    *length_ok = text_take_u32(line, &request->value_length) &&
-                 request->value_length <= VALUE_LENGTH_PLAUSIBLE_MAX;
+    *length_ok = text_take_value_length(line, &request->value_length);
     if (command->cas) {
         ok &= text_take_u64(line, &request->cas);
     }
     return ok;
 }
 
-/* Answers with an error now and swallows the value when it comes. Only a refused set drops the old
- * value of its key: what a failed set leaves behind would be stale, the others say that they change
- * something that is there. */
-static enum parse_status refuse(struct parser *parser, struct request *request,
-                                enum proto_error error) {
-    bool drops = request->op == OP_SET && !request->compare_cas && error != PROTO_ERROR_FORMAT;
+enum parse_status text_refuse_value(struct parser *parser, bool drops, enum proto_error error,
+                                    struct request *request) {
     parser->skip = (uint64_t)request->value_length + VALUE_END_LENGTH;
     request->op = drops ? OP_REJECT : OP_ERROR;
-    if (!drops)
+    if (!drops) {
         request->key_length = 0; /* it may be longer than a key can be */
+    }
     request->error = (uint8_t)error;
     return PARSE_REQUEST;
 }
@@ -53,21 +53,13 @@ static enum parse_status wait_for_value(struct parser *parser, const struct text
     return parse_more(parser, header_length + block_length);
 }
 
-enum parse_status text_parse_store(struct parser *parser, const struct text_command *command,
-                                   struct text_line *line, struct request *request, size_t *used) {
-    bool length_ok;
-    bool fields_ok = parse_fields(command, line, request, &length_ok);
-    if (!length_ok) {
-        return text_line_error(line, request, PROTO_ERROR_FORMAT);
-    }
-    if (!fields_ok) {
-        return refuse(parser, request, PROTO_ERROR_FORMAT);
-    }
+enum parse_status text_take_value(struct parser *parser, const struct text_line *line, bool drops,
+                                  struct request *request, size_t *used) {
     if (request->value_length > parser->value_length_max) {
-        return refuse(parser, request, PROTO_ERROR_TOO_LARGE);
+        return text_refuse_value(parser, drops, PROTO_ERROR_TOO_LARGE, request);
     }
     if (parser->no_memory) {
-        return refuse(parser, request, PROTO_ERROR_NO_MEMORY);
+        return text_refuse_value(parser, drops, PROTO_ERROR_NO_MEMORY, request);
     }
     size_t block_length = (size_t)request->value_length + VALUE_END_LENGTH;
     if (line->after_next < block_length) {
@@ -80,4 +72,20 @@ enum parse_status text_parse_store(struct parser *parser, const struct text_comm
         request->error = PROTO_ERROR_DATA_CHUNK;
     }
     return PARSE_REQUEST;
+}
+
+/* Only a refused set drops the old value of its key: what a failed set leaves behind would be stale,
+ * the others say that they change something that is there. */
+enum parse_status text_parse_store(struct parser *parser, const struct text_command *command,
+                                   struct text_line *line, struct request *request, size_t *used) {
+    bool length_ok;
+    bool fields_ok = parse_fields(command, line, request, &length_ok);
+    if (!length_ok) {
+        return text_line_error(line, request, PROTO_ERROR_FORMAT);
+    }
+    if (!fields_ok) {
+        return text_refuse_value(parser, false, PROTO_ERROR_FORMAT, request);
+    }
+    bool drops = request->op == OP_SET && !request->compare_cas;
+    return text_take_value(parser, line, drops, request, used);
 }

@@ -1,0 +1,225 @@
+#include "proto/base64.h"
+#include "proto/meta.h"
+#include "proto/number.h"
+
+#include <assert.h>
+
+/* As in memcached: words of a line, the command's own included, and how many are looked at. */
+#define WORDS_MAX 20
+#define WORDS_SEEN_MAX 23
+
+enum flag_kind {
+    FLAG_UNKNOWN,
+    FLAG_PLAIN,     /* nothing behind the letter counts */
+    FLAG_QUIET,     /* q */
+    FLAG_TTL,       /* t */
+    FLAG_KEY,       /* b */
+    FLAG_OPAQUE,    /* O */
+    FLAG_MODE,      /* M */
+    FLAG_TOUCH,     /* T: seconds */
+    FLAG_SECONDS,   /* N, R */
+    FLAG_NUMBER,    /* 64 bits */
+    FLAG_NUMBER_32, /* F */
+};
+
+struct flag {
+    uint8_t kind;        /* enum flag_kind */
+    uint8_t returned_by; /* enum meta_command bits: it is part of the reply */
+    uint8_t error;       /* enum proto_error of a malformed token */
+    uint16_t bit;        /* of request.meta */
+    uint16_t field;      /* offset in struct request of what the token is read to */
+};
+
+#define ALL (META_COMMAND_GET | META_COMMAND_STORE | META_COMMAND_DELETE | META_COMMAND_DELTA)
+#define FIELD(name) offsetof(struct request, name)
+
+static const struct flag flags[128] = {
+    ['b'] = {FLAG_KEY, 0, PROTO_ERROR_FLAG_KEY, META_BASE64, 0},
+    ['c'] = {FLAG_PLAIN, META_COMMAND_GET | META_COMMAND_STORE | META_COMMAND_DELTA, 0, 0, 0},
+    ['f'] = {FLAG_PLAIN, META_COMMAND_GET, 0, 0, 0},
+    ['h'] = {FLAG_PLAIN, META_COMMAND_GET, 0, 0, 0},
+    ['k'] = {FLAG_PLAIN, ALL, 0, 0, 0},
+    ['l'] = {FLAG_PLAIN, META_COMMAND_GET, 0, 0, 0},
+    ['q'] = {FLAG_QUIET, 0, 0, 0, 0},
+    ['s'] = {FLAG_PLAIN, META_COMMAND_GET | META_COMMAND_STORE, 0, 0, 0},
+    ['t'] = {FLAG_TTL, META_COMMAND_GET | META_COMMAND_DELTA, 0, 0, 0},
+    ['u'] = {FLAG_PLAIN, 0, 0, META_NO_BUMP, 0},
+    ['v'] = {FLAG_PLAIN, 0, 0, META_RETURN_VALUE, 0},
+    ['x'] = {FLAG_PLAIN, 0, 0, META_EMPTY, 0},
+    ['C'] = {FLAG_NUMBER, 0, PROTO_ERROR_FLAG_TOKEN, META_COMPARE_EQUAL, FIELD(cas)},
+    ['D'] = {FLAG_NUMBER, 0, PROTO_ERROR_FLAG_DELTA, 0, FIELD(delta)},
+    ['E'] = {FLAG_NUMBER, 0, PROTO_ERROR_FLAG_TOKEN, META_SET_CAS, FIELD(new_cas)},
+    ['F'] = {FLAG_NUMBER_32, 0, PROTO_ERROR_FORMAT, 0, FIELD(client_flags)},
+    ['I'] = {FLAG_PLAIN, 0, 0, META_INVALIDATE, 0},
+    ['J'] = {FLAG_NUMBER, 0, PROTO_ERROR_FLAG_INITIAL, 0, FIELD(initial)},
+    ['L'] = {FLAG_PLAIN, 0, 0, 0, 0},
+    ['M'] = {FLAG_MODE, 0, 0, 0, 0},
+    ['N'] = {FLAG_SECONDS, 0, PROTO_ERROR_FLAG_TOKEN, META_VIVIFY, FIELD(vivify_exptime)},
+    ['O'] = {FLAG_OPAQUE, ALL, PROTO_ERROR_FLAG_OPAQUE, 0, 0},
+    ['P'] = {FLAG_PLAIN, 0, 0, 0, 0},
+    ['R'] = {FLAG_SECONDS, 0, PROTO_ERROR_FLAG_TOKEN, META_RECACHE, FIELD(recache_exptime)},
+    ['T'] = {FLAG_TOUCH, 0, PROTO_ERROR_FLAG_TOKEN, META_TOUCH, FIELD(exptime)},
+};
+
+/* Digits, and all between A and z. */
+static bool may_be_flag(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'z');
+}
+
+bool meta_line_is_malformed(const struct text_line *line, unsigned before) {
+    struct text_line words = *line;
+    words.rest = words.start;
+    for (unsigned i = 0; i < WORDS_SEEN_MAX; i++) {
+        struct text_word word = text_take_word(&words);
+        if (i >= before && word.length > 0 && !may_be_flag(word.start[0])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool meta_decode_key(const struct text_line *line, struct request *request) {
+    size_t length = base64_decode(line->key_space, request->key, request->key_length);
+    request->key = line->key_space;
+    request->key_length = (uint16_t)length;
+    return length > 0;
+}
+
+/* A flag with its token. */
+struct flag_word {
+    const struct flag *flag;
+    const char *token;
+    size_t length;
+};
+
+static void *field_of(struct request *request, const struct flag *flag) {
+    return (char *)request + flag->field;
+}
+
+/* As in memcached, unlike elsewhere, without a plus sign. */
+static bool take_number(const struct flag_word *word, uint64_t *value) {
+    return word->length > 0 && word->token[0] != '+' &&
+           number_parse_u64(word->token, word->length, value);
+}
+
+static bool take_number_32(const struct flag_word *word, uint32_t *value) {
+    uint64_t wide;
+    if (!take_number(word, &wide) || wide > UINT32_MAX) {
+        return false;
+    }
+    *value = (uint32_t)wide;
+    return true;
+}
+
+static bool take_seconds(const struct flag_word *word, int64_t *value) {
+    return word->length > 0 && word->token[0] != '+' &&
+           number_parse_i64(word->token, word->length, value) && *value >= INT32_MIN &&
+           *value <= INT32_MAX;
+}
+
+static bool take_opaque(const struct flag_word *word, struct request *request) {
+    if (word->length > META_OPAQUE_LENGTH_MAX) {
+        return false;
+    }
+    request->token = word->token;
+    request->token_length = (uint8_t)word->length;
+    return true;
+}
+
+/* An item that is made by N gets the time of a T behind it. */
+static bool take_touch(const struct flag_word *word, struct request *request) {
+    bool ok = take_seconds(word, &request->exptime);
+    if ((request->meta & META_VIVIFY) != 0) {
+        request->vivify_exptime = request->exptime;
+    }
+    return ok;
+}
+
+/* False when the flag's token is malformed. */
+static bool take_flag(const struct text_line *line, const struct flag_word *word,
+                      struct request *request, char *mode) {
+    switch ((enum flag_kind)word->flag->kind) {
+    case FLAG_UNKNOWN:
+    case FLAG_PLAIN:
+        return true;
+    case FLAG_QUIET:
+        request->quiet = true;
+        return true;
+    case FLAG_TTL:
+        request->meta |= (request->meta & (META_TOUCH | META_VIVIFY)) != 0 ? META_TTL_AFTER : 0;
+        return true;
+    case FLAG_KEY:
+        return meta_decode_key(line, request);
+    case FLAG_OPAQUE:
+        return take_opaque(word, request);
+    case FLAG_MODE:
+        *mode = word->length > 0 ? word->token[0] : ' ';
+        return true;
+    case FLAG_TOUCH:
+        return take_touch(word, request);
+    case FLAG_SECONDS:
+        return take_seconds(word, field_of(request, word->flag));
+    case FLAG_NUMBER:
+        return take_number(word, field_of(request, word->flag));
+    case FLAG_NUMBER_32:
+        return take_number_32(word, field_of(request, word->flag));
+    }
+    return false;
+}
+
+/* Of several malformed tokens the last one is told; but a bad F only where there is no other, and a
+ * long opaque too. */
+static enum proto_error worse_error(enum proto_error noted, enum proto_error error) {
+    bool mild = error == PROTO_ERROR_FORMAT || error == PROTO_ERROR_FLAG_OPAQUE;
+    return noted == PROTO_ERROR_NONE || noted == PROTO_ERROR_FLAG_OPAQUE || !mild ? error : noted;
+}
+
+/* A flag that is unknown or given twice ends the search, and is told unless there are too many words
+ * on the line, of which `taken` are off it. */
+static enum proto_error fatal_error(const struct text_line *line, unsigned taken,
+                                    enum proto_error error) {
+    struct text_line rest = *line;
+    while (taken <= WORDS_MAX && text_take_word(&rest).length > 0) {
+        taken++;
+    }
+    return taken > WORDS_MAX ? PROTO_ERROR_FLAGS_TOO_MANY : error;
+}
+
+/* NULL for what is no flag of any command. */
+static const struct flag *find_flag(char letter) {
+    unsigned char index = (unsigned char)letter;
+    bool known = index < sizeof(flags) / sizeof(flags[0]) && flags[index].kind != FLAG_UNKNOWN;
+    return known ? &flags[index] : NULL;
+}
+
+enum proto_error meta_take_flags(struct text_line *line, enum meta_command command,
+                                 struct request *request, char *mode) {
+    enum proto_error noted = PROTO_ERROR_NONE;
+    unsigned words = command == META_COMMAND_STORE ? 3 : 2;
+    size_t returned = 0;
+    uint64_t seen = 0; /* all letters are below 128, and no two 64 apart */
+    *mode = '\0';
+    for (;;) {
+        struct text_word word = text_take_word(line);
+        if (word.length == 0) {
+            return noted;
+        }
+        char letter = word.start[0];
+        uint64_t letter_bit = (uint64_t)1 << (letter & 63);
+        const struct flag *flag = find_flag(letter);
+        if (flag == NULL || (seen & letter_bit) != 0 || ++words > WORDS_MAX) {
+            return fatal_error(line, words,
+                               flag == NULL ? PROTO_ERROR_FLAG : PROTO_ERROR_FLAG_TWICE);
+        }
+        seen |= letter_bit;
+        struct flag_word taken = {flag, word.start + 1, word.length - 1};
+        if (!take_flag(line, &taken, request, mode)) {
+            noted = worse_error(noted, (enum proto_error)flag->error);
+        }
+        request->meta |= flag->bit;
+        if ((flag->returned_by & command) != 0) {
+            assert(returned < META_RETURNS_MAX);
+            request->returns[returned++] = letter;
+        }
+    }
+}
