@@ -2,7 +2,9 @@
 #include "store/internal.h"
 
 void store_check_memory(const struct store *store) {
-    assert(store_memory_bytes(store) <= store->config.memory_bytes);
+    assert(store_memory_bytes(store) <= store->ceiling_bytes);
+    assert(store->ceiling_bytes >= store->bound_bytes);
+    assert(store->bound_bytes <= store->config.memory_bytes_max);
     assert(store->log.warm_count <= SEGMENTS_WARM_MAX);
 }
 
@@ -11,6 +13,7 @@ struct sums {
     uint64_t linked;
     uint64_t items; /* without the flushed ones */
     uint64_t item_bytes;
+    uint64_t used_bytes; /* of the segments */
 };
 
 static void check_segment(const struct store *store, uint32_t number, struct sums *sums) {
@@ -33,6 +36,7 @@ static void check_segment(const struct store *store, uint32_t number, struct sum
     }
     assert(at == end);
     assert(live_bytes == segment->live_bytes);
+    sums->used_bytes += segment->used_bytes;
     assert(number == log->open || live_bytes != 0 || segment->pins != 0);
 }
 
@@ -46,6 +50,7 @@ static struct sums check_segments(const struct store *store) {
         assert(segment->in_use && segment->pins == 0);
         assert(segment->older == older);
         assert(older == 0 || log->segments[older].sequence < segment->sequence);
+        assert(older == 0 || log->segments[older].opened <= segment->opened);
         assert(segment->used_bytes <= log->segment_bytes);
         check_segment(store, number, &sums);
         older = number;
@@ -122,5 +127,6 @@ void store_check(const struct store *store) {
     assert(sums.linked == store->index.entries);
     assert(sums.items == store->items);
     assert(sums.item_bytes == store->item_bytes);
+    assert(sums.used_bytes == store->log.used_bytes);
     check_index(store);
 }

@@ -180,9 +180,9 @@ static const struct item *index_item(const struct index *index, uint64_t slot) {
     return (const struct item *)(const void *)(index->items + index_location(slot) * ITEM_ALIGN);
 }
 
-/* Their hashes are about to be read: all these cache misses at once instead of one by one. */
-static void index_prefetch_items(const struct index *index, const struct index_bucket *bucket) {
-    for (; bucket != NULL; bucket = index_next(index, bucket))
+void index_prefetch_items(const struct index *index, const struct index_bucket *primary) {
+    for (const struct index_bucket *bucket = primary; bucket != NULL;
+         bucket = index_next(index, bucket))
         for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++)
             __builtin_prefetch(index_item(index, bucket->slots[i]));
 }

@@ -6,9 +6,25 @@
 #include "store/segment.h"
 #include "store/store.h"
 
-/* The index takes a segment's memory only while more than these are in use. */
-#define STORE_SEGMENTS_MIN 4
+/* The index takes a segment's memory only while so many are in use, and the bound leaves room for
+ * them. */
+#define STORE_SEGMENTS_MIN 2
 #define STORE_MEMORY_BYTES_MAX ((size_t)1 << 46)
+
+/* What store_stats_reset() sets to 0; explained in struct store_stats. */
+struct store_counters {
+    uint64_t items_stored;
+    uint64_t evictions;
+    uint64_t evicted_unfetched;
+    uint64_t evicted_expiring;
+    uint64_t evicted_idle;
+    uint64_t segments_evicted;
+    uint64_t expired;
+    uint64_t expired_unfetched;
+    uint64_t crawl_checked;
+    uint64_t crawl_reclaimed;
+    uint64_t out_of_memory;
+};
 
 /* The fields that a get reads stand together at the front. */
 struct store {
@@ -20,14 +36,15 @@ struct store {
     uint64_t cas_counter;
     struct store_config config;
     size_t page_bytes;
-    size_t fixed_bytes; /* bookkeeping that doesn't change: this struct, the segments' headers */
+    size_t struct_bytes;  /* of this struct, in whole pages */
+    size_t bound_bytes;   /* what store_resize() has set */
+    size_t ceiling_bytes; /* memory in use never exceeds it; it comes down to the bound in slices */
     uint64_t items;
     uint64_t item_bytes;
-    uint64_t items_stored;
-    uint64_t evictions;
-    uint64_t evicted_unfetched;
-    uint64_t expired;
-    uint64_t expired_unfetched;
+    uint32_t flushed_at;     /* when the last flush was carried out, or 0 */
+    uint64_t evict_sequence; /* the segment that was evicted in part */
+    uint64_t evict_at;       /* and the location from where on it was not */
+    struct store_counters counters;
 };
 
 /* The outcome of a look-up. */
@@ -37,9 +54,10 @@ struct store_found {
     struct index_ref ref;
 };
 
-/* An item about to be made. bits holds its shape. */
+/* An item about to be made, or a new version of one. bits are all it has but for ITEM_LINKED. */
 struct store_draft {
     const struct store_key *key;
+    uint64_t cas;
     uint32_t value_length;
     uint32_t client_flags;
     uint32_t expires;
@@ -49,33 +67,48 @@ struct store_draft {
 /* store.c: each operation begins with this: it takes the time and carries out a flush that has
  * come due. */
 void store_begin(struct store *store, uint32_t now);
-/* Looks up a live item; an item met dead is dropped. */
+/* Drops an item that is dead, and counts it; false when it lives. */
+bool store_drop_dead(struct store *store, const struct store_found *found);
+/* Looks up a live item; one met dead is dropped. */
 void store_find(struct store *store, const struct store_key *key, struct store_found *found);
-/* What the caller sees of an item. */
+/* What the caller sees of an item; store_show() leaves the part that is not for the hot paths. */
 void store_show(struct item *item, struct store_item *shown);
+void store_show_state(const struct item *item, struct store_item *shown);
 bool store_is_flushed(const struct store *store, uint64_t location);
 bool store_is_expired(const struct store *store, const struct item *item);
 /* Takes an item out of the index and lets its bytes die. */
 void store_unlink(struct store *store, const struct store_found *found);
-uint64_t store_cas_next(struct store *store);
+/* new_cas where it is set, or the next of the counter. */
+uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas);
 void store_mark_fetched(struct store *store, struct item *item);
 
 /* place.c: where new items go. */
-uint32_t store_draft_bytes(const struct store_draft *draft);
 bool store_is_too_large(const struct store *store, uint32_t key_length, uint64_t value_length);
-uint8_t store_shape(uint32_t client_flags, uint32_t expires);
-bool store_fits_in_place(const struct store *store, const struct store_found *found,
-                         const struct store_draft *draft);
-/* A new item, header and key filled in but not linked, or NULL when no room can be made. The
- * item found before, if any, stays where it is; found is kept true. */
-struct item *store_allocate(struct store *store, const struct store_draft *draft,
-                            struct store_found *found, uint64_t *location);
-/* The new item takes the place of the one found, or its own. */
-void store_link(struct store *store, const struct store_key *key, const struct store_found *found,
-                struct item *item, uint64_t location);
+/* The bits of the optional fields that these need. */
+uint8_t store_shape(uint32_t client_flags, uint32_t expires, uint64_t cas);
+/* A place for the draft: the one that the item found has, still with its old header and value, or a
+ * new one. NULL when no room can be made. The item found, if any, stays where it is; found is kept
+ * true. The caller writes the value, then calls store_settle(). */
+struct item *store_place(struct store *store, const struct store_draft *draft,
+                         struct store_found *found, uint64_t *location);
+/* The item at location is what the draft says, in the index, and the one found. */
+void store_settle(struct store *store, const struct store_draft *draft, struct store_found *found,
+                  uint64_t location);
+/* Copies the item found, if need be, to a place with the optional fields that bits name, empty.
+ * false when no room can be made. */
+bool store_reshape(struct store *store, const struct store_key *key, struct store_found *found,
+                   uint8_t bits);
+/* Likewise, and sets the expiry time. */
+bool store_set_expires(struct store *store, const struct store_key *key, struct store_found *found,
+                       uint32_t expires);
 
 /* room.c: who gets the memory. */
 size_t store_memory_bytes(const struct store *store);
+/* What any operation may add to it besides a segment. */
+size_t store_memory_slack(const struct store *store);
+/* Evicts from the oldest segment, or goes past what is dead there, up to so many items. false when
+ * there is none that may be evicted. */
+bool store_evict(struct store *store, uint32_t items_max);
 /* The open segment gets room for that many bytes. false: impossible. */
 bool store_room_for_item(struct store *store, uint32_t bytes);
 /* The index may grow by what one operation can need, and is brought one step nearer to its proper

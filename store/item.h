@@ -5,12 +5,13 @@
  *   | value    | hash     | last     | CAS      | CAS    |key|bit|
  *   | length   | 0..31    | access   | 0..31    | 32..47 |len|s  |
  *   +----------+----------+-+--------+---+------+--------+---+---+
- *   | expires, if present   | client flags, if present |  key bytes, value bytes, padding to 8
- *   +-----------------------+--------------------------+---------------------------------------
+ *   | expires    | client flags | CAS 48..63 |  key bytes, value bytes, padding to 8
+ *   | if present | if present   | if present |
+ *   +------------+--------------+------------+---------------------------------------------------
  *
  * The hash is kept because nothing here can hash: splitting a bucket and evicting a segment start
  * from the item and need its bucket. It makes the header 20 bytes.
- * The long CAS (ITEM_LONG_CAS) is reserved for meta's E, which may set all 64 bits.
+ * Only meta's E makes a CAS longer than 48 bits.
  */
 #ifndef STORE_ITEM_H
 #define STORE_ITEM_H
@@ -27,12 +28,12 @@
 enum item_bits {
     ITEM_EXPIRES = 1 << 0,
     ITEM_CLIENT_FLAGS = 1 << 1,
-    ITEM_BINARY_KEY = 1 << 2, /* reserved, as the next two, for the meta protocol */
+    ITEM_BINARY_KEY = 1 << 2, /* the key came as base64, and goes out as such */
     ITEM_STALE = 1 << 3,
-    ITEM_TOKEN_SENT = 1 << 4,
+    ITEM_TOKEN_SENT = 1 << 4, /* somebody has won it */
     ITEM_FETCHED = 1 << 5,
-    ITEM_LONG_CAS = 1 << 6, /* reserved */
-    ITEM_LINKED = 1 << 7,   /* an index entry names it; without it the bytes are dead */
+    ITEM_LONG_CAS = 1 << 6,
+    ITEM_LINKED = 1 << 7, /* an index entry names it; without it the bytes are dead */
 };
 
 /* The bits that change where the key and the value lie. */
@@ -53,7 +54,8 @@ _Static_assert(offsetof(struct item, body) == 20, "the picture above");
 
 /* Bytes of the optional fields. */
 static inline uint32_t item_optional_bytes(uint8_t bits) {
-    return ((bits & ITEM_EXPIRES) ? 4u : 0u) + ((bits & ITEM_CLIENT_FLAGS) ? 4u : 0u);
+    return ((bits & ITEM_EXPIRES) ? 4u : 0u) + ((bits & ITEM_CLIENT_FLAGS) ? 4u : 0u) +
+           ((bits & ITEM_LONG_CAS) ? 2u : 0u);
 }
 
 static inline uint64_t item_bytes_of(uint8_t bits, uint32_t key_length, uint32_t value_length) {
@@ -75,13 +77,28 @@ static inline char *item_value(struct item *item) {
     return item_key(item) + item->key_length;
 }
 
-static inline uint64_t item_cas(const struct item *item) {
-    return (uint64_t)item->cas_high << 32 | item->cas_low;
+/* Where the top bits of a long CAS lie. */
+static inline char *item_cas_top(struct item *item) {
+    return item->body + item_optional_bytes(item->bits & (ITEM_EXPIRES | ITEM_CLIENT_FLAGS));
 }
 
+static inline uint64_t item_cas(struct item *item) {
+    uint64_t cas = (uint64_t)item->cas_high << 32 | item->cas_low;
+    if (item->bits & ITEM_LONG_CAS) {
+        uint16_t top;
+        memcpy(&top, item_cas_top(item), sizeof(top));
+        cas |= (uint64_t)top << ITEM_CAS_BITS;
+    }
+    return cas;
+}
+
+/* A CAS of more than 48 bits needs the field for it. */
 static inline void item_set_cas(struct item *item, uint64_t cas) {
     item->cas_low = (uint32_t)cas;
     item->cas_high = (uint16_t)(cas >> 32);
+    uint16_t top = (uint16_t)(cas >> ITEM_CAS_BITS);
+    if (item->bits & ITEM_LONG_CAS)
+        memcpy(item_cas_top(item), &top, sizeof(top));
 }
 
 static inline uint32_t item_expires(const struct item *item) {

@@ -6,31 +6,34 @@
 /* So many items ahead of the one evicted, buckets are prefetched. */
 #define EVICT_AHEAD 8
 
-static size_t index_slack_bytes(const struct store *store) {
-    return INDEX_PAGES_PER_OPERATION * store->page_bytes;
+/* The index's pages, and one for the header of a segment that was never used. */
+size_t store_memory_slack(const struct store *store) {
+    return (INDEX_PAGES_PER_OPERATION + 1) * store->page_bytes;
 }
 
 size_t store_memory_bytes(const struct store *store) {
-    return store->fixed_bytes + segment_resident_bytes(&store->log) +
+    return store->struct_bytes + store->log.headers_bytes + segment_resident_bytes(&store->log) +
            index_resident_bytes(&store->index);
 }
 
 static bool memory_has_room(const struct store *store, size_t bytes) {
-    return store_memory_bytes(store) + bytes + index_slack_bytes(store) <=
-           store->config.memory_bytes;
+    return store_memory_bytes(store) + bytes + store_memory_slack(store) <= store->ceiling_bytes;
 }
 
 static void count_eviction(struct store *store, uint64_t location, const struct item *item) {
+    struct store_counters *counters = &store->counters;
     bool fetched = item->bits & ITEM_FETCHED;
     if (store_is_flushed(store, location))
         return;
     if (store_is_expired(store, item)) {
-        store->expired++;
-        store->expired_unfetched += !fetched;
-    } else {
-        store->evictions++;
-        store->evicted_unfetched += !fetched;
+        counters->expired++;
+        counters->expired_unfetched += !fetched;
+        return;
     }
+    counters->evictions++;
+    counters->evicted_unfetched += !fetched;
+    counters->evicted_expiring += item_expires(item) != 0;
+    counters->evicted_idle = store->now - item->access;
 }
 
 static void evict_item(struct store *store, uint64_t location, struct item *item) {
@@ -41,16 +44,23 @@ static void evict_item(struct store *store, uint64_t location, struct item *item
     store_unlink(store, &found);
 }
 
-/* Evicts what a segment still holds; with its last item it becomes free. The one operation that
- * takes time in proportion to a segment: to be cut into slices when a reserve of free segments is
- * kept ahead of need. */
-static void evict_segment(struct store *store, uint32_t number) {
+/* A segment that was evicted in part goes on where that stopped. */
+static uint64_t evict_start(const struct store *store, uint32_t number) {
+    if (store->log.segments[number].sequence == store->evict_sequence)
+        return store->evict_at;
+    return segment_first(&store->log, number);
+}
+
+/* Evicts what a segment still holds, or goes past what is dead, up to items_max items. With its
+ * last item it becomes free. */
+static void evict_from(struct store *store, uint32_t number, uint32_t items_max) {
     struct segment_log *log = &store->log;
-    uint64_t at = segment_first(log, number);
-    uint64_t end = at + log->segments[number].used_bytes / ITEM_ALIGN;
+    struct segment *segment = &log->segments[number];
+    uint64_t at = evict_start(store, number);
+    uint64_t end = segment_first(log, number) + segment->used_bytes / ITEM_ALIGN;
     uint64_t ahead = at;
     segment_pin(log, number);
-    while (at < end) {
+    for (uint32_t items = 0; at < end && items < items_max; items++) {
         struct item *item = segment_item(log, at);
         uint32_t bytes = item_bytes(item);
         for (; ahead < end && ahead <= at + (uint64_t)EVICT_AHEAD * bytes / ITEM_ALIGN;
@@ -60,15 +70,24 @@ static void evict_segment(struct store *store, uint32_t number) {
             evict_item(store, at, item);
         at += bytes / ITEM_ALIGN;
     }
-    assert(log->segments[number].live_bytes == 0);
+    assert(at < end || segment->live_bytes == 0);
+    store->evict_sequence = segment->sequence;
+    store->evict_at = at;
     segment_unpin(log, number);
+    store->counters.segments_evicted += !segment->in_use;
 }
 
-static bool evict_oldest(struct store *store) {
+bool store_evict(struct store *store, uint32_t items_max) {
     uint32_t victim = segment_victim(&store->log);
     if (victim != 0)
-        evict_segment(store, victim);
+        evict_from(store, victim, items_max);
     return victim != 0;
+}
+
+/* The one operation that takes time in proportion to a segment: to be cut into slices when a
+ * reserve of free segments is kept ahead of need. */
+static bool evict_oldest(struct store *store) {
+    return store_evict(store, UINT32_MAX);
 }
 
 static bool oldest_is_flushed(const struct store *store) {
@@ -95,9 +114,11 @@ bool store_room_for_item(struct store *store, uint32_t bytes) {
         return true;
     segment_seal(&store->log);
     uint32_t number = take_segment(store);
-    if (number == 0)
+    if (number == 0) {
+        store->counters.out_of_memory++;
         return false;
-    segment_open(&store->log, number);
+    }
+    segment_open(&store->log, number, store->now);
     return true;
 }
 
@@ -105,8 +126,10 @@ bool store_room_for_index(struct store *store) {
     while (!memory_has_room(store, 0)) {
         if (segment_cool(&store->log))
             continue;
-        if (store->log.segments_used <= STORE_SEGMENTS_MIN || !evict_oldest(store))
+        if (store->log.segments_used < STORE_SEGMENTS_MIN || !evict_oldest(store)) {
+            store->counters.out_of_memory++;
             return false;
+        }
     }
     index_step(&store->index);
     return true;

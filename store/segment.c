@@ -11,27 +11,36 @@ static size_t segment_bytes_for(size_t memory_bytes) {
     return bytes;
 }
 
-int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t page_bytes) {
+static size_t headers_bytes(const struct segment_log *log, uint32_t last) {
+    return pages_round_up(((size_t)last + 1) * sizeof(struct segment), log->page_bytes);
+}
+
+static size_t reserved_bytes(const struct segment_log *log) {
+    return ((size_t)log->segments_max + 1) * log->segment_bytes;
+}
+
+int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory_bytes_max,
+                     size_t page_bytes) {
     *log = (struct segment_log){.segment_bytes = segment_bytes_for(memory_bytes)};
     log->unit_shift = (uint32_t)__builtin_ctzll(log->segment_bytes / ITEM_ALIGN);
-    log->segments_max = (uint32_t)(memory_bytes / log->segment_bytes);
+    log->segments_max = (uint32_t)(memory_bytes_max / log->segment_bytes);
     log->sequence_next = 1;
-    size_t headers = ((size_t)log->segments_max + 1) * sizeof(struct segment);
-    log->headers_bytes = pages_round_up(headers, page_bytes);
-    log->segments = pages_reserve(log->headers_bytes);
+    log->page_bytes = page_bytes;
+    log->headers_bytes = headers_bytes(log, 0);
+    log->segments = pages_reserve(headers_bytes(log, log->segments_max));
     if (log->segments == NULL)
         return -ENOMEM;
-    log->base = pages_reserve(((size_t)log->segments_max + 1) * log->segment_bytes);
+    log->base = pages_reserve(reserved_bytes(log));
     if (log->base == NULL) {
-        pages_free(log->segments, log->headers_bytes);
+        pages_free(log->segments, headers_bytes(log, log->segments_max));
         return -ENOMEM;
     }
     return 0;
 }
 
 void segment_log_finish(struct segment_log *log) {
-    pages_free(log->base, ((size_t)log->segments_max + 1) * log->segment_bytes);
-    pages_free(log->segments, log->headers_bytes);
+    pages_free(log->base, reserved_bytes(log));
+    pages_free(log->segments, headers_bytes(log, log->segments_max));
 }
 
 static char *segment_address(const struct segment_log *log, uint32_t number) {
@@ -49,10 +58,12 @@ uint32_t segment_take_warm(struct segment_log *log) {
 
 uint32_t segment_take_cold(struct segment_log *log) {
     uint32_t number = log->cold;
-    if (number != 0)
+    if (number != 0) {
         log->cold = log->segments[number].newer;
-    else if (log->touched < log->segments_max)
+    } else if (log->touched < log->segments_max) {
         number = ++log->touched;
+        log->headers_bytes = headers_bytes(log, number);
+    }
     return number;
 }
 
@@ -66,13 +77,13 @@ bool segment_cool(struct segment_log *log) {
     return true;
 }
 
-void segment_open(struct segment_log *log, uint32_t number) {
+void segment_open(struct segment_log *log, uint32_t number, uint32_t now) {
     assert(log->open == 0);
     assert(number >= 1 && number <= log->segments_max);
     struct segment *segment = &log->segments[number];
     assert(!segment->in_use);
     *segment = (struct segment){
-        .sequence = log->sequence_next++, .older = log->newest, .newer = 0, .in_use = 1};
+        .sequence = log->sequence_next++, .older = log->newest, .opened = now, .in_use = 1};
     if (log->newest != 0)
         log->segments[log->newest].newer = number;
     else
@@ -96,6 +107,7 @@ static void segment_unqueue(struct segment_log *log, struct segment *segment) {
 static void segment_free(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     segment_unqueue(log, segment);
+    log->used_bytes -= segment->used_bytes;
     *segment = (struct segment){.newer = log->warm};
     log->warm = number;
     log->warm_count++;
@@ -109,10 +121,12 @@ static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     if (segment->live_bytes != 0 || segment->pins != 0)
         return;
-    if (number == log->open)
+    if (number == log->open) {
+        log->used_bytes -= segment->used_bytes;
         segment->used_bytes = 0;
-    else
+    } else {
         segment_free(log, number);
+    }
 }
 
 void segment_seal(struct segment_log *log) {
@@ -128,6 +142,7 @@ uint64_t segment_append(struct segment_log *log, uint32_t bytes) {
     struct segment *segment = &log->segments[log->open];
     uint64_t location = segment_first(log, log->open) + segment->used_bytes / ITEM_ALIGN;
     segment->used_bytes += bytes;
+    log->used_bytes += bytes;
     segment->live_bytes += bytes;
     return location;
 }
@@ -143,6 +158,7 @@ void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes)
 
 void segment_pin(struct segment_log *log, uint32_t number) {
     assert(log->segments[number].in_use);
+    assert(log->segments[number].pins < UINT16_MAX);
     log->segments[number].pins++;
 }
 

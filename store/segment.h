@@ -32,10 +32,11 @@ struct segment {
     uint64_t sequence; /* order of opening, for the flush watermark */
     uint32_t live_bytes;
     uint32_t used_bytes;
-    uint32_t older; /* neighbours in the queue, 0 at its ends */
-    uint32_t newer; /* links the lists of free segments, too */
-    uint32_t pins;  /* while not 0 it is neither evicted nor freed */
-    uint32_t in_use;
+    uint32_t older;  /* neighbours in the queue, 0 at its ends */
+    uint32_t newer;  /* links the lists of free segments, too */
+    uint32_t opened; /* when; nothing was put here before */
+    uint16_t pins;   /* while not 0 it is neither evicted nor freed */
+    uint16_t in_use;
 };
 
 _Static_assert(sizeof(struct segment) == 32, "two headers to a cache line");
@@ -44,7 +45,9 @@ struct segment_log {
     char *base;
     struct segment *segments; /* by number, 1 to segments_max */
     size_t segment_bytes;
-    size_t headers_bytes;
+    size_t headers_bytes; /* of the headers up to `touched`, in whole pages */
+    size_t page_bytes;
+    uint64_t used_bytes; /* of all segments in use */
     uint32_t unit_shift; /* location >> unit_shift is the segment's number */
     uint32_t segments_max;
     uint32_t segments_used;
@@ -58,9 +61,10 @@ struct segment_log {
     uint64_t sequence_next;
 };
 
-/* Reserves addresses for as many segments as memory_bytes can hold. 0 or -ENOMEM; after a failure
- * there is nothing to finish. */
-int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t page_bytes);
+/* The size of a segment follows from memory_bytes. Reserves addresses for as many as
+ * memory_bytes_max can hold. 0 or -ENOMEM; after a failure there is nothing to finish. */
+int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory_bytes_max,
+                     size_t page_bytes);
 void segment_log_finish(struct segment_log *log);
 
 /* A free segment, or 0. */
@@ -71,7 +75,7 @@ uint32_t segment_take_cold(struct segment_log *log);
 bool segment_cool(struct segment_log *log);
 
 /* Makes a taken segment the open one, the newest of the queue. No segment may be open. */
-void segment_open(struct segment_log *log, uint32_t number);
+void segment_open(struct segment_log *log, uint32_t number, uint32_t now);
 /* Nothing more is appended to the open segment, if there is one. */
 void segment_seal(struct segment_log *log);
 

@@ -7,7 +7,8 @@
 
 static bool config_is_valid(const struct store_config *config) {
     return config->memory_bytes >= STORE_MEMORY_BYTES_MIN &&
-           config->memory_bytes <= STORE_MEMORY_BYTES_MAX && config->item_bytes_max > 0 &&
+           config->memory_bytes <= config->memory_bytes_max &&
+           config->memory_bytes_max <= STORE_MEMORY_BYTES_MAX && config->item_bytes_max > 0 &&
            config->shards > 0 && config->shards <= UINT16_MAX && config->shard < config->shards;
 }
 
@@ -22,11 +23,13 @@ int store_create(struct store **result, const struct store_config *config) {
         return -ENOMEM;
     store->config = *config;
     store->page_bytes = page_bytes;
-    int error = segment_log_init(&store->log, config->memory_bytes, page_bytes);
+    store->struct_bytes = struct_bytes;
+    store->bound_bytes = store->ceiling_bytes = config->memory_bytes;
+    int error =
+        segment_log_init(&store->log, config->memory_bytes, config->memory_bytes_max, page_bytes);
     if (error != 0)
         goto error_log;
-    store->fixed_bytes = struct_bytes + store->log.headers_bytes;
-    error = index_init(&store->index, store->log.base, config->memory_bytes, page_bytes);
+    error = index_init(&store->index, store->log.base, config->memory_bytes_max, page_bytes);
     if (error != 0)
         goto error_index;
     *result = store;
@@ -43,7 +46,7 @@ void store_destroy(struct store *store) {
         return;
     index_finish(&store->index);
     segment_log_finish(&store->log);
-    pages_free(store, pages_round_up(sizeof(*store), store->page_bytes));
+    pages_free(store, store->struct_bytes);
 }
 
 /* The open segment is closed, so that the watermark divides what came before from what comes
@@ -53,6 +56,7 @@ static void flush_now(struct store *store) {
     segment_seal(log);
     store->flush_sequence = log->sequence_next;
     store->flush_at = 0;
+    store->flushed_at = store->now;
     store->items = 0;
     store->item_bytes = 0;
 }
@@ -116,30 +120,43 @@ static void find_linked(const struct store *store, const struct store_key *key,
     found->item = NULL;
 }
 
+bool store_drop_dead(struct store *store, const struct store_found *found) {
+    bool flushed = store_is_flushed(store, found->location);
+    if (!flushed && !store_is_expired(store, found->item))
+        return false;
+    if (!flushed) {
+        store->counters.expired++;
+        store->counters.expired_unfetched += !(found->item->bits & ITEM_FETCHED);
+    }
+    store_unlink(store, found);
+    return true;
+}
+
 void store_find(struct store *store, const struct store_key *key, struct store_found *found) {
     assert(key->length >= 1 && key->length <= ITEM_KEY_LENGTH_MAX);
     find_linked(store, key, found);
-    if (found->item == NULL)
-        return;
-    bool flushed = store_is_flushed(store, found->location);
-    if (!flushed && !store_is_expired(store, found->item))
-        return;
-    if (!flushed) {
-        store->expired++;
-        store->expired_unfetched += !(found->item->bits & ITEM_FETCHED);
-    }
-    store_unlink(store, found);
-    found->item = NULL;
+    if (found->item != NULL && store_drop_dead(store, found))
+        found->item = NULL;
 }
 
+/* Field by field: clearing the rest as well would cost the hot paths. */
 void store_show(struct item *item, struct store_item *shown) {
-    *shown = (struct store_item){
-        .value = item_value(item),
-        .value_length = item->value_length,
-        .client_flags = item_client_flags(item),
-        .expires = item_expires(item),
-        .cas = item_cas(item),
-    };
+    shown->value = item_value(item);
+    shown->value_length = item->value_length;
+    shown->client_flags = item_client_flags(item);
+    shown->expires = item_expires(item);
+    shown->cas = item_cas(item);
+}
+
+void store_show_state(const struct item *item, struct store_item *shown) {
+    shown->expires_before = item_expires(item);
+    shown->access = item->access;
+    shown->bytes = item_bytes(item) + (uint32_t)sizeof(uint64_t);
+    shown->fetched = item->bits & ITEM_FETCHED;
+    shown->stale = item->bits & ITEM_STALE;
+    shown->token_sent = item->bits & ITEM_TOKEN_SENT;
+    shown->won = false;
+    shown->binary_key = item->bits & ITEM_BINARY_KEY;
 }
 
 /* Writes only what changes: a get of a hot item leaves its cache line clean. */
@@ -152,9 +169,11 @@ void store_mark_fetched(struct store *store, struct item *item) {
 
 /* Counts up to what the 6 bytes of an item hold, then from the start again: the token has to
  * differ between two versions of a key, and 2^48 writes lie between equal ones. */
-uint64_t store_cas_next(struct store *store) {
+uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas) {
     const struct store_config *config = &store->config;
     uint64_t cas_end = (uint64_t)1 << ITEM_CAS_BITS;
+    if (set_cas)
+        return new_cas;
     store->cas_counter++;
     if (store->cas_counter >= cas_end / config->shards)
         store->cas_counter = 1;
@@ -173,20 +192,6 @@ enum store_status store_get(struct store *store, const struct store_key *key, ui
     return STORE_OK;
 }
 
-enum store_status store_delete(struct store *store, const struct store_key *key, bool compare_cas,
-                               uint64_t cas, uint32_t now) {
-    struct store_found found;
-    store_begin(store, now);
-    store_tend_index(store);
-    store_find(store, key, &found);
-    if (found.item == NULL)
-        return STORE_NOT_FOUND;
-    if (compare_cas && item_cas(found.item) != cas)
-        return STORE_EXISTS;
-    store_unlink(store, &found);
-    return STORE_OK;
-}
-
 void store_prefetch_bucket(const struct store *store, uint64_t hash) {
     __builtin_prefetch(index_primary(&store->index, (uint32_t)hash));
 }
@@ -200,25 +205,4 @@ void store_prefetch_item(const struct store *store, uint64_t hash) {
     const char *item = (const char *)segment_item(&store->log, location);
     __builtin_prefetch(item);
     __builtin_prefetch(item + sizeof(struct index_bucket));
-}
-
-void store_stats(const struct store *store, struct store_stats *stats) {
-    const struct segment_log *log = &store->log;
-    size_t used = store_memory_bytes(store);
-    size_t room = store->config.memory_bytes > used ? store->config.memory_bytes - used : 0;
-    *stats = (struct store_stats){
-        .items = store->items,
-        .items_stored = store->items_stored,
-        .item_bytes = store->item_bytes,
-        .evictions = store->evictions,
-        .evicted_unfetched = store->evicted_unfetched,
-        .expired = store->expired,
-        .expired_unfetched = store->expired_unfetched,
-        .memory_bytes_max = store->config.memory_bytes,
-        .memory_bytes = used,
-        .index_bytes = index_resident_bytes(&store->index),
-        .segment_bytes = log->segment_bytes,
-        .segments = log->segments_used,
-        .segments_free = log->warm_count + room / log->segment_bytes,
-    };
 }

@@ -22,9 +22,11 @@ struct store; /* opaque */
 struct store_config {
     /* The bound on everything; STORE_MEMORY_BYTES_MIN to 2^46. */
     size_t memory_bytes;
-    /* store_resize() may go up to this; address space is reserved for it. At least memory_bytes. */
+    /* store_resize() may go up to this; three times as much address space is reserved for it, and
+     * nothing else. memory_bytes to 2^46. */
     size_t memory_bytes_max;
-    /* Key, value and header of one item, at least 1; a segment's size bounds it as well. */
+    /* Key, value and header of one item, at least 1; a segment's size bounds it as well. It
+     * follows from memory_bytes (1 MiB from 32 MiB on, below that a 32nd to a 64th) and stays. */
     size_t item_bytes_max;
     /* This shard's number and the number of shards, below 2^16: CAS values are
      * counter × shards + shard. */
@@ -69,25 +71,27 @@ struct store_item {
     uint64_t cas;
 
     /* Filled in by all but store_get() and store_touch(), which are the hot ones. As they were
-     * before the call. */
+     * before the call; for an item that it makes 0 and false, but access is now. */
+    uint32_t expires_before;
     uint32_t access; /* when it was read last, or stored */
-    uint32_t bytes;  /* what it takes in memory, its index entry included */
+    uint32_t bytes;  /* what it takes in memory, its slot in the index included */
     bool fetched;    /* it was read since it was stored */
     bool stale;      /* it was marked so by a store_removal, or stored so */
     bool token_sent; /* somebody has won it before */
     bool won;        /* by this call: the caller is to renew it */
-    bool binary_key;
+    bool binary_key; /* true for an item made so */
 };
 
 struct store_read {
     bool no_bump; /* neither access time nor `fetched` nor the eviction order notice this */
-    bool touch;   /* sets expires */
+    bool touch;   /* sets expires of an item that is there */
     uint32_t expires;
     bool vivify; /* a missing item is made, empty, with vivify_expires; it is won */
     uint32_t vivify_expires;
     bool recache; /* an item that expires, and before this time, is won unless its token was sent */
     uint32_t recache_expires;
-    bool set_cas; /* of an item that is made */
+    bool recache_after_touch; /* that is judged by the time that touch sets, not by the old one */
+    bool set_cas;             /* of an item that is made */
     uint64_t new_cas;
     bool binary_key; /* likewise */
 };
@@ -96,10 +100,13 @@ struct store_write {
     enum store_mode mode;
     bool compare_cas;    /* with it: STORE_NOT_FOUND when the key is missing (append and prepend say
                          STORE_NOT_STORED all the same), STORE_EXISTS when cas differs */
-    bool stale_if_older; /* with compare_cas: a cas below the item's stores, marked stale */
-    bool create;         /* append, prepend: a missing item is made, with create_expires */
+    bool stale_if_older; /* with compare_cas, set and replace: a cas below the item's, but not 0,
+                         stores; the item is stale then and keeps its expiry time and whether its
+                         token was sent. Any other write makes it fresh. */
+    bool create;         /* append, prepend: a missing item is made, with create_expires, whatever
+                         compare_cas says */
     bool set_cas;        /* the new CAS is new_cas, all 64 bits of it */
-    bool binary_key;
+    bool binary_key;     /* of an item that is made; append and prepend keep what it is */
     uint64_t cas;
     uint64_t new_cas;
     const char *value;
@@ -127,31 +134,46 @@ struct store_delta {
 struct store_removal {
     bool compare_cas;
     uint64_t cas;
-    bool
-        mark_stale; /* instead of removing: it is stale from now on, its token unsent, and has a new
-                        CAS */
-    bool touch;     /* with mark_stale or empty: sets expires */
+    bool mark_stale; /* instead of removing: it is stale from now on, its token unsent, and it has a
+                     new CAS */
+    bool touch;      /* with mark_stale or empty: sets expires */
     uint32_t expires;
-    bool empty;   /* instead of removing: the value and the client flags are dropped */
-    bool set_cas; /* the new CAS of an item that stays */
+    bool empty; /* instead of removing: the value is dropped; client_flags and expires (without
+                touch: never) replace the old ones. It is fresh, unless marked, and keeps its CAS */
+    uint32_t client_flags;
+    bool set_cas; /* the new CAS of an item that stays, marked or emptied */
     uint64_t new_cas;
 };
 
-/* Counters since the store was made, and sizes now. */
+/* What the store counts, and sizes as they are now. Those of all shards are summed, but for
+ * segment_bytes, evicted_idle and oldest_time, which say how. */
 struct store_stats {
-    uint64_t items;        /* now */
-    uint64_t items_stored; /* ever linked */
-    uint64_t item_bytes;   /* now, with headers */
+    /* Since the store was made, or store_stats_reset(). */
+    uint64_t items_stored; /* ever linked or written anew in their place */
     uint64_t evictions;    /* live items dropped to make room */
     uint64_t evicted_unfetched;
+    uint64_t evicted_expiring; /* of these, those that had an expiry time */
+    uint64_t evicted_idle; /* seconds that the last of these had not been read: take the greatest */
+    uint64_t segments_evicted; /* segments emptied to make room */
     uint64_t expired; /* items found past their time and dropped; flushed ones count nowhere */
     uint64_t expired_unfetched;
-    uint64_t memory_bytes_max; /* config.memory_bytes */
-    uint64_t memory_bytes;     /* in use for segments, index and bookkeeping */
-    uint64_t index_bytes;      /* of these the index's */
-    uint64_t segment_bytes;    /* size of one segment */
-    uint64_t segments;         /* in use */
-    uint64_t segments_free;    /* may still be taken */
+    uint64_t crawl_checked;   /* what store_crawl() has looked at */
+    uint64_t crawl_reclaimed; /* and what it has dropped: expired, which counts above too, or
+                                 flushed */
+    uint64_t out_of_memory;   /* operations for which no room could be made */
+
+    /* Now. */
+    uint64_t items;
+    uint64_t item_bytes; /* of these, with headers */
+    uint64_t dead_bytes; /* of segments in use: overwritten, removed, expired and found, flushed */
+    uint64_t
+        memory_bytes_max;   /* the bound: config.memory_bytes, or what store_resize() made of it */
+    uint64_t memory_bytes;  /* in use for segments, index and bookkeeping */
+    uint64_t index_bytes;   /* of these the index's */
+    uint64_t segment_bytes; /* size of one segment; the same in shards made alike */
+    uint64_t segments;      /* in use */
+    uint64_t segments_free; /* may still be taken */
+    uint64_t oldest_time; /* no live item's place was written before; 0: no item. Take the least */
 };
 
 /* Makes a store. Reserves address space, touches memory only as it fills. Returns 0 and sets
@@ -182,27 +204,30 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
 /* Stores as write->mode says; *cas is the item's new CAS with STORE_OK. A failed write leaves the
  * item as it was, but for STORE_TOO_LARGE and STORE_NO_MEMORY of a STORE_SET without compare_cas,
  * which drop it (a stale value would be worse than none). A value that is too large by itself is
- * STORE_TOO_LARGE whatever else holds, as memcached answers. write->value may not point into this
- * store. */
+ * STORE_TOO_LARGE whatever else holds, as memcached answers; one that append or prepend would make
+ * too large is STORE_NOT_STORED. write->value may not point into this store. */
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas);
 
-/* Removes an item, or marks it stale, or empties it, as memcached's md. STORE_OK, STORE_NOT_FOUND,
- * with compare_cas STORE_EXISTS; where the item stays but has to be copied, STORE_NO_MEMORY. */
+/* Removes an item, or marks it stale, or empties it, as memcached's md; marking and emptying may be
+ * combined. STORE_OK, STORE_NOT_FOUND, with compare_cas STORE_EXISTS; where the item stays but has
+ * to be copied, STORE_NO_MEMORY. */
 enum store_status store_delete(struct store *store, const struct store_key *key,
                                const struct store_removal *removal, uint32_t now);
 
 /* Adds to or subtracts from a decimal number; a shorter result of a decrement is padded with spaces
- * to the old length. *number is the new value, *item the item with its new CAS and time.
- * STORE_NOT_FOUND, STORE_EXISTS, STORE_NON_NUMERIC, STORE_TOO_LARGE, STORE_NO_MEMORY leave the item
- * as it was. */
+ * to the old length. *number is the new value, *item the item with its new CAS and time. A stale
+ * item becomes fresh, and `fetched` is forgotten, when the number grows longer than the value was,
+ * as in memcached; an empty value is STORE_NON_NUMERIC whatever the CAS. STORE_NOT_FOUND,
+ * STORE_EXISTS, STORE_NON_NUMERIC, STORE_TOO_LARGE, STORE_NO_MEMORY leave the item as it was. */
 enum store_status store_delta(struct store *store, const struct store_key *key,
                               const struct store_delta *delta, uint32_t now, uint64_t *number,
                               struct store_item *item);
 
 /* memcached's mg: reads, and as asked for touches, makes or wins an item. A stale item whose token
- * was not sent is won, whatever is asked for. STORE_OK, STORE_NOT_FOUND; STORE_NO_MEMORY when an
- * item had to be made or copied. */
+ * was not sent is won, whatever is asked for. What is won has its token sent from then on, until it
+ * is stored or marked stale anew. STORE_OK, STORE_NOT_FOUND; STORE_NO_MEMORY when an item had to be
+ * made or copied. */
 enum store_status store_read(struct store *store, const struct store_key *key,
                              const struct store_read *read, uint32_t now, struct store_item *item);
 
@@ -211,10 +236,16 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
                              struct store_item *item);
 
 /* A walk over all items in slices. *cursor is 0 at the start, then whatever the last call left
- * there; what is changed between two calls does no harm: an item that is there all the time is seen,
- * and one that nobody writes meanwhile is seen once. Looks at no more than items_max items, calls
- * visit for those that live, and ends early, before an item that visit refuses by returning false.
- * Returns false when the walk is at its end. visit may not change the store. */
+ * there; it stays good whatever is done to the store between two calls. An item that is there all
+ * the time is seen exactly once, unwritten or written ever so often; one that comes or goes
+ * meanwhile at most once. (Order and cursor are 64 bits made from the key. Should those of two keys
+ * be equal, which 10^8 items have a chance of 1 in 3,700 for, the two go together: they may exceed
+ * items_max by one, and are seen again when visit refuses the second.)
+ *
+ * Calls visit for what lives, and ends early, before an item that visit refuses by returning false.
+ * Items looked at, dead ones too, and buckets of the index finished are no more than items_max, at
+ * least 1. Returns false when the walk is at its end, with *cursor 0 again. visit may not change the
+ * store. */
 struct store_walked {
     const char *key;
     uint32_t key_length;
@@ -225,14 +256,16 @@ typedef bool store_visit(void *context, const struct store_walked *walked);
 bool store_walk(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                 store_visit *visit, void *context);
 
-/* One slice of a walk that drops what has expired; *cursor as above. Adds to *checked and
- * *reclaimed. Returns false at the end. */
+/* One slice of a walk that drops what has expired or was flushed; *cursor and items_max as above.
+ * Adds to *checked and *reclaimed. Returns false at the end. */
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed);
 
 /* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
- * -EINVAL. Above the bound, memory is freed by store_tend(); until then writes evict for
- * themselves, and the memory in use never grows. */
+ * -EINVAL. A bound too low for two segments and the bookkeeping is raised to that, as
+ * store_stats() tells. Segments keep their size, and with it the largest item. Above the bound,
+ * memory is freed by store_tend(); until then writes evict for themselves, and the memory in use
+ * never grows. */
 int store_resize(struct store *store, size_t memory_bytes);
 
 /* A slice of the work that waits to be done: after store_resize(), evicting and giving memory back

@@ -19,82 +19,117 @@ static uint64_t apply(const struct store_delta *delta, uint64_t number) {
     return number > delta->delta ? number - delta->delta : 0;
 }
 
-/* Stores the digits in a new item, which becomes the one found. */
+/* Stores the digits in a new item, or in a new version of the one found. */
 static enum store_status store_digits(struct store *store, const struct store_draft *draft,
                                       struct store_found *found, const struct digits *digits) {
     uint64_t location;
     if (store_is_too_large(store, draft->key->length, draft->value_length))
         return STORE_TOO_LARGE;
-    struct item *item = store_allocate(store, draft, found, &location);
+    struct item *item = store_place(store, draft, found, &location);
     if (item == NULL)
         return STORE_NO_MEMORY;
     memcpy(item_value(item), digits->text, digits->length);
-    store_link(store, draft->key, found, item, location);
-    found->item = item;
+    store_settle(store, draft, found, location);
     return STORE_OK;
 }
 
 static enum store_status create(struct store *store, const struct store_key *key,
-                                const struct store_delta *delta, struct store_found *found) {
+                                const struct store_delta *delta, struct store_found *found,
+                                uint64_t cas) {
     struct digits digits = digits_of(delta->initial);
     struct store_draft draft = {
         .key = key,
+        .cas = cas,
         .value_length = digits.length,
         .expires = delta->expires,
-        .bits = store_shape(0, delta->expires),
+        .bits = (uint8_t)(store_shape(0, delta->expires, cas) |
+                          (delta->binary_key ? ITEM_BINARY_KEY : 0)),
     };
     return store_digits(store, &draft, found, &digits);
 }
 
-/* A result that is no longer than the old value is padded with spaces to its length. */
-static enum store_status change(struct store *store, const struct store_key *key,
-                                struct store_found *found, uint64_t number) {
-    struct digits digits = digits_of(number);
+/* A longer number is a new version, and a fresh one. */
+static enum store_status grow(struct store *store, const struct store_key *key,
+                              struct store_found *found, const struct digits *digits,
+                              uint64_t cas) {
     struct item *item = found->item;
     struct store_draft draft = {
         .key = key,
-        .value_length = digits.length,
+        .cas = cas,
+        .value_length = digits->length,
         .client_flags = item_client_flags(item),
         .expires = item_expires(item),
-        .bits = item->bits & ITEM_SHAPE,
+        .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) | store_shape(0, 0, cas)),
     };
-    if (digits.length > item->value_length) {
-        if (!store_fits_in_place(store, found, &draft))
-            return store_digits(store, &draft, found, &digits);
-        item->value_length = digits.length;
-    }
+    return store_digits(store, &draft, found, digits);
+}
+
+/* A result that is no longer than the old value is padded with spaces to its length; nothing else
+ * changes but the CAS. */
+static enum store_status change(struct store *store, const struct store_key *key,
+                                struct store_found *found, uint64_t number, uint64_t cas) {
+    struct digits digits = digits_of(number);
+    if (digits.length > found->item->value_length)
+        return grow(store, key, found, &digits, cas);
+    if (!store_reshape(store, key, found, store_shape(0, 0, cas)))
+        return STORE_NO_MEMORY;
+    struct item *item = found->item;
     memcpy(item_value(item), digits.text, digits.length);
     memset(item_value(item) + digits.length, ' ', item->value_length - digits.length);
+    item_set_cas(item, cas);
     return STORE_OK;
+}
+
+/* The room for a new expiry time is made first: with it nothing can fail any more but the number. */
+static enum store_status change_found(struct store *store, const struct store_key *key,
+                                      const struct store_delta *delta, struct store_found *found,
+                                      uint64_t *number) {
+    uint64_t old;
+    struct item *item = found->item;
+    if (item->value_length == 0)
+        return STORE_NON_NUMERIC;
+    if (delta->compare_cas && item_cas(item) != delta->cas)
+        return STORE_EXISTS;
+    if (!number_parse(item_value(item), item->value_length, &old))
+        return STORE_NON_NUMERIC;
+    if (delta->touch && delta->touch_expires != 0 &&
+        !store_reshape(store, key, found, ITEM_EXPIRES))
+        return STORE_NO_MEMORY;
+    *number = apply(delta, old);
+    enum store_status status =
+        change(store, key, found, *number, store_cas(store, delta->set_cas, delta->new_cas));
+    if (status == STORE_OK && delta->touch)
+        item_set_expires(found->item, delta->touch_expires);
+    return status;
 }
 
 enum store_status store_delta(struct store *store, const struct store_key *key,
                               const struct store_delta *delta, uint32_t now, uint64_t *number,
-                              uint64_t *cas) {
+                              struct store_item *shown) {
     struct store_found found;
     enum store_status status;
     store_begin(store, now);
     if (!store_room_for_index(store))
         return STORE_NO_MEMORY;
     store_find(store, key, &found);
-    if (found.item == NULL) {
-        if (!delta->create)
-            return STORE_NOT_FOUND;
+    bool made = found.item == NULL;
+    if (made && !delta->create)
+        return STORE_NOT_FOUND;
+    if (made) {
         *number = delta->initial;
-        status = create(store, key, delta, &found);
+        status =
+            create(store, key, delta, &found, store_cas(store, delta->set_cas, delta->new_cas));
     } else {
-        if (delta->compare_cas && item_cas(found.item) != delta->cas)
-            return STORE_EXISTS;
-        uint64_t old;
-        if (!number_parse(item_value(found.item), found.item->value_length, &old))
-            return STORE_NON_NUMERIC;
-        *number = apply(delta, old);
-        status = change(store, key, &found, *number);
+        store_show_state(found.item, shown);
+        status = change_found(store, key, delta, &found, number);
     }
     if (status != STORE_OK)
         return status;
-    *cas = store_cas_next(store);
-    item_set_cas(found.item, *cas);
-    store->items_stored++;
+    if (made) {
+        store_show_state(found.item, shown);
+        shown->expires_before = 0;
+    }
+    store_show(found.item, shown);
+    store->counters.items_stored++;
     return STORE_OK;
 }

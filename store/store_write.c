@@ -5,17 +5,38 @@ static bool is_join(const struct store_write *write) {
     return write->mode == STORE_APPEND || write->mode == STORE_PREPEND;
 }
 
-static enum store_status condition(const struct store_write *write,
-                                   const struct store_found *found) {
-    if (found->item == NULL) {
-        if (write->compare_cas && !is_join(write))
-            return STORE_NOT_FOUND;
-        return write->mode == STORE_SET || write->mode == STORE_ADD ? STORE_OK : STORE_NOT_STORED;
+/* Is this a value older than the one that is there, but welcome as a stale one? */
+static bool is_stale(const struct store_write *write, struct item *item) {
+    return write->stale_if_older && write->compare_cas && !is_join(write) && write->cas != 0 &&
+           write->cas < item_cas(item);
+}
+
+static enum store_status condition_missing(const struct store_write *write) {
+    switch (write->mode) {
+    case STORE_SET:
+        return write->compare_cas ? STORE_NOT_FOUND : STORE_OK;
+    case STORE_ADD:
+        return STORE_OK;
+    case STORE_REPLACE:
+        return write->compare_cas ? STORE_NOT_FOUND : STORE_NOT_STORED;
+    case STORE_APPEND:
+    case STORE_PREPEND:
+        break;
     }
+    return write->create ? STORE_OK : STORE_NOT_STORED;
+}
+
+static enum store_status condition(const struct store *store, const struct store_key *key,
+                                   const struct store_write *write, struct item *item) {
+    if (item == NULL)
+        return condition_missing(write);
     if (write->mode == STORE_ADD)
         return STORE_NOT_STORED;
-    if (write->compare_cas && item_cas(found->item) != write->cas)
+    if (write->compare_cas && item_cas(item) != write->cas && !is_stale(write, item))
         return STORE_EXISTS;
+    uint64_t length = (uint64_t)item->value_length + write->value_length;
+    if (is_join(write) && store_is_too_large(store, key->length, length))
+        return STORE_NOT_STORED;
     return STORE_OK;
 }
 
@@ -32,23 +53,38 @@ static enum store_status refuse(struct store *store, const struct store_key *key
     return status;
 }
 
-/* A joined item keeps the client flags, the expiry time and the shape that it has. */
-static struct store_draft draft_for(const struct store_key *key, const struct store_write *write,
-                                    const struct store_found *found) {
-    if (!is_join(write))
-        return (struct store_draft){
-            .key = key,
-            .value_length = write->value_length,
-            .client_flags = write->client_flags,
-            .expires = write->expires,
-            .bits = store_shape(write->client_flags, write->expires),
-        };
+/* A joined item keeps the client flags, the expiry time and the shape that it has, but is fresh. */
+static struct store_draft draft_of_join(const struct store_key *key,
+                                        const struct store_write *write, struct item *item,
+                                        uint64_t cas) {
     return (struct store_draft){
         .key = key,
-        .value_length = found->item->value_length + write->value_length,
-        .client_flags = item_client_flags(found->item),
-        .expires = item_expires(found->item),
-        .bits = found->item->bits & ITEM_SHAPE,
+        .cas = cas,
+        .value_length = item->value_length + write->value_length,
+        .client_flags = item_client_flags(item),
+        .expires = item_expires(item),
+        .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) | store_shape(0, 0, cas)),
+    };
+}
+
+static struct store_draft draft_of(const struct store_key *key, const struct store_write *write,
+                                   struct item *item, uint64_t cas) {
+    bool stale = item != NULL && is_stale(write, item);
+    uint32_t expires = is_join(write) ? write->create_expires : write->expires;
+    if (stale)
+        expires = item_expires(item);
+    uint8_t bits = store_shape(write->client_flags, expires, cas);
+    if (write->binary_key)
+        bits |= ITEM_BINARY_KEY;
+    if (stale)
+        bits |= (uint8_t)(ITEM_STALE | (item->bits & ITEM_TOKEN_SENT));
+    return (struct store_draft){
+        .key = key,
+        .cas = cas,
+        .value_length = write->value_length,
+        .client_flags = write->client_flags,
+        .expires = expires,
+        .bits = bits,
     };
 }
 
@@ -61,46 +97,34 @@ static void write_value(char *to, const struct store_write *write, const char *o
     case STORE_REPLACE:
         break;
     case STORE_APPEND:
-        if (to != old)
+        if (to != old && old_length != 0)
             memcpy(to, old, old_length);
         to += old_length;
         break;
     case STORE_PREPEND:
-        memmove(to + write->value_length, old, old_length);
+        if (old_length != 0)
+            memmove(to + write->value_length, old, old_length);
         break;
     }
     if (write->value_length != 0)
         memcpy(to, write->value, write->value_length);
 }
 
-static void overwrite(struct store *store, struct item *item, const struct store_draft *draft,
-                      const struct store_write *write) {
-    uint32_t old_length = item->value_length;
-    write_value(item_value(item), write, item_value(item), old_length);
-    item->value_length = draft->value_length;
-    item->access = store->now;
-    item->bits &= (uint8_t)~ITEM_FETCHED;
-    item_set_expires(item, draft->expires);
-    item_set_client_flags(item, draft->client_flags);
-}
-
-/* The item with its new value, or NULL when there is no room. */
-static struct item *place(struct store *store, const struct store_key *key,
-                          const struct store_write *write, struct store_found *found) {
-    struct store_draft draft = draft_for(key, write, found);
-    if (store_fits_in_place(store, found, &draft)) {
-        overwrite(store, found->item, &draft, write);
-        return found->item;
-    }
+/* false when there is no room. */
+static bool place(struct store *store, const struct store_key *key, const struct store_write *write,
+                  struct store_found *found, uint64_t cas) {
+    struct item *old = found->item;
+    bool join = old != NULL && is_join(write);
+    struct store_draft draft =
+        join ? draft_of_join(key, write, old, cas) : draft_of(key, write, old, cas);
     uint64_t location;
-    struct item *item = store_allocate(store, &draft, found, &location);
+    struct item *item = store_place(store, &draft, found, &location);
     if (item == NULL)
-        return NULL;
-    bool join = is_join(write);
-    write_value(item_value(item), write, join ? item_value(found->item) : NULL,
-                join ? found->item->value_length : 0);
-    store_link(store, key, found, item, location);
-    return item;
+        return false;
+    write_value(item_value(item), write, join ? item_value(old) : NULL,
+                join ? old->value_length : 0);
+    store_settle(store, &draft, found, location);
+    return true;
 }
 
 enum store_status store_write(struct store *store, const struct store_key *key,
@@ -112,41 +136,15 @@ enum store_status store_write(struct store *store, const struct store_key *key,
     if (!store_room_for_index(store))
         return refuse(store, key, write, STORE_NO_MEMORY);
     store_find(store, key, &found);
-    enum store_status status = condition(write, &found);
+    enum store_status status = condition(store, key, write, found.item);
     if (status != STORE_OK)
         return status;
-    if (is_join(write) &&
-        store_is_too_large(store, key->length,
-                           (uint64_t)found.item->value_length + write->value_length))
-        return STORE_TOO_LARGE;
-    struct item *item = place(store, key, write, &found);
-    if (item == NULL)
+    uint64_t made = store_cas(store, write->set_cas, write->new_cas);
+    if (!place(store, key, write, &found, made))
         return refuse(store, key, write, STORE_NO_MEMORY);
-    *cas = store_cas_next(store);
-    item_set_cas(item, *cas);
-    store->items_stored++;
+    store->counters.items_stored++;
+    *cas = made;
     return STORE_OK;
-}
-
-/* An item without the field for it is copied to a place that has one. */
-static struct item *add_expires(struct store *store, const struct store_key *key,
-                                struct store_found *found, uint32_t expires) {
-    struct item *old = found->item;
-    struct store_draft draft = {
-        .key = key,
-        .value_length = old->value_length,
-        .client_flags = item_client_flags(old),
-        .expires = expires,
-        .bits = (old->bits & (uint8_t)~ITEM_LINKED) | ITEM_EXPIRES,
-    };
-    uint64_t location;
-    struct item *item = store_allocate(store, &draft, found, &location);
-    if (item == NULL)
-        return NULL;
-    memcpy(item_value(item), item_value(old), old->value_length);
-    item_set_cas(item, item_cas(old));
-    store_link(store, key, found, item, location);
-    return item;
 }
 
 enum store_status store_touch(struct store *store, const struct store_key *key, uint32_t expires,
@@ -154,16 +152,11 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
     struct store_found found;
     store_begin(store, now);
     store_find(store, key, &found);
-    struct item *item = found.item;
-    if (item == NULL)
+    if (found.item == NULL)
         return STORE_NOT_FOUND;
-    if (item->bits & ITEM_EXPIRES)
-        item_set_expires(item, expires);
-    else if (expires != 0)
-        item = add_expires(store, key, &found, expires);
-    if (item == NULL)
+    if (!store_set_expires(store, key, &found, expires))
         return STORE_NO_MEMORY;
-    store_mark_fetched(store, item);
-    store_show(item, shown);
+    store_mark_fetched(store, found.item);
+    store_show(found.item, shown);
     return STORE_OK;
 }

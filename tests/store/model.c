@@ -20,7 +20,7 @@ void model_destroy(struct model *model) {
 
 void model_forget(struct model_item *item) {
     free(item->value);
-    *item = (struct model_item){0};
+    *item = (struct model_item){.deaths = item->deaths + item->present};
 }
 
 static void flush_all(struct model *model) {
@@ -36,8 +36,7 @@ void model_begin(struct model *model, uint32_t now) {
         return;
     model->now = now;
     for (uint32_t i = 0; i < model->keys; i++)
-        if (model->items[i].expires != 0 && model->items[i].expires <= now)
-            model_forget(&model->items[i]);
+        model_settle(model, &model->items[i]);
 }
 
 void model_flush(struct model *model, uint32_t at) {
@@ -47,48 +46,101 @@ void model_flush(struct model *model, uint32_t at) {
         model->flush_at = at;
 }
 
+void model_settle(const struct model *model, struct model_item *item) {
+    if (item->present && item->expires != 0 && item->expires <= model->now)
+        model_forget(item);
+}
+
+/* A new version under the key: fresh, unread, with no value. */
+static void renew(const struct model *model, struct model_item *item, uint64_t cas) {
+    free(item->value);
+    *item = (struct model_item){
+        .present = true,
+        .value = malloc(1),
+        .cas = cas,
+        .access = model->now,
+        .binary_key = item->binary_key,
+        .deaths = item->deaths,
+    };
+}
+
+static void set_value(struct model_item *item, const char *bytes, uint32_t length) {
+    char *value = malloc((size_t)length + 1);
+    if (length != 0)
+        memcpy(value, bytes, length);
+    free(item->value);
+    item->value = value;
+    item->value_length = length;
+}
+
+static bool is_join(const struct store_write *write) {
+    return write->mode == STORE_APPEND || write->mode == STORE_PREPEND;
+}
+
+static bool is_stale(const struct model_item *item, const struct store_write *write) {
+    return item->present && write->compare_cas && write->stale_if_older && !is_join(write) &&
+           write->cas != 0 && write->cas < item->cas;
+}
+
 enum store_status model_expect_write(const struct model_item *item, const struct store_write *write,
                                      uint32_t value_length_max) {
-    bool join = write->mode == STORE_APPEND || write->mode == STORE_PREPEND;
     if (write->value_length > value_length_max)
         return STORE_TOO_LARGE;
+    if (write->mode == STORE_ADD)
+        return item->present ? STORE_NOT_STORED : STORE_OK;
+    if (is_join(write) && !item->present)
+        return write->create ? STORE_OK : STORE_NOT_STORED;
     if (write->compare_cas && !item->present)
-        return join ? STORE_NOT_STORED : STORE_NOT_FOUND;
-    if (write->mode == STORE_ADD && item->present)
+        return STORE_NOT_FOUND;
+    if (write->mode == STORE_REPLACE && !item->present)
         return STORE_NOT_STORED;
-    if (write->compare_cas && item->cas != write->cas)
+    if (write->compare_cas && item->cas != write->cas && !is_stale(item, write))
         return STORE_EXISTS;
-    if ((join || write->mode == STORE_REPLACE) && !item->present)
+    if (is_join(write) && item->value_length + write->value_length > value_length_max)
         return STORE_NOT_STORED;
-    if (join && item->value_length + write->value_length > value_length_max)
-        return STORE_TOO_LARGE;
     return STORE_OK;
 }
 
-void model_write(struct model_item *item, const struct store_write *write, uint64_t cas,
-                 enum store_status status) {
+static void join(const struct model *model, struct model_item *item,
+                 const struct store_write *write, uint64_t cas) {
+    uint32_t length = item->value_length + write->value_length;
+    char *value = malloc((size_t)length + 1);
+    bool append = write->mode == STORE_APPEND;
+    if (write->value_length != 0)
+        memcpy(value + (append ? item->value_length : 0), write->value, write->value_length);
+    if (item->value_length != 0)
+        memcpy(value + (append ? 0 : write->value_length), item->value, item->value_length);
+    uint32_t client_flags = item->client_flags;
+    uint32_t expires = item->expires;
+    renew(model, item, cas);
+    set_value(item, value, length);
+    item->client_flags = client_flags;
+    item->expires = expires;
+    free(value);
+}
+
+void model_write(const struct model *model, struct model_item *item,
+                 const struct store_write *write, uint64_t cas, enum store_status status) {
     if (status == STORE_TOO_LARGE && write->mode == STORE_SET && !write->compare_cas)
         model_forget(item);
     if (status != STORE_OK)
         return;
-    bool append = write->mode == STORE_APPEND;
-    bool join = append || write->mode == STORE_PREPEND;
-    uint32_t old_length = join ? item->value_length : 0;
-    char *value = malloc(old_length + write->value_length + 1);
-    if (write->value_length != 0)
-        memcpy(value + (append ? old_length : 0), write->value, write->value_length);
-    if (old_length != 0)
-        memcpy(value + (append ? 0 : write->value_length), item->value, old_length);
-    struct model_item made = {
-        .present = true,
-        .value = value,
-        .value_length = old_length + write->value_length,
-        .client_flags = join ? item->client_flags : write->client_flags,
-        .expires = join ? item->expires : write->expires,
-        .cas = cas,
-    };
-    free(item->value);
-    *item = made;
+    if (is_join(write) && item->present) {
+        join(model, item, write, cas);
+        return;
+    }
+    bool stale = is_stale(item, write);
+    bool token_sent = stale && item->token_sent;
+    uint32_t expires = stale            ? item->expires
+                       : is_join(write) ? write->create_expires
+                                        : write->expires;
+    renew(model, item, cas);
+    set_value(item, write->value, write->value_length);
+    item->client_flags = write->client_flags;
+    item->expires = expires;
+    item->stale = stale;
+    item->token_sent = token_sent;
+    item->binary_key = write->binary_key;
 }
 
 /* memcached's safe_strtoull on a value without its line end, but for its slips: it takes a minus
@@ -111,6 +163,8 @@ enum store_status model_expect_delta(const struct model_item *item, const struct
     *number = delta->initial;
     if (!item->present)
         return delta->create ? STORE_OK : STORE_NOT_FOUND;
+    if (item->value_length == 0)
+        return STORE_NON_NUMERIC;
     if (delta->compare_cas && item->cas != delta->cas)
         return STORE_EXISTS;
     if (!parse(item, number))
@@ -122,19 +176,89 @@ enum store_status model_expect_delta(const struct model_item *item, const struct
     return STORE_OK;
 }
 
-void model_delta(struct model_item *item, const struct store_delta *delta, uint64_t number,
-                 uint64_t cas) {
+void model_delta(const struct model *model, struct model_item *item,
+                 const struct store_delta *delta, uint64_t number, uint64_t cas) {
     char text[32];
-    uint32_t digits = (uint32_t)sprintf(text, "%llu", (unsigned long long)number);
-    uint32_t length = item->value_length > digits ? item->value_length : digits;
-    char *value = malloc(length);
-    memset(value, ' ', length);
-    memcpy(value, text, digits);
+    uint32_t digits = (uint32_t)sprintf(text, "%-20llu", (unsigned long long)number);
+    digits = (uint32_t)strcspn(text, " ");
+    uint32_t client_flags = item->client_flags;
+    uint32_t expires = !item->present ? delta->expires
+                       : delta->touch ? delta->touch_expires
+                                      : item->expires;
     if (!item->present)
-        item->expires = delta->expires;
-    free(item->value);
-    item->value = value;
-    item->value_length = length;
+        item->binary_key = delta->binary_key;
+    if (!item->present || digits > item->value_length) {
+        renew(model, item, cas);
+        set_value(item, text, digits);
+    } else {
+        memset(item->value, ' ', item->value_length);
+        memcpy(item->value, text, digits);
+    }
+    item->client_flags = client_flags;
+    item->expires = expires;
     item->cas = cas;
-    item->present = true;
+}
+
+enum store_status model_expect_delete(const struct model_item *item,
+                                      const struct store_removal *removal) {
+    if (!item->present)
+        return STORE_NOT_FOUND;
+    return removal->compare_cas && removal->cas != item->cas ? STORE_EXISTS : STORE_OK;
+}
+
+void model_delete(const struct model *model, struct model_item *item,
+                  const struct store_removal *removal, uint64_t cas) {
+    if (!removal->empty && !removal->mark_stale) {
+        model_forget(item);
+        return;
+    }
+    uint32_t expires = item->expires;
+    if (removal->empty) {
+        renew(model, item, cas);
+        item->client_flags = removal->client_flags;
+        expires = 0;
+    }
+    item->expires = removal->touch ? removal->expires : expires;
+    item->cas = cas;
+    if (removal->mark_stale) {
+        item->stale = true;
+        item->token_sent = false;
+    }
+}
+
+void model_show_state(const struct model *model, const struct model_item *item,
+                      struct store_item *shown) {
+    *shown = (struct store_item){
+        .expires_before = item->expires,
+        .access = item->present ? item->access : model->now,
+        .fetched = item->fetched,
+        .stale = item->stale,
+        .token_sent = item->token_sent,
+        .binary_key = item->binary_key,
+    };
+}
+
+void model_get(const struct model *model, struct model_item *item) {
+    item->access = model->now;
+    item->fetched = true;
+}
+
+bool model_read(const struct model *model, struct model_item *item, const struct store_read *read,
+                uint64_t cas) {
+    bool made = !item->present;
+    uint32_t judged = item->expires;
+    if (made) {
+        renew(model, item, cas);
+        item->binary_key = read->binary_key;
+        item->expires = read->vivify_expires;
+    } else if (read->touch) {
+        item->expires = read->expires;
+        judged = read->recache_after_touch ? read->expires : judged;
+    }
+    bool soon = read->recache && judged != 0 && judged < read->recache_expires;
+    bool won = made || (!item->token_sent && (item->stale || soon));
+    item->token_sent |= won;
+    if (!read->no_bump)
+        model_get(model, item);
+    return won;
 }

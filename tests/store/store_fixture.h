@@ -26,12 +26,20 @@ static inline uint64_t fixture_hash(const char *bytes, size_t length) {
     return fixture_mix(hash);
 }
 
-static inline struct store *fixture_store(size_t memory_bytes) {
+/* A store that may be resized up to memory_bytes_max. */
+static inline struct store *fixture_store_up_to(size_t memory_bytes, size_t memory_bytes_max) {
     struct store *store = NULL;
-    struct store_config config = {
-        .memory_bytes = memory_bytes, .item_bytes_max = MIB, .shard = 1, .shards = 3};
+    struct store_config config = {.memory_bytes = memory_bytes,
+                                  .memory_bytes_max = memory_bytes_max,
+                                  .item_bytes_max = MIB,
+                                  .shard = 1,
+                                  .shards = 3};
     cr_assert(eq(int, store_create(&store, &config), 0));
     return store;
+}
+
+static inline struct store *fixture_store(size_t memory_bytes) {
+    return fixture_store_up_to(memory_bytes, memory_bytes);
 }
 
 static inline struct store_key fixture_key(const char *text) {
@@ -64,6 +72,13 @@ static inline enum store_status fixture_get(struct store *store, const char *key
                                             struct store_item *item) {
     struct store_key key = fixture_key(key_text);
     return store_get(store, &key, now, item);
+}
+
+static inline enum store_status fixture_delete(struct store *store, const char *key_text,
+                                               uint32_t now) {
+    struct store_key key = fixture_key(key_text);
+    struct store_removal removal = {0};
+    return store_delete(store, &key, &removal, now);
 }
 
 static inline bool fixture_has(struct store *store, const char *key_text, uint32_t now) {

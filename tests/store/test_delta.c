@@ -5,8 +5,8 @@ static enum store_status delta(struct store *store, const char *key_text, int64_
                                uint64_t *number) {
     struct store_key key = fixture_key(key_text);
     struct store_delta change = {.delta = (uint64_t)(by < 0 ? -by : by), .decrement = by < 0};
-    uint64_t cas;
-    return store_delta(store, &key, &change, 1, number, &cas);
+    struct store_item item;
+    return store_delta(store, &key, &change, 1, number, &item);
 }
 
 Test(delta, results_and_padding) {
@@ -52,18 +52,20 @@ Test(delta, create_and_cas) {
     struct store *store = fixture_store(MIB);
     struct store_key key = fixture_key("n");
     struct store_delta create = {.delta = 1, .create = true, .initial = 41, .expires = 9};
-    uint64_t number, cas, cas_before;
-    cr_assert(eq(int, store_delta(store, &key, &create, 1, &number, &cas_before), STORE_OK));
+    uint64_t number;
+    struct store_item made, changed, item;
+    cr_assert(eq(int, store_delta(store, &key, &create, 1, &number, &made), STORE_OK));
     cr_assert(eq(u64, number, 41));
-    struct store_delta change = {.delta = 1, .compare_cas = true, .cas = cas_before + 1};
-    cr_assert(eq(int, store_delta(store, &key, &change, 1, &number, &cas), STORE_EXISTS));
-    change.cas = cas_before;
-    cr_assert(eq(int, store_delta(store, &key, &change, 1, &number, &cas), STORE_OK));
+    cr_assert(eq(u32, made.expires_before, 0));
+    cr_assert(eq(u32, made.expires, 9));
+    struct store_delta change = {.delta = 1, .compare_cas = true, .cas = made.cas + 1};
+    cr_assert(eq(int, store_delta(store, &key, &change, 1, &number, &changed), STORE_EXISTS));
+    change.cas = made.cas;
+    cr_assert(eq(int, store_delta(store, &key, &change, 1, &number, &changed), STORE_OK));
     cr_assert(eq(u64, number, 42));
-    cr_assert(ne(u64, cas, cas_before));
-    struct store_item item;
+    cr_assert(ne(u64, changed.cas, made.cas));
     cr_assert(eq(int, fixture_get(store, "n", 8, &item), STORE_OK));
-    cr_assert(eq(u64, item.cas, cas));
+    cr_assert(eq(u64, item.cas, changed.cas));
     cr_assert(eq(u32, item.expires, 9));
     cr_assert(not(fixture_has(store, "n", 9)));
     store_destroy(store);

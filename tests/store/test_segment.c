@@ -7,7 +7,7 @@ static void open_next(struct segment_log *log) {
     if (number == 0)
         number = segment_take_cold(log);
     cr_assert(ne(u32, number, 0));
-    segment_open(log, number);
+    segment_open(log, number, 1);
 }
 
 Test(segment, size_follows_the_memory) {
@@ -18,7 +18,7 @@ Test(segment, size_follows_the_memory) {
                  {31 * MIB, MIB / 2}, {32 * MIB, MIB}, {4096 * MIB, MIB}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct segment_log log;
-        cr_assert(eq(int, segment_log_init(&log, cases[i].memory_bytes, PAGE_BYTES), 0));
+        cr_assert(eq(int, segment_log_init(&log, cases[i].memory_bytes, 64 * MIB, PAGE_BYTES), 0));
         cr_assert(eq(sz, log.segment_bytes, cases[i].segment_bytes));
         segment_log_finish(&log);
     }
@@ -26,7 +26,7 @@ Test(segment, size_follows_the_memory) {
 
 Test(segment, a_queue_from_oldest_to_newest) {
     struct segment_log log;
-    segment_log_init(&log, MIB, PAGE_BYTES);
+    segment_log_init(&log, MIB, MIB, PAGE_BYTES);
     uint64_t first[3];
     for (int i = 0; i < 3; i++) {
         open_next(&log);
@@ -50,7 +50,7 @@ Test(segment, a_queue_from_oldest_to_newest) {
 
 Test(segment, an_open_one_starts_anew_when_all_is_dead) {
     struct segment_log log;
-    segment_log_init(&log, MIB, PAGE_BYTES);
+    segment_log_init(&log, MIB, MIB, PAGE_BYTES);
     open_next(&log);
     uint64_t location = segment_append(&log, 16384);
     segment_release(&log, location, 16384);
@@ -61,7 +61,7 @@ Test(segment, an_open_one_starts_anew_when_all_is_dead) {
 
 Test(segment, few_free_ones_stay_warm) {
     struct segment_log log;
-    segment_log_init(&log, MIB, PAGE_BYTES);
+    segment_log_init(&log, MIB, MIB, PAGE_BYTES);
     uint64_t locations[10];
     for (int i = 0; i < 10; i++) {
         open_next(&log);

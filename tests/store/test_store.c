@@ -5,13 +5,16 @@
 
 Test(store, bounds_of_the_configuration) {
     struct store *store = NULL;
-    struct store_config good = {.memory_bytes = MIB, .item_bytes_max = MIB, .shards = 1};
-    struct store_config bad[] = {good, good, good, good};
+    struct store_config good = {
+        .memory_bytes = MIB, .memory_bytes_max = MIB, .item_bytes_max = MIB, .shards = 1};
+    struct store_config bad[] = {good, good, good, good, good, good};
     bad[0].memory_bytes = STORE_MEMORY_BYTES_MIN - 1;
     bad[1].item_bytes_max = 0;
     bad[2].shards = 0;
     bad[3].shard = 1;
-    for (int i = 0; i < 4; i++)
+    bad[4].memory_bytes_max = MIB - 1;
+    bad[5].memory_bytes_max = STORE_MEMORY_BYTES_MAX + 1;
+    for (int i = 0; i < 6; i++)
         cr_assert(eq(int, store_create(&store, &bad[i]), -EINVAL));
     cr_assert(eq(int, store_create(&store, &good), 0));
     store_destroy(store);
@@ -27,9 +30,8 @@ Test(store, get_set_delete) {
     cr_assert(fixture_holds(store, "a", "twenty-one characters", 1));
     cr_assert(eq(int, fixture_write(store, STORE_SET, "a", "", 1), STORE_OK));
     cr_assert(fixture_holds(store, "a", "", 1));
-    struct store_key key = fixture_key("a");
-    cr_assert(eq(int, store_delete(store, &key, false, 0, 1), STORE_OK));
-    cr_assert(eq(int, store_delete(store, &key, false, 0, 1), STORE_NOT_FOUND));
+    cr_assert(eq(int, fixture_delete(store, "a", 1), STORE_OK));
+    cr_assert(eq(int, fixture_delete(store, "a", 1), STORE_NOT_FOUND));
     cr_assert(not(fixture_has(store, "a", 1)));
     cr_assert(eq(u64, fixture_stats(store).items, 0));
     store_check(store);
@@ -90,8 +92,10 @@ Test(store, cas_is_checked_and_belongs_to_the_shard) {
     cr_assert(eq(u64, cas_first % 3, 1));
     cr_assert(eq(int, store_write(store, &key, &write, 1, &cas), STORE_OK));
     cr_assert(ne(u64, cas, cas_first));
-    cr_assert(eq(int, store_delete(store, &key, true, cas_first, 1), STORE_EXISTS));
-    cr_assert(eq(int, store_delete(store, &key, true, cas, 1), STORE_OK));
+    struct store_removal removal = {.compare_cas = true, .cas = cas_first};
+    cr_assert(eq(int, store_delete(store, &key, &removal, 1), STORE_EXISTS));
+    removal.cas = cas;
+    cr_assert(eq(int, store_delete(store, &key, &removal, 1), STORE_OK));
     store_destroy(store);
 }
 

@@ -1,0 +1,49 @@
+/* What the store tells of itself. */
+#include "store/internal.h"
+
+/* The oldest segment's items are the oldest; what a flush has left in it does not count. */
+static uint64_t oldest_time(const struct store *store) {
+    const struct segment_log *log = &store->log;
+    if (store->items == 0)
+        return 0;
+    uint32_t opened = log->segments[log->oldest].opened;
+    return opened > store->flushed_at ? opened : store->flushed_at;
+}
+
+static void sizes(const struct store *store, struct store_stats *stats) {
+    const struct segment_log *log = &store->log;
+    size_t used = store_memory_bytes(store);
+    size_t room = store->bound_bytes > used ? store->bound_bytes - used : 0;
+    stats->items = store->items;
+    stats->item_bytes = store->item_bytes;
+    stats->dead_bytes = log->used_bytes - store->item_bytes;
+    stats->memory_bytes_max = store->bound_bytes;
+    stats->memory_bytes = used;
+    stats->index_bytes = index_resident_bytes(&store->index);
+    stats->segment_bytes = log->segment_bytes;
+    stats->segments = log->segments_used;
+    stats->segments_free = log->warm_count + room / log->segment_bytes;
+    stats->oldest_time = oldest_time(store);
+}
+
+void store_stats(const struct store *store, struct store_stats *stats) {
+    const struct store_counters *counters = &store->counters;
+    *stats = (struct store_stats){
+        .items_stored = counters->items_stored,
+        .evictions = counters->evictions,
+        .evicted_unfetched = counters->evicted_unfetched,
+        .evicted_expiring = counters->evicted_expiring,
+        .evicted_idle = counters->evicted_idle,
+        .segments_evicted = counters->segments_evicted,
+        .expired = counters->expired,
+        .expired_unfetched = counters->expired_unfetched,
+        .crawl_checked = counters->crawl_checked,
+        .crawl_reclaimed = counters->crawl_reclaimed,
+        .out_of_memory = counters->out_of_memory,
+    };
+    sizes(store, stats);
+}
+
+void store_stats_reset(struct store *store) {
+    store->counters = (struct store_counters){0};
+}

@@ -1,0 +1,72 @@
+/* memcached's mg and me. */
+#include "store/internal.h"
+
+/* A missing item is made, empty. Shown before its bits are set, it looks as unread as it was. */
+static bool vivify(struct store *store, const struct store_key *key, const struct store_read *read,
+                   struct store_found *found) {
+    if (!store_room_for_index(store))
+        return false;
+    uint64_t cas = store_cas(store, read->set_cas, read->new_cas);
+    struct store_draft draft = {
+        .key = key,
+        .cas = cas,
+        .expires = read->vivify_expires,
+        .bits = (uint8_t)(store_shape(0, read->vivify_expires, cas) |
+                          (read->binary_key ? ITEM_BINARY_KEY : 0)),
+    };
+    uint64_t location;
+    if (store_place(store, &draft, found, &location) == NULL)
+        return false;
+    store_settle(store, &draft, found, location);
+    store->counters.items_stored++;
+    return true;
+}
+
+static bool wins(const struct store_read *read, const struct item *item) {
+    if (item->bits & ITEM_TOKEN_SENT)
+        return false;
+    if (item->bits & ITEM_STALE)
+        return true;
+    if (!read->recache)
+        return false;
+    bool touched = read->touch && read->recache_after_touch;
+    uint32_t expires = touched ? read->expires : item_expires(item);
+    return expires != 0 && expires < read->recache_expires;
+}
+
+enum store_status store_read(struct store *store, const struct store_key *key,
+                             const struct store_read *read, uint32_t now,
+                             struct store_item *shown) {
+    struct store_found found;
+    store_begin(store, now);
+    store_find(store, key, &found);
+    bool made = found.item == NULL;
+    if (made && !read->vivify)
+        return STORE_NOT_FOUND;
+    if (made && !vivify(store, key, read, &found))
+        return STORE_NO_MEMORY;
+    store_show_state(found.item, shown);
+    shown->won = made || wins(read, found.item);
+    if (made)
+        shown->expires_before = 0;
+    else if (read->touch && !store_set_expires(store, key, &found, read->expires))
+        return STORE_NO_MEMORY;
+    if (shown->won)
+        found.item->bits |= ITEM_TOKEN_SENT;
+    if (!read->no_bump)
+        store_mark_fetched(store, found.item);
+    store_show(found.item, shown);
+    return STORE_OK;
+}
+
+enum store_status store_peek(struct store *store, const struct store_key *key, uint32_t now,
+                             struct store_item *shown) {
+    struct store_found found;
+    store_begin(store, now);
+    store_find(store, key, &found);
+    if (found.item == NULL)
+        return STORE_NOT_FOUND;
+    store_show_state(found.item, shown);
+    store_show(found.item, shown);
+    return STORE_OK;
+}

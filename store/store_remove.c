@@ -1,0 +1,58 @@
+/* Deleting, and what memcached's md does instead: marking stale, emptying. */
+#include "store/internal.h"
+
+static enum store_status mark_stale(struct store *store, const struct store_key *key,
+                                    const struct store_removal *removal,
+                                    struct store_found *found) {
+    uint64_t cas = store_cas(store, removal->set_cas, removal->new_cas);
+    if (!store_reshape(store, key, found, store_shape(0, 0, cas)))
+        return STORE_NO_MEMORY;
+    if (removal->touch && !store_set_expires(store, key, found, removal->expires))
+        return STORE_NO_MEMORY;
+    found->item->bits |= ITEM_STALE;
+    found->item->bits &= (uint8_t)~ITEM_TOKEN_SENT;
+    item_set_cas(found->item, cas);
+    return STORE_OK;
+}
+
+/* Stores an empty value under the same CAS. */
+static enum store_status empty(struct store *store, const struct store_key *key,
+                               const struct store_removal *removal, struct store_found *found) {
+    bool new_cas = removal->set_cas || removal->mark_stale;
+    uint64_t cas =
+        new_cas ? store_cas(store, removal->set_cas, removal->new_cas) : item_cas(found->item);
+    uint32_t expires = removal->touch ? removal->expires : 0;
+    struct store_draft draft = {
+        .key = key,
+        .cas = cas,
+        .client_flags = removal->client_flags,
+        .expires = expires,
+        .bits = (uint8_t)(store_shape(removal->client_flags, expires, cas) |
+                          (found->item->bits & ITEM_BINARY_KEY) |
+                          (removal->mark_stale ? ITEM_STALE : 0)),
+    };
+    uint64_t location;
+    if (store_place(store, &draft, found, &location) == NULL)
+        return STORE_NO_MEMORY;
+    store_settle(store, &draft, found, location);
+    store->counters.items_stored++;
+    return STORE_OK;
+}
+
+enum store_status store_delete(struct store *store, const struct store_key *key,
+                               const struct store_removal *removal, uint32_t now) {
+    struct store_found found;
+    store_begin(store, now);
+    store_tend_index(store);
+    store_find(store, key, &found);
+    if (found.item == NULL)
+        return STORE_NOT_FOUND;
+    if (removal->compare_cas && item_cas(found.item) != removal->cas)
+        return STORE_EXISTS;
+    if (removal->empty)
+        return empty(store, key, removal, &found);
+    if (removal->mark_stale)
+        return mark_stale(store, key, removal, &found);
+    store_unlink(store, &found);
+    return STORE_OK;
+}

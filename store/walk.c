@@ -1,0 +1,178 @@
+/* Walks over all items, in slices.
+ *
+ * They go through the index, not the segments, since an item that is written moves from segment to
+ * segment while its key, and so its hash, stays. The order is that of the hashes read backwards,
+ * from bit 0 to bit 31: in linear hashing the entries of a bucket share their low bits, so that in
+ * this order every bucket is one unbroken range, and splitting or merging cuts a range in two or
+ * joins two, but moves nothing past the cursor. The tag and bits made from the key tell items of
+ * equal hashes apart:
+ *
+ *   position:  | hash 0..31 reversed 32 | tag 16 | of the key 16 |
+ *
+ * The cursor is the first position that has not been seen.
+ */
+#include "store/internal.h"
+
+/* Another hash than the caller's, which may be bad: 16 bits will do. */
+static uint64_t fold(const char *key, uint32_t length) {
+    uint64_t sum = length;
+    for (uint32_t at = 0; at < length; at += 8) {
+        uint64_t word = 0;
+        memcpy(&word, key + at, length - at < 8 ? length - at : 8);
+        sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
+        sum ^= sum >> 32;
+    }
+    return sum & 0xffff;
+}
+
+static uint32_t reverse(uint32_t x) {
+    x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
+    x = (x >> 2 & 0x33333333) | (x & 0x33333333) << 2;
+    x = (x >> 4 & 0x0f0f0f0f) | (x & 0x0f0f0f0f) << 4;
+    return __builtin_bswap32(x);
+}
+
+static uint64_t position_of(struct item *item, uint64_t slot) {
+    return (uint64_t)reverse(item->hash) << 32 | slot >> INDEX_TAG_SHIFT << 16 |
+           fold(item_key(item), item->key_length);
+}
+
+static uint32_t hash_at(uint64_t position) {
+    return reverse((uint32_t)(position >> 32));
+}
+
+static struct index_bucket *bucket_at(const struct store *store, uint64_t position) {
+    return index_primary(&store->index, hash_at(position));
+}
+
+/* The first position after the bucket of this one; 0 after the last bucket. */
+static uint64_t bucket_end(const struct store *store, uint64_t position) {
+    uint32_t bits = index_shared_bits(&store->index, hash_at(position));
+    return (position | UINT64_MAX >> bits) + 1;
+}
+
+/* Moves on to the first position in this bucket that holds items; how many, 0 when none does. */
+static uint32_t next_items(const struct store *store, uint64_t *position) {
+    uint64_t least = UINT64_MAX;
+    uint32_t count = 0;
+    for (const struct index_bucket *bucket = bucket_at(store, *position); bucket != NULL;
+         bucket = index_next(&store->index, bucket)) {
+        for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++) {
+            uint64_t slot = bucket->slots[i];
+            uint64_t at = position_of(segment_item(&store->log, index_location(slot)), slot);
+            if (at < *position || at > least)
+                continue;
+            count = at == least ? count + 1 : 1;
+            least = at;
+        }
+    }
+    if (count != 0)
+        *position = least;
+    return count;
+}
+
+/* One of the items at a position, after so many others. */
+static void find_at(const struct store *store, uint64_t position, uint32_t others,
+                    struct store_found *found) {
+    struct index_ref *ref = &found->ref;
+    ref->primary = bucket_at(store, position);
+    for (ref->bucket = ref->primary; ref->bucket != NULL;
+         ref->bucket = index_next(&store->index, ref->bucket)) {
+        for (ref->slot = 0; ref->slot < INDEX_SLOTS; ref->slot++) {
+            uint64_t slot = ref->bucket->slots[ref->slot];
+            if (slot == 0)
+                break;
+            found->location = index_location(slot);
+            found->item = segment_item(&store->log, found->location);
+            if (position_of(found->item, slot) == position && others-- == 0)
+                return;
+        }
+    }
+    assert(!"the item was counted");
+}
+
+/* The bucket is done; the items of the next one are on their way. false after the last. */
+static bool next_bucket(const struct store *store, uint64_t *cursor) {
+    *cursor = bucket_end(store, *cursor);
+    if (*cursor == 0)
+        return false;
+    index_prefetch_items(&store->index, bucket_at(store, *cursor));
+    return true;
+}
+
+static bool show(const struct store *store, const struct store_found *found, store_visit *visit,
+                 void *context) {
+    struct item *item = found->item;
+    if (store_is_flushed(store, found->location) || store_is_expired(store, item))
+        return true;
+    struct store_walked walked = {
+        .key = item_key(item), .key_length = item->key_length, .hash_bits = item->hash};
+    store_show_state(item, &walked.item);
+    store_show(item, &walked.item);
+    return visit(context, &walked);
+}
+
+/* Advances past what has been looked at: the items at position, or without any the bucket. */
+static bool advance(const struct store *store, uint64_t *cursor, uint64_t position,
+                    uint32_t count) {
+    if (count == 0)
+        return next_bucket(store, cursor);
+    *cursor = position + 1;
+    return *cursor != 0;
+}
+
+bool store_walk(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
+                store_visit *visit, void *context) {
+    assert(items_max > 0);
+    store_begin(store, now);
+    bool more = true;
+    for (uint32_t looked = 0; more && looked < items_max;) {
+        uint64_t position = *cursor;
+        uint32_t count = next_items(store, &position);
+        for (uint32_t i = 0; i < count; i++) {
+            struct store_found found;
+            find_at(store, position, i, &found);
+            if (!show(store, &found, visit, context)) {
+                *cursor = position;
+                return true;
+            }
+        }
+        more = advance(store, cursor, position, count);
+        looked += count + (count == 0);
+    }
+    return more;
+}
+
+/* Drops the dead ones of so many items at a position; the number dropped. Each lets the index
+ * shrink by a step: the next look-up finds the bucket anew. */
+static uint32_t drop_dead(struct store *store, uint64_t position, uint32_t count) {
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct store_found found;
+        find_at(store, position, live, &found);
+        if (store_drop_dead(store, &found))
+            store_tend_index(store);
+        else
+            live++;
+    }
+    return count - live;
+}
+
+bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
+                 uint64_t *checked, uint64_t *reclaimed) {
+    assert(items_max > 0);
+    store_begin(store, now);
+    bool more = true;
+    for (uint32_t looked = 0; more && looked < items_max;) {
+        uint64_t position = *cursor;
+        uint32_t count = next_items(store, &position);
+        uint32_t dropped = drop_dead(store, position, count);
+        more = advance(store, cursor, position, count);
+        looked += count + (count == 0);
+        *checked += count;
+        *reclaimed += dropped;
+        store->counters.crawl_checked += count;
+        store->counters.crawl_reclaimed += dropped;
+    }
+    return more;
+}

@@ -1,0 +1,76 @@
+/* run: a sequence of random operations on a store and on the model of it, which must agree. */
+#ifndef TESTS_STORE_RUN_H
+#define TESTS_STORE_RUN_H
+
+#include "model.h"
+#include "store_fixture.h"
+
+enum hashing { HASH_GOOD, HASH_FEW, HASH_ONE };
+
+/* What the walk that is under way has seen of a key, and how the key was when it began. */
+struct run_seen {
+    uint32_t times;
+    bool present;
+    uint32_t deaths;
+    uint64_t cas;
+};
+
+struct run {
+    struct store *store;
+    struct model *model;
+    uint64_t seed;
+    uint64_t random;
+    uint32_t operation;
+    uint32_t now;
+    uint32_t value_length_max; /* of the values that the test makes */
+    enum hashing hashing;
+    bool evicts;
+    uint64_t lost; /* evicted items that the test has noticed */
+    uint64_t cas_last;
+    size_t memory_bytes_last; /* while the store comes down to its bound */
+    uint64_t walk_cursor;
+    uint64_t crawl_cursor;
+    uint32_t walks; /* completed */
+    struct run_seen seen[MODEL_KEYS_MAX];
+    char key_bytes[256];
+    char value[20000];
+};
+
+#define CHECK(run, condition)                                                                      \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            cr_fatal("seed %llu, operation %u: %s", (unsigned long long)(run)->seed,               \
+                     (run)->operation, #condition);                                                \
+    } while (0)
+
+uint32_t run_below(struct run *run, uint32_t bound);
+bool run_one_in(struct run *run, uint32_t n);
+
+/* run_make.c: what operations are made of. Keys and values lie in the run until the next one. */
+struct store_key run_key(struct run *run, uint32_t number);
+uint32_t run_number(const struct store_walked *walked); /* of a key met in the store */
+uint32_t run_value(struct run *run);                    /* its length; the bytes are run->value */
+uint32_t run_expires(struct run *run);
+uint64_t run_cas(struct run *run, const struct model_item *item); /* the right one, or not */
+uint64_t run_new_cas(struct run *run);
+uint64_t run_initial(struct run *run);
+
+/* An answer as for a missing item is right when the store may have evicted it. */
+void run_note_loss(struct run *run, struct model_item *item, bool as_expected);
+void run_check_item(struct run *run, const struct model_item *item, const struct store_item *shown);
+void run_check_state(struct run *run, const struct store_item *expected,
+                     const struct store_item *shown);
+void run_check_new_cas(struct run *run, bool set_cas, uint64_t new_cas, uint64_t cas);
+
+/* run_items.c: one operation on one key. */
+void run_get(struct run *run, uint32_t number);
+void run_operation(struct run *run);
+
+/* run_whole.c: operations on the whole store. */
+void run_walk(struct run *run);
+void run_crawl(struct run *run);
+void run_flush(struct run *run);
+void run_resize(struct run *run);
+void run_tend(struct run *run);
+
+#endif

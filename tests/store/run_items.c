@@ -1,0 +1,201 @@
+/* One random operation on one key, in the store and in the model. */
+#include "run.h"
+
+void run_get(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_item shown;
+    store_prefetch_bucket(run->store, key.hash);
+    store_prefetch_item(run->store, key.hash);
+    enum store_status status = store_get(run->store, &key, run->now, &shown);
+    run_note_loss(run, item, (status == STORE_OK) == item->present);
+    if (!item->present)
+        return;
+    run_check_item(run, item, &shown);
+    model_get(run->model, item);
+}
+
+static void do_peek(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_item shown, expected;
+    enum store_status status = store_peek(run->store, &key, run->now, &shown);
+    run_note_loss(run, item, (status == STORE_OK) == item->present);
+    if (!item->present)
+        return;
+    run_check_item(run, item, &shown);
+    model_show_state(run->model, item, &expected);
+    run_check_state(run, &expected, &shown);
+    CHECK(run, shown.bytes >= 20 + key.length + shown.value_length + 8);
+    CHECK(run, shown.bytes <= 20 + 10 + key.length + shown.value_length + 7 + 8);
+}
+
+static void do_read(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_read read = {
+        .no_bump = run_one_in(run, 3),
+        .touch = run_one_in(run, 4),
+        .expires = run_expires(run),
+        .vivify = run_one_in(run, 3),
+        .vivify_expires = run_expires(run),
+        .recache = run_one_in(run, 3),
+        .recache_expires = run->now + run_below(run, 40),
+        .recache_after_touch = run_one_in(run, 2),
+        .set_cas = run_one_in(run, 3),
+        .new_cas = run_new_cas(run),
+        .binary_key = run_one_in(run, 4),
+    };
+    struct store_item shown, expected;
+    enum store_status status = store_read(run->store, &key, &read, run->now, &shown);
+    bool present = status == STORE_OK && !(read.vivify && shown.cas != item->cas);
+    run_note_loss(run, item, present == item->present);
+    CHECK(run, status == (item->present || read.vivify ? STORE_OK : STORE_NOT_FOUND));
+    if (status != STORE_OK)
+        return;
+    model_show_state(run->model, item, &expected);
+    if (!item->present) {
+        run_check_new_cas(run, read.set_cas, read.new_cas, shown.cas);
+        expected.binary_key = read.binary_key;
+    }
+    expected.won = model_read(run->model, item, &read, shown.cas);
+    run_check_state(run, &expected, &shown);
+    run_check_item(run, item, &shown);
+    model_settle(run->model, item);
+}
+
+static void do_write(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_write write = {
+        .mode = run_one_in(run, 2) ? STORE_SET : (enum store_mode)run_below(run, 5),
+        .compare_cas = run_one_in(run, 4),
+        .stale_if_older = run_one_in(run, 2),
+        /* made anew in place of one that was evicted, it could not be told from a longer one */
+        .create = run_one_in(run, 2) && (!run->evicts || !item->present),
+        .set_cas = run_one_in(run, 8),
+        .binary_key = run_one_in(run, 4),
+        .cas = run_cas(run, item),
+        .new_cas = run_new_cas(run),
+        .value = run->value,
+        .value_length = run_value(run),
+        .client_flags = run_one_in(run, 3) ? run_below(run, UINT32_MAX) : 0,
+        .expires = run_expires(run),
+        .create_expires = run_expires(run),
+    };
+    uint32_t max = store_value_length_max(run->store, key.length);
+    uint64_t cas = 0;
+    enum store_status status = store_write(run->store, &key, &write, run->now, &cas);
+    run_note_loss(run, item, status == model_expect_write(item, &write, max));
+    CHECK(run, status == model_expect_write(item, &write, max));
+    if (status == STORE_OK)
+        run_check_new_cas(run, write.set_cas, write.new_cas, cas);
+    model_write(run->model, item, &write, cas, status);
+    model_settle(run->model, item);
+}
+
+static void do_delta(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_delta delta = {
+        .delta = run_one_in(run, 3) ? fixture_mix(run->random) : run_below(run, 100),
+        .decrement = run_one_in(run, 2),
+        .compare_cas = run_one_in(run, 5),
+        .cas = run_cas(run, item),
+        .create = run_one_in(run, 4),
+        .initial = run_initial(run),
+        .expires = run_expires(run),
+        .touch = run_one_in(run, 4),
+        .touch_expires = run_expires(run),
+        .set_cas = run_one_in(run, 4),
+        .new_cas = run_new_cas(run),
+        .binary_key = run_one_in(run, 4),
+    };
+    uint64_t result = 0, wanted = 0;
+    struct store_item shown, expected;
+    enum store_status status = store_delta(run->store, &key, &delta, run->now, &result, &shown);
+    bool same = status == model_expect_delta(item, &delta, &wanted);
+    run_note_loss(run, item, same && (status != STORE_OK || result == wanted));
+    CHECK(run, status == model_expect_delta(item, &delta, &wanted));
+    if (status != STORE_OK)
+        return;
+    CHECK(run, result == wanted);
+    run_check_new_cas(run, delta.set_cas, delta.new_cas, shown.cas);
+    model_show_state(run->model, item, &expected);
+    expected.binary_key = item->present ? item->binary_key : delta.binary_key;
+    model_delta(run->model, item, &delta, result, shown.cas);
+    run_check_state(run, &expected, &shown);
+    run_check_item(run, item, &shown);
+    model_settle(run->model, item);
+}
+
+static void do_touch(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_item shown;
+    uint32_t expires = run_expires(run);
+    enum store_status status = store_touch(run->store, &key, expires, run->now, &shown);
+    run_note_loss(run, item, (status == STORE_OK) == item->present);
+    if (!item->present)
+        return;
+    item->expires = expires;
+    model_get(run->model, item);
+    run_check_item(run, item, &shown);
+    model_settle(run->model, item);
+}
+
+/* What stays is looked at for its CAS. */
+static void check_stays(struct run *run, struct model_item *item, const struct store_key *key,
+                        const struct store_removal *removal) {
+    struct store_item shown;
+    uint64_t cas_before = item->cas;
+    model_delete(run->model, item, removal, item->cas);
+    model_settle(run->model, item);
+    enum store_status status = store_peek(run->store, key, run->now, &shown);
+    CHECK(run, status == (item->present ? STORE_OK : STORE_NOT_FOUND));
+    if (!item->present)
+        return;
+    if (removal->mark_stale || removal->set_cas)
+        run_check_new_cas(run, removal->set_cas, removal->new_cas, shown.cas);
+    else
+        CHECK(run, shown.cas == cas_before);
+    item->cas = shown.cas;
+    run_check_item(run, item, &shown);
+}
+
+static void do_delete(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_removal removal = {
+        .compare_cas = run_one_in(run, 4),
+        .cas = run_cas(run, item),
+        .mark_stale = run_one_in(run, 3),
+        .empty = run_one_in(run, 4),
+        .touch = run_one_in(run, 3),
+        .expires = run_expires(run),
+        .client_flags = run_one_in(run, 3) ? run_below(run, UINT32_MAX) : 0,
+        .set_cas = run_one_in(run, 3),
+        .new_cas = run_new_cas(run),
+    };
+    enum store_status status = store_delete(run->store, &key, &removal, run->now);
+    run_note_loss(run, item, status == model_expect_delete(item, &removal));
+    CHECK(run, status == model_expect_delete(item, &removal));
+    if (status != STORE_OK)
+        return;
+    if (removal.mark_stale || removal.empty)
+        check_stays(run, item, &key, &removal);
+    else
+        model_forget(item);
+}
+
+void run_operation(struct run *run) {
+    static void (*const kinds[])(struct run *, uint32_t) = {
+        run_get,  run_get,  run_get,  do_peek,   do_read,  do_read,  do_read,
+        do_write, do_write, do_write, do_write,  do_write, do_write, do_write,
+        do_delta, do_delta, do_touch, do_delete, do_delete};
+    uint32_t number = run_below(run, run->model->keys);
+    model_begin(run->model, run->now);
+    kinds[run_below(run, sizeof(kinds) / sizeof(kinds[0]))](run, number);
+    if (run_one_in(run, 3))
+        do_peek(run, number);
+}

@@ -1,0 +1,138 @@
+/* What random operations are made of, and what is checked after each. */
+#include "run.h"
+
+uint32_t run_below(struct run *run, uint32_t bound) {
+    run->random += 0x9e3779b97f4a7c15u;
+    return (uint32_t)(fixture_mix(run->random) % bound);
+}
+
+bool run_one_in(struct run *run, uint32_t n) {
+    return run_below(run, n) == 0;
+}
+
+static uint64_t key_hash(const struct run *run, uint32_t number) {
+    switch (run->hashing) {
+    case HASH_GOOD:
+        return fixture_mix(number + 1);
+    case HASH_FEW: /* few buckets and tags, but the same only for some */
+        return fixture_mix(number + 1) & 0x0000000300000407u;
+    case HASH_ONE:
+        return 0xffffffffffffffffu;
+    }
+    return 0;
+}
+
+/* The number first, so that keys differ; then bytes of every value. */
+struct store_key run_key(struct run *run, uint32_t number) {
+    uint64_t mixed = fixture_mix(number + 77);
+    uint32_t length = 3 + (mixed % 8 == 0 ? (uint32_t)(mixed >> 8) % 248 : (uint32_t)mixed % 16);
+    if (length > 250)
+        length = 250;
+    memcpy(run->key_bytes, &number, 3);
+    for (uint32_t i = 3; i < length; i++)
+        run->key_bytes[i] = (char)(mixed >> i % 57);
+    return (struct store_key){run->key_bytes, length, key_hash(run, number)};
+}
+
+static uint32_t make_number(struct run *run) {
+    static const char *const texts[] = {"0",  "9",  "5 ",     "18446744073709551615",
+                                        "hi", "-1", "10  10", "18446744073709551616",
+                                        "99", "+7", " 12",    "00000000000000000000000000"};
+    const char *text = texts[run_below(run, sizeof(texts) / sizeof(texts[0]))];
+    memcpy(run->value, text, strlen(text));
+    return (uint32_t)strlen(text);
+}
+
+/* Mostly short values; some of a segment's size and above. */
+uint32_t run_value(struct run *run) {
+    if (run_one_in(run, 3))
+        return make_number(run);
+    uint32_t length = run_below(run, 200);
+    if (run_one_in(run, 10))
+        length = run_below(run, 3000);
+    if (run_one_in(run, 60))
+        length = run_below(run, 17000);
+    if (run_one_in(run, 200))
+        length = (uint32_t)SEGMENT_BYTES_MIN - 350 + run_below(run, 400);
+    if (length > run->value_length_max)
+        length = run->value_length_max;
+    memset(run->value, (int)run_below(run, 256), length);
+    return length;
+}
+
+uint32_t run_expires(struct run *run) {
+    if (!run_one_in(run, 4))
+        return 0;
+    return run->now + run_below(run, 30);
+}
+
+/* Seldom 0, or one lower or higher than the right one. */
+uint64_t run_cas(struct run *run, const struct model_item *item) {
+    switch (run_below(run, 8)) {
+    case 0:
+        return item->cas + 3;
+    case 1:
+        return item->cas / 2;
+    case 2:
+        return run_one_in(run, 4) ? 0 : item->cas - 1;
+    }
+    return item->cas;
+}
+
+/* Of every length, but never equal to another. */
+uint64_t run_new_cas(struct run *run) {
+    uint64_t cas = (uint64_t)run->operation << 20 | run_below(run, 1 << 20);
+    return run_one_in(run, 2) ? cas : cas << 24 | 7;
+}
+
+/* With evictions it never equals another result, which would hide that an item was made anew. */
+uint64_t run_initial(struct run *run) {
+    if (run->evicts)
+        return (run->operation + 1) * (uint64_t)1000000000;
+    return fixture_mix(run->random + 1) >> run_below(run, 64);
+}
+
+uint32_t run_number(const struct store_walked *walked) {
+    uint32_t number = 0;
+    memcpy(&number, walked->key, 3);
+    return number;
+}
+
+void run_note_loss(struct run *run, struct model_item *item, bool as_expected) {
+    if (as_expected)
+        return;
+    CHECK(run, run->evicts && item->present);
+    model_forget(item);
+    run->lost++;
+}
+
+void run_check_new_cas(struct run *run, bool set_cas, uint64_t new_cas, uint64_t cas) {
+    if (set_cas) {
+        CHECK(run, cas == new_cas);
+        return;
+    }
+    CHECK(run, cas > run->cas_last);
+    CHECK(run, cas % 3 == 1);
+    run->cas_last = cas;
+}
+
+void run_check_item(struct run *run, const struct model_item *item,
+                    const struct store_item *shown) {
+    CHECK(run, item->value_length == shown->value_length);
+    CHECK(run,
+          item->value_length == 0 || memcmp(item->value, shown->value, item->value_length) == 0);
+    CHECK(run, item->client_flags == shown->client_flags);
+    CHECK(run, item->expires == shown->expires);
+    CHECK(run, item->cas == shown->cas);
+}
+
+void run_check_state(struct run *run, const struct store_item *expected,
+                     const struct store_item *shown) {
+    CHECK(run, expected->expires_before == shown->expires_before);
+    CHECK(run, expected->access == shown->access);
+    CHECK(run, expected->fetched == shown->fetched);
+    CHECK(run, expected->stale == shown->stale);
+    CHECK(run, expected->token_sent == shown->token_sent);
+    CHECK(run, expected->won == shown->won);
+    CHECK(run, expected->binary_key == shown->binary_key);
+}

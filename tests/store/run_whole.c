@@ -1,0 +1,111 @@
+/* Random operations on the whole store: walks in slices, flushes, new bounds on memory. */
+#include "run.h"
+
+struct slice {
+    struct run *run;
+    uint32_t visits;
+    uint32_t visits_max;
+};
+
+/* Hashes that are equal but for few bits make equal positions, too, which the walk keeps together. */
+static bool groups(const struct run *run) {
+    return run->hashing != HASH_GOOD;
+}
+
+static bool visit(void *context, const struct store_walked *walked) {
+    struct slice *slice = context;
+    struct run *run = slice->run;
+    struct model_item *item = &run->model->items[run_number(walked)];
+    struct store_item expected;
+    if (slice->visits == slice->visits_max)
+        return false;
+    slice->visits++;
+    run->seen[run_number(walked)].times++;
+    CHECK(run, item->present);
+    CHECK(run, walked->key_length == run_key(run, run_number(walked)).length);
+    CHECK(run, memcmp(walked->key, run->key_bytes, walked->key_length) == 0);
+    CHECK(run, walked->hash_bits == (run_key(run, run_number(walked)).hash & UINT32_MAX));
+    run_check_item(run, item, &walked->item);
+    model_show_state(run->model, item, &expected);
+    run_check_state(run, &expected, &walked->item);
+    return true;
+}
+
+static void walk_begins(struct run *run) {
+    for (uint32_t i = 0; i < run->model->keys; i++) {
+        const struct model_item *item = &run->model->items[i];
+        run->seen[i] = (struct run_seen){0, item->present, item->deaths, item->cas};
+    }
+}
+
+/* Was the item there all the time? With evictions an item may have come back unnoticed: then only
+ * of one that was never written can this be said. */
+static bool was_there(const struct run *run, uint32_t number) {
+    const struct model_item *item = &run->model->items[number];
+    const struct run_seen *seen = &run->seen[number];
+    return item->present && seen->present && seen->deaths == item->deaths &&
+           (!run->evicts || seen->cas == item->cas);
+}
+
+static void walk_ends(struct run *run) {
+    run->walks++;
+    for (uint32_t i = 0; i < run->model->keys; i++) {
+        run_get(run, i);
+        CHECK(run, run->seen[i].times <= 1);
+        CHECK(run, run->seen[i].times == 1 || !was_there(run, i));
+    }
+}
+
+void run_walk(struct run *run) {
+    uint32_t items_max = 1 + run_below(run, 100);
+    struct slice slice = {.run = run, .visits_max = UINT32_MAX};
+    if (!groups(run) && run_one_in(run, 3))
+        slice.visits_max = run_below(run, 20);
+    model_begin(run->model, run->now);
+    if (run->walk_cursor == 0)
+        walk_begins(run);
+    bool more = store_walk(run->store, &run->walk_cursor, items_max, run->now, visit, &slice);
+    CHECK(run, groups(run) || slice.visits <= items_max);
+    CHECK(run, more || run->walk_cursor == 0);
+    if (!more)
+        walk_ends(run);
+}
+
+void run_crawl(struct run *run) {
+    uint32_t items_max = 1 + run_below(run, 100);
+    uint64_t checked = 0, reclaimed = 0;
+    uint64_t entries = run->store->index.entries;
+    bool more =
+        store_crawl(run->store, &run->crawl_cursor, items_max, run->now, &checked, &reclaimed);
+    CHECK(run, more || run->crawl_cursor == 0);
+    CHECK(run, groups(run) || checked <= items_max);
+    CHECK(run, reclaimed <= checked);
+    CHECK(run, entries - run->store->index.entries == reclaimed);
+}
+
+void run_flush(struct run *run) {
+    uint32_t at = run_one_in(run, 2) ? run->now : run->now + run_below(run, 20);
+    store_flush(run->store, at, run->now);
+    model_flush(run->model, at);
+    if (at <= run->now)
+        CHECK(run, fixture_stats(run->store).items == 0);
+}
+
+void run_resize(struct run *run) {
+    size_t max = run->store->config.memory_bytes_max;
+    size_t bytes = MIB + run_below(run, (uint32_t)(max - MIB + 1));
+    CHECK(run, store_resize(run->store, bytes) == 0);
+    struct store_stats stats = fixture_stats(run->store);
+    CHECK(run, stats.memory_bytes_max == bytes);
+    run->memory_bytes_last = stats.memory_bytes + store_memory_slack(run->store);
+    if (run->memory_bytes_last < bytes)
+        run->memory_bytes_last = bytes;
+}
+
+/* Under a bound that came down, the memory in use comes down too, and never goes up meanwhile. */
+void run_tend(struct run *run) {
+    bool more = store_tend(run->store, run->now);
+    struct store_stats stats = fixture_stats(run->store);
+    CHECK(run, run->memory_bytes_last == 0 || stats.memory_bytes <= run->memory_bytes_last);
+    CHECK(run, more || stats.memory_bytes <= stats.memory_bytes_max);
+}
