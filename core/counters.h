@@ -45,8 +45,6 @@
     COUNT(conn_yields)                                                                             \
     GAUGE(lru_crawler_running) /* shards whose crawler is in the middle of a walk */               \
     COUNT(lru_crawler_starts)                                                                      \
-    COUNT(crawler_reclaimed)                                                                       \
-    COUNT(crawler_items_checked)                                                                   \
     COUNT(reactor_turns)                                                                           \
     COUNT(reactor_sleeps)                                                                          \
     COUNT(reactor_wakes_sent)                                                                      \
@@ -69,7 +67,7 @@ struct shard_stats {
 /* `stats reset`: what has been counted is 0, what is so now stays. */
 void counters_reset(struct counters *counters);
 
-/* sum += part, field by field; of ages and of what is the same everywhere the greatest. */
+/* sum += part, field by field; of the store's figures that are no sums, as store_stats says. */
 void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part);
 
 #endif

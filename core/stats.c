@@ -139,7 +139,7 @@ static void put_list(struct stats_writer *writer, enum stats_group group,
         stats_put_general(writer, sources);
         break;
     case STATS_ITEMS:
-        stats_put_items(writer, sources->sum);
+        stats_put_items(writer, sources);
         break;
     case STATS_SLABS:
         stats_put_slabs(writer, sources->sum);

@@ -35,23 +35,18 @@ static void put_items(struct stats_writer *writer, const struct store_stats *sto
     stats_put_number(writer, "evicted_unfetched", store->evicted_unfetched);
     stats_put_number(writer, "evictions", store->evictions);
     stats_put_number(writer, "reclaimed", store->expired);
-}
-
-/* There is one queue of segments, so nothing moves between queues; and no thread but the one that
- * writes makes room, so each eviction is a direct one. */
-static void put_moves(struct stats_writer *writer, const struct store_stats *store) {
-    stats_put_number(writer, "direct_reclaims", store->evictions);
-    stats_put_number(writer, "moves_to_cold", 0);
-    stats_put_number(writer, "moves_to_warm", 0);
-    stats_put_number(writer, "moves_within_lru", 0);
+    stats_put_number(writer, "crawler_reclaimed", store->crawl_reclaimed);
+    stats_put_number(writer, "crawler_items_checked", store->crawl_checked);
 }
 
 static void put_memory(struct stats_writer *writer, const struct store_stats *store) {
     stats_put_number(writer, "hash_bytes", store->index_bytes);
     stats_put_number(writer, "store_bytes", store->memory_bytes);
+    stats_put_number(writer, "dead_bytes", store->dead_bytes);
     stats_put_number(writer, "segment_size", store->segment_bytes);
     stats_put_number(writer, "segments", store->segments);
     stats_put_number(writer, "segments_free", store->segments_free);
+    stats_put_number(writer, "segments_evicted", store->segments_evicted);
 }
 
 void stats_put_general(struct stats_writer *writer, const struct stats_sources *sources) {
@@ -64,6 +59,6 @@ void stats_put_general(struct stats_writer *writer, const struct stats_sources *
     COUNTERS(PUT_COUNTER, PUT_COUNTER)
 #undef PUT_COUNTER
     put_items(writer, &sources->sum->store);
-    put_moves(writer, &sources->sum->store);
+    stats_put_moves(writer, "", &sources->sum->store);
     put_memory(writer, &sources->sum->store);
 }

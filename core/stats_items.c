@@ -22,35 +22,61 @@ static void put_slab_number(struct stats_writer *writer, const char *name, uint6
     stats_put_number(writer, full, number);
 }
 
-void stats_put_items(struct stats_writer *writer, const struct shard_stats *sum) {
-    const struct store_stats *store = &sum->store;
+/* Where items lie in the order in which they were written, the oldest is evicted next. */
+static uint64_t age_of(const struct stats_sources *sources) {
+    return sources->now - sources->sum->store.oldest_time;
+}
+
+/* There is one queue of segments, so nothing moves between queues; and whoever writes makes room
+ * for itself. */
+void stats_put_moves(struct stats_writer *writer, const char *prefix,
+                     const struct store_stats *store) {
+    const struct {
+        const char *name;
+        uint64_t number;
+    } moves[] = {{"moves_to_cold", 0},
+                 {"moves_to_warm", 0},
+                 {"moves_within_lru", 0},
+                 {"direct_reclaims", store->segments_evicted}};
+    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
+        char full[NAME_BYTES];
+        snprintf(full, sizeof full, "%s%s", prefix, moves[i].name);
+        stats_put_number(writer, full, moves[i].number);
+    }
+}
+
+void stats_put_items(struct stats_writer *writer, const struct stats_sources *sources) {
+    const struct store_stats *store = &sources->sum->store;
     if (store->items == 0)
         return;
     put_item_number(writer, "number", store->items);
+    put_item_number(writer, "age", age_of(sources));
     put_item_number(writer, "mem_requested", store->item_bytes);
     put_item_number(writer, "evicted", store->evictions);
+    put_item_number(writer, "evicted_nonzero", store->evicted_expiring);
+    put_item_number(writer, "evicted_time", store->evicted_idle);
+    put_item_number(writer, "outofmemory", store->out_of_memory);
     put_item_number(writer, "tailrepairs", 0); /* no reference can leak here */
     put_item_number(writer, "reclaimed", store->expired);
     put_item_number(writer, "expired_unfetched", store->expired_unfetched);
     put_item_number(writer, "evicted_unfetched", store->evicted_unfetched);
-    put_item_number(writer, "crawler_reclaimed", sum->counters.crawler_reclaimed);
-    put_item_number(writer, "crawler_items_checked", sum->counters.crawler_items_checked);
-    put_item_number(writer, "moves_to_cold", 0);
-    put_item_number(writer, "moves_to_warm", 0);
-    put_item_number(writer, "moves_within_lru", 0);
+    put_item_number(writer, "crawler_reclaimed", store->crawl_reclaimed);
+    put_item_number(writer, "crawler_items_checked", store->crawl_checked);
+    stats_put_moves(writer, "items:1:", store);
 }
 
+/* A chunk stays used after its item has died, until its segment is taken back. */
 static void put_pages(struct stats_writer *writer, const struct store_stats *store) {
     uint64_t chunks_per_page = store->segment_bytes / CHUNK_BYTES;
     uint64_t chunks = store->segments * chunks_per_page;
-    uint64_t chunks_used = store->item_bytes / CHUNK_BYTES;
+    uint64_t chunks_used = (store->item_bytes + store->dead_bytes) / CHUNK_BYTES;
     put_slab_number(writer, "chunk_size", CHUNK_BYTES);
     put_slab_number(writer, "chunks_per_page", chunks_per_page);
     put_slab_number(writer, "total_pages", store->segments);
     put_slab_number(writer, "total_chunks", chunks);
     put_slab_number(writer, "used_chunks", chunks_used);
     put_slab_number(writer, "free_chunks", chunks - chunks_used);
-    put_slab_number(writer, "free_chunks_end", 0);
+    put_slab_number(writer, "free_chunks_end", 0); /* there is no second list of them */
     put_slab_number(writer, "mem_requested", store->item_bytes);
 }
 

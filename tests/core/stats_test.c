@@ -112,7 +112,7 @@ static char *answer_to(const char *words, enum protocol protocol, const struct s
     struct buffer_pool pool;
     struct buffer output = {0};
     struct request request = asks(words, protocol);
-    struct stats_sources sources = {.sum = sum, .facts = &facts, .settings = settings};
+    struct stats_sources sources = {.sum = sum, .now = 100, .facts = &facts, .settings = settings};
     buffer_pool_init(&pool);
     cr_assert(stats_write(&pool, &output, &request, &sources));
     char *copy = calloc(1, output.length + 1);
@@ -277,8 +277,16 @@ Test(stats_write, an_empty_cache_has_no_items_and_no_slabs) {
 
 Test(stats_write, all_items_are_in_class_1) {
     struct shard_stats sum = {0};
-    sum.store = (struct store_stats){
-        .items = 10, .item_bytes = 800, .evictions = 3, .segments = 2, .segment_bytes = 16384};
+    sum.store = (struct store_stats){.items = 10,
+                                     .item_bytes = 800,
+                                     .dead_bytes = 80,
+                                     .evictions = 3,
+                                     .evicted_expiring = 2,
+                                     .evicted_idle = 44,
+                                     .segments_evicted = 5,
+                                     .oldest_time = 93,
+                                     .segments = 2,
+                                     .segment_bytes = 16384};
     sum.counters.get_hits = 21;
     sum.counters.cmd_set = 22;
     char *items = text_answer("items", &sum);
@@ -286,12 +294,16 @@ Test(stats_write, all_items_are_in_class_1) {
     expect_in(items, "items:1:number", "10");
     expect_in(items, "items:1:evicted", "3");
     expect_in(items, "items:1:mem_requested", "800");
+    expect_in(items, "items:1:age", "7");
+    expect_in(items, "items:1:evicted_nonzero", "2");
+    expect_in(items, "items:1:evicted_time", "44");
+    expect_in(items, "items:1:direct_reclaims", "5");
     expect_in(slabs, "1:chunk_size", "8");
     expect_in(slabs, "1:chunks_per_page", "2048");
     expect_in(slabs, "1:total_pages", "2");
     expect_in(slabs, "1:total_chunks", "4096");
-    expect_in(slabs, "1:used_chunks", "100");
-    expect_in(slabs, "1:free_chunks", "3996");
+    expect_in(slabs, "1:used_chunks", "110");
+    expect_in(slabs, "1:free_chunks", "3986");
     expect_in(slabs, "1:get_hits", "21");
     expect_in(slabs, "1:cmd_set", "22");
     expect_in(slabs, "active_slabs", "1");
@@ -316,13 +328,19 @@ Test(counters, shards_are_summed) {
     struct shard_stats sum = {0}, a = {0}, b = {0};
     a.counters.get_hits = 1;
     b.counters.get_hits = 2;
-    a.store = (struct store_stats){.items = 3, .segment_bytes = 100};
-    b.store = (struct store_stats){.items = 4, .segment_bytes = 100};
+    a.store = (struct store_stats){.items = 3, .segment_bytes = 100, .evicted_idle = 9};
+    b.store = (struct store_stats){.items = 4, .segment_bytes = 100, .oldest_time = 20};
     shard_stats_add(&sum, &a);
     shard_stats_add(&sum, &b);
     cr_assert(eq(u64, sum.counters.get_hits, 3));
     cr_assert(eq(u64, sum.store.items, 7));
     cr_assert(eq(u64, sum.store.segment_bytes, 100));
+    cr_assert(eq(u64, sum.store.evicted_idle, 9));
+    cr_assert(eq(u64, sum.store.oldest_time, 20));
+    b.store.oldest_time = 10;
+    shard_stats_add(&sum, &b);
+    shard_stats_add(&sum, &a);
+    cr_assert(eq(u64, sum.store.oldest_time, 10));
 }
 
 /* stats sizes */
@@ -386,6 +404,40 @@ Test(sizes, a_full_chunk_refuses_and_loses_nothing) {
         items += histogram->items[i];
     cr_assert(eq(u64, items, CLASSES));
     free(histogram);
+}
+
+/* Every item of a store once, whatever the slices. */
+Test(sizes, a_walk_fills_chunks) {
+    enum { ITEMS = 2000 };
+    struct store *store;
+    const struct store_config config = {.memory_bytes = 8 << 20,
+                                        .memory_bytes_max = 8 << 20,
+                                        .item_bytes_max = 1 << 16,
+                                        .shards = 1};
+    static const char value[ITEMS];
+    uint64_t cursor = 0, items = 0, cas;
+    cr_assert(zero(int, store_create(&store, &config)));
+    for (uint64_t i = 0; i < ITEMS; i++) {
+        struct store_key key = {
+            .bytes = (const char *)&i, .length = sizeof i, .hash = i * 0x9e3779b97f4a7c15u};
+        struct store_write write = {.value = value, .value_length = (uint32_t)i};
+        cr_assert(eq(int, store_write(store, &key, &write, 2, &cas), STORE_OK));
+    }
+    struct sizes_histogram *histogram = sizes_create(config.item_bytes_max);
+    struct sizes_chunk chunk;
+    bool more = true;
+    while (more) {
+        sizes_chunk_init(&chunk);
+        more = store_walk(store, &cursor, 300, 2, sizes_visit, &chunk);
+        sizes_add(histogram, &chunk);
+    }
+    for (uint32_t i = 0; i < histogram->classes; i++)
+        items += histogram->items[i];
+    cr_assert(eq(u64, items, ITEMS));
+    /* Each length of value was there once. */
+    cr_assert(eq(u64, histogram->items[1000 / SIZES_CLASS_BYTES], SIZES_CLASS_BYTES));
+    free(histogram);
+    store_destroy(store);
 }
 
 /* stats conns */

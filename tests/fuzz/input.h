@@ -1,0 +1,43 @@
+/* input: what the fuzzers make of libFuzzer's bytes: a head of four, that any bytes will do for, and
+ * the stream.
+ *
+ *     +----------+------+------+------+----------
+ *     | switches |  seed of the       | stream …
+ *     |          |  fragments         |
+ *     +----------+------+------+------+----------
+ *
+ * In the corpora the head is made of digits: the low four bits of the first one are the switches.
+ */
+#ifndef TESTS_FUZZ_INPUT_H
+#define TESTS_FUZZ_INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum input_switch {
+    INPUT_MUST_LOGIN = 1 << 0,
+    INPUT_SMALL_VALUES = 1 << 1, /* values above VALUE_LENGTH_SMALL are refused */
+    INPUT_NO_MEMORY = 1 << 2,    /* unfinished values are refused now and then */
+    INPUT_SASL = 1 << 3,
+};
+
+#define INPUT_HEAD_BYTES 4
+
+struct input {
+    uint8_t switches;
+    uint64_t random; /* state of input_draw() */
+    const char *stream;
+    size_t length;
+};
+
+/* False when there is no whole head. */
+bool input_init(struct input *input, const uint8_t *bytes, size_t length);
+
+/* A number below limit. */
+uint32_t input_draw(struct input *input, uint32_t limit);
+
+/* How long the next fragment of a stream with `left` bytes is, at least 1: mostly short. */
+size_t input_fragment(struct input *input, size_t left);
+
+#endif

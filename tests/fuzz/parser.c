@@ -1,0 +1,288 @@
+/* Fuzzes parsers and reply writers: a stream of requests is fed whole and in fragments.
+ *
+ * Checked: the same requests come of it, whatever the fragments; a call taken back and made again
+ * comes out the same; nothing is read beyond what was given, and requests point into that; `need`
+ * is more than there is, and nothing comes before it is there; a reply keeps within its bound.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/proto.h"
+#include "tests/fuzz/input.h"
+
+#define VALUE_LENGTH_LARGE (1u << 20)
+#define VALUE_LENGTH_SMALL 16
+
+/* Of a stream come at most a request a byte (a get line of short keys comes close), and the ends of
+ * its get lines. */
+#define REQUESTS_MAX(length) (2 * (length) + 8)
+
+/* One way of feeding a stream, and what came of it. */
+struct run {
+    struct parser parser;
+    uint64_t *prints; /* a fingerprint of each request */
+    size_t count;
+    size_t room;
+    enum parse_status end; /* the last status, and whether the last request closes */
+    bool closed;
+    bool line_too_long; /* PARSE_CLOSE came of a line whose end wasn't there */
+};
+
+static uint64_t mix(uint64_t print, const void *bytes, size_t length) {
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i++)
+        print = (print ^ at[i]) * 0x100000001b3u; /* FNV-1a */
+    return print;
+}
+
+static bool carries_value(const struct request *request) {
+    enum op op = (enum op)request->op;
+    return ((op >= OP_SET && op <= OP_PREPEND) || op == OP_LOGIN) && request->value_length > 0;
+}
+
+/* Stands for all that a request says; not for where its parts lie. */
+static uint64_t print_of(const struct request *r) {
+    uint64_t print = 0xcbf29ce484222325u;
+#define MIX(field) print = mix(print, &r->field, sizeof r->field)
+    MIX(op), MIX(protocol), MIX(opcode), MIX(error), MIX(quiet), MIX(return_cas);
+    MIX(return_key), MIX(last), MIX(compare_cas), MIX(create), MIX(closes), MIX(key_length);
+    MIX(value_length), MIX(client_flags), MIX(opaque), MIX(exptime), MIX(cas), MIX(delta);
+    MIX(initial), MIX(meta), MIX(token_length), MIX(returns), MIX(vivify_exptime);
+    MIX(recache_exptime), MIX(new_cas);
+#undef MIX
+    print = mix(print, r->key_length ? r->key : "", r->key_length);
+    print = mix(print, carries_value(r) ? r->value : "", carries_value(r) ? r->value_length : 0);
+    return mix(print, r->token_length ? r->token : "", r->token_length);
+}
+
+static bool lies_in(const char *part, size_t part_length, const char *bytes, size_t length) {
+    return part >= bytes && part + part_length <= bytes + length;
+}
+
+static void check_request(const struct request *request, const char *bytes, size_t length,
+                          const char *key_space) {
+    enum op op = (enum op)request->op;
+    assert(op <= OP_QUIT);
+    assert(request->token_length <= META_OPAQUE_LENGTH_MAX);
+    if (op_has_key(op))
+        assert(request->key_length > 0 && request->key_length <= KEY_LENGTH_MAX);
+    if (request->key_length > 0)
+        assert(lies_in(request->key, request->key_length, bytes, length) ||
+               lies_in(request->key, request->key_length, key_space, KEY_LENGTH_MAX));
+    if (carries_value(request))
+        assert(lies_in(request->value, request->value_length, bytes, length));
+    if (request->token_length > 0)
+        assert(lies_in(request->token, request->token_length, bytes, length));
+}
+
+static void check_credentials(const struct request *request) {
+    struct credentials found;
+    if (!request_credentials(request, &found))
+        return;
+    assert(lies_in(found.user, found.user_length, request->value, request->value_length));
+    assert(lies_in(found.password, found.password_length, request->value, request->value_length));
+}
+
+/* What the server makes of a login; for as many of them as not it is a wrong one. */
+static bool login_succeeds(const struct request *request) {
+    return request->value_length % 2 == 0;
+}
+
+/* Writes the reply into as much memory as was promised to be enough. */
+static void check_reply(const struct request *request, const struct result *result) {
+    size_t bound = reply_bound(request, result);
+    char *out = malloc(bound);
+    size_t length = reply_write(out, request, result);
+    assert(length <= bound);
+    free(out);
+}
+
+static bool has_result(enum op op) {
+    return op < OP_FLUSH && op != OP_REJECT;
+}
+
+static bool has_line(enum op op) {
+    return op == OP_VERSION || op == OP_SHUTDOWN || (op >= OP_METADUMP && op <= OP_DEBUG_TIME);
+}
+
+static void check_replies(const struct request *request, struct input *input) {
+    char value[300];
+    enum op op = (enum op)request->op;
+    bool large = input_draw(input, 2);
+    memset(value, 'v', sizeof value);
+    struct result result = {.fetched = large,
+                            .stale = input_draw(input, 2),
+                            .won = input_draw(input, 2),
+                            .token_sent = input_draw(input, 2),
+                            .binary_key = input_draw(input, 2),
+                            .client_flags = large ? UINT32_MAX : 0,
+                            .value_length = input_draw(input, sizeof value + 1),
+                            .idle_s = large ? UINT32_MAX : 0,
+                            .ttl_s = large ? INT32_MAX : -1,
+                            .cas = large ? UINT64_MAX : 0,
+                            .number = large ? UINT64_MAX : 0,
+                            .value = value};
+    if (op == OP_STATS)
+        return;
+    if (has_result(op) || op == OP_LOGIN) {
+        for (int status = RESULT_OK; status <= RESULT_NON_NUMERIC && op != OP_LOGIN; status++) {
+            result.status = (uint8_t)status;
+            check_reply(request, &result);
+        }
+        result.status = op == OP_LOGIN && !login_succeeds(request) ? RESULT_LOGIN_FAILED : 0;
+        check_reply(request, &result);
+    } else {
+        check_reply(request, has_line(op) ? &result : NULL);
+    }
+}
+
+static void keep(struct run *run, const struct request *request, size_t stream_length) {
+    assert(run->count < REQUESTS_MAX(stream_length));
+    if (run->count == run->room) {
+        run->room = run->room ? 2 * run->room : 64;
+        run->prints = realloc(run->prints, run->room * sizeof *run->prints);
+    }
+    run->prints[run->count++] = print_of(request);
+    run->closed = request->closes;
+    if (request->op == OP_LOGIN)
+        run->parser.must_login = !login_succeeds(request);
+}
+
+/* The call that was just made, again with the parser as it was before. */
+static void check_repeated(struct parser before, const struct run *run, const char *bytes,
+                           size_t length, const struct request *first, size_t first_used) {
+    char key_space[KEY_LENGTH_MAX];
+    struct request request;
+    size_t used = 0;
+    enum parse_status status = parser_next(&before, bytes, length, key_space, &request, &used);
+    assert(status == run->end && used == first_used);
+    if (status == PARSE_REQUEST)
+        assert(print_of(&request) == print_of(first));
+    else if (status == PARSE_MORE)
+        assert(before.need == run->parser.need);
+}
+
+/* One call. Returns the bytes used. */
+static size_t take(struct run *run, struct input *input, const char *bytes, size_t length) {
+    const struct parser before = run->parser;
+    char *key_space = malloc(KEY_LENGTH_MAX);
+    struct request request;
+    size_t used = 0;
+    run->end = parser_next(&run->parser, bytes, length, key_space, &request, &used);
+    assert(used <= length);
+    check_repeated(before, run, bytes, length, &request, used);
+    if (run->end == PARSE_REQUEST) {
+        check_request(&request, bytes, length, key_space);
+        check_replies(&request, input);
+        if (request.op == OP_LOGIN)
+            check_credentials(&request);
+        keep(run, &request, input->length);
+    } else if (run->end == PARSE_MORE) {
+        assert(run->parser.need > length - used);
+    } else {
+        run->line_too_long = !memchr(bytes, '\n', length) && length >= TEXT_LINE_LENGTH_MAX;
+    }
+    free(key_space);
+    return used;
+}
+
+static bool goes_on(const struct run *run) {
+    return run->end == PARSE_REQUEST && !run->closed;
+}
+
+static void run_init(struct run *run, const struct input *input) {
+    bool small = input->switches & INPUT_SMALL_VALUES;
+    *run = (struct run){.end = PARSE_MORE};
+    parser_init(&run->parser, small ? VALUE_LENGTH_SMALL : VALUE_LENGTH_LARGE);
+    run->parser.must_login = input->switches & INPUT_MUST_LOGIN;
+    run->parser.sasl = input->switches & INPUT_SASL;
+}
+
+/* The input's draws are for the replies alone, so the caller's copy goes on undisturbed. */
+static void feed_whole(struct run *run, struct input input) {
+    char *stream = malloc(input.length);
+    size_t at = 0;
+    memcpy(stream, input.stream, input.length);
+    do
+        at += take(run, &input, stream + at, input.length - at);
+    while (goes_on(run));
+    free(stream);
+}
+
+/* Adds a fragment to the bytes that are held; in memory of exactly their size. */
+static char *append(char *held, size_t length, const char *fragment, size_t fragment_length) {
+    char *grown = malloc(length + fragment_length);
+    if (length > 0)
+        memcpy(grown, held, length);
+    memcpy(grown + length, fragment, fragment_length);
+    free(held);
+    return grown;
+}
+
+/* Drops used bytes from the front of those held. */
+static char *drop(char *held, size_t length, size_t used) {
+    char *rest = append(NULL, 0, held + used, length - used);
+    free(held);
+    return rest;
+}
+
+/* Takes all requests that held[0..length) has. Returns the bytes used. */
+static size_t take_all(struct run *run, struct input *input, const char *held, size_t length,
+                       size_t need) {
+    size_t at = 0;
+    bool early = length < need;
+    do {
+        at += take(run, input, held + at, length - at);
+        assert(!early || run->end == PARSE_MORE);
+    } while (goes_on(run));
+    return at;
+}
+
+static void feed_fragments(struct run *run, struct input input) {
+    bool refuses = input.switches & INPUT_NO_MEMORY;
+    char *held = NULL;
+    size_t length = 0, at = 0, need = 1;
+    while (at < input.length && run->end == PARSE_MORE) {
+        size_t fragment = input_fragment(&input, input.length - at);
+        held = append(held, length, input.stream + at, fragment);
+        length += fragment;
+        at += fragment;
+        size_t used = take_all(run, &input, held, length, need);
+        held = drop(held, length, used);
+        length -= used;
+        need = run->parser.need;
+        if (refuses && run->end == PARSE_MORE && input_draw(&input, 4) == 0) {
+            run->parser.no_memory = true;
+            need = 0;
+        }
+    }
+    free(held);
+}
+
+static void check_same(const struct run *whole, const struct run *parts) {
+    bool cut_short = parts->end == PARSE_CLOSE && parts->line_too_long;
+    size_t count = cut_short ? parts->count : whole->count;
+    assert(count <= whole->count && count == parts->count);
+    for (size_t i = 0; i < count; i++)
+        assert(whole->prints[i] == parts->prints[i]);
+    assert(cut_short || (whole->end == parts->end && whole->closed == parts->closed));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
+    struct input input;
+    struct run whole, parts;
+    if (!input_init(&input, bytes, length) || input.length == 0)
+        return 0;
+    run_init(&whole, &input);
+    run_init(&parts, &input);
+    feed_whole(&whole, input);
+    feed_fragments(&parts, input);
+    if (!(input.switches & INPUT_NO_MEMORY))
+        check_same(&whole, &parts);
+    free(whole.prints);
+    free(parts.prints);
+    return 0;
+}
