@@ -15,10 +15,9 @@ void crawler_step(struct shard *shard, uint64_t now_ns) {
         return;
     uint32_t slice =
         crawler->left < CRAWLER_SLICE_ITEMS ? (uint32_t)crawler->left : CRAWLER_SLICE_ITEMS;
-    uint64_t checked = 0;
-    bool more = store_crawl(shard->store, &crawler->cursor, slice, shard->now, &checked,
-                            &shard->counters.crawler_reclaimed);
-    shard->counters.crawler_items_checked += checked;
+    uint64_t checked = 0, reclaimed = 0; /* the store's statistics tell */
+    bool more =
+        store_crawl(shard->store, &crawler->cursor, slice, shard->now, &checked, &reclaimed);
     crawler->left -= checked;
     crawler->running = more && crawler->left > 0 && shard->settings.lru_crawler;
     shard->counters.lru_crawler_running = crawler->running;

@@ -43,9 +43,11 @@ static void set_item(struct result *result, const struct store_item *item) {
 }
 
 /* What the meta protocol tells of an item beside that. */
-static void set_facts(struct result *result, const struct store_item *item, uint32_t now) {
+static void set_facts(struct result *result, const struct request *request,
+                      const struct store_item *item, uint32_t now) {
     result->cas = item->cas;
-    result->ttl_s = item->expires ? (int32_t)(item->expires - now) : -1;
+    uint32_t expires = request->meta & META_TTL_AFTER ? item->expires : item->expires_before;
+    result->ttl_s = expires ? (int32_t)(expires - now) : -1;
     result->idle_s = now - item->access;
     result->fetched = item->fetched;
     result->stale = item->stale;
@@ -107,6 +109,7 @@ static struct store_read read_of(const struct shard *shard, const struct request
         .vivify_expires = expires_of(shard, request->vivify_exptime),
         .recache = request->meta & META_RECACHE,
         .recache_expires = expires_of(shard, request->recache_exptime),
+        .recache_after_touch = request->meta & META_RECACHE_AFTER,
         .set_cas = request->meta & META_SET_CAS,
         .new_cas = request->new_cas,
         .binary_key = request->meta & META_BASE64,
@@ -119,7 +122,7 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
     struct store_read read = read_of(shard, request);
     struct store_item item;
     enum store_status status = store_read(shard->store, &key, &read, shard->now, &item);
-    bool hit = status == STORE_OK && !item.created;
+    bool hit = status == STORE_OK && !item.made;
     count_get(&shard->counters, hit);
     if (read.touch)
         count_touch(&shard->counters, hit);
@@ -127,7 +130,7 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
     if (status != STORE_OK)
         return;
     set_item(result, &item);
-    set_facts(result, &item, shard->now);
+    set_facts(result, request, &item, shard->now);
     if (!(request->meta & META_RETURN_VALUE))
         result->value = NULL; /* need not travel */
 }
@@ -141,7 +144,7 @@ static void run_meta_item(struct shard *shard, const struct request *request, ui
     result->status = (uint8_t)result_of(status);
     if (status != STORE_OK)
         return;
-    set_facts(result, &item, shard->now);
+    set_facts(result, request, &item, shard->now);
     result->number = item.bytes;
 }
 
@@ -206,6 +209,7 @@ static void run_delete(struct shard *shard, const struct request *request, uint6
         .touch = request->meta & META_TOUCH,
         .expires = expires_of(shard, request->exptime),
         .empty = request->meta & META_EMPTY,
+        .client_flags = request->client_flags,
         .set_cas = request->meta & META_SET_CAS,
         .new_cas = request->new_cas,
     };
@@ -237,7 +241,7 @@ static void run_delta(struct shard *shard, const struct request *request, uint64
     enum store_status status =
         store_delta(shard->store, &key, &delta, shard->now, &result->number, &item);
     if (status == STORE_OK)
-        set_facts(result, &item, shard->now);
+        set_facts(result, request, &item, shard->now);
     struct counters *counters = &shard->counters;
     *(decrement ? &counters->decr_hits : &counters->incr_hits) += status == STORE_OK;
     *(decrement ? &counters->decr_misses : &counters->incr_misses) += status == STORE_NOT_FOUND;

@@ -12,7 +12,7 @@
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     *pipeline = (struct pipeline){.wants_more = true};
     parser_init(&pipeline->parser, store_value_length_max(shard->store, 1));
-    pipeline->parser.must_login = shard->logins != NULL;
+    pipeline->parser.must_login = pipeline->parser.sasl = shard->logins != NULL;
 }
 
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
@@ -45,7 +45,12 @@ static bool output_reserve(struct pipeline *pipeline, struct shard *shard, size_
 
 static void write_stats(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request) {
-    const struct stats_sources sources = {pipeline->stats, shard->facts, &shard->settings};
+    const struct stats_sources sources = {
+        .sum = pipeline->stats,
+        .now = shard->now,
+        .facts = shard->facts,
+        .settings = &shard->settings,
+    };
     if (!stats_write(&shard->buffers, &pipeline->output, request, &sources))
         pipeline->out_of_memory = true;
     free(pipeline->stats);
@@ -285,8 +290,7 @@ static bool login(struct pipeline *pipeline, struct shard *shard, const struct r
     shard->counters.auth_cmds++;
     shard->counters.auth_errors += !known;
     pipeline->logins_failed += !known;
-    if (known)
-        pipeline->parser.must_login = false;
+    pipeline->parser.must_login = !known; /* a failed login ends an earlier one, as in memcached */
     return known;
 }
 

@@ -17,7 +17,8 @@ enum flag_kind {
     FLAG_OPAQUE,    /* O */
     FLAG_MODE,      /* M */
     FLAG_TOUCH,     /* T: seconds */
-    FLAG_SECONDS,   /* N, R */
+    FLAG_RECACHE,   /* R: seconds */
+    FLAG_SECONDS,   /* N */
     FLAG_NUMBER,    /* 64 bits */
     FLAG_NUMBER_32, /* F */
 };
@@ -57,7 +58,7 @@ static const struct flag flags[128] = {
     ['N'] = {FLAG_SECONDS, 0, PROTO_ERROR_FLAG_TOKEN, META_VIVIFY, FIELD(vivify_exptime)},
     ['O'] = {FLAG_OPAQUE, ALL, PROTO_ERROR_FLAG_OPAQUE, 0, 0},
     ['P'] = {FLAG_PLAIN, 0, 0, 0, 0},
-    ['R'] = {FLAG_SECONDS, 0, PROTO_ERROR_FLAG_TOKEN, META_RECACHE, FIELD(recache_exptime)},
+    ['R'] = {FLAG_RECACHE, 0, PROTO_ERROR_FLAG_TOKEN, META_RECACHE, FIELD(recache_exptime)},
     ['T'] = {FLAG_TOUCH, 0, PROTO_ERROR_FLAG_TOKEN, META_TOUCH, FIELD(exptime)},
 };
 
@@ -157,6 +158,9 @@ static bool take_flag(const struct text_line *line, const struct flag_word *word
         return true;
     case FLAG_TOUCH:
         return take_touch(word, request);
+    case FLAG_RECACHE:
+        request->meta |= (request->meta & META_TOUCH) != 0 ? META_RECACHE_AFTER : 0;
+        return take_seconds(word, &request->recache_exptime);
     case FLAG_SECONDS:
         return take_seconds(word, field_of(request, word->flag));
     case FLAG_NUMBER:

@@ -140,17 +140,18 @@ enum proto_error {
 
 /* What a meta command carries beside its key and value: request.meta. */
 enum meta_bits {
-    META_RETURN_VALUE = 1 << 0,  /* v */
-    META_COMPARE_EQUAL = 1 << 1, /* mg C: no value is returned when the CAS equals request.cas */
-    META_VIVIFY = 1 << 2,        /* mg, ma, ms MA and MP N: request.vivify_exptime */
-    META_RECACHE = 1 << 3,       /* mg R: request.recache_exptime */
-    META_TOUCH = 1 << 4,         /* T: request.exptime (ms always has one) */
-    META_NO_BUMP = 1 << 5,       /* mg u */
-    META_INVALIDATE = 1 << 6,    /* md I: mark stale; ms I: an older CAS stores as stale */
-    META_SET_CAS = 1 << 7,       /* E: the item's next CAS is request.new_cas */
-    META_EMPTY = 1 << 8,         /* md x: the value is dropped, the item stays */
-    META_BASE64 = 1 << 9,        /* b: the key came in base64, and an item made now keeps that */
-    META_TTL_AFTER = 1 << 10,    /* mg, ma: T or N stand before t, which reports what they set */
+    META_RETURN_VALUE = 1 << 0,   /* v */
+    META_COMPARE_EQUAL = 1 << 1,  /* mg C: no value is returned when the CAS equals request.cas */
+    META_VIVIFY = 1 << 2,         /* mg, ma, ms MA and MP N: request.vivify_exptime */
+    META_RECACHE = 1 << 3,        /* mg R: request.recache_exptime */
+    META_TOUCH = 1 << 4,          /* T: request.exptime (ms always has one) */
+    META_NO_BUMP = 1 << 5,        /* mg u */
+    META_INVALIDATE = 1 << 6,     /* md I: mark stale; ms I: an older CAS stores as stale */
+    META_SET_CAS = 1 << 7,        /* E: the item's next CAS is request.new_cas */
+    META_EMPTY = 1 << 8,          /* md x: the value is dropped, the item stays */
+    META_BASE64 = 1 << 9,         /* b: the key came in base64, and an item made now keeps that */
+    META_TTL_AFTER = 1 << 10,     /* mg, ma: T or N stand before t, which reports what they set */
+    META_RECACHE_AFTER = 1 << 11, /* mg: T stands before R, which looks at what T has set */
 };
 
 /* The most flags that come back, beside the value: O k c f h l s t, to spare. */

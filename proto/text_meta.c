@@ -57,7 +57,8 @@ enum parse_status text_parse_meta_get(struct parser *parser, const struct text_c
     char mode;
     if (take_flags(command, META_COMMAND_GET, line, request, &mode)) {
         request->meta &= META_RETURN_VALUE | META_COMPARE_EQUAL | META_VIVIFY | META_RECACHE |
-                         META_TOUCH | META_NO_BUMP | META_SET_CAS | META_BASE64 | META_TTL_AFTER;
+                         META_TOUCH | META_NO_BUMP | META_SET_CAS | META_BASE64 | META_TTL_AFTER |
+                         META_RECACHE_AFTER;
     }
     return PARSE_REQUEST;
 }

@@ -73,6 +73,7 @@ struct store_item {
     /* Filled in by all but store_get() and store_touch(), which are the hot ones. As they were
      * before the call; for an item that it makes 0 and false, but access is now. */
     uint32_t expires_before;
+    bool made; /* by this call, for a key that was missing */
     uint32_t access; /* when it was read last, or stored */
     uint32_t bytes;  /* what it takes in memory, its slot in the index included */
     bool fetched;    /* it was read since it was stored */

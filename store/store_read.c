@@ -47,6 +47,7 @@ enum store_status store_read(struct store *store, const struct store_key *key,
         return STORE_NO_MEMORY;
     store_show_state(found.item, shown);
     shown->won = made || wins(read, found.item);
+    shown->made = made;
     if (made)
         shown->expires_before = 0;
     else if (read->touch && !store_set_expires(store, key, &found, read->expires))

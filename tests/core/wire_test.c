@@ -190,7 +190,7 @@ Test(admin, a_crawl_drops_what_has_expired_and_nothing_else) {
         for (uint64_t now_ns = 1; shard->crawler.running; now_ns += 1000000)
             crawler_step(shard, now_ns);
         shard_stats_read(shard, &stats);
-        reclaimed += stats.counters.crawler_reclaimed;
+        reclaimed += stats.store.crawl_reclaimed;
         items += stats.store.items;
     }
     cr_assert(eq(u64, reclaimed, 300));
