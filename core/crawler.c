@@ -4,7 +4,7 @@
 
 void crawler_start(struct shard *shard) {
     uint64_t limit = shard->settings.lru_crawler_tocrawl;
-    shard->counters.lru_crawler_starts++;
+    shard->counters.lru_crawler_starts += shard->id == 0; /* one crawl for all shards */
     shard->counters.lru_crawler_running = 1;
     shard->crawler = (struct crawler){.running = true, .left = limit ? limit : UINT64_MAX};
 }
