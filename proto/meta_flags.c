@@ -126,10 +126,11 @@ static bool take_opaque(const struct flag_word *word, struct request *request) {
     return true;
 }
 
-/* An item that is made by N gets the time of a T behind it. */
+/* An item that mg or ma makes by N gets the time of a T behind it. (ms, which is no OP_APPEND before
+ * its mode is known, doesn't.) */
 static bool take_touch(const struct flag_word *word, struct request *request) {
     bool ok = take_seconds(word, &request->exptime);
-    if ((request->meta & META_VIVIFY) != 0) {
+    if ((request->meta & META_VIVIFY) != 0 && request->op != OP_SET) {
         request->vivify_exptime = request->exptime;
     }
     return ok;
