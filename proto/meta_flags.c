@@ -208,7 +208,8 @@ enum proto_error meta_take_flags(struct text_line *line, enum meta_command comma
         char letter = word.start[0];
         uint64_t letter_bit = (uint64_t)1 << (letter & 63);
         const struct flag *flag = find_flag(letter);
-        if (flag == NULL || (seen & letter_bit) != 0 || ++words > WORDS_MAX) {
+        words++;
+        if (flag == NULL || (seen & letter_bit) != 0 || words > WORDS_MAX) {
             return fatal_error(line, words,
                                flag == NULL ? PROTO_ERROR_FLAG : PROTO_ERROR_FLAG_TWICE);
         }
