@@ -100,13 +100,6 @@ static inline uint32_t index_number(const struct index *index, uint32_t hash) {
     return number < index->primary.count ? number : number & (index->mask >> 1);
 }
 
-/* So many of the low bits of their hashes do the entries of the bucket that has this one share. */
-static inline uint32_t index_shared_bits(const struct index *index, uint32_t hash) {
-    uint32_t bits = (uint32_t)__builtin_popcount(index->mask);
-    uint32_t upper = (hash & index->mask) | ((index->mask >> 1) + 1);
-    return upper < index->primary.count ? bits : bits - 1;
-}
-
 static inline struct index_bucket *index_primary(const struct index *index, uint32_t hash) {
     return &index->primary.buckets[index_number(index, hash)];
 }

@@ -13,6 +13,9 @@
  */
 #include "store/internal.h"
 
+#define TAG_BITS 16
+#define FOLD_BITS 16
+
 /* Another hash than the caller's, which may be bad: 16 bits will do. */
 static uint64_t fold(const char *key, uint32_t length) {
     uint64_t sum = length;
@@ -22,7 +25,7 @@ static uint64_t fold(const char *key, uint32_t length) {
         sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
         sum ^= sum >> 32;
     }
-    return sum & 0xffff;
+    return sum & ((1 << FOLD_BITS) - 1);
 }
 
 static uint32_t reverse(uint32_t x) {
@@ -32,9 +35,13 @@ static uint32_t reverse(uint32_t x) {
     return __builtin_bswap32(x);
 }
 
-static uint64_t position_of(struct item *item, uint64_t slot) {
-    return (uint64_t)reverse(item->hash) << 32 | slot >> INDEX_TAG_SHIFT << 16 |
-           fold(item_key(item), item->key_length);
+/* Without the bits of the key, which seldom have to be asked. */
+static uint64_t position_above(const struct item *item, uint64_t slot) {
+    return (uint64_t)reverse(item->hash) << TAG_BITS | slot >> INDEX_TAG_SHIFT;
+}
+
+static uint64_t position_of(struct item *item, uint64_t above) {
+    return above << FOLD_BITS | fold(item_key(item), item->key_length);
 }
 
 static uint32_t hash_at(uint64_t position) {
@@ -45,9 +52,10 @@ static struct index_bucket *bucket_at(const struct store *store, uint64_t positi
     return index_primary(&store->index, hash_at(position));
 }
 
-/* The first position after the bucket of this one; 0 after the last bucket. */
+/* The first position after the bucket of this one, or after half of one that is to be split yet;
+ * 0 after the last. */
 static uint64_t bucket_end(const struct store *store, uint64_t position) {
-    uint32_t bits = index_shared_bits(&store->index, hash_at(position));
+    int bits = __builtin_popcount(store->index.mask);
     return (position | UINT64_MAX >> bits) + 1;
 }
 
@@ -59,7 +67,11 @@ static uint32_t next_items(const struct store *store, uint64_t *position) {
          bucket = index_next(&store->index, bucket)) {
         for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++) {
             uint64_t slot = bucket->slots[i];
-            uint64_t at = position_of(segment_item(&store->log, index_location(slot)), slot);
+            struct item *item = segment_item(&store->log, index_location(slot));
+            uint64_t above = position_above(item, slot);
+            if (above < *position >> FOLD_BITS || above > least >> FOLD_BITS)
+                continue;
+            uint64_t at = position_of(item, above);
             if (at < *position || at > least)
                 continue;
             count = at == least ? count + 1 : 1;
@@ -84,7 +96,9 @@ static void find_at(const struct store *store, uint64_t position, uint32_t other
                 break;
             found->location = index_location(slot);
             found->item = segment_item(&store->log, found->location);
-            if (position_of(found->item, slot) == position && others-- == 0)
+            uint64_t above = position_above(found->item, slot);
+            if (above == position >> FOLD_BITS && position_of(found->item, above) == position &&
+                others-- == 0)
                 return;
         }
     }
