@@ -14,7 +14,8 @@ import struct
 import time
 import unittest
 
-import exchanges_binary  # noqa: F401  these fill EXCHANGES
+import exchanges_admin  # noqa: F401  these fill EXCHANGES
+import exchanges_binary  # noqa: F401
 import exchanges_meta  # noqa: F401
 import exchanges_text  # noqa: F401
 import exchanges_thirty  # noqa: F401
