@@ -8,16 +8,16 @@ DELTA = b'CLIENT_ERROR invalid numeric delta argument\r\n'
 NON_NUMERIC = b'CLIENT_ERROR cannot increment or decrement non-numeric value\r\n'
 EXPTIME = b'CLIENT_ERROR invalid exptime argument\r\n'
 USAGE = b'CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n'
-SWALLOWS_NOTHING = FORMAT + b'ERROR\r\nEND\r\n'  # what 1.6.18 does with the data of a bad command
 LONG = b'k' * 250  # the longest key; one more is too long
 
-UNASKED = object()  # as `old`: not asked of memcached
+UNASKED = object()  # as `memcached`: not asked of it, it has a fault here
 
 EXCHANGES = []
 
 
-def exchange(name, *steps, old=None, closes=False, open_end=False, fragments=FRAGMENTS):
-    """Adds an exchange. Steps are sent and expected bytes in turn; `old` replaces the expected bytes
-    of the last step for memcached 1.6.18. `closes`: the server ends the connection. `open_end`: the
-    input ends within a command, so that nothing can be asked afterwards."""
-    EXCHANGES.append((name, steps, old, closes, open_end, fragments))
+def exchange(name, *steps, memcached=None, closes=False, open_end=False, fragments=FRAGMENTS):
+    """Adds an exchange. Steps are sent and expected bytes in turn; `memcached` is what memcached
+    1.6.45 answers to the last step where we answer otherwise on purpose. `closes`: the server ends
+    the connection. `open_end`: the input ends within a command, so that nothing can be asked
+    afterwards."""
+    EXCHANGES.append((name, steps, memcached, closes, open_end, fragments))

@@ -2,24 +2,30 @@
 
 Each exchange runs on 1, 2 and 5 shards, sent whole and in fragments of 100, 10, 5, 2 and 1 bytes;
 the expected bytes stand in the tables (exchanges_*.py), so all these runs are identical. They come
-from memcached's protocol.txt and from asking memcached; where Debian's 1.6.18 answers otherwise
-than 1.6.45 the line has `old`, so that the tables can be checked against it (SIMPLECACHE_COMMAND).
+from memcached's protocol.txt and from asking memcached 1.6.45, against which they can be checked
+(SIMPLECACHE_COMMAND); where we answer otherwise on purpose an exchange says what it answers.
 
-In the expected bytes <cas> or <casNAME> stands for the digits of a CAS value, and in binary
-replies <CAS...> for its eight bytes; what was read there replaces the same mark in all that follows.
+In the expected bytes <casNAME> stands for the digits of a CAS value, and in binary replies <CAS...>
+for its eight bytes; what was read there replaces the same mark in all that follows. <secN> stands
+for N seconds to go, of which a few may have passed, and <age> for those few.
 """
 import re
 import struct
 import time
 import unittest
 
-import exchanges_text  # noqa: F401  fills EXCHANGES, before the binary ones do
+import exchanges_admin  # noqa: F401  these fill EXCHANGES
+import exchanges_binary  # noqa: F401
+import exchanges_meta  # noqa: F401
+import exchanges_text  # noqa: F401
+import exchanges_thirty  # noqa: F401
 import server
+from binary import FOREVER, NOOP, SET, STAT, VERSION, reply, request
 from exchanges import EXCHANGES, UNASKED
-from exchanges_binary import FOREVER, NOOP, SET, STAT, VERSION, reply, request
 
 SHARDS = (1, 2, 5)
-MARK = re.compile(rb'(<CAS...>)|<(cas[a-z]*)>', re.DOTALL)
+MARK = re.compile(rb'(<CAS...>)|<cas[a-z]*>|<sec([0-9]+)>|<age>', re.DOTALL)
+PASSED_MAX_S = 3  # while an exchange is played
 
 
 def substitute(data, known):
@@ -36,7 +42,11 @@ def pattern(expected, known):
         mark = match[0]
         parts.append(re.escape(expected[position:match.start()]))
         position = match.end()
-        if mark in known:
+        if match[2]:
+            parts.append(seconds(range(int(match[2]), int(match[2]) - PASSED_MAX_S - 1, -1)))
+        elif mark == b'<age>':
+            parts.append(seconds(range(PASSED_MAX_S + 1)))
+        elif mark in known:
             parts.append(re.escape(known[mark]))
         elif mark in marks:
             parts.append(b'\\%d' % (marks.index(mark) + 1))
@@ -45,6 +55,11 @@ def pattern(expected, known):
             parts.append(b'(.{8})' if match[1] else b'([0-9]+)')
     parts.append(re.escape(expected[position:]))
     return re.compile(b''.join(parts), re.DOTALL), marks
+
+
+def seconds(numbers):
+    """The regular expression for one of these numbers."""
+    return b'(?:' + b'|'.join(b'%d' % n for n in numbers) + b')'
 
 
 def brief(data):
@@ -105,7 +120,7 @@ class Transcripts(unittest.TestCase):
         with under_test.connect() as other:
             self.assertEqual(other.ask(b'flush_all\r\n'), b'OK\r\n')
         with under_test.connect() as client:
-            client.socket.settimeout(5)
+            client.socket.settimeout(20 if server.SANITIZED else 3)
             player = Player(self, client, '%d shards, fragments of %s bytes' % (shards, fragment))
             for sent, expected in zip(steps[::2], steps[1::2]):
                 player.step(sent, expected, fragment)
@@ -171,7 +186,7 @@ class Transcripts(unittest.TestCase):
             self.assertEqual(client.read_line(), b'OK\r\n')
             return stats
 
-    def test_binary_stats(self):
+    def test_line_30_stats_end_with_an_empty_packet(self):
         """The same names, one packet each, ended by an empty packet."""
         for under_test in self.servers.values():
             expected = set(self.text_stats(under_test))
@@ -211,7 +226,7 @@ class Transcripts(unittest.TestCase):
         client.send(sent)
         self.assertEqual(client.read(len(wanted)), wanted)
 
-    def test_delayed_flush(self):
+    def test_line_18_delayed_flush(self):
         """flush_all N takes items N seconds later, those set meanwhile too, and none set then."""
         clients = list(self.clients())
         for client in clients:
@@ -248,21 +263,21 @@ class Transcripts(unittest.TestCase):
         self.fail('%r is still there' % key)
 
 
-def add_case(index, name, steps, old, closes, open_end, fragments):
+def add_case(index, name, steps, memcached, closes, open_end, fragments):
     def case(self):
-        if server.ORIGINAL and old is UNASKED:
+        if server.ORIGINAL and memcached is UNASKED:
             self.skipTest('memcached has a fault here')
         for shards in SHARDS:
             for fragment in fragments:
                 self.play(steps, closes, open_end, shards, fragment)
-    if server.ORIGINAL and old not in (None, UNASKED):
-        steps = steps[:-1] + (old,)
+    if server.ORIGINAL and memcached not in (None, UNASKED):
+        steps = steps[:-1] + (memcached,)
     case.__doc__ = name
     setattr(Transcripts, 'test_%03d_%s' % (index, re.sub(r'\W+', '_', name)), case)
 
 
-for index, (name, steps, old, closes, open_end, fragments) in enumerate(EXCHANGES):
-    add_case(index, name, steps, old, closes, open_end, fragments)
+for index, (name, steps, memcached, closes, open_end, fragments) in enumerate(EXCHANGES):
+    add_case(index, name, steps, memcached, closes, open_end, fragments)
 
 if __name__ == '__main__':
     server.main()
