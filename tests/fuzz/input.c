@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char long_key[] = " k";
+static const char long_key[] = " a-key-of-a-usual-length-for-a-get-of-many-of-them";
 #define LONG_KEY_BYTES (sizeof long_key - 1)
 
 /* Copies one byte of the stream, or what it stands for. Returns the bytes written. */

@@ -21,13 +21,13 @@ enum input_switch {
     INPUT_SMALL_VALUES = 1 << 1, /* values above VALUE_LENGTH_SMALL are refused */
     INPUT_NO_MEMORY = 1 << 2,    /* unfinished values are refused now and then */
     INPUT_SASL = 1 << 3,
-    INPUT_LONG = 1 << 4, /* each # of the stream becomes INPUT_LONG_KEYS short keys */
+    INPUT_LONG = 1 << 4, /* each # of the stream becomes INPUT_LONG_KEYS keys */
 };
 
 #define INPUT_HEAD_BYTES 4
 
 /* Two of these are longer than a get line that is looked at as a whole. */
-#define INPUT_LONG_KEYS 20000
+#define INPUT_LONG_KEYS 700
 #define INPUT_LONG_MAX 4 /* so many of a stream; further ones stay # */
 
 struct input {
