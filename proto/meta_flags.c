@@ -126,10 +126,11 @@ static bool take_opaque(const struct flag_word *word, struct request *request) {
     return true;
 }
 
-/* An item that is made by N gets the time of a T behind it. */
+/* An item that mg or ma makes by N gets the time of a T behind it. (ms, which is no OP_APPEND before
+ * its mode is known, doesn't.) */
 static bool take_touch(const struct flag_word *word, struct request *request) {
     bool ok = take_seconds(word, &request->exptime);
-    if ((request->meta & META_VIVIFY) != 0) {
+    if ((request->meta & META_VIVIFY) != 0 && request->op != OP_SET) {
         request->vivify_exptime = request->exptime;
     }
     return ok;
@@ -207,7 +208,8 @@ enum proto_error meta_take_flags(struct text_line *line, enum meta_command comma
         char letter = word.start[0];
         uint64_t letter_bit = (uint64_t)1 << (letter & 63);
         const struct flag *flag = find_flag(letter);
-        if (flag == NULL || (seen & letter_bit) != 0 || ++words > WORDS_MAX) {
+        words++;
+        if (flag == NULL || (seen & letter_bit) != 0 || words > WORDS_MAX) {
             return fatal_error(line, words,
                                flag == NULL ? PROTO_ERROR_FLAG : PROTO_ERROR_FLAG_TWICE);
         }

@@ -165,7 +165,8 @@ struct request {
     uint8_t protocol; /* enum protocol: how the reply is written */
     uint8_t opcode;   /* binary: as received, echoed in the reply */
     uint8_t error;    /* enum proto_error, with OP_ERROR and OP_REJECT */
-    bool quiet;       /* text noreply: nothing is answered; binary: the quiet form of the opcode */
+    bool quiet; /* text noreply: nothing is answered; binary: the quiet form of the opcode; meta
+                         q: no EN, and no HD or VA of a change */
     bool return_cas;  /* text gets: the CAS is part of the reply (binary replies always carry it) */
     bool return_key;  /* binary getk: the key is part of the reply */
     bool last;        /* text: the last key of its get line: END follows */

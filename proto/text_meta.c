@@ -34,6 +34,7 @@ static bool take_flags(const struct text_command *command, enum meta_command met
     enum proto_error error = PROTO_ERROR_FORMAT;
     if (text_key_fits(key)) {
         fill(request, command, key);
+        request->delta = meta == META_COMMAND_DELTA; /* 1 unless D says otherwise */
         error = meta_take_flags(line, meta, request, mode);
     }
     if (error == PROTO_ERROR_NONE) {

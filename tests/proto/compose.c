@@ -1,9 +1,11 @@
 #include "compose.h"
+#include "proto/base64.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <endian.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,9 +140,92 @@ static void compose_text_line(struct composed *c, const struct request *request)
     compose_bytes(c, line, (size_t)length);
 }
 
+static void compose_format(struct composed *c, const char *format, ...) {
+    char text[64];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    compose_bytes(c, text, (size_t)length);
+}
+
+/* The command, the key and, of ms, the length. */
+static void compose_meta_front(struct composed *c, const struct request *request, bool store) {
+    char encoded[BASE64_LENGTH(KEY_LENGTH_MAX)];
+    bool get = request->op == OP_META_GET;
+    bool removal = request->op == OP_DELETE;
+    compose_format(c, "%s ", store ? "ms" : get ? "mg" : removal ? "md" : "ma");
+    if ((request->meta & META_BASE64) != 0) {
+        char *end = base64_encode(encoded, request->key, request->key_length);
+        compose_bytes(c, encoded, (size_t)(end - encoded));
+    } else {
+        compose_bytes(c, request->key, request->key_length);
+    }
+    if (store) {
+        compose_format(c, " %u", request->value_length);
+    }
+}
+
+/* T before N, since a T behind it counts for both. */
+static void compose_meta_bits(struct composed *c, const struct request *request) {
+    unsigned meta = request->meta;
+    compose_bytes(c, " b", (meta & META_BASE64) != 0 ? 2 : 0);
+    compose_bytes(c, " v", (meta & META_RETURN_VALUE) != 0 ? 2 : 0);
+    compose_bytes(c, " u", (meta & META_NO_BUMP) != 0 ? 2 : 0);
+    compose_bytes(c, " I", (meta & META_INVALIDATE) != 0 ? 2 : 0);
+    compose_bytes(c, " x", (meta & META_EMPTY) != 0 ? 2 : 0);
+    compose_bytes(c, " q", request->quiet ? 2 : 0);
+    if ((meta & META_TOUCH) != 0 || request->exptime != 0) {
+        compose_format(c, " T%" PRId64, request->exptime);
+    }
+    if ((meta & META_VIVIFY) != 0) {
+        compose_format(c, " N%" PRId64, request->vivify_exptime);
+    }
+    if ((meta & META_RECACHE) != 0) {
+        compose_format(c, " R%" PRId64, request->recache_exptime);
+    }
+    if ((meta & META_SET_CAS) != 0) {
+        compose_format(c, " E%" PRIu64, request->new_cas);
+    }
+    if ((meta & META_COMPARE_EQUAL) != 0 || request->compare_cas) {
+        compose_format(c, " C%" PRIu64, request->cas);
+    }
+}
+
+static void compose_meta_mode(struct composed *c, const struct request *request, bool store) {
+    static const char modes[] = {
+        [OP_SET] = 'S',     [OP_ADD] = 'E',  [OP_REPLACE] = 'R', [OP_APPEND] = 'A',
+        [OP_PREPEND] = 'P', [OP_INCR] = 'I', [OP_DECR] = 'D',
+    };
+    if (store) {
+        compose_format(c, " F%u M%c", request->client_flags, modes[request->op]);
+    } else if (request->op == OP_INCR || request->op == OP_DECR) {
+        compose_format(c, " D%" PRIu64 " J%" PRIu64 " M%c", request->delta, request->initial,
+                       modes[request->op]);
+    }
+}
+
+static void compose_meta(struct composed *c, const struct request *request) {
+    bool store = request->op >= OP_SET && request->op <= OP_PREPEND;
+    compose_meta_front(c, request, store);
+    compose_meta_bits(c, request);
+    compose_meta_mode(c, request, store);
+    for (const char *letter = request->returns; *letter != '\0'; letter++) {
+        compose_format(c, " %c", *letter);
+        compose_bytes(c, request->token, *letter == 'O' ? request->token_length : 0);
+    }
+    compose_bytes(c, "\r\n", 2);
+    if (store) {
+        compose_bytes(c, request->value, request->value_length);
+        compose_bytes(c, "\r\n", 2);
+    }
+}
+
 void compose_request(struct composed *c, const struct request *request) {
     if (request->protocol == PROTOCOL_BINARY) {
         compose_binary(c, request);
+    } else if (request->protocol == PROTOCOL_META) {
+        compose_meta(c, request);
     } else if (request->op >= OP_SET && request->op <= OP_PREPEND) {
         compose_text_store(c, request);
     } else {

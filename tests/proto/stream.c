@@ -10,6 +10,7 @@
 
 struct stream {
     struct parser parser;
+    char key_space[KEY_LENGTH_MAX];
     const char *bytes;
     size_t start; /* first byte not used */
     size_t end;   /* behind the last byte that arrived */
@@ -19,21 +20,76 @@ struct stream {
 };
 
 static const char *const op_names[] = {
-    [OP_GET] = "get",         [OP_TOUCH] = "touch",     [OP_GAT] = "gat",
-    [OP_SET] = "set",         [OP_ADD] = "add",         [OP_REPLACE] = "replace",
-    [OP_APPEND] = "append",   [OP_PREPEND] = "prepend", [OP_DELETE] = "delete",
-    [OP_INCR] = "incr",       [OP_DECR] = "decr",       [OP_REJECT] = "REJECT",
-    [OP_FLUSH] = "flush",     [OP_STATS] = "stats",     [OP_VERSION] = "version",
-    [OP_VERBOSITY] = "level", [OP_NOOP] = "noop",       [OP_END] = "END",
-    [OP_ERROR] = "ERROR",     [OP_QUIT] = "quit",
+    [OP_GET] = "get",
+    [OP_TOUCH] = "touch",
+    [OP_GAT] = "gat",
+    [OP_SET] = "set",
+    [OP_ADD] = "add",
+    [OP_REPLACE] = "replace",
+    [OP_APPEND] = "append",
+    [OP_PREPEND] = "prepend",
+    [OP_DELETE] = "delete",
+    [OP_INCR] = "incr",
+    [OP_DECR] = "decr",
+    [OP_META_GET] = "mg",
+    [OP_META_ITEM] = "me",
+    [OP_REJECT] = "REJECT",
+    [OP_FLUSH] = "flush",
+    [OP_STATS] = "stats",
+    [OP_METADUMP] = "metadump",
+    [OP_MGDUMP] = "mgdump",
+    [OP_CRAWL] = "crawl",
+    [OP_CRAWLER_SWITCH] = "crawler_switch",
+    [OP_CRAWLER_SLEEP] = "crawler_sleep",
+    [OP_CRAWLER_TOCRAWL] = "crawler_tocrawl",
+    [OP_MEMORY_LIMIT] = "memory_limit",
+    [OP_DEBUG_TIME] = "debug_time",
+    [OP_VERSION] = "version",
+    [OP_VERBOSITY] = "level",
+    [OP_NOOP] = "noop",
+    [OP_OK] = "ok",
+    [OP_SHUTDOWN] = "shutdown",
+    [OP_LOGIN] = "login",
+    [OP_SASL_LIST] = "sasl_list",
+    [OP_END] = "END",
+    [OP_ERROR] = "ERROR",
+    [OP_QUIT] = "quit",
 };
 
 static const char *const error_names[] = {
-    [PROTO_ERROR_NONE] = "none",           [PROTO_ERROR_COMMAND] = "command",
-    [PROTO_ERROR_FORMAT] = "format",       [PROTO_ERROR_DATA_CHUNK] = "chunk",
-    [PROTO_ERROR_DELTA] = "delta",         [PROTO_ERROR_EXPTIME] = "exptime",
-    [PROTO_ERROR_DELETE_USAGE] = "usage",  [PROTO_ERROR_TOO_LARGE] = "too_large",
+    [PROTO_ERROR_NONE] = "none",
+    [PROTO_ERROR_COMMAND] = "command",
+    [PROTO_ERROR_FORMAT] = "format",
+    [PROTO_ERROR_DATA_CHUNK] = "chunk",
+    [PROTO_ERROR_DELTA] = "delta",
+    [PROTO_ERROR_EXPTIME] = "exptime",
+    [PROTO_ERROR_DELETE_USAGE] = "usage",
+    [PROTO_ERROR_TOO_LARGE] = "too_large",
     [PROTO_ERROR_NO_MEMORY] = "no_memory",
+    [PROTO_ERROR_LOGIN] = "login",
+    [PROTO_ERROR_FLUSH] = "flush",
+    [PROTO_ERROR_LOGIN_LENGTH] = "login_length",
+    [PROTO_ERROR_LOGIN_END] = "login_end",
+    [PROTO_ERROR_LOGIN_FORMAT] = "login_format",
+    [PROTO_ERROR_LOGIN_STEP] = "login_step",
+    [PROTO_ERROR_FLAG] = "flag",
+    [PROTO_ERROR_FLAG_TWICE] = "flag_twice",
+    [PROTO_ERROR_FLAGS_TOO_MANY] = "flags_too_many",
+    [PROTO_ERROR_FLAG_TOKEN] = "flag_token",
+    [PROTO_ERROR_FLAG_INITIAL] = "flag_initial",
+    [PROTO_ERROR_FLAG_DELTA] = "flag_delta",
+    [PROTO_ERROR_FLAG_KEY] = "flag_key",
+    [PROTO_ERROR_FLAG_OPAQUE] = "flag_opaque",
+    [PROTO_ERROR_FLAG_SET_MODE] = "flag_set_mode",
+    [PROTO_ERROR_FLAG_DELTA_MODE] = "flag_delta_mode",
+    [PROTO_ERROR_DELTA_FLAGS] = "delta_flags",
+    [PROTO_ERROR_MEMORY_TOO_SMALL] = "memory_too_small",
+    [PROTO_ERROR_MEMORY_IN_BYTES] = "memory_in_bytes",
+    [PROTO_ERROR_CRAWLER_SLEEP] = "crawler_sleep",
+    [PROTO_ERROR_SLAB_REASSIGN] = "slab_reassign",
+    [PROTO_ERROR_AUTOMOVE_WINDOW] = "automove_window",
+    [PROTO_ERROR_LRU_SHARES] = "lru_shares",
+    [PROTO_ERROR_LRU_FACTORS] = "lru_factors",
 };
 
 static bool is_store(uint8_t op) {
@@ -75,6 +131,58 @@ static void render_booleans(FILE *out, const struct request *request) {
     fputs(request->closes ? " closes" : "", out);
 }
 
+/* request.meta: the letters in brackets, with their numbers. */
+static void render_meta(FILE *out, const struct request *request) {
+    static const struct {
+        uint16_t bit;
+        const char *letter;
+    } bits[] = {
+        {META_RETURN_VALUE, "v"}, {META_TOUCH, "T"}, {META_NO_BUMP, "u"},
+        {META_INVALIDATE, "I"},   {META_EMPTY, "x"}, {META_BASE64, "b"},
+        {META_TTL_AFTER, ">t"},
+    };
+    const char *before = " [";
+    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+        if ((request->meta & bits[i].bit) != 0) {
+            fprintf(out, "%s%s", before, bits[i].letter);
+            before = " ";
+        }
+    }
+    const struct {
+        uint16_t bit;
+        char letter;
+        long long number;
+    } numbers[] = {
+        {META_COMPARE_EQUAL, 'C', (long long)request->cas},
+        {META_SET_CAS, 'E', (long long)request->new_cas},
+        {META_VIVIFY, 'N', request->vivify_exptime},
+        {META_RECACHE, 'R', request->recache_exptime},
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if ((request->meta & numbers[i].bit) != 0) {
+            fprintf(out, "%s%c%lld", before, numbers[i].letter, numbers[i].number);
+            before = " ";
+        }
+    }
+    fputs(request->meta != 0 ? "]" : "", out);
+    if (request->returns[0] != '\0') {
+        fprintf(out, " >%.*s", META_RETURNS_MAX, request->returns);
+    }
+    if (request->token_length > 0) {
+        render_word(out, " O", request->token, request->token_length);
+    }
+}
+
+static void render_login(FILE *out, const struct request *request) {
+    struct credentials parts;
+    if (request_credentials(request, &parts)) {
+        fprintf(out, " %.*s:%.*s", (int)parts.user_length, parts.user, (int)parts.password_length,
+                parts.password);
+    } else {
+        fputs(" malformed", out);
+    }
+}
+
 static void render_opaque(FILE *out, const struct request *request) {
     if (request->protocol == PROTOCOL_BINARY) {
         unsigned char opaque[4];
@@ -84,15 +192,31 @@ static void render_opaque(FILE *out, const struct request *request) {
     }
 }
 
+static bool has_words(const struct request *request) {
+    return op_has_key(request->op) || (request->op >= OP_STATS && request->op <= OP_CRAWL) ||
+           request->op == OP_LOGIN;
+}
+
+/* The stores, md, ma and mn share their op with older commands. */
+static bool is_shared_by_meta(const struct request *request) {
+    return request->protocol == PROTOCOL_META && request->op != OP_META_GET &&
+           request->op != OP_META_ITEM && request->op != OP_ERROR;
+}
+
 static void render_request(FILE *out, const struct request *request) {
+    fputs(is_shared_by_meta(request) ? "m-" : "", out);
     fputs(op_names[request->op], out);
-    if ((op_has_key(request->op) || request->op == OP_STATS) && request->key_length > 0) {
+    if (has_words(request) && request->key_length > 0) {
         render_word(out, " ", request->key, request->key_length);
     }
     if (request->op == OP_REJECT || request->op == OP_ERROR) {
         fprintf(out, " %s", error_names[request->error]);
     } else {
         render_numbers(out, request);
+        render_meta(out, request);
+    }
+    if (request->op == OP_LOGIN) {
+        render_login(out, request);
     }
     if (is_store(request->op)) {
         render_word(out, " v\"", request->value, request->value_length);
@@ -110,7 +234,9 @@ bool stream_same_request(const struct request *a, const struct request *b) {
     bool same_numbers = a->op == b->op && a->protocol == b->protocol && a->opcode == b->opcode &&
                         a->error == b->error && a->client_flags == b->client_flags &&
                         a->opaque == b->opaque && a->exptime == b->exptime && a->cas == b->cas &&
-                        a->delta == b->delta && a->initial == b->initial;
+                        a->delta == b->delta && a->initial == b->initial && a->meta == b->meta &&
+                        a->vivify_exptime == b->vivify_exptime &&
+                        a->recache_exptime == b->recache_exptime && a->new_cas == b->new_cas;
     bool same_booleans = a->quiet == b->quiet && a->return_cas == b->return_cas &&
                          a->return_key == b->return_key && a->last == b->last &&
                          a->compare_cas == b->compare_cas && a->create == b->create &&
@@ -119,7 +245,10 @@ bool stream_same_request(const struct request *a, const struct request *b) {
                     same_bytes(a->key, b->key, op_has_key(a->op) ? a->key_length : 0);
     bool same_value = a->value_length == b->value_length &&
                       same_bytes(a->value, b->value, is_store(a->op) ? a->value_length : 0);
-    return same_numbers && same_booleans && same_key && same_value;
+    bool same_returns = memcmp(a->returns, b->returns, sizeof(a->returns)) == 0 &&
+                        a->token_length == b->token_length &&
+                        same_bytes(a->token, b->token, a->token_length);
+    return same_numbers && same_booleans && same_key && same_value && same_returns;
 }
 
 /* Padding is left out of the comparison. */
@@ -127,19 +256,21 @@ static bool same_parser(const struct parser *a, const struct parser *b) {
     return a->protocol == b->protocol && a->state == b->state && a->return_cas == b->return_cas &&
            a->no_memory == b->no_memory && a->value_length_max == b->value_length_max &&
            a->scanned == b->scanned && a->need == b->need && a->skip == b->skip &&
-           a->exptime == b->exptime;
+           a->exptime == b->exptime && a->must_login == b->must_login && a->sasl == b->sasl;
 }
 
 /* Parses once, takes it back, parses again. */
 static enum parse_status parse_twice(struct stream *s, const char *bytes, size_t length,
                                      struct request *request, size_t *used) {
     struct parser before = s->parser;
-    enum parse_status first = parser_next(&s->parser, bytes, length, request, used);
+    enum parse_status first = parser_next(&s->parser, bytes, length, s->key_space, request, used);
     struct parser after = s->parser;
     struct request again;
+    char key_space[KEY_LENGTH_MAX];
     size_t used_again;
     s->parser = before;
-    enum parse_status second = parser_next(&s->parser, bytes, length, &again, &used_again);
+    enum parse_status second =
+        parser_next(&s->parser, bytes, length, key_space, &again, &used_again);
     cr_assert(eq(int, (int)first, (int)second), "status after rewinding");
     cr_assert(eq(sz, *used, used_again), "used after rewinding");
     cr_assert(same_parser(&after, &s->parser), "state after rewinding");
@@ -152,6 +283,14 @@ static enum parse_status parse_twice(struct stream *s, const char *bytes, size_t
 static void separate(struct stream *s) {
     fputs(s->any ? "; " : "", s->out);
     s->any = true;
+}
+
+/* What a server does about it whose only user is `user` with `password`. */
+static void log_in(struct stream *s, const struct request *request) {
+    struct credentials parts;
+    s->parser.must_login = !request_credentials(request, &parts) || parts.user_length != 4 ||
+                           parts.password_length != 8 || memcmp(parts.user, "user", 4) != 0 ||
+                           memcmp(parts.password, "password", 8) != 0;
 }
 
 /* Renders one request or an end. False when the stream is over. */
@@ -169,6 +308,9 @@ static bool step(struct stream *s, size_t fragment, enum parse_status *status) {
         cr_assert(gt(sz, used, (size_t)0), "a request without bytes");
         separate(s);
         render_request(s->out, &request);
+        if (request.op == OP_LOGIN) {
+            log_in(s, &request);
+        }
         goes_on = !request.closes;
     } else if (*status == PARSE_MORE) {
         cr_assert(gt(sz, s->parser.need, s->end - s->start), "need must be more than there is");
@@ -183,7 +325,7 @@ static bool step(struct stream *s, size_t fragment, enum parse_status *status) {
     return goes_on;
 }
 
-char *stream_render(const char *bytes, size_t length, size_t fragment) {
+static char *render(const char *bytes, size_t length, size_t fragment, enum stream_login login) {
     char *text = NULL;
     size_t text_length = 0;
     fragment = fragment == STREAM_WHOLE ? length : fragment;
@@ -194,6 +336,8 @@ char *stream_render(const char *bytes, size_t length, size_t fragment) {
         .out = open_memstream(&text, &text_length),
     };
     parser_init(&s.parser, STREAM_VALUE_LENGTH_MAX);
+    s.parser.must_login = login != STREAM_OPEN;
+    s.parser.sasl = login == STREAM_SASL;
     enum parse_status status = PARSE_MORE;
     while (step(&s, fragment, &status)) {
     }
@@ -205,14 +349,22 @@ char *stream_render(const char *bytes, size_t length, size_t fragment) {
     return text;
 }
 
-void stream_check(const struct stream_case *c) {
+char *stream_render(const char *bytes, size_t length, size_t fragment) {
+    return render(bytes, length, fragment, STREAM_OPEN);
+}
+
+void stream_check_login(const struct stream_case *c, enum stream_login login) {
     static const size_t fragments[] = {STREAM_WHOLE, 1, 2, 5, 10, 100};
     for (size_t i = 0; i < sizeof(fragments) / sizeof(fragments[0]); i++) {
-        char *rendered = stream_render(c->bytes, c->length, fragments[i]);
+        char *rendered = render(c->bytes, c->length, fragments[i], login);
         cr_expect(eq(str, rendered, (char *)c->expected), "fragments of %zu of: %.60s",
                   fragments[i], c->bytes);
         free(rendered);
     }
+}
+
+void stream_check(const struct stream_case *c) {
+    stream_check_login(c, STREAM_OPEN);
 }
 
 void stream_check_all(const struct stream_case *cases, size_t count) {

@@ -17,11 +17,24 @@ struct stream_case {
 
 #define STREAM_BYTES(literal) (literal), sizeof(literal) - 1
 
+#define STREAM_CASE(literal, expected)                                                             \
+    { STREAM_BYTES(literal), expected }
+
+#define STREAM_CHECK_ALL(cases) stream_check_all(cases, sizeof(cases) / sizeof(cases[0]))
+
+/* Keys of that many bytes. */
+#define STREAM_K10 "kkkkkkkkkk"
+#define STREAM_K50 STREAM_K10 STREAM_K10 STREAM_K10 STREAM_K10 STREAM_K10
+#define STREAM_K250 STREAM_K50 STREAM_K50 STREAM_K50 STREAM_K50 STREAM_K50
+#define STREAM_K251 STREAM_K250 "k"
+
 /* Feeds the bytes in fragments of that size (STREAM_WHOLE: at once) and returns on the heap what
  * was parsed, joined by "; ":
  *
  *     get a last; set k f1 e2 v"abc"; ERROR format quiet; CLOSE; left 3
+ *     mg k [v C5] >kO Oabc; m-set k [b] v"abc" quiet; login user:password
  *
+ * (in brackets what request.meta says, behind > what is returned).
  * Words longer than 40 bytes stand as their length. The bytes are handed over as copies of exactly
  * their size, so that a sanitizer sees what is read beyond. Each call is made twice, the second
  * time with the parser's state restored, and must come out the same. */
@@ -30,6 +43,10 @@ char *stream_render(const char *bytes, size_t length, size_t fragment);
 /* Runs the case in fragments of 1, 2, 5, 10 and 100 bytes and whole, and asserts what it renders
  * to. */
 void stream_check(const struct stream_case *c);
+
+/* Whether the connection must log in (as `user` with `password`), and in which way. */
+enum stream_login { STREAM_OPEN, STREAM_TEXT_LOGIN, STREAM_SASL };
+void stream_check_login(const struct stream_case *c, enum stream_login login);
 
 void stream_check_all(const struct stream_case *cases, size_t count);
 

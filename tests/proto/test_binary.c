@@ -16,10 +16,7 @@
 #define SPEC_GET                                                                                   \
     { .opcode = 0x00, WITH_KEY("a") }
 
-#define K10 "kkkkkkkkkk"
-#define K250                                                                                       \
-    K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10 K10    \
-        K10 K10
+#define K250 STREAM_K250
 
 struct binary_case {
     struct packet_spec packet;

@@ -149,6 +149,11 @@ Test(binary_reply, other_commands) {
         {{.op = OP_QUIT, .opcode = 0x07}, {0}, "07 s00"},
         {{.op = OP_QUIT, .opcode = 0x17, .quiet = true}, {0}, ""},
         {{.op = OP_VERSION, .opcode = 0x0b}, {.value = "1.6", .value_length = 3}, "0b s00 v1.6"},
+        {{.op = OP_SASL_LIST, .opcode = 0x20}, {0}, "20 s00 vPLAIN"},
+        {{.op = OP_LOGIN, .opcode = 0x21}, {.status = RESULT_OK}, "21 s00 vAuthenticated"},
+        {{.op = OP_LOGIN, .opcode = 0x22},
+         {.status = RESULT_LOGIN_FAILED},
+         "22 s20 vAuth failure."},
     };
     CHECK_ALL(cases);
 }
@@ -168,6 +173,13 @@ Test(binary_reply, errors) {
         {{.op = OP_REJECT, .opcode = 0x01, .error = PROTO_ERROR_NO_MEMORY},
          {0},
          "01 s82 vOut of memory"},
+        {{.op = OP_ERROR, .opcode = 0x09, .quiet = true, .error = PROTO_ERROR_LOGIN},
+         {0},
+         "09 s20 vAuth failure."},
+        {{.op = OP_ERROR, .opcode = 0x18, .quiet = true, .error = PROTO_ERROR_FLUSH},
+         {0},
+         "18 s20 vAuth failure."},
+        {{.op = OP_ERROR, .opcode = 0x21, .error = PROTO_ERROR_LOGIN_STEP}, {0}, "21 s21"},
     };
     CHECK_ALL(cases);
 }
@@ -184,4 +196,7 @@ Test(binary_reply, stats) {
     check_written(out, reply_stat(out, &request, "pid", "42"), "10 s00 kpid v42");
     check_written(out, reply_stats_end(out, &request), "10 s00");
     check_written(out, reply_stats_unknown(out, &request), "10 s01 vNot found");
+    check_written(out, reply_stats_line(out, &request, "RESET"), "10 s00");
+    check_written(out, reply_stats_line(out, &request, "OK"), "10 s00");
+    check_written(out, reply_stats_line(out, &request, "CLIENT_ERROR no"), "10 s01 vNot found");
 }

@@ -11,7 +11,8 @@
 
 static enum parse_status parse(struct parser *parser, const char *bytes, struct request *request,
                                size_t *used) {
-    return parser_next(parser, bytes, strlen(bytes), request, used);
+    char key_space[KEY_LENGTH_MAX];
+    return parser_next(parser, bytes, strlen(bytes), key_space, request, used);
 }
 
 Test(stream, nothing_needs_one_byte) {
@@ -45,9 +46,11 @@ Test(stream, need_of_a_store_reaches_to_the_end_of_its_value) {
     cr_assert(eq(int, (int)parse(&parser, "set k 0 0 100\r\nab", &request, &used), PARSE_MORE));
     cr_assert(eq(sz, parser.need, strlen("set k 0 0 100\r\n") + 100 + 2));
     cr_assert(eq(sz, used, (size_t)0));
+    char key_space[KEY_LENGTH_MAX];
     char packet[] = "\x80\x01\0\1\x08\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0\0\0\0\0\0";
     parser_init(&parser, 100);
-    cr_assert(eq(int, (int)parser_next(&parser, packet, 24, &request, &used), PARSE_MORE));
+    cr_assert(
+        eq(int, (int)parser_next(&parser, packet, 24, key_space, &request, &used), PARSE_MORE));
     cr_assert(eq(sz, parser.need, (size_t)(24 + 8 + 1 + 5)));
 }
 
@@ -64,13 +67,16 @@ Test(stream, scanned_bytes_are_remembered) {
 }
 
 static void refuse_for_memory(const char *bytes, size_t length, enum op op, size_t swallowed) {
+    char key_space[KEY_LENGTH_MAX];
     struct parser parser;
     struct request request;
     size_t used;
     parser_init(&parser, 100);
-    cr_assert(eq(int, (int)parser_next(&parser, bytes, length, &request, &used), PARSE_MORE));
+    cr_assert(
+        eq(int, (int)parser_next(&parser, bytes, length, key_space, &request, &used), PARSE_MORE));
     parser.no_memory = true;
-    cr_assert(eq(int, (int)parser_next(&parser, bytes, length, &request, &used), PARSE_REQUEST));
+    cr_assert(eq(int, (int)parser_next(&parser, bytes, length, key_space, &request, &used),
+                 PARSE_REQUEST));
     cr_assert(eq(int, request.op, (int)op));
     cr_assert(eq(int, request.error, PROTO_ERROR_NO_MEMORY));
     cr_assert(eq(u64, parser.skip, swallowed));
@@ -81,6 +87,8 @@ static void refuse_for_memory(const char *bytes, size_t length, enum op op, size
 Test(stream, no_memory_refuses_a_value) {
     refuse_for_memory(STREAM_BYTES("set k 0 0 50\r\n"), OP_REJECT, 52);
     refuse_for_memory(STREAM_BYTES("add k 0 0 50\r\n"), OP_ERROR, 52);
+    refuse_for_memory(STREAM_BYTES("ms k 50\r\n"), OP_REJECT, 52);
+    refuse_for_memory(STREAM_BYTES("ms k 50 ME q\r\n"), OP_REJECT, 52);
     refuse_for_memory(STREAM_BYTES("\x80\x01\0\1\x08\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0\0\0\0\0\0"
                                    "\0\0\0\0\0\0\0\0k"),
                       OP_REJECT, 5);
@@ -135,8 +143,9 @@ static struct counts count_line(const char *bytes, size_t length, size_t fragmen
     for (;;) {
         struct request request;
         size_t used;
+        char key_space[KEY_LENGTH_MAX];
         enum parse_status status =
-            parser_next(&parser, bytes + start, end - start, &request, &used);
+            parser_next(&parser, bytes + start, end - start, key_space, &request, &used);
         counts.calls++;
         start += used;
         if (status == PARSE_REQUEST) {
@@ -244,6 +253,20 @@ static size_t fill_with_garbage(char *bytes, size_t length, uint64_t *seed) {
         "incr k ",
         "stats ",
         "flush_all ",
+        "mg k v ",
+        "ms k 3 ",
+        "ms a2V5 3 b\r\n",
+        "md k ",
+        "ma k ",
+        "me k",
+        "mn\r\n",
+        " q",
+        " b",
+        " k",
+        " T30",
+        " Oab",
+        "lru_crawler crawl ",
+        "slabs automove ",
         "\x80\x01",
         "\x80",
         "0",

@@ -8,14 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define K10 "kkkkkkkkkk"
-#define K50 K10 K10 K10 K10 K10
-#define K250 K50 K50 K50 K50 K50
-#define K251 K250 "k"
+#define K50 STREAM_K50
+#define K250 STREAM_K250
+#define K251 STREAM_K251
 
-#define CASE(bytes, expected)                                                                      \
-    { STREAM_BYTES(bytes), expected }
-#define CHECK_ALL(cases) stream_check_all(cases, sizeof(cases) / sizeof(cases[0]))
+#define CASE STREAM_CASE
+#define CHECK_ALL STREAM_CHECK_ALL
 
 Test(text, get) {
     static const struct stream_case cases[] = {

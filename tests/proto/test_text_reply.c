@@ -1,31 +1,13 @@
 /* Text replies: every op and result. */
-#include "proto/proto.h"
+#include "reply_case.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct reply_case {
-    struct request request;
-    struct result result;
-    const char *expected;
-};
-
-/* Writes into a buffer of exactly the bound. */
 static void check(const struct reply_case *c) {
-    struct request request = c->request;
-    request.protocol = PROTOCOL_TEXT;
-    request.key = request.key != NULL ? request.key : "k";
-    request.key_length = (uint16_t)strlen(request.key);
-    size_t bound = reply_bound(&request, &c->result);
-    char *out = malloc(bound);
-    size_t length = reply_write(out, &request, &c->result);
-    cr_assert(le(sz, length, bound));
-    char *text = strndup(out, length);
-    cr_expect(eq(str, text, (char *)c->expected));
-    free(text);
-    free(out);
+    reply_check(c, PROTOCOL_TEXT);
 }
 
 #define CHECK_ALL(cases)                                                                           \
@@ -104,9 +86,32 @@ Test(text_reply, other_item_commands) {
         {{.op = OP_FLUSH, .quiet = true}, {0}, ""},
         {{.op = OP_VERBOSITY}, {0}, "OK\r\n"},
         {{.op = OP_VERSION}, {.value = "1.6", .value_length = 3}, "VERSION 1.6\r\n"},
+        {{.op = OP_OK}, {0}, "OK\r\n"},
+        {{.op = OP_OK, .quiet = true}, {0}, ""},
+        {{.op = OP_LOGIN}, {.status = RESULT_OK}, "STORED\r\n"},
+        {{.op = OP_LOGIN},
+         {.status = RESULT_LOGIN_FAILED},
+         "CLIENT_ERROR authentication failure\r\n"},
         {{.op = OP_QUIT}, {0}, ""},
     };
     CHECK_ALL(cases);
+}
+
+/* What those who run the server ask is answered with a line that is worded elsewhere, or none. */
+Test(text_reply, administration) {
+    static const uint8_t ops[] = {
+        OP_METADUMP,        OP_MGDUMP,       OP_CRAWL,      OP_CRAWLER_SWITCH, OP_CRAWLER_SLEEP,
+        OP_CRAWLER_TOCRAWL, OP_MEMORY_LIMIT, OP_DEBUG_TIME, OP_SHUTDOWN,
+    };
+    static const struct result line = {.value = "BUSY with it", .value_length = 12};
+    for (size_t i = 0; i < sizeof(ops); i++) {
+        struct reply_case c = {{.op = ops[i]}, line, "BUSY with it\r\n"};
+        check(&c);
+        struct reply_case quiet = {{.op = ops[i], .quiet = true}, line, ""};
+        check(&quiet);
+        struct reply_case empty = {{.op = ops[i]}, {.value = ""}, ""};
+        check(&empty);
+    }
 }
 
 Test(text_reply, errors) {
@@ -120,14 +125,45 @@ Test(text_reply, errors) {
             "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n",
         [PROTO_ERROR_TOO_LARGE] = "SERVER_ERROR object too large for cache\r\n",
         [PROTO_ERROR_NO_MEMORY] = "SERVER_ERROR out of memory storing object\r\n",
+        [PROTO_ERROR_LOGIN] = "CLIENT_ERROR unauthenticated\r\n",
+        [PROTO_ERROR_FLUSH] = "CLIENT_ERROR flush_all not allowed\r\n",
+        [PROTO_ERROR_LOGIN_LENGTH] = "CLIENT_ERROR auth token too long\r\n",
+        [PROTO_ERROR_LOGIN_END] = "CLIENT_ERROR bad command line termination\r\n",
+        [PROTO_ERROR_LOGIN_FORMAT] = "CLIENT_ERROR bad authentication token format\r\n",
+        [PROTO_ERROR_FLAG] = "CLIENT_ERROR invalid flag\r\n",
+        [PROTO_ERROR_FLAG_TWICE] = "CLIENT_ERROR duplicate flag\r\n",
+        [PROTO_ERROR_FLAGS_TOO_MANY] = "CLIENT_ERROR options flags are too long\r\n",
+        [PROTO_ERROR_FLAG_TOKEN] = "CLIENT_ERROR bad token in command line format\r\n",
+        [PROTO_ERROR_FLAG_INITIAL] = "CLIENT_ERROR invalid numeric initial value\r\n",
+        [PROTO_ERROR_FLAG_DELTA] = "CLIENT_ERROR invalid numeric delta value\r\n",
+        [PROTO_ERROR_FLAG_KEY] = "CLIENT_ERROR error decoding key\r\n",
+        [PROTO_ERROR_FLAG_OPAQUE] = "CLIENT_ERROR opaque token too long\r\n",
+        [PROTO_ERROR_FLAG_SET_MODE] = "CLIENT_ERROR invalid mode for ms M token\r\n",
+        [PROTO_ERROR_FLAG_DELTA_MODE] = "CLIENT_ERROR invalid mode for ma M token\r\n",
+        [PROTO_ERROR_DELTA_FLAGS] = "CLIENT_ERROR invalid or duplicate flag\r\n",
+        [PROTO_ERROR_MEMORY_TOO_SMALL] =
+            "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n",
+        [PROTO_ERROR_MEMORY_IN_BYTES] =
+            "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n",
+        [PROTO_ERROR_CRAWLER_SLEEP] = "CLIENT_ERROR sleep must be one second or less\r\n",
+        [PROTO_ERROR_SLAB_REASSIGN] = "CLIENT_ERROR slab reassignment disabled\r\n",
+        [PROTO_ERROR_AUTOMOVE_WINDOW] = "CLIENT_ERROR automove window too low or too high\r\n",
+        [PROTO_ERROR_LRU_SHARES] = "ERROR hot and warm pcts must not exceed 80\r\n",
+        [PROTO_ERROR_LRU_FACTORS] = "ERROR hot/warm age factors must be greater than 0\r\n",
     };
-    for (uint8_t error = PROTO_ERROR_COMMAND; error <= PROTO_ERROR_NO_MEMORY; error++) {
+    for (uint8_t error = PROTO_ERROR_COMMAND; error <= PROTO_ERROR_LRU_FACTORS; error++) {
+        if (error == PROTO_ERROR_LOGIN_STEP) {
+            continue; /* of the binary protocol */
+        }
         struct reply_case c = {{.op = OP_ERROR, .error = error}, {0}, expected[error]};
         check(&c);
         c.request.op = OP_REJECT;
         check(&c);
         struct reply_case quiet = {{.op = OP_ERROR, .error = error, .quiet = true}, {0}, ""};
         check(&quiet);
+        reply_check(&c, PROTOCOL_META);
+        quiet.expected = expected[error];
+        reply_check(&quiet, PROTOCOL_META);
     }
 }
 
@@ -149,4 +185,6 @@ Test(text_reply, stats) {
     cr_assert(eq(int, memcmp(out, "END\r\n", 5), 0));
     cr_assert(eq(sz, reply_stats_unknown(out, &request), (size_t)7));
     cr_assert(eq(int, memcmp(out, "ERROR\r\n", 7), 0));
+    cr_assert(eq(sz, reply_stats_line(out, &request, "RESET"), (size_t)7));
+    cr_assert(eq(int, memcmp(out, "RESET\r\n", 7), 0));
 }

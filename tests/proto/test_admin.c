@@ -1,0 +1,104 @@
+/* Text requests of those who run the server. */
+#include "stream.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#define K251 STREAM_K251
+
+#define CASE STREAM_CASE
+#define CHECK_ALL STREAM_CHECK_ALL
+
+Test(admin, lru_crawler) {
+    static const struct stream_case cases[] = {
+        CASE("lru_crawler enable\r\n", "crawler_switch d1"),
+        CASE("lru_crawler disable\r\n", "crawler_switch"),
+        CASE("lru_crawler metadump all\r\n", "metadump all"),
+        CASE("lru_crawler mgdump hash\r\n", "mgdump hash"),
+        CASE("lru_crawler  crawl  1,2,3 \n", "crawl 1,2,3"),
+        CASE("lru_crawler sleep 100\r\n", "crawler_sleep d100"),
+        CASE("lru_crawler sleep 1000000\r\n", "crawler_sleep d1000000"),
+        CASE("lru_crawler sleep 1000001\r\n", "ERROR crawler_sleep"),
+        CASE("lru_crawler sleep -1\r\n", "ERROR format"),
+        CASE("lru_crawler sleep x\r\n", "ERROR format"),
+        CASE("lru_crawler tocrawl 5\r\n", "crawler_tocrawl d5"),
+        CASE("lru_crawler tocrawl 4294967296\r\n", "ERROR format"),
+        CASE("lru_crawler\r\n", "ERROR command"),
+        CASE("lru_crawler foo\r\n", "ERROR command"),
+        CASE("lru_crawler foo all\r\n", "ERROR command"),
+        CASE("lru_crawler metadump\r\n", "ERROR command"),
+        CASE("lru_crawler metadump all 2\r\n", "ERROR command"),
+        CASE("lru_crawler enable x\r\n", "ERROR command"),
+        CASE("lru_crawler disable noreply\r\n", "ERROR command quiet"),
+        CASE("lru_crawler crawl " K251 "\r\n", "ERROR format"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(admin, lru) {
+    static const struct stream_case cases[] = {
+        CASE("lru tune 10 20 0.5 2\r\n", "ok"),
+        CASE("lru tune 10 20 0.5 2 noreply\r\n", "ok quiet"),
+        CASE("lru tune 40 41 1 1\r\n", "ERROR lru_shares"),
+        CASE("lru tune 4294967295 1 1 1\r\n", "ERROR lru_shares"),
+        CASE("lru tune 10 10 0 1\r\n", "ERROR lru_factors"),
+        CASE("lru tune 10 10 1 0.0\r\n", "ERROR lru_factors"),
+        CASE("lru tune 10 x 1 1\r\n", "ERROR command"),
+        CASE("lru tune 10 10 . 1\r\n", "ERROR command"),
+        CASE("lru tune 10 10 1.1.1 1\r\n", "ERROR command"),
+        CASE("lru tune 10 10 1\r\n", "ERROR command"),
+        CASE("lru\r\n", "ERROR command"),
+        CASE("lru \r\n", "ERROR command"),
+        CASE("lru mode flat\r\n", "ERROR command"),
+        CASE("lru temp_ttl 60\r\n", "ERROR command"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(admin, slabs) {
+    static const struct stream_case cases[] = {
+        CASE("slabs reassign 1 2\r\n", "ERROR slab_reassign"),
+        CASE("slabs reassign x y\r\n", "ERROR slab_reassign"),
+        CASE("slabs reassign 1\r\n", "ERROR command"),
+        CASE("slabs reassign 1 2 3\r\n", "ERROR command"),
+        CASE("slabs\r\n", "ERROR command"),
+        CASE("slabs foo 1\r\n", "ERROR command"),
+        CASE("slabs automove\r\n", "ERROR command"),
+        CASE("slabs automove 0\r\n", "ok"),
+        CASE("slabs automove 2 noreply\r\n", "ok quiet"),
+        CASE("slabs automove 3\r\n", "ERROR command"),
+        CASE("slabs automove x\r\n", "ERROR format"),
+        CASE("slabs automove ratio 0.5\r\n", "ok"),
+        CASE("slabs automove freeratio .1\r\n", "ok"),
+        CASE("slabs automove ratio\r\n", "ERROR command"),
+        CASE("slabs automove ratio x\r\n", "ERROR command"),
+        CASE("slabs automove window 10\r\n", "ok"),
+        CASE("slabs automove window 2\r\n", "ERROR automove_window"),
+        CASE("slabs automove window 1801\r\n", "ERROR automove_window"),
+        CASE("slabs automove window\r\n", "ERROR format"),
+    };
+    CHECK_ALL(cases);
+}
+
+Test(admin, others) {
+    static const struct stream_case cases[] = {
+        CASE("cache_memlimit 100\r\n", "memory_limit d100"),
+        CASE("cache_memlimit 8 9\r\n", "memory_limit d8"),
+        CASE("cache_memlimit 8 noreply\r\n", "memory_limit d8 quiet"),
+        CASE("cache_memlimit 7\r\n", "ERROR memory_too_small"),
+        CASE("cache_memlimit 1000000000\r\n", "memory_limit d1000000000"),
+        CASE("cache_memlimit 1000000001\r\n", "ERROR memory_in_bytes"),
+        CASE("cache_memlimit 4294967296\r\n", "ERROR command"),
+        CASE("cache_memlimit\r\n", "ERROR command"),
+        CASE("cache_memlimit x\r\n", "ERROR command"),
+        CASE("shutdown\r\n", "shutdown"),
+        CASE("shutdown graceful\r\n", "shutdown d1"),
+        CASE("shutdown foo\r\n", "shutdown d2"),
+        CASE("shutdown graceful now\r\n", "shutdown d2"),
+        CASE("shutdown noreply\r\n", "shutdown d2 quiet"),
+        CASE("watch\r\n", "ERROR command"),
+        CASE("extstore item_age 1\r\n", "ERROR command"),
+        CASE("refresh_certs\r\n", "ERROR command"),
+    };
+    CHECK_ALL(cases);
+}
