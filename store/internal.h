@@ -6,8 +6,7 @@
 #include "store/segment.h"
 #include "store/store.h"
 
-/* The index takes a segment's memory only while so many are in use, and the bound leaves room for
- * them. */
+/* The index takes a segment's memory only while so many are in use. */
 #define STORE_SEGMENTS_MIN 2
 #define STORE_MEMORY_BYTES_MAX ((size_t)1 << 46)
 

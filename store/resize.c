@@ -6,12 +6,16 @@
 /* Items that one slice evicts or goes past. */
 #define SLICE_ITEMS 256
 
-/* What the index, the slack and the page that either may keep take when hardly anything is stored. */
+/* What the index and the slack take when hardly anything is stored, generously. */
 #define PAGES_MIN 16
+
+/* Less would leave room for one full segment or none, the rest being taken by one that is filling
+ * up and by the index. */
+#define SEGMENTS_LEAST 3
 
 static size_t memory_floor(const struct store *store) {
     return store->struct_bytes + store->log.headers_bytes + PAGES_MIN * store->page_bytes +
-           STORE_SEGMENTS_MIN * store->log.segment_bytes;
+           SEGMENTS_LEAST * store->log.segment_bytes;
 }
 
 /* The ceiling comes down with the memory in use, and to the bound as soon as that holds. */

@@ -262,7 +262,7 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
                  uint64_t *checked, uint64_t *reclaimed);
 
 /* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
- * -EINVAL. A bound too low for two segments and the bookkeeping is raised to that, as
+ * -EINVAL. A bound too low for three segments and the bookkeeping is raised to that, as
  * store_stats() tells. Segments keep their size, and with it the largest item. Above the bound,
  * memory is freed by store_tend(); until then writes evict for themselves, and the memory in use
  * never grows. */

@@ -1,25 +1,5 @@
 /* The memory bound, eviction, and items as large as they may be. */
-#include "store_fixture.h"
-
-#include <unistd.h>
-
-/* Resident pages of this process, in bytes. */
-static size_t resident_bytes(void) {
-    unsigned long total = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    cr_assert(file != NULL && fscanf(file, "%lu %lu", &total, &resident) == 2);
-    fclose(file);
-    return resident * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static void fill(struct store *store, uint32_t count, uint32_t length) {
-    char name[32];
-    for (uint32_t i = 0; i < count; i++) {
-        snprintf(name, sizeof(name), "key-%u", i);
-        cr_assert(eq(int, fixture_set_bytes(store, name, length, 0, 1), STORE_OK));
-        store_check_memory(store);
-    }
-}
+#include "memory_fixture.h"
 
 static void delete_all(struct store *store, uint32_t count) {
     char name[32];
@@ -74,13 +54,6 @@ Test(memory, a_large_store_is_small_until_it_fills) {
     cr_assert(lt(sz, resident_bytes(), before + 2 * MIB));
     store_destroy(store);
 }
-
-/* The address sanitizer keeps a byte for each eight that were ever touched. */
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZER_BYTES (8 * MIB)
-#else
-#define SANITIZER_BYTES 0
-#endif
 
 Test(memory, resident_size_follows_down) {
     struct store *store = fixture_store(64 * MIB);

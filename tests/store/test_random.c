@@ -106,5 +106,5 @@ Test(store_random, resized_again_and_again) {
 }
 
 Test(store_random, resized_with_small_values) {
-    run_plan(&(struct plan){MIB, 2 * MIB, 20000, 600, 200000, HASH_GOOD, true, 9});
+    run_plan(&(struct plan){MIB, 3 * MIB, 20000, 1000, 200000, HASH_GOOD, true, 9});
 }

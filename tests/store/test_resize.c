@@ -1,0 +1,145 @@
+/* A new bound on memory while the store is in use. */
+#include "memory_fixture.h"
+
+#include <errno.h>
+
+/* To the end of the work; checks that the memory only falls. */
+static uint32_t tend(struct store *store) {
+    uint64_t memory_bytes = fixture_stats(store).memory_bytes + store_memory_slack(store);
+    uint32_t slices = 1;
+    for (; store_tend(store, 1); slices++) {
+        store_check_memory(store);
+        cr_assert(le(u64, fixture_stats(store).memory_bytes, memory_bytes));
+        cr_assert(lt(u32, slices, 1000000), "no end");
+    }
+    store_check(store);
+    struct store_stats stats = fixture_stats(store);
+    cr_assert(le(u64, stats.memory_bytes, stats.memory_bytes_max));
+    return slices;
+}
+
+Test(resize, bounds) {
+    struct store *store = fixture_store_up_to(2 * MIB, 4 * MIB);
+    cr_assert(eq(int, store_resize(store, MIB - 1), -EINVAL));
+    cr_assert(eq(int, store_resize(store, 4 * MIB + 1), -EINVAL));
+    cr_assert(eq(u64, fixture_stats(store).memory_bytes_max, 2 * MIB));
+    cr_assert(eq(int, store_resize(store, 4 * MIB), 0));
+    cr_assert(eq(int, store_resize(store, MIB), 0));
+    cr_assert(eq(u64, fixture_stats(store).memory_bytes_max, MIB));
+    store_destroy(store);
+}
+
+/* The pages really leave; the newest items stay. */
+Test(resize, down) {
+    struct store *store = fixture_store(64 * MIB);
+    size_t before = resident_bytes();
+    fill(store, 300000, 100);
+    cr_assert(gt(sz, resident_bytes(), before + 40 * MIB));
+    cr_assert(eq(int, store_resize(store, 16 * MIB), 0));
+    cr_assert(gt(u32, tend(store), 100), "in slices");
+    cr_assert(lt(sz, resident_bytes(), before + 17 * MIB + SANITIZER_BYTES));
+    struct store_stats stats = fixture_stats(store);
+    cr_assert(gt(u64, stats.memory_bytes, 14 * MIB), "and no more than need be");
+    cr_assert(eq(u64, stats.items + stats.evictions, 300000));
+    cr_assert(eq(u64, stats.evicted_unfetched, stats.evictions));
+    cr_assert(fixture_has(store, "key-299999", 1));
+    cr_assert(not(fixture_has(store, "key-0", 1)));
+    fill(store, 300000, 100);
+    store_check(store);
+    cr_assert(lt(sz, resident_bytes(), before + 17 * MIB + SANITIZER_BYTES));
+    store_destroy(store);
+}
+
+Test(resize, up) {
+    struct store *store = fixture_store_up_to(4 * MIB, (size_t)1 << 40);
+    fill(store, 100000, 100);
+    uint64_t items = fixture_stats(store).items;
+    cr_assert(lt(u64, items, 30000));
+    cr_assert(eq(int, store_resize(store, 32 * MIB), 0));
+    cr_assert(not(store_tend(store, 1)));
+    fill(store, 100000, 100);
+    cr_assert(eq(u64, fixture_stats(store).items, 100000));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Writes go on before store_tend() has done anything: they evict for themselves. */
+Test(resize, writes_before_it_is_done) {
+    struct store *store = fixture_store(32 * MIB);
+    fill(store, 150000, 100);
+    uint64_t memory_bytes = fixture_stats(store).memory_bytes;
+    cr_assert(eq(int, store_resize(store, 4 * MIB), 0));
+    for (int i = 0; i < 10; i++) {
+        fill(store, 2000, 3000);
+        cr_assert(
+            le(u64, fixture_stats(store).memory_bytes, memory_bytes + store_memory_slack(store)));
+        store_tend(store, 1);
+        store_check(store);
+    }
+    tend(store);
+    fill(store, 2000, 3000);
+    cr_assert(eq(int, store_resize(store, 32 * MIB), 0));
+    cr_assert(not(store_tend(store, 1)), "growing is done at once");
+    cr_assert(eq(u64, fixture_stats(store).out_of_memory, 0));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Another bound while the way to the last one is still long. */
+Test(resize, up_before_down_is_done) {
+    struct store *store = fixture_store(32 * MIB);
+    fill(store, 150000, 100);
+    store_resize(store, 4 * MIB);
+    for (int i = 0; i < 100; i++)
+        store_tend(store, 1);
+    uint64_t items = fixture_stats(store).items;
+    cr_assert(eq(int, store_resize(store, 30 * MIB), 0));
+    cr_assert(not(store_tend(store, 1)));
+    cr_assert(eq(u64, fixture_stats(store).items, items));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Three segments and the bookkeeping are the least. There it still stores the tiniest items, whose
+ * index is large, and the largest. */
+Test(resize, as_low_as_it_goes) {
+    struct store *store = fixture_store(64 * MIB);
+    uint32_t max = store_value_length_max(store, 1);
+    fill(store, 500000, 1);
+    cr_assert(eq(int, store_resize(store, MIB), 0));
+    tend(store);
+    struct store_stats stats = fixture_stats(store);
+    cr_assert(ge(u64, stats.memory_bytes_max, 3 * MIB));
+    cr_assert(le(u64, stats.memory_bytes_max, 4 * MIB));
+    fill(store, 200000, 1);
+    cr_assert(gt(u64, fixture_stats(store).items, 20000));
+    for (int i = 0; i < 10; i++) {
+        cr_assert(eq(int, fixture_set_bytes(store, "a", max, 0, 1), STORE_OK));
+        cr_assert(fixture_has(store, "a", 1));
+    }
+    fill(store, 200000, 1);
+    store_check(store);
+    cr_assert(eq(u64, fixture_stats(store).out_of_memory, 0));
+    store_destroy(store);
+}
+
+/* The address space for the whole machine, and more, costs nothing. */
+Test(resize, room_to_grow_is_free) {
+    size_t before = resident_bytes();
+    struct store *store = fixture_store_up_to(MIB, (size_t)4 << 40);
+    fill(store, 10, 1000);
+    cr_assert(lt(sz, resident_bytes(), before + MIB));
+    cr_assert(lt(u64, fixture_stats(store).memory_bytes, MIB / 4));
+    store_destroy(store);
+}
+
+/* What a flush has left is evicted first, and counts nowhere. */
+Test(resize, after_a_flush) {
+    struct store *store = fixture_store(16 * MIB);
+    fill(store, 50000, 100);
+    store_flush(store, 1, 1);
+    store_resize(store, 4 * MIB);
+    tend(store);
+    cr_assert(eq(u64, fixture_stats(store).evictions, 0));
+    store_destroy(store);
+}

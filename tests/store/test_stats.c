@@ -1,0 +1,72 @@
+/* What the store tells of itself. */
+#include "store_fixture.h"
+
+static void set(struct store *store, uint32_t number, uint32_t length, uint32_t expires,
+                uint32_t now) {
+    char name[32];
+    snprintf(name, sizeof(name), "key-%u", number);
+    cr_assert(eq(int, fixture_set_bytes(store, name, length, expires, now), STORE_OK));
+}
+
+Test(stats, dead_bytes) {
+    struct store *store = fixture_store(MIB);
+    set(store, 1, 100, 0, 1);
+    uint64_t bytes = fixture_stats(store).item_bytes;
+    set(store, 2, 100, 0, 1);
+    cr_assert(eq(u64, fixture_stats(store).dead_bytes, 0));
+    set(store, 1, 300, 0, 1);
+    cr_assert(eq(u64, fixture_stats(store).dead_bytes, bytes));
+    store_flush(store, 1, 1);
+    cr_assert(gt(u64, fixture_stats(store).dead_bytes, 500));
+    cr_assert(eq(u64, fixture_stats(store).item_bytes, 0));
+    store_destroy(store);
+}
+
+Test(stats, of_evictions) {
+    struct store *store = fixture_store(MIB);
+    for (uint32_t i = 0; i < 2000; i++)
+        set(store, i, 1000, i % 2 == 0 ? 1000 : 0, 1 + i / 100);
+    struct store_stats stats = fixture_stats(store);
+    cr_assert(eq(u64, stats.evictions + stats.items, 2000));
+    cr_assert(le(u64, stats.evicted_expiring, stats.evictions / 2 + 1));
+    cr_assert(ge(u64, stats.evicted_expiring, stats.evictions / 2));
+    cr_assert(ge(u64, stats.segments_evicted, stats.evictions / 32));
+    /* the last one evicted was stored that many seconds ago, and the next one is the oldest */
+    uint64_t now = 1 + 1999 / 100;
+    uint64_t stored = 1 + stats.evictions / 100;
+    cr_assert(ge(u64, stats.evicted_idle, now - stored));
+    cr_assert(le(u64, stats.evicted_idle, now - stored + 1));
+    cr_assert(ge(u64, stats.oldest_time, stored - 1));
+    cr_assert(le(u64, stats.oldest_time, stored));
+    store_destroy(store);
+}
+
+Test(stats, oldest_time_after_a_flush) {
+    struct store *store = fixture_store(MIB);
+    cr_assert(eq(u64, fixture_stats(store).oldest_time, 0));
+    set(store, 1, 10, 0, 5);
+    set(store, 2, 10, 0, 7);
+    cr_assert(eq(u64, fixture_stats(store).oldest_time, 5));
+    store_flush(store, 9, 9);
+    cr_assert(eq(u64, fixture_stats(store).oldest_time, 0));
+    set(store, 2, 10, 0, 12);
+    cr_assert(ge(u64, fixture_stats(store).oldest_time, 9));
+    cr_assert(le(u64, fixture_stats(store).oldest_time, 12));
+    store_destroy(store);
+}
+
+Test(stats, reset_leaves_the_sizes) {
+    struct store *store = fixture_store(MIB);
+    for (uint32_t i = 0; i < 2000; i++)
+        set(store, i, 1000, 0, 1);
+    struct store_stats before = fixture_stats(store);
+    store_stats_reset(store);
+    struct store_stats after = fixture_stats(store);
+    cr_assert(eq(u64, after.items, before.items));
+    cr_assert(eq(u64, after.memory_bytes, before.memory_bytes));
+    cr_assert(eq(u64, after.items_stored, 0));
+    cr_assert(eq(u64, after.evictions, 0));
+    cr_assert(eq(u64, after.evicted_idle, 0));
+    store_check(store);
+    store_destroy(store);
+}
