@@ -27,7 +27,7 @@ enum input_switch {
 #define INPUT_HEAD_BYTES 4
 
 /* Two of these are longer than a get line that is looked at as a whole. */
-#define INPUT_LONG_KEYS 700
+#define INPUT_LONG_KEYS ((size_t)700)
 #define INPUT_LONG_MAX 4 /* so many of a stream; further ones stay # */
 
 struct input {
