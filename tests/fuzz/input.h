@@ -6,7 +6,8 @@
  *     |          |  fragments         |
  *     +----------+------+------+------+----------
  *
- * In the corpora the head is made of digits: the low four bits of the first one are the switches.
+ * In the corpora the head is made of letters and digits: the low five bits of the first one are the
+ * switches, so that digits stand for the first four.
  */
 #ifndef TESTS_FUZZ_INPUT_H
 #define TESTS_FUZZ_INPUT_H
@@ -20,19 +21,25 @@ enum input_switch {
     INPUT_SMALL_VALUES = 1 << 1, /* values above VALUE_LENGTH_SMALL are refused */
     INPUT_NO_MEMORY = 1 << 2,    /* unfinished values are refused now and then */
     INPUT_SASL = 1 << 3,
+    INPUT_LONG = 1 << 4, /* each # of the stream becomes INPUT_LONG_KEYS keys */
 };
 
 #define INPUT_HEAD_BYTES 4
 
+/* Two of these are longer than a get line that is looked at as a whole. */
+#define INPUT_LONG_KEYS ((size_t)700)
+#define INPUT_LONG_MAX 4 /* so many of a stream; further ones stay # */
+
 struct input {
     uint8_t switches;
     uint64_t random; /* state of input_draw() */
-    const char *stream;
+    char *stream;
     size_t length;
 };
 
-/* False when there is no whole head. */
+/* False when there is nothing behind the head. Ended by input_finish(). */
 bool input_init(struct input *input, const uint8_t *bytes, size_t length);
+void input_finish(struct input *input);
 
 /* A number below limit. */
 uint32_t input_draw(struct input *input, uint32_t limit);

@@ -27,6 +27,7 @@ struct run {
     enum parse_status end; /* the last status, and whether the last request closes */
     bool closed;
     bool line_too_long; /* PARSE_CLOSE came of a line whose end wasn't there */
+    bool has_errors;
 };
 
 static uint64_t mix(uint64_t print, const void *bytes, size_t length) {
@@ -106,6 +107,35 @@ static bool has_line(enum op op) {
     return op == OP_VERSION || op == OP_SHUTDOWN || (op >= OP_METADUMP && op <= OP_DEBUG_TIME);
 }
 
+/* The parts of answers to stats. */
+static void check_stats(const struct request *request) {
+    char *out = malloc(REPLY_STAT_MAX);
+    assert(reply_stat(out, request, "", "") <= REPLY_STAT_MAX);
+    assert(reply_stats_end(out, request) <= REPLY_STAT_MAX);
+    assert(reply_stats_unknown(out, request) <= REPLY_STAT_MAX);
+    assert(reply_stats_line(out, request, "") <= REPLY_STAT_MAX);
+    free(out);
+}
+
+/* Lines of dumps, about an item of the request's key. */
+static void check_lines(const struct request *request, const struct result *result) {
+    const struct item_line item = {.key = request->key,
+                                   .key_length = request->key_length,
+                                   .binary_key = result->binary_key,
+                                   .fetched = result->fetched,
+                                   .exptime = request->exptime,
+                                   .last_access = request->vivify_exptime,
+                                   .cas = result->cas,
+                                   .bytes = result->number,
+                                   .value_length = request->value_length,
+                                   .client_flags = result->client_flags};
+    char *out = malloc(REPLY_ITEM_LINE_MAX);
+    assert(reply_metadump_line(out, &item) <= REPLY_ITEM_LINE_MAX);
+    assert(reply_mgdump_line(out, &item) <= REPLY_ITEM_LINE_MAX);
+    assert(reply_cachedump_line(out, &item) <= REPLY_ITEM_LINE_MAX);
+    free(out);
+}
+
 static void check_replies(const struct request *request, struct input *input) {
     char value[300];
     enum op op = (enum op)request->op;
@@ -123,28 +153,43 @@ static void check_replies(const struct request *request, struct input *input) {
                             .cas = large ? UINT64_MAX : 0,
                             .number = large ? UINT64_MAX : 0,
                             .value = value};
+    if (op_has_key(op))
+        check_lines(request, &result);
     if (op == OP_STATS)
-        return;
-    if (has_result(op) || op == OP_LOGIN) {
+        check_stats(request);
+    else if (has_result(op) || op == OP_LOGIN) {
         for (int status = RESULT_OK; status <= RESULT_NON_NUMERIC && op != OP_LOGIN; status++) {
             result.status = (uint8_t)status;
             check_reply(request, &result);
         }
-        result.status = op == OP_LOGIN && !login_succeeds(request) ? RESULT_LOGIN_FAILED : 0;
+        if (op == OP_LOGIN)
+            result.status = login_succeeds(request) ? RESULT_OK : RESULT_LOGIN_FAILED;
         check_reply(request, &result);
     } else {
         check_reply(request, has_line(op) ? &result : NULL);
     }
 }
 
-static void keep(struct run *run, const struct request *request, size_t stream_length) {
-    assert(run->count < REQUESTS_MAX(stream_length));
+static void keep_print(struct run *run, uint64_t print) {
     if (run->count == run->room) {
         run->room = run->room ? 2 * run->room : 64;
         run->prints = realloc(run->prints, run->room * sizeof *run->prints);
     }
-    run->prints[run->count++] = print_of(request);
+    run->prints[run->count++] = print;
+}
+
+/* The last key of a line says so only when the line's end was there: what it says is kept as the
+ * request of its own that it would be else. */
+static void keep(struct run *run, const struct request *request, size_t stream_length) {
+    struct request plain = *request;
+    assert(run->count < REQUESTS_MAX(stream_length));
+    plain.last = false;
+    if (request->op != OP_END)
+        keep_print(run, print_of(&plain));
+    if (request->op == OP_END || request->last)
+        keep_print(run, OP_END);
     run->closed = request->closes;
+    run->has_errors |= request->op == OP_ERROR;
     if (request->op == OP_LOGIN)
         run->parser.must_login = !login_succeeds(request);
 }
@@ -260,6 +305,13 @@ static void feed_fragments(struct run *run, struct input input) {
     free(held);
 }
 
+/* A line that is too long to be looked at as a whole, and wrong at its end, is known to be wrong
+ * before its first key only when it is all there. */
+static bool is_comparable(const struct input *input, const struct run *whole) {
+    bool lines_long = input->switches & INPUT_LONG;
+    return !(input->switches & INPUT_NO_MEMORY) && !(lines_long && whole->has_errors);
+}
+
 static void check_same(const struct run *whole, const struct run *parts) {
     bool cut_short = parts->end == PARSE_CLOSE && parts->line_too_long;
     size_t count = cut_short ? parts->count : whole->count;
@@ -274,15 +326,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct input input;
     struct run whole, parts;
-    if (!input_init(&input, bytes, length) || input.length == 0)
+    if (!input_init(&input, bytes, length))
         return 0;
     run_init(&whole, &input);
     run_init(&parts, &input);
     feed_whole(&whole, input);
     feed_fragments(&parts, input);
-    if (!(input.switches & INPUT_NO_MEMORY))
+    if (is_comparable(&input, &whole))
         check_same(&whole, &parts);
     free(whole.prints);
     free(parts.prints);
+    input_finish(&input);
     return 0;
 }
