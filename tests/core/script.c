@@ -182,7 +182,8 @@ static void add_meta_storage(struct script *script, uint64_t *state) {
 }
 
 static void add_meta(struct script *script, uint64_t *state) {
-    static const char *const gets[] = {"v", "s v k", "t f v O1", "k q v", "v N30 t", "v R200 h", ""};
+    static const char *const gets[] = {"v",       "s v k",    "t f v O1", "k q v",
+                                       "v N30 t", "v R200 h", ""};
     static const char *const deletes[] = {"", "q", "I T30", "x", "k O9"};
     uint32_t kind = random_below(state, 100), key = random_below(state, KEYS);
     if (kind < 35)

@@ -269,8 +269,8 @@ Test(stats_write, an_empty_cache_has_no_items_and_no_slabs) {
     struct shard_stats sum = {0};
     char *items = text_answer("items", &sum);
     char *slabs = text_answer("slabs", &sum);
-    cr_assert(eq(str, items, "END\r\n"));
-    cr_assert(eq(str, slabs, "STAT active_slabs 0\r\nSTAT total_malloced 0\r\nEND\r\n"));
+    cr_assert(eq(str, items, (char *)"END\r\n"));
+    cr_assert(eq(str, slabs, (char *)"STAT active_slabs 0\r\nSTAT total_malloced 0\r\nEND\r\n"));
     free(items);
     free(slabs);
 }
@@ -375,8 +375,8 @@ Test(sizes, classes_of_32_bytes) {
     sizes_add(histogram, &chunk);
     char *answer = sizes_answer(histogram);
     cr_assert(eq(str, answer,
-                 "STAT 64 2\r\nSTAT 96 6\r\nSTAT 128 2\r\nSTAT 1024 4\r\nSTAT 1056 2\r\n"
-                 "END\r\n"));
+                 (char *)"STAT 64 2\r\nSTAT 96 6\r\nSTAT 128 2\r\nSTAT 1024 4\r\nSTAT 1056 2\r\n"
+                         "END\r\n"));
     free(answer);
     free(histogram);
 }
@@ -459,10 +459,10 @@ Test(connections, lines_of_a_client) {
     char out[STATS_CONNECTION_MAX + 1];
     out[stats_connection_write(out, &request, &connection)] = '\0';
     cr_assert(eq(str, out,
-                 "STAT 27:addr tcp:127.0.0.1:34142\r\n"
-                 "STAT 27:listen_addr tcp:127.0.0.1:11211\r\n"
-                 "STAT 27:state conn_parse_cmd\r\n"
-                 "STAT 27:secs_since_last_cmd 3\r\n"));
+                 (char *)"STAT 27:addr tcp:127.0.0.1:34142\r\n"
+                         "STAT 27:listen_addr tcp:127.0.0.1:11211\r\n"
+                         "STAT 27:state conn_parse_cmd\r\n"
+                         "STAT 27:secs_since_last_cmd 3\r\n"));
 }
 
 Test(connections, lines_of_listeners) {
@@ -477,17 +477,17 @@ Test(connections, lines_of_listeners) {
     char out[STATS_CONNECTION_MAX + 1];
     out[stats_connection_write(out, &request, &listener)] = '\0';
     cr_assert(eq(str, out,
-                 "STAT 26:addr tcp6:[::1]:11211\r\n"
-                 "STAT 26:state conn_listening\r\n"
-                 "STAT 26:secs_since_last_cmd 0\r\n"));
+                 (char *)"STAT 26:addr tcp6:[::1]:11211\r\n"
+                         "STAT 26:state conn_listening\r\n"
+                         "STAT 26:secs_since_last_cmd 0\r\n"));
     listener.udp = true;
     listener.state = STATS_CONNECTION_READ;
     out[stats_connection_write(out, &request, &listener)] = '\0';
     cr_assert(eq(str, out,
-                 "STAT 26:UDP UDP\r\n"
-                 "STAT 26:addr udp6:[::1]:11211\r\n"
-                 "STAT 26:state conn_read\r\n"
-                 "STAT 26:secs_since_last_cmd 0\r\n"));
+                 (char *)"STAT 26:UDP UDP\r\n"
+                         "STAT 26:addr udp6:[::1]:11211\r\n"
+                         "STAT 26:state conn_read\r\n"
+                         "STAT 26:secs_since_last_cmd 0\r\n"));
 }
 
 Test(connections, unix_sockets_and_the_longest_lines) {
@@ -496,12 +496,12 @@ Test(connections, unix_sockets_and_the_longest_lines) {
     char out[STATS_CONNECTION_MAX], text[STATS_ADDRESS_MAX];
     name->sun_family = AF_UNIX;
     stats_address_write(text, &address, sizeof(sa_family_t), false);
-    cr_assert(eq(str, text, "unix:"));
+    cr_assert(eq(str, text, (char *)"unix:"));
     memset(name->sun_path, 'x', sizeof name->sun_path);
     stats_address_write(text, &address, sizeof *name, false);
     cr_assert(eq(sz, strlen(text), strlen("unix:") + sizeof name->sun_path));
     stats_address_write(text, &address, 0, false);
-    cr_assert(eq(str, text, "?:<AF 0>"));
+    cr_assert(eq(str, text, (char *)"?:<AF 0>"));
     struct stats_connection connection = {.descriptor = INT32_MAX,
                                           .state = STATS_CONNECTION_LISTENING + 3,
                                           .idle_s = UINT32_MAX,

@@ -26,7 +26,8 @@ static const char *ask(struct fixture *fixture, const char *text) {
 
 static void expect(struct fixture *fixture, const char *text, const char *answer) {
     const char *got = ask(fixture, text);
-    cr_assert(zero(int, strcmp(got, answer)), "%s is answered with\n%s, not\n%s", text, got, answer);
+    cr_assert(zero(int, strcmp(got, answer)), "%s is answered with\n%s, not\n%s", text, got,
+              answer);
 }
 
 static void store_keys(struct fixture *fixture, int count) {
