@@ -114,8 +114,7 @@ static bool take_number_32(const struct flag_word *word, uint32_t *value) {
 
 static bool take_seconds(const struct flag_word *word, int64_t *value) {
     return word->length > 0 && word->token[0] != '+' &&
-           number_parse_i64(word->token, word->length, value) && *value >= INT32_MIN &&
-           *value <= INT32_MAX;
+           number_parse_seconds(word->token, word->length, value);
 }
 
 static bool take_opaque(const struct flag_word *word, struct request *request) {

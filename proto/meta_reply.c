@@ -36,7 +36,8 @@ static char *put_return(char *out, char letter, const struct request *request,
     *out++ = letter;
     switch (letter) {
     case 'O':
-        return reply_put(out, request->token, request->token_length);
+        return request->token_length > 0 ? reply_put(out, request->token, request->token_length)
+                                         : out;
     case 'k':
         out = put_key(out, request, binary_key);
         return binary_key ? REPLY_PUT(out, " b") : out;
@@ -180,48 +181,19 @@ static size_t write_change(char *out, const struct request *request, const struc
 }
 
 size_t meta_reply_write(char *out, const struct request *request, const struct result *result) {
-    switch ((enum op)request->op) {
-    case OP_META_GET:
+    enum op op = (enum op)request->op;
+    if (op == OP_META_GET) {
         return write_get(out, request, result);
-    case OP_META_ITEM:
-        return write_item(out, request, result);
-    case OP_SET:
-    case OP_ADD:
-    case OP_REPLACE:
-    case OP_APPEND:
-    case OP_PREPEND:
-    case OP_DELETE:
-    case OP_INCR:
-    case OP_DECR:
-        return write_change(out, request, result);
-    case OP_NOOP:
-        return (size_t)(REPLY_PUT(out, "MN\r\n") - out);
-    case OP_REJECT:
-    case OP_ERROR:
-        return text_reply_error(out, (enum proto_error)request->error);
-    case OP_GET:
-    case OP_TOUCH:
-    case OP_GAT:
-    case OP_FLUSH:
-    case OP_STATS:
-    case OP_METADUMP:
-    case OP_MGDUMP:
-    case OP_CRAWL:
-    case OP_CRAWLER_SWITCH:
-    case OP_CRAWLER_SLEEP:
-    case OP_CRAWLER_TOCRAWL:
-    case OP_MEMORY_LIMIT:
-    case OP_DEBUG_TIME:
-    case OP_VERSION:
-    case OP_VERBOSITY:
-    case OP_OK:
-    case OP_SHUTDOWN:
-    case OP_LOGIN:
-    case OP_SASL_LIST:
-    case OP_END:
-    case OP_QUIT:
-        break;
     }
-    assert(false);
-    return 0;
+    if (op == OP_ERROR || op == OP_REJECT) {
+        return text_reply_error(out, (enum proto_error)request->error);
+    }
+    if (op == OP_NOOP) {
+        return (size_t)(REPLY_PUT(out, "MN\r\n") - out);
+    }
+    if (op == OP_META_ITEM) {
+        return write_item(out, request, result);
+    }
+    assert(stores(request) || op == OP_DELETE || op == OP_INCR || op == OP_DECR);
+    return write_change(out, request, result);
 }

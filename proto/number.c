@@ -82,6 +82,15 @@ bool number_parse_i64(const char *text, size_t length, int64_t *value) {
     return true;
 }
 
+bool number_parse_seconds(const char *text, size_t length, int64_t *value) {
+    int64_t wide;
+    if (!number_parse_i64(text, length, &wide) || wide < INT32_MIN || wide > INT32_MAX) {
+        return false;
+    }
+    *value = wide;
+    return true;
+}
+
 static unsigned count_digits(uint64_t value) {
     unsigned digits = 1;
     while (value >= 10000) {

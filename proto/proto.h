@@ -311,7 +311,9 @@ size_t reply_stats_unknown(char *out, const struct request *request);
  * end. */
 size_t reply_stats_line(char *out, const struct request *request, const char *line);
 
-/* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. */
+/* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. memcached answers a metadump
+ * with OK, the lines and END, an mgdump with OK, the lines and EN, a cachedump with the lines and END.
+ */
 struct item_line {
     const char *key;
     uint32_t key_length;

@@ -7,48 +7,18 @@
  * flags there are. */
 #define REPLY_FIXED_MAX 192
 
+/* The ops that are answered with a line out of the result. */
+static bool is_line(enum op op) {
+    return (op >= OP_METADUMP && op <= OP_DEBUG_TIME) || op == OP_VERSION || op == OP_SHUTDOWN;
+}
+
 /* Whether result->value may be part of the reply. */
 static bool carries_value(const struct request *request, const struct result *result) {
-    switch ((enum op)request->op) {
-    case OP_GET:
-    case OP_GAT:
-    case OP_META_GET:
+    enum op op = (enum op)request->op;
+    if (op == OP_GET || op == OP_META_GET || op == OP_GAT) {
         return result->status == RESULT_OK;
-    case OP_METADUMP:
-    case OP_MGDUMP:
-    case OP_CRAWL:
-    case OP_CRAWLER_SWITCH:
-    case OP_CRAWLER_SLEEP:
-    case OP_CRAWLER_TOCRAWL:
-    case OP_MEMORY_LIMIT:
-    case OP_DEBUG_TIME:
-    case OP_VERSION:
-    case OP_SHUTDOWN:
-        return true;
-    case OP_TOUCH:
-    case OP_SET:
-    case OP_ADD:
-    case OP_REPLACE:
-    case OP_APPEND:
-    case OP_PREPEND:
-    case OP_DELETE:
-    case OP_INCR:
-    case OP_DECR:
-    case OP_META_ITEM:
-    case OP_REJECT:
-    case OP_FLUSH:
-    case OP_STATS:
-    case OP_VERBOSITY:
-    case OP_NOOP:
-    case OP_OK:
-    case OP_LOGIN:
-    case OP_SASL_LIST:
-    case OP_END:
-    case OP_ERROR:
-    case OP_QUIT:
-        break;
     }
-    return false;
+    return is_line(op);
 }
 
 /* Any reply to a request with a key may carry that. */

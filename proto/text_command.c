@@ -65,7 +65,7 @@ static enum parse_status parse_touch(struct parser *parser, const struct text_co
         return text_line_error(line, request, PROTO_ERROR_FORMAT);
     }
     fill(request, command, line, key);
-    if (!number_parse_i64(exptime.start, exptime.length, &request->exptime)) {
+    if (!number_parse_seconds(exptime.start, exptime.length, &request->exptime)) {
         return text_line_error(line, request, PROTO_ERROR_EXPTIME);
     }
     return PARSE_REQUEST;
@@ -83,7 +83,7 @@ static enum parse_status parse_flush(struct parser *parser, const struct text_co
     if (delay.length == 0 || (is_last && text_word_is(delay, "noreply"))) {
         return PARSE_REQUEST;
     }
-    if (!number_parse_i64(delay.start, delay.length, &request->exptime)) {
+    if (!number_parse_seconds(delay.start, delay.length, &request->exptime)) {
         return text_line_error(line, request, PROTO_ERROR_EXPTIME);
     }
     if (request->exptime < 0) {

@@ -76,7 +76,7 @@ enum parse_status text_parse_gat(struct parser *parser, const struct text_comman
     if (text_skip_spaces(line->rest, line->end) == line->end) {
         return text_error(request, PROTO_ERROR_FORMAT);
     }
-    if (!number_parse_i64(exptime.start, exptime.length, &parser->exptime)) {
+    if (!number_parse_seconds(exptime.start, exptime.length, &parser->exptime)) {
         return text_error(request, PROTO_ERROR_EXPTIME);
     }
     return take_first_key(parser, TEXT_TOUCH_KEYS, command, line, request, used);

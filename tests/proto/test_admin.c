@@ -80,6 +80,22 @@ Test(admin, slabs) {
     CHECK_ALL(cases);
 }
 
+/* Known to builds for tests alone. */
+Test(admin, debug_time) {
+#ifdef PROTO_DEBUG_TIME
+    static const struct stream_case cases[] = {
+        CASE("debugtime 60\r\n", "debug_time e60"), CASE("debugtime -60\r\n", "debug_time e-60"),
+        CASE("debugtime p\r\n", "debug_time d1"),   CASE("debugtime r\r\n", "debug_time d2"),
+        CASE("debugtime\r\n", "ERROR command"),     CASE("debugtime x\r\n", "ERROR command"),
+    };
+#else
+    static const struct stream_case cases[] = {
+        CASE("debugtime 60\r\n", "ERROR command"),
+    };
+#endif
+    CHECK_ALL(cases);
+}
+
 Test(admin, others) {
     static const struct stream_case cases[] = {
         CASE("cache_memlimit 100\r\n", "memory_limit d100"),

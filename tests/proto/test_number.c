@@ -68,4 +68,10 @@ Test(number, limits) {
     cr_assert(not(number_parse_i64("-+1", 3, &i64)));
     cr_assert(number_parse_i64("+5", 2, &i64));
     cr_assert(eq(i64, i64, (int64_t)5));
+    cr_assert(number_parse_seconds("-2147483648", 11, &i64));
+    cr_assert(eq(i64, i64, (int64_t)INT32_MIN));
+    cr_assert(not(number_parse_seconds("-2147483649", 11, &i64)));
+    cr_assert(number_parse_seconds("2147483647", 10, &i64));
+    cr_assert(not(number_parse_seconds("2147483648", 10, &i64)));
+    cr_assert(not(number_parse_seconds("x", 1, &i64)));
 }

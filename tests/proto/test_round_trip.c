@@ -34,6 +34,10 @@ static uint64_t random_number(uint64_t *seed) {
     return random_next(seed) >> random_below(seed, 64);
 }
 
+static int64_t random_seconds(uint64_t *seed) {
+    return (int32_t)random_number(seed);
+}
+
 static void add_value(struct request *r, struct material *m, uint64_t *seed) {
     r->value = m->value;
     r->value_length = stores(r->op) ? (uint32_t)random_below(seed, VALUE_LENGTH_MAX + 1) : 0;
@@ -54,8 +58,10 @@ static struct request text_request(struct material *m, uint64_t *seed) {
     r.compare_cas = r.op == OP_SET && random_below(seed, 2) == 0;
     r.cas = r.compare_cas ? random_number(seed) : 0;
     r.client_flags = stores(r.op) ? (uint32_t)random_number(seed) : 0;
-    if (stores(r.op) || r.op == OP_TOUCH || r.op == OP_GAT) {
+    if (stores(r.op)) {
         r.exptime = (int64_t)random_number(seed) / 2 * (random_below(seed, 4) == 0 ? -1 : 1);
+    } else if (r.op == OP_TOUCH || r.op == OP_GAT) {
+        r.exptime = random_seconds(seed);
     }
     r.delta = r.op == OP_INCR || r.op == OP_DECR ? random_number(seed) : 0;
     return r;
@@ -83,10 +89,6 @@ static void add_returns(struct request *r, const char *letters, uint64_t *seed) 
         r->token = "opaque-opaque-opaque-opaque-31.";
         r->token_length = (uint8_t)random_below(seed, META_OPAQUE_LENGTH_MAX + 1);
     }
-}
-
-static int64_t random_seconds(uint64_t *seed) {
-    return (int32_t)random_number(seed);
 }
 
 static void fill_meta_store(struct request *r, struct material *m, uint64_t *seed) {
