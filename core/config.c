@@ -16,6 +16,9 @@
 #define MEMORY_MIB_DEFAULT 64
 #define MEMORY_MIB_MAX ((uint64_t)1 << 30)
 
+/* What it takes to store a value of 1 MiB. */
+#define SHARD_MEMORY_BYTES_MIN (8 * MIB)
+
 static const struct option long_options[] = {
     {"port", required_argument, NULL, 'p'},
     {"listen", required_argument, NULL, 'l'},
@@ -243,7 +246,7 @@ static enum config_status choose_users_file(struct config *config) {
 static void fill_in(struct config *config) {
     if (config->cores == 0)
         config->cores = machine_default_cores(config->memory_bytes);
-    uint64_t memory_min = config->cores * STORE_MEMORY_BYTES_MIN;
+    uint64_t memory_min = config->cores * SHARD_MEMORY_BYTES_MIN;
     if (config->memory_bytes < memory_min) {
         fprintf(stderr, "simplecache: -m raised to %llu MB, the least for %u cores\n",
                 (unsigned long long)(memory_min / MIB), config->cores);

@@ -79,7 +79,7 @@ static void run_get(struct shard *shard, const struct request *request, uint64_t
         set_item(result, &item);
 }
 
-/* touch and gat; a gat counts as both a get and a touch, as in memcached. */
+/* touch and gat, which counts as a touch alone, as in memcached. */
 static void run_touch(struct shard *shard, const struct request *request, uint64_t hash,
                       struct result *result) {
     struct store_key key = key_of(request, hash);
@@ -89,8 +89,6 @@ static void run_touch(struct shard *shard, const struct request *request, uint64
     bool hit = status == STORE_OK;
     count_touch(&shard->counters, hit);
     result->status = (uint8_t)result_of(status);
-    if (request->op == OP_GAT)
-        count_get(&shard->counters, hit);
     if (!hit)
         return;
     set_item(result, &item);
@@ -122,10 +120,10 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
     struct store_read read = read_of(shard, request);
     struct store_item item;
     enum store_status status = store_read(shard->store, &key, &read, shard->now, &item);
-    bool hit = status == STORE_OK && !item.made;
-    count_get(&shard->counters, hit);
-    if (read.touch)
-        count_touch(&shard->counters, hit);
+    if (read.touch && status == STORE_OK && !item.made)
+        count_touch(&shard->counters, true);
+    else
+        count_get(&shard->counters, status == STORE_OK);
     result->status = (uint8_t)result_of(status);
     if (status != STORE_OK)
         return;
@@ -175,6 +173,15 @@ static void count_write(struct counters *counters, const struct request *request
     counters->cas_badval += status == STORE_EXISTS;
 }
 
+/* meta's s tells the length of the whole value. */
+static void set_joined_length(struct shard *shard, const struct request *request,
+                              const struct store_key *key, struct result *result) {
+    struct store_item item;
+    bool joined = request->op == OP_APPEND || request->op == OP_PREPEND;
+    if (joined && store_peek(shard->store, key, shard->now, &item) == STORE_OK)
+        result->value_length = item.value_length;
+}
+
 static void run_write(struct shard *shard, const struct request *request, uint64_t hash,
                       struct result *result) {
     struct store_key key = key_of(request, hash);
@@ -197,6 +204,8 @@ static void run_write(struct shard *shard, const struct request *request, uint64
     count_write(&shard->counters, request, status);
     result->status = (uint8_t)result_of(status);
     result->value_length = request->value_length;
+    if (status == STORE_OK && request->protocol == PROTOCOL_META)
+        set_joined_length(shard, request, &key, result);
 }
 
 static void run_delete(struct shard *shard, const struct request *request, uint64_t hash,
@@ -214,8 +223,8 @@ static void run_delete(struct shard *shard, const struct request *request, uint6
         .new_cas = request->new_cas,
     };
     enum store_status status = store_delete(shard->store, &key, &removal, shard->now);
-    shard->counters.delete_hits += status == STORE_OK;
-    shard->counters.delete_misses += status == STORE_NOT_FOUND;
+    shard->counters.delete_hits += status == STORE_OK && !removal.mark_stale;
+    shard->counters.delete_misses += status != STORE_OK;
     result->status = (uint8_t)result_of(status);
 }
 
@@ -243,7 +252,7 @@ static void run_delta(struct shard *shard, const struct request *request, uint64
     if (status == STORE_OK)
         set_facts(result, request, &item, shard->now);
     struct counters *counters = &shard->counters;
-    *(decrement ? &counters->decr_hits : &counters->incr_hits) += status == STORE_OK;
+    *(decrement ? &counters->decr_hits : &counters->incr_hits) += status == STORE_OK && !item.made;
     *(decrement ? &counters->decr_misses : &counters->incr_misses) += status == STORE_NOT_FOUND;
     result->status = (uint8_t)result_of(status);
 }

@@ -37,8 +37,20 @@ bool logins_check(const struct logins *logins, const struct credentials *credent
     return matches > 0;
 }
 
+/* The length of a name without a realm behind it; 0 when there is no name or no such realm. */
+static uint32_t length_without_realm(const struct credentials *credentials, const char *realm) {
+    size_t realm_length = realm ? strlen(realm) : 0;
+    const char *end = credentials->user + credentials->user_length;
+    if (realm_length == 0 || credentials->user_length <= realm_length + 1 ||
+        memcmp(end - realm_length, realm, realm_length) != 0 ||
+        end[-(ptrdiff_t)realm_length - 1] != '@')
+        return 0;
+    return credentials->user_length - (uint32_t)realm_length - 1;
+}
+
 /* A line of the file without its end. NULL, or what is wrong with it. */
-static const char *add_line(struct logins *logins, const char *line, size_t length) {
+static const char *add_line(struct logins *logins, const char *realm, const char *line,
+                            size_t length) {
     if (length == 0 || line[0] == '#')
         return NULL;
     const char *colon = memchr(line, ':', length);
@@ -46,7 +58,7 @@ static const char *add_line(struct logins *logins, const char *line, size_t leng
         return "no colon between user and password";
     if (colon == line)
         return "no user before the colon";
-    if (logins->count == LOGIN_USERS_MAX)
+    if (logins->count + 2 > LOGIN_USERS_MAX)
         return "too many users";
     struct credentials credentials = {
         .user = line,
@@ -55,19 +67,22 @@ static const char *add_line(struct logins *logins, const char *line, size_t leng
         .password_length = (uint32_t)(line + length - colon - 1),
     };
     logins->users[logins->count++] = hash(logins, &credentials);
+    credentials.user_length = length_without_realm(&credentials, realm);
+    if (credentials.user_length > 0)
+        logins->users[logins->count++] = hash(logins, &credentials);
     return NULL;
 }
 
-static const char *read_lines(struct logins *logins, FILE *file, uint32_t *number) {
+static const char *read_lines(struct logins *logins, const char *realm, FILE *file,
+                              uint32_t *number) {
     char line[LOGIN_LINE_BYTES_MAX];
     const char *wrong = NULL;
-    for (*number = 1; !wrong && fgets(line, sizeof line, file); ++*number) {
+    for (*number = 1; fgets(line, sizeof line, file); ++*number) {
         size_t length = strlen(line);
-        if (length == sizeof line - 1 && line[length - 1] != '\n')
-            return "the line is too long";
+        bool whole = length < sizeof line - 1 || line[length - 1] == '\n';
         while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
             length--;
-        wrong = add_line(logins, line, length);
+        wrong = whole ? add_line(logins, realm, line, length) : "the line is too long";
         if (wrong)
             break;
     }
@@ -85,7 +100,8 @@ static struct logins *logins_new(void) {
     return NULL;
 }
 
-struct logins *logins_read(const char *path, char *problem, size_t problem_bytes) {
+struct logins *logins_read(const char *path, const char *realm, char *problem,
+                           size_t problem_bytes) {
     FILE *file = fopen(path, "re");
     struct logins *logins = file ? logins_new() : NULL;
     if (!logins) {
@@ -95,7 +111,7 @@ struct logins *logins_read(const char *path, char *problem, size_t problem_bytes
         return NULL;
     }
     uint32_t number;
-    const char *wrong = read_lines(logins, file, &number);
+    const char *wrong = read_lines(logins, realm, file, &number);
     if (!wrong && ferror(file))
         wrong = strerror(errno);
     fclose(file);

@@ -23,9 +23,12 @@
 
 struct logins;
 
-/* Reads a file. Empty lines and lines that begin with # are left out. Returns NULL, with one line
- * for people in `problem` that names the file and the line, but nothing that is in it. */
-struct logins *logins_read(const char *path, char *problem, size_t problem_bytes);
+/* Reads a file. Empty lines and lines that begin with # are left out. realm, unless NULL: a user of
+ * that realm (user@realm in the file) may leave it out, as SASL's users on their own host do. Returns
+ * NULL, with one line for people in `problem` that names the file and the line, but nothing that is
+ * in it. */
+struct logins *logins_read(const char *path, const char *realm, char *problem,
+                           size_t problem_bytes);
 
 /* Another table with the same users; NULL without memory. */
 struct logins *logins_copy(const struct logins *logins);

@@ -279,6 +279,7 @@ static bool run_walk(struct pipeline *pipeline, struct shard *shard,
 
 /* A refused value that leaves the old one in place concerns no shard, but is counted. */
 static void count_refusal(struct counters *counters, const struct request *request) {
+    counters->cmd_set += request->error == PROTO_ERROR_DATA_CHUNK;
     counters->store_too_large += request->error == PROTO_ERROR_TOO_LARGE;
     counters->store_no_memory += request->error == PROTO_ERROR_NO_MEMORY;
 }
@@ -294,11 +295,14 @@ static bool login(struct pipeline *pipeline, struct shard *shard, const struct r
     return known;
 }
 
-static void shutdown_server(struct shard *shard, struct result *result) {
-    if (shard->facts->shutdown_enabled)
-        shard->stop_asked = true;
-    else
+static void shutdown_server(struct shard *shard, const struct request *request,
+                            struct result *result) {
+    if (!shard->facts->shutdown_enabled)
         set_line(result, "SERVER_ERROR: shutdown not enabled");
+    else if (request->delta == SHUTDOWN_UNKNOWN)
+        set_line(result, "CLIENT_ERROR invalid shutdown mode");
+    else
+        shard->stop_asked = true; /* either way what is in flight is answered */
 }
 
 /* What a command does that concerns the connection alone, and the reply's content. */
@@ -309,7 +313,7 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
     else if (request->op == OP_LOGIN)
         result->status = login(pipeline, shard, request) ? RESULT_OK : RESULT_LOGIN_FAILED;
     else if (request->op == OP_SHUTDOWN)
-        shutdown_server(shard, result);
+        shutdown_server(shard, request, result);
     else
         count_refusal(&shard->counters, request);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -181,6 +182,13 @@ static bool run_reactors(struct server *server) {
 
 /* Server. */
 
+/* A SASL library has written the host's name behind its users'. */
+static struct logins *read_users(const struct config *config, char problem[PROBLEM_BYTES]) {
+    char host[HOST_NAME_MAX + 1] = "";
+    gethostname(host, sizeof host - 1);
+    return logins_read(config->users_file, config->sasl ? host : NULL, problem, PROBLEM_BYTES);
+}
+
 static bool server_init(struct server *server, const struct config *config) {
     *server = (struct server){.config = config};
     server->facts = (struct server_facts){
@@ -218,7 +226,7 @@ static bool read_logins(struct server *server) {
     char problem[PROBLEM_BYTES];
     if (!server->config->users_file)
         return true;
-    server->logins = logins_read(server->config->users_file, problem, sizeof problem);
+    server->logins = read_users(server->config, problem);
     if (!server->logins)
         log_line("%s", problem);
     return server->logins;
@@ -252,7 +260,7 @@ static void reload_logins(struct server *server) {
     char problem[PROBLEM_BYTES];
     if (!server->logins)
         return;
-    struct logins *newer = logins_read(server->config->users_file, problem, sizeof problem);
+    struct logins *newer = read_users(server->config, problem);
     if (!newer) {
         log_line("%s; the users stay as they were", problem);
         return;

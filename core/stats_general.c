@@ -31,10 +31,12 @@ static void put_items(struct stats_writer *writer, const struct store_stats *sto
     stats_put_number(writer, "bytes", store->item_bytes);
     stats_put_number(writer, "curr_items", store->items);
     stats_put_number(writer, "total_items", store->items_stored);
+    stats_put_number(writer, "get_expired", store->met_expired);
+    stats_put_number(writer, "get_flushed", store->met_flushed);
     stats_put_number(writer, "expired_unfetched", store->expired_unfetched);
     stats_put_number(writer, "evicted_unfetched", store->evicted_unfetched);
     stats_put_number(writer, "evictions", store->evictions);
-    stats_put_number(writer, "reclaimed", store->expired);
+    stats_put_number(writer, "reclaimed", store->expired + store->flushed);
     stats_put_number(writer, "crawler_reclaimed", store->crawl_reclaimed);
     stats_put_number(writer, "crawler_items_checked", store->crawl_checked);
 }

@@ -1,12 +1,12 @@
 /* stats items and stats slabs. There are no slab classes here: all items lie in one log of segments
- * a shard, which these two groups show as class 1. A page is a segment, a chunk the unit in which
- * items are laid out. */
+ * a shard, which these two groups show as class 1. A page is a segment, a chunk an item's place, of
+ * the mean size. */
 #include <stdio.h>
 
 #include "core/stats_writer.h"
 
-/* Items begin and end at multiples of this. */
-#define CHUNK_BYTES 8u
+/* No item takes less. */
+#define CHUNK_BYTES_MIN 24u
 
 #define NAME_BYTES 64
 
@@ -57,7 +57,7 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     put_item_number(writer, "evicted_time", store->evicted_idle);
     put_item_number(writer, "outofmemory", store->out_of_memory);
     put_item_number(writer, "tailrepairs", 0); /* no reference can leak here */
-    put_item_number(writer, "reclaimed", store->expired);
+    put_item_number(writer, "reclaimed", store->expired + store->flushed);
     put_item_number(writer, "expired_unfetched", store->expired_unfetched);
     put_item_number(writer, "evicted_unfetched", store->evicted_unfetched);
     put_item_number(writer, "crawler_reclaimed", store->crawl_reclaimed);
@@ -65,17 +65,18 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     stats_put_moves(writer, "items:1:", store);
 }
 
-/* A chunk stays used after its item has died, until its segment is taken back. */
+/* Free is what holds no live item: the room of dead ones comes back with their segment. */
 static void put_pages(struct stats_writer *writer, const struct store_stats *store) {
-    uint64_t chunks_per_page = store->segment_bytes / CHUNK_BYTES;
-    uint64_t chunks = store->segments * chunks_per_page;
-    uint64_t chunks_used = (store->item_bytes + store->dead_bytes) / CHUNK_BYTES;
-    put_slab_number(writer, "chunk_size", CHUNK_BYTES);
-    put_slab_number(writer, "chunks_per_page", chunks_per_page);
+    uint64_t chunk_bytes =
+        store->items ? (store->item_bytes + store->items - 1) / store->items : CHUNK_BYTES_MIN;
+    uint64_t free_bytes = store->segments * store->segment_bytes - store->item_bytes;
+    uint64_t chunks_free = free_bytes / chunk_bytes;
+    put_slab_number(writer, "chunk_size", chunk_bytes);
+    put_slab_number(writer, "chunks_per_page", store->segment_bytes / chunk_bytes);
     put_slab_number(writer, "total_pages", store->segments);
-    put_slab_number(writer, "total_chunks", chunks);
-    put_slab_number(writer, "used_chunks", chunks_used);
-    put_slab_number(writer, "free_chunks", chunks - chunks_used);
+    put_slab_number(writer, "total_chunks", store->items + chunks_free);
+    put_slab_number(writer, "used_chunks", store->items);
+    put_slab_number(writer, "free_chunks", chunks_free);
     put_slab_number(writer, "free_chunks_end", 0); /* there is no second list of them */
     put_slab_number(writer, "mem_requested", store->item_bytes);
 }

@@ -20,6 +20,9 @@ struct store_counters {
     uint64_t segments_evicted;
     uint64_t expired;
     uint64_t expired_unfetched;
+    uint64_t flushed;
+    uint64_t met_expired;
+    uint64_t met_flushed;
     uint64_t crawl_checked;
     uint64_t crawl_reclaimed;
     uint64_t out_of_memory;

@@ -6,6 +6,8 @@
 
 static size_t segment_bytes_for(size_t memory_bytes) {
     size_t bytes = SEGMENT_BYTES_MIN;
+    if (memory_bytes >= SEGMENTS_LARGEST_MIN * SEGMENT_BYTES_MAX)
+        return SEGMENT_BYTES_MAX;
     while (bytes < SEGMENT_BYTES_MAX && bytes * 2 <= memory_bytes / SEGMENTS_PER_MEMORY)
         bytes *= 2;
     return bytes;

@@ -21,10 +21,11 @@
 #define SEGMENT_BYTES_MIN ((size_t)16 << 10)
 #define SEGMENT_BYTES_MAX ((size_t)1 << 20)
 
-/* A segment is at most this part of the memory. 64 would make eviction finer, but a value is at
- * most a segment, and one of 1 MiB should fit into a shard of 32 MiB: the default memory on two
- * cores. */
+/* A segment is at most a 32nd of the memory (64 would make eviction finer still), but where there is
+ * room for eight of the largest it is one of those: a value is at most a segment, and 1 MiB is what
+ * memcached's users expect to store. */
 #define SEGMENTS_PER_MEMORY 32
+#define SEGMENTS_LARGEST_MIN 8
 
 #define SEGMENTS_WARM_MAX 4 /* freed segments kept resident for the next use */
 

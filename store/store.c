@@ -124,7 +124,9 @@ bool store_drop_dead(struct store *store, const struct store_found *found) {
     bool flushed = store_is_flushed(store, found->location);
     if (!flushed && !store_is_expired(store, found->item))
         return false;
-    if (!flushed) {
+    if (flushed) {
+        store->counters.flushed++;
+    } else {
         store->counters.expired++;
         store->counters.expired_unfetched += !(found->item->bits & ITEM_FETCHED);
     }
@@ -135,8 +137,14 @@ bool store_drop_dead(struct store *store, const struct store_found *found) {
 void store_find(struct store *store, const struct store_key *key, struct store_found *found) {
     assert(key->length >= 1 && key->length <= ITEM_KEY_LENGTH_MAX);
     find_linked(store, key, found);
-    if (found->item != NULL && store_drop_dead(store, found))
-        found->item = NULL;
+    if (found->item == NULL)
+        return;
+    bool flushed = store_is_flushed(store, found->location);
+    if (!store_drop_dead(store, found))
+        return;
+    found->item = NULL;
+    store->counters.met_flushed += flushed;
+    store->counters.met_expired += !flushed;
 }
 
 /* Field by field: clearing the rest as well would cost the hot paths. */

@@ -26,7 +26,7 @@ struct store_config {
      * nothing else. memory_bytes to 2^46. */
     size_t memory_bytes_max;
     /* Key, value and header of one item, at least 1; a segment's size bounds it as well. It
-     * follows from memory_bytes (1 MiB from 32 MiB on, below that a 32nd to a 64th) and stays. */
+     * follows from memory_bytes (1 MiB from 8 MiB on, below that a 32nd to a 64th) and stays. */
     size_t item_bytes_max;
     /* This shard's number and the number of shards, below 2^16: CAS values are
      * counter × shards + shard. */
@@ -73,7 +73,7 @@ struct store_item {
     /* Filled in by all but store_get() and store_touch(), which are the hot ones. As they were
      * before the call; for an item that it makes 0 and false, but access is now. */
     uint32_t expires_before;
-    bool made; /* by this call, for a key that was missing */
+    bool made;       /* by this call, for a key that was missing */
     uint32_t access; /* when it was read last, or stored */
     uint32_t bytes;  /* what it takes in memory, its slot in the index included */
     bool fetched;    /* it was read since it was stored */
@@ -156,8 +156,11 @@ struct store_stats {
     uint64_t evicted_expiring; /* of these, those that had an expiry time */
     uint64_t evicted_idle; /* seconds that the last of these had not been read: take the greatest */
     uint64_t segments_evicted; /* segments emptied to make room */
-    uint64_t expired; /* items found past their time and dropped; flushed ones count nowhere */
+    uint64_t expired;          /* items found past their time and dropped */
     uint64_t expired_unfetched;
+    uint64_t flushed;     /* items found flushed and dropped, but for those evicted */
+    uint64_t met_expired; /* of these both, those that an operation on their key met */
+    uint64_t met_flushed;
     uint64_t crawl_checked;   /* what store_crawl() has looked at */
     uint64_t crawl_reclaimed; /* and what it has dropped: expired, which counts above too, or
                                  flushed */

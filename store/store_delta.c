@@ -129,7 +129,8 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
         store_show_state(found.item, shown);
         shown->expires_before = 0;
     }
+    shown->made = made;
     store_show(found.item, shown);
-    store->counters.items_stored++;
+    store->counters.items_stored += made;
     return STORE_OK;
 }

@@ -16,7 +16,7 @@ static struct logins *read_text(const char *text, char *problem) {
     cr_assert(eq(long, write(descriptor, text, strlen(text)), (long)strlen(text)));
     close(descriptor);
     *problem = '\0';
-    struct logins *logins = logins_read(path, problem, 400);
+    struct logins *logins = logins_read(path, "here.example", problem, 400);
     unlink(path);
     return logins;
 }
@@ -33,8 +33,9 @@ static bool check(const struct logins *logins, const char *user, const char *pas
 
 Test(login, users_with_their_passwords_may_come_in) {
     char problem[400];
-    struct logins *logins =
-        read_text("# a comment\nanna:secret\n\nbert:with:colon\r\nempty:\nlast:one", problem);
+    struct logins *logins = read_text("# a comment\nanna:secret\n\nbert:with:colon\r\nempty:\n"
+                                      "carl@here.example:far\ndora@there.example:off\nlast:one",
+                                      problem);
     cr_assert(ne(ptr, logins, NULL), "%s", problem);
     struct logins *copy = logins_copy(logins);
     logins_free(logins);
@@ -42,6 +43,10 @@ Test(login, users_with_their_passwords_may_come_in) {
     cr_assert(check(copy, "bert", "with:colon"));
     cr_assert(check(copy, "empty", ""));
     cr_assert(check(copy, "last", "one"));
+    cr_assert(check(copy, "carl", "far"));
+    cr_assert(check(copy, "carl@here.example", "far"));
+    cr_assert(check(copy, "dora@there.example", "off"));
+    cr_assert(not(check(copy, "dora", "off")));
     cr_assert(not(check(copy, "anna", "secre")));
     cr_assert(not(check(copy, "anna", "secret ")));
     cr_assert(not(check(copy, "annas", "ecret")));
@@ -83,6 +88,6 @@ Test(login, bounds) {
     cr_assert(eq(ptr, read_text(text, problem), NULL));
     cr_assert(strstr(problem, "too many users") != NULL, "%s", problem);
     free(text);
-    cr_assert(eq(ptr, logins_read("/nonexistent/users", problem, sizeof problem), NULL));
+    cr_assert(eq(ptr, logins_read("/nonexistent/users", NULL, problem, sizeof problem), NULL));
     cr_assert(strstr(problem, "can't read the users in /nonexistent/users") != NULL, "%s", problem);
 }

@@ -298,12 +298,12 @@ Test(stats_write, all_items_are_in_class_1) {
     expect_in(items, "items:1:evicted_nonzero", "2");
     expect_in(items, "items:1:evicted_time", "44");
     expect_in(items, "items:1:direct_reclaims", "5");
-    expect_in(slabs, "1:chunk_size", "8");
-    expect_in(slabs, "1:chunks_per_page", "2048");
+    expect_in(slabs, "1:chunk_size", "80");
+    expect_in(slabs, "1:chunks_per_page", "204");
     expect_in(slabs, "1:total_pages", "2");
-    expect_in(slabs, "1:total_chunks", "4096");
-    expect_in(slabs, "1:used_chunks", "110");
-    expect_in(slabs, "1:free_chunks", "3986");
+    expect_in(slabs, "1:total_chunks", "409");
+    expect_in(slabs, "1:used_chunks", "10");
+    expect_in(slabs, "1:free_chunks", "399");
     expect_in(slabs, "1:get_hits", "21");
     expect_in(slabs, "1:cmd_set", "22");
     expect_in(slabs, "active_slabs", "1");

@@ -225,7 +225,7 @@ static void ask_for_logins(struct fixture *fixture, const char *users) {
     int descriptor = mkstemp(path);
     cr_assert(eq(long, write(descriptor, users, strlen(users)), (long)strlen(users)));
     close(descriptor);
-    shard_renew_logins(&fixture->shard[0], logins_read(path, problem, sizeof problem));
+    shard_renew_logins(&fixture->shard[0], logins_read(path, NULL, problem, sizeof problem));
     unlink(path);
     cr_assert(ne(ptr, (void *)shard_logins(&fixture->shard[0]), NULL), "%s", problem);
     pipeline_finish(&fixture->pipeline, &fixture->shard[0]);

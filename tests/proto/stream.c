@@ -139,7 +139,7 @@ static void render_meta(FILE *out, const struct request *request) {
     } bits[] = {
         {META_RETURN_VALUE, "v"}, {META_TOUCH, "T"}, {META_NO_BUMP, "u"},
         {META_INVALIDATE, "I"},   {META_EMPTY, "x"}, {META_BASE64, "b"},
-        {META_TTL_AFTER, ">t"},
+        {META_TTL_AFTER, ">t"},   {META_RECACHE_AFTER, ">R"},
     };
     const char *before = " [";
     for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {

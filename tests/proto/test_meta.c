@@ -127,7 +127,7 @@ Test(meta, malformed_numbers) {
 Test(meta, too_many_flags) {
     static const struct stream_case cases[] = {
         CASE("mg a v k q t s c f h l u I x C1 E1 T1 N1 R1 F1\r\n",
-             "mg a f1 e1 [v T u C1 E1 N1 R1] >ktscfhl quiet"),
+             "mg a f1 e1 [v T u >R C1 E1 N1 R1] >ktscfhl quiet"),
         CASE("mg a v k q t s c f h l u I x C1 E1 T1 N1 R1 F1 D1\r\n", "ERROR flags_too_many"),
         CASE("mg a 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8\r\n", "ERROR flag"),
         CASE("mg a 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9\r\n", "ERROR flags_too_many"),

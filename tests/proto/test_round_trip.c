@@ -156,6 +156,9 @@ static struct request meta_request(struct material *m, uint64_t *seed) {
     if (sets_ttl && memchr(r.returns, 't', sizeof(r.returns)) != NULL) {
         r.meta |= META_TTL_AFTER;
     }
+    if ((r.meta & META_TOUCH) != 0 && (r.meta & META_RECACHE) != 0) {
+        r.meta |= META_RECACHE_AFTER;
+    }
     return r;
 }
 

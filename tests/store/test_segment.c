@@ -15,7 +15,7 @@ Test(segment, size_follows_the_memory) {
         size_t memory_bytes;
         size_t segment_bytes;
     } cases[] = {{MIB / 2, 16384},    {MIB, 32768},    {2 * MIB - 1, 32768}, {2 * MIB, 65536},
-                 {31 * MIB, MIB / 2}, {32 * MIB, MIB}, {4096 * MIB, MIB}};
+                 {8 * MIB - 1, MIB / 8}, {8 * MIB, MIB}, {4096 * MIB, MIB}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct segment_log log;
         cr_assert(eq(int, segment_log_init(&log, cases[i].memory_bytes, 64 * MIB, PAGE_BYTES), 0));
