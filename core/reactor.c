@@ -19,7 +19,7 @@
 #define ROUNDS_PER_TURN_MAX 8
 
 /* While stopping, reactors look at the state of the server this often. */
-#define STOP_POLL_US 10000
+#define STOP_POLL_NS 10000000u
 
 static struct server_settings first_settings(const struct config *config) {
     return (struct server_settings){
@@ -314,10 +314,11 @@ static void sleep_until_event(struct reactor *reactor) {
         return;
     }
     reactor->shard.counters.reactor_sleeps++;
-    if (reactor->stopping)
-        uring_enter_and_wait_us(&reactor->uring, STOP_POLL_US);
-    else if (reactor->shard.crawler.running)
-        uring_enter_and_wait_us(&reactor->uring, reactor->shard.settings.lru_crawler_sleep_us);
+    uint64_t wait_ns = crawler_wait_ns(&reactor->shard, reactor->now_ns);
+    if (reactor->stopping && wait_ns > STOP_POLL_NS)
+        wait_ns = STOP_POLL_NS;
+    if (wait_ns < UINT64_MAX)
+        uring_enter_and_wait_ns(&reactor->uring, wait_ns);
     else
         uring_enter_and_wait(&reactor->uring);
     mesh_awake(reactor->shard.port);

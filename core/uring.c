@@ -122,10 +122,10 @@ void uring_enter_and_wait(struct uring *uring) {
     check_entered(io_uring_submit_and_wait(&uring->ring, 1));
 }
 
-void uring_enter_and_wait_us(struct uring *uring, uint32_t timeout_us) {
+void uring_enter_and_wait_ns(struct uring *uring, uint64_t timeout_ns) {
     struct __kernel_timespec timeout = {
-        .tv_sec = timeout_us / 1000000,
-        .tv_nsec = (long long)(timeout_us % 1000000) * 1000,
+        .tv_sec = (long long)(timeout_ns / 1000000000),
+        .tv_nsec = (long long)(timeout_ns % 1000000000),
     };
     struct io_uring_cqe *completion;
     check_entered(io_uring_submit_and_wait_timeout(&uring->ring, &completion, 1, &timeout, NULL));

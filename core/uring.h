@@ -42,7 +42,7 @@ struct io_uring_sqe *uring_entry(struct uring *uring);
  * completion. */
 void uring_enter(struct uring *uring);
 void uring_enter_and_wait(struct uring *uring);
-void uring_enter_and_wait_us(struct uring *uring, uint32_t timeout_us);
+void uring_enter_and_wait_ns(struct uring *uring, uint64_t timeout_ns);
 
 /* True when a call of uring_enter() would bring completions, or some are here. Reads memory only.
  */

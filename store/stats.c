@@ -47,6 +47,10 @@ void store_stats(const struct store *store, struct store_stats *stats) {
     sizes(store, stats);
 }
 
+uint64_t store_items(const struct store *store) {
+    return store->items;
+}
+
 void store_stats_reset(struct store *store) {
     store->counters = (struct store_counters){0};
 }

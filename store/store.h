@@ -286,4 +286,7 @@ void store_flush(struct store *store, uint32_t at, uint32_t now);
 
 void store_stats(const struct store *store, struct store_stats *stats);
 
+/* How many items there are; expired ones that nobody has met count. */
+uint64_t store_items(const struct store *store);
+
 #endif

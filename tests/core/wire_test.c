@@ -219,6 +219,26 @@ Test(admin, shutdown_is_forbidden_unless_allowed) {
     fixture_finish(&fixture);
 }
 
+/* Nobody has to ask for it; but nothing begins where there is nothing. */
+Test(admin, the_crawler_begins_by_itself) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    struct shard *shard = &fixture.shard[0];
+    cr_assert(eq(u64, crawler_wait_ns(shard, 1), UINT64_MAX));
+    ask(&fixture, "set a 0 10 1\r\nx\r\nset b 0 0 1\r\nx\r\n");
+    shard->now += 11;
+    crawler_step(shard, 1);
+    cr_assert(eq(u64, store_items(shard->store), 1));
+    cr_assert(not(shard->crawler.running));
+    cr_assert(eq(u64, crawler_wait_ns(shard, 1), CRAWLER_PAUSE_NS));
+    ask(&fixture, "set c 0 10 1\r\nx\r\nlru_crawler disable\r\n");
+    shard->now += 11;
+    crawler_step(shard, 1 + CRAWLER_PAUSE_NS);
+    cr_assert(eq(u64, store_items(shard->store), 2));
+    cr_assert(eq(u64, crawler_wait_ns(shard, 1), UINT64_MAX));
+    fixture_finish(&fixture);
+}
+
 /* With users, a connection begins again so that it has to log in. */
 static void ask_for_logins(struct fixture *fixture, const char *users) {
     char path[] = "/tmp/simplecache-users-XXXXXX", problem[400];
