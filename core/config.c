@@ -30,6 +30,7 @@ static const struct option long_options[] = {
     {"extended", required_argument, NULL, 'o'},
     {"auth-file", required_argument, NULL, 'Y'},
     {"enable-sasl", no_argument, NULL, 'S'},
+    {"disable-dumping", no_argument, NULL, 'X'},
     {"enable-shutdown", no_argument, NULL, 'A'},
     {"disable-flush-all", no_argument, NULL, 'F'},
     {"verbose", no_argument, NULL, 'v'},
@@ -54,6 +55,8 @@ static const char help_text[] =
     "  -S, --enable-sasl         the same with the file that MEMCACHED_SASL_PWDB names\n"
     "  -D CHAR                   count by key prefix, up to that character (stats detail)\n"
     "  -F, --disable-flush-all   refuse flush_all\n"
+    "  -X, --disable-dumping     refuse what tells keys: lru_crawler metadump and mgdump,\n"
+    "                            stats cachedump and detail dump\n"
     "  -A, --enable-shutdown     let clients end the server by the command shutdown\n"
     "  -v, --verbose             log connections and errors to stderr\n"
     "  -o, --extended WORDS      comma-separated: ring_capacity=N, messages under way from one\n"
@@ -191,6 +194,9 @@ static enum config_status parse_option(struct config *config, int option, char *
     case 'F':
         config->no_flush = true;
         return CONFIG_RUN;
+    case 'X':
+        config->no_dump = true;
+        return CONFIG_RUN;
     case 'A':
         config->shutdown_enabled = true;
         return CONFIG_RUN;
@@ -219,7 +225,7 @@ static enum config_status unknown_option(int option, char **argv) {
 
 static enum config_status parse_all(struct config *config, int argc, char **argv) {
     int option;
-    while ((option = getopt_long(argc, argv, ":t:p:l:m:c:u:o:Y:D:SFAvVh", long_options, NULL)) !=
+    while ((option = getopt_long(argc, argv, ":t:p:l:m:c:u:o:Y:D:SFXAvVh", long_options, NULL)) !=
            -1) {
         enum config_status status = option == '?' || option == ':'
                                         ? unknown_option(option, argv)

@@ -25,6 +25,7 @@ struct config {
     bool detail_enabled;
     bool shutdown_enabled;
     bool no_flush;
+    bool no_dump;
     uint32_t verbosity;
     uint32_t ring_capacity;
     uint32_t spin_us;

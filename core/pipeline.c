@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/admin.h"
+#include "core/clock.h"
 #include "core/execute.h"
 #include "core/stats.h"
 #include "core/walk.h"
@@ -48,6 +49,7 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
     const struct stats_sources sources = {
         .sum = pipeline->stats,
         .now = shard->now,
+        .unix_now = clock_unix(shard->debug_offset_s),
         .facts = shard->facts,
         .settings = &shard->settings,
     };
@@ -230,7 +232,11 @@ static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,
     if (!line)
         return false;
     set_line(&result, line);
-    write_reply(pipeline, shard, request, &result);
+    if (request->op != OP_STATS)
+        write_reply(pipeline, shard, request, &result);
+    else if (output_reserve(pipeline, shard, REPLY_STAT_MAX + strlen(line)))
+        pipeline->output.length +=
+            reply_stats_line(pipeline->output.bytes + pipeline->output.length, request, line);
     return true;
 }
 

@@ -207,6 +207,7 @@ static bool server_init(struct server *server, const struct config *config) {
         .prefix_delimiter = config->prefix_delimiter,
         .sasl = config->sasl,
         .no_flush = config->no_flush,
+        .no_dump = config->no_dump,
         .shutdown_enabled = config->shutdown_enabled,
     };
     size_t bytes = config->cores * sizeof *server->reactors;

@@ -95,6 +95,7 @@ static inline enum stats_group stats_group_of(const struct request *request) {
 struct stats_sources {
     const struct shard_stats *sum; /* over all shards; may be NULL where it isn't looked at */
     uint32_t now;                  /* on the store's scale */
+    int64_t unix_now;
     const struct server_facts *facts;
     const struct server_settings *settings;
 };

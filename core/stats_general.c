@@ -1,7 +1,6 @@
 /* The general statistics. */
 #include <stdio.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -13,12 +12,13 @@ static void put_time(struct stats_writer *writer, const char *name, struct timev
     stats_put(writer, name, value);
 }
 
-static void put_process(struct stats_writer *writer, const struct server_facts *facts) {
+static void put_process(struct stats_writer *writer, const struct stats_sources *sources) {
+    const struct server_facts *facts = sources->facts;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     stats_put_number(writer, "pid", (uint64_t)getpid());
-    stats_put_number(writer, "uptime", (clock_monotonic_ns() - facts->start_ns) / 1000000000u);
-    stats_put_number(writer, "time", (uint64_t)time(NULL));
+    stats_put_number(writer, "uptime", sources->now - CLOCK_FIRST_SECOND);
+    stats_put_number(writer, "time", (uint64_t)sources->unix_now);
     stats_put(writer, "version", facts->version);
     stats_put_number(writer, "pointer_size", 8 * sizeof(void *));
     put_time(writer, "rusage_user", usage.ru_utime);
@@ -53,7 +53,7 @@ static void put_memory(struct stats_writer *writer, const struct store_stats *st
 
 void stats_put_general(struct stats_writer *writer, const struct stats_sources *sources) {
     const struct counters *counters = &sources->sum->counters;
-    put_process(writer, sources->facts);
+    put_process(writer, sources);
     stats_put_number(writer, "limit_maxbytes", sources->settings->memory_bytes);
     /* A connection has its structure from accept to close, and none is kept for reuse. */
     stats_put_number(writer, "connection_structures", counters->curr_connections);
