@@ -88,6 +88,7 @@ static void pause_accept(struct acceptor *acceptor, struct listener *listener, i
     static const struct __kernel_timespec pause = {.tv_nsec = RETRY_NS};
     struct reactor *reactor = first_reactor(acceptor);
     reactor->shard.counters.listen_disabled_num++;
+    acceptor->paused_ns = reactor->now_ns;
     reactor->shard.counters.accepting_conns = 0;
     if (reactor->shard.settings.verbosity > 0)
         log_line("can't accept on %s: %s; trying again", listener->name, strerror(-error));
@@ -97,7 +98,10 @@ static void pause_accept(struct acceptor *acceptor, struct listener *listener, i
 }
 
 void acceptor_retry(struct acceptor *acceptor, struct listener *listener) {
-    first_reactor(acceptor)->shard.counters.accepting_conns = 1;
+    struct reactor *reactor = first_reactor(acceptor);
+    reactor->shard.counters.accepting_conns = 1;
+    reactor->shard.counters.time_in_listen_disabled_us +=
+        (reactor->now_ns - acceptor->paused_ns) / 1000;
     if (!acceptor->stopped)
         start_accept(acceptor, listener);
 }

@@ -41,6 +41,7 @@
     COUNT(bytes_read)                                                                              \
     COUNT(bytes_written)                                                                           \
     GAUGE(accepting_conns) /* of the shard that accepts: 1 while it does */                        \
+    COUNT(time_in_listen_disabled_us)                                                              \
     COUNT(listen_disabled_num)                                                                     \
     COUNT(conn_yields)                                                                             \
     GAUGE(lru_crawler_running) /* shards whose crawler is in the middle of a walk */               \

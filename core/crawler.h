@@ -23,7 +23,7 @@ struct shard;
 /* A crawl of the crawler's own rests so many times as long as it has worked, after each slice; and
  * between two of them at least this long. */
 #define CRAWLER_REST 99
-#define CRAWLER_PAUSE_NS ((uint64_t)10 * 1000000000u)
+#define CRAWLER_PAUSE_NS ((uint64_t)1000000000)
 
 struct crawler {
     bool running;

@@ -225,10 +225,21 @@ static void set_line(struct result *result, const char *line) {
     result->value_length = (uint32_t)strlen(line);
 }
 
+/* As in memcached, a dump is refused while earlier replies have not been sent; other walks wait. */
+static const char *refusal(const struct pipeline *pipeline, const struct shard *shard,
+                           const struct request *request) {
+    bool pipelined = pipeline->output.length > 0;
+    if (pipelined && request->op == OP_METADUMP)
+        return "ERROR cannot pipeline other commands before metadump";
+    if (pipelined && request->op == OP_MGDUMP)
+        return "ERROR cannot pipeline other commands before mgdump";
+    return walk_refusal(shard, request);
+}
+
 static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request) {
     struct result result = {.status = RESULT_OK};
-    const char *line = walk_refusal(shard, request);
+    const char *line = refusal(pipeline, shard, request);
     if (!line)
         return false;
     set_line(&result, line);

@@ -37,6 +37,7 @@ static void put_items(struct stats_writer *writer, const struct store_stats *sto
     stats_put_number(writer, "evicted_unfetched", store->evicted_unfetched);
     stats_put_number(writer, "evictions", store->evictions);
     stats_put_number(writer, "reclaimed", store->expired + store->flushed);
+    stats_put_number(writer, "lrutail_reflocked", 0); /* nothing keeps an item from eviction */
     stats_put_number(writer, "crawler_reclaimed", store->crawl_reclaimed);
     stats_put_number(writer, "crawler_items_checked", store->crawl_checked);
 }
