@@ -1,8 +1,6 @@
 #include "core/clock.h"
 
-uint32_t clock_expires(int64_t exptime, uint32_t now, int64_t offset_s) {
-    if (exptime == 0)
-        return 0;
+uint32_t clock_expires_some(int64_t exptime, uint32_t now, int64_t offset_s) {
     if (exptime < 0)
         return 1;
     int64_t seconds_left = exptime;

@@ -30,6 +30,9 @@ static inline int64_t clock_unix(int64_t offset_s) {
 
 /* Turns a client's expiry time into the store's: 0 stays never, a negative or past one becomes 1,
  * which is past. offset_s is what now has been moved by against the true time. */
-uint32_t clock_expires(int64_t exptime, uint32_t now, int64_t offset_s);
+uint32_t clock_expires_some(int64_t exptime, uint32_t now, int64_t offset_s);
+static inline uint32_t clock_expires(int64_t exptime, uint32_t now, int64_t offset_s) {
+    return exptime == 0 ? 0 : clock_expires_some(exptime, now, offset_s);
+}
 
 #endif
