@@ -33,6 +33,7 @@ void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capaci
     fixture->facts = (struct server_facts){.version = "1.2.3",
                                            .reactors = shards,
                                            .item_bytes_max = (size_t)1 << 20,
+                                           .binding_protocol = "auto-negotiate",
                                            .prefix_delimiter = ':'};
     int error = mesh_create(&fixture->mesh, shards, ring_capacity);
     assert(error == 0);
