@@ -201,6 +201,7 @@ class Differential(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
+        server.need(MEMCACHED[0], 'memcached')
         cls.version = version_of(MEMCACHED)
         generator.Other.modern = cls.version >= (1, 6, 45)
         generator.Other.refuses_delete_times = cls.version < (1, 6, 45) and not server.ORIGINAL

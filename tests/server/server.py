@@ -13,6 +13,7 @@ import random
 import re
 import resource
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -56,6 +57,12 @@ def user_flags():
     """Root stays root: a changed user id would keep the leak sanitizer from looking at the process,
     and no -u at all earns a warning on stderr."""
     return ['-u', 'root'] if os.geteuid() == 0 and not ORIGINAL else []
+
+
+def need(name, package):
+    """Fails the test when a program it needs is not installed."""
+    if not shutil.which(name):
+        raise AssertionError('%s is not installed (Debian: %s)' % (name, package))
 
 
 class Connection:
