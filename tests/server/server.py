@@ -146,7 +146,7 @@ class Server:
                  wait=True, command=None):
         """`command` is that of another server, which takes its port alone."""
         self.port = port or free_port()
-        self.may_talk = ORIGINAL or command is not None
+        self.may_talk = ORIGINAL or command is not None  # on stderr, without --verbose
         self.command = command or self.own_command(cores, flags, ring_capacity)
         self.command += ['-p', str(self.port)]
         self.stdout = tempfile.TemporaryFile()
@@ -220,7 +220,7 @@ class Server:
             self.kill()
             raise AssertionError('%s does not end on %s' % (self.command, sent)) from None
         errors = self.errors()
-        may_talk = self.may_talk or ('--verbose' in self.command and 'Sanitizer' not in errors)
+        may_talk = (self.may_talk or '--verbose' in self.command) and 'Sanitizer' not in errors
         if status != 0 or (errors and not may_talk):
             raise AssertionError('%s: exit status %d, stderr: %s' % (self.command, status, errors))
 
