@@ -1,15 +1,27 @@
-"""libmemcached's command line tools, text and --binary.
+"""libmemcached's command line tools, text and --binary: memccapable in full, each of the everyday
+ones by name, and memcaslap with its verification on.
 
-Debian: libmemcached-tools. What a tool needs beyond the commands served so far is not asked of it:
-memctouch --binary (opcode 1c).
+Debian: libmemcached-tools.
+  MEMCASLAP_SECONDS  how long memcaslap loads the server (default 1 for each case)
 """
 import os
 import random
+import re
 import subprocess
 import tempfile
 import unittest
 
 import server
+
+CASLAP_SECONDS = int(os.environ.get('MEMCASLAP_SECONDS', 1))
+
+
+def run_program(test, *command, status=0, limit_s=server.TIMEOUT_S):
+    """What the program says; its exit status must be the given one."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=limit_s, check=False)
+    test.assertEqual(done.returncode, status, (command, done.stdout[-500:], done.stderr[-500:]))
+    return done.stdout + done.stderr
 
 
 class Libmemcached:
@@ -20,7 +32,8 @@ class Libmemcached:
 
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server(cores=cls.cores, flags=('-m', '256'))
+        server.need('memccat', 'libmemcached-tools')
+        cls.server = server.Server(cores=cls.cores, flags=('-m', '512'))
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):
@@ -31,14 +44,8 @@ class Libmemcached:
 
     def run_tool(self, tool, *arguments, status=0):
         """The tool's output; its exit status must be the given one."""
-        done = subprocess.run([tool, *self.protocol, '--servers=127.0.0.1:%d' % self.server.port,
-                               *arguments],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE,
-                              timeout=server.TIMEOUT_S, check=False)
-        self.assertEqual(done.returncode, status,
-                         (tool, arguments, done.stdout[-500:], done.stderr))
-        return done.stdout
+        return run_program(self, tool, *self.protocol, '--servers=127.0.0.1:%d' % self.server.port,
+                                *arguments, status=status)
 
     def copy(self, name, value, *flags):
         """memccp stores a file under its name."""
@@ -108,6 +115,26 @@ class Libmemcached:
         for name in ('curr_items', 'cmd_get', 'threads', 'evictions'):
             self.assertRegex(output, r'\b%s: [0-9]+' % name)
 
+    def test_stat_of_a_kind(self):
+        self.assertIn(b'maxbytes: %d' % (512 << 20), self.run_tool('memcstat', '--args=settings'))
+
+    def test_server_version(self):
+        self.assertRegex(self.run_tool('memcstat', '--server-version'),
+                         rb'127\.0\.0\.1:%d [1-9]' % self.server.port)
+
+    def test_touch(self):
+        self.run_tool('memctouch', '--expire=100', 'key', status=1)
+        self.copy('key', b'value')
+        self.run_tool('memctouch', '--expire=100', 'key')
+        self.assertEqual(self.run_tool('memccat', 'key'), b'value\n')
+
+    def capable(self, flag):
+        """All of memccapable's tests of a protocol; it asks with what it calls a fixed set."""
+        said = run_program(self, 'memccapable', '-h', '127.0.0.1', '-p', str(self.server.port), flag,
+                                '-t', '20', limit_s=5 * server.TIMEOUT_S).decode()
+        self.assertIn('All tests passed', said)
+        self.assertEqual(len(re.findall(r'\[pass\]', said)), 27, said)
+
     def test_slap(self):
         """Its own load, with many connections at once."""
         self.run_tool('memcslap', '--concurrency=4', '--execute-number=500', '--test=set')
@@ -119,15 +146,23 @@ class Text(Libmemcached):
     def test_ping(self):
         self.run_tool('memcping')
 
-    def test_touch(self):
-        self.run_tool('memctouch', '--expire=100', 'key', status=1)
-        self.copy('key', b'value')
-        self.run_tool('memctouch', '--expire=100', 'key')
-        self.assertEqual(self.run_tool('memccat', 'key'), b'value\n')
+    def test_dump(self):
+        """It asks for stats cachedump of every class."""
+        for name in ('one', 'two', 'three'):
+            self.copy(name, b'value')
+        said = self.run_tool('memcdump').split()
+        if not server.ORIGINAL:  # memcached tells of its coldest items only
+            self.assertEqual(sorted(said), [b'one', b'three', b'two'])
+
+    def test_capable(self):
+        self.capable('-a')
 
 
 class Binary(Libmemcached):
     protocol = ('--binary',)
+
+    def test_capable(self):
+        self.capable('-b')
 
 
 class TextOneCore(Text, unittest.TestCase):
@@ -144,6 +179,34 @@ class BinaryOneCore(Binary, unittest.TestCase):
 
 class BinaryTwoCores(Binary, unittest.TestCase):
     cores = 2
+
+
+class Caslap(server.ServerTest):
+    """memcaslap compares what it gets with what it has set, for half of its gets."""
+
+    def caslap(self, *flags):
+        server.need('memcaslap', 'libmemcached-tools')
+        under_test = self.start(cores=2, flags=('-m', '512'))
+        said = run_program(self, 'memcaslap', '-s', '127.0.0.1:%d' % under_test.port, '-T', '1',
+                           '-c', '16', '-t', '%ds' % CASLAP_SECONDS, '-v', '0.5', '-e', '0.05', *flags,
+                           limit_s=CASLAP_SECONDS + 5 * server.TIMEOUT_S).decode(errors='replace')
+        counts = dict(re.findall(r'^(\w+): (\d+)$', said, re.MULTILINE))
+        self.assertGreater(int(counts['cmd_get']), 100)
+        wanted = dict.fromkeys(('get_misses', 'verify_misses', 'verify_failed', 'expired_get',
+                                'unexpired_unget'), '0')
+        self.assertEqual({name: counts[name] for name in wanted}, wanted, said[-1000:])
+
+    def test_text(self):
+        self.caslap()
+
+    def test_text_multiget(self):
+        self.caslap('-d', '10')
+
+    def test_binary(self):
+        self.caslap('--binary')
+
+    def test_binary_multiget(self):
+        self.caslap('--binary', '-d', '10')
 
 
 if __name__ == '__main__':

@@ -354,11 +354,10 @@ exchange('ma c',
 exchange('ma changes the CAS',
          b'ms n 1 c\r\n5\r\n', b'HD c<casa>\r\n',
          b'ma n\r\nms n 1 C<casa>\r\n1\r\n', b'HD\r\nEX\r\n')
+# memcached forgets the base64 of an item that ma made.
 exchange('ma b',
-         b'ms Zm9v 1 b\r\n5\r\nma Zm9v b k v\r\nma foo k v\r\nma YmFy b N0 k v\r\n'
-         + b'mg bar k v\r\nma YmF6 b k\r\n',
-         b'HD\r\nVA 1 kZm9v b\r\n6\r\nVA 1 kfoo\r\n7\r\nVA 1 kYmFy b\r\n0\r\nVA 1 kbar\r\n'
-         + b'0\r\nNF kYmF6 b\r\n')
+         b'ms Zm9v 1 b\r\n5\r\nma Zm9v b k v\r\nma foo k v\r\nma YmFy b N0 k v\r\nma YmF6 b k\r\n',
+         b'HD\r\nVA 1 kZm9v b\r\n6\r\nVA 1 kfoo\r\n7\r\nVA 1 kYmFy b\r\n0\r\nNF kYmF6 b\r\n')
 exchange('ma keeps flags and grows',
          b'ms n 2 F7 T100\r\n99\r\nma n v\r\nmg n f t v s\r\n',
          b'HD\r\nVA 3\r\n100\r\nVA 3 f7 t<sec100> s3\r\n100\r\n')

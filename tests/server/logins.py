@@ -53,6 +53,7 @@ class Logins(server.ServerTest):
         return under_test
 
     def await_listening(self, under_test):
+        under_test.may_talk = True  # of wrong logins
         deadline = time.monotonic() + server.TIMEOUT_S
         while True:
             try:

@@ -13,6 +13,7 @@ import random
 import re
 import resource
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -56,6 +57,12 @@ def user_flags():
     """Root stays root: a changed user id would keep the leak sanitizer from looking at the process,
     and no -u at all earns a warning on stderr."""
     return ['-u', 'root'] if os.geteuid() == 0 and not ORIGINAL else []
+
+
+def need(name, package):
+    """Fails the test when a program it needs is not installed."""
+    if not shutil.which(name):
+        raise AssertionError('%s is not installed (Debian: %s)' % (name, package))
 
 
 class Connection:
@@ -136,15 +143,12 @@ class Server:
     """One server process on a free loopback port."""
 
     def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, inherited=(), port=None,
-                 wait=True):
+                 wait=True, command=None):
+        """`command` is that of another server, which takes its port alone."""
         self.port = port or free_port()
-        self.command = program() + ['-t' if ORIGINAL else '--cores', str(cores), '-p',
-                                    str(self.port)]
-        if '-u' not in flags:
-            self.command += user_flags()
-        if ring_capacity and not ORIGINAL:
-            self.command += ['-o', 'ring_capacity=%d' % ring_capacity]
-        self.command += list(flags)
+        self.may_talk = ORIGINAL or command is not None  # on stderr, without --verbose
+        self.command = command or self.own_command(cores, flags, ring_capacity)
+        self.command += ['-p', str(self.port)]
         self.stdout = tempfile.TemporaryFile()
         self.stderr = tempfile.TemporaryFile()
 
@@ -156,6 +160,16 @@ class Server:
         running.add(self)
         if wait:
             self.wait_ready()
+
+    @staticmethod
+    def own_command(cores, flags, ring_capacity):
+        """The server under test with its flags."""
+        command = program() + ['-t' if ORIGINAL else '--cores', str(cores)]
+        if '-u' not in flags:
+            command += user_flags()
+        if ring_capacity and not ORIGINAL:
+            command += ['-o', 'ring_capacity=%d' % ring_capacity]
+        return command + list(flags)
 
     @property
     def pid(self):
@@ -206,7 +220,7 @@ class Server:
             self.kill()
             raise AssertionError('%s does not end on %s' % (self.command, sent)) from None
         errors = self.errors()
-        may_talk = ORIGINAL or ('--verbose' in self.command and 'Sanitizer' not in errors)
+        may_talk = (self.may_talk or '--verbose' in self.command) and 'Sanitizer' not in errors
         if status != 0 or (errors and not may_talk):
             raise AssertionError('%s: exit status %d, stderr: %s' % (self.command, status, errors))
 
