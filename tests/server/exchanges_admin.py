@@ -1,10 +1,14 @@
 """The exchanges of administrative commands; transcript.py tells how they are read. Each leaves the
 server as it was: its settings are everybody's. administration.py has what needs other flags."""
-from exchanges import FORMAT, exchange
+from exchanges import FORMAT, UNASKED, exchange
 
 # --- Administration: stats -----------------------------------------------------------------------
 exchange('stats of what there is not', b'stats nosuch\r\nstats noreply\r\n', b'ERROR\r\n' * 2)
-exchange('stats sizes', b'stats sizes\r\n', b'STAT sizes_status disabled\r\nEND\r\n')
+# memcached counts sizes only where -o track_sizes says so; here nothing has to be counted along.
+exchange('stats sizes of nothing', b'stats sizes\r\n', b'END\r\n',
+         memcached=b'STAT sizes_status disabled\r\nEND\r\n')
+exchange('stats sizes', b'set a 0 0 1\r\nx\r\nset b 0 0 1\r\nx\r\n', b'STORED\r\n' * 2,
+         b'stats sizes\r\n', b'STAT 64 2\r\nEND\r\n', memcached=UNASKED)
 exchange('stats reset', b'stats reset\r\n', b'RESET\r\n')
 exchange('stats detail without a word, and with a wrong one',
          b'stats detail\r\nstats detail x\r\n',
@@ -37,9 +41,10 @@ exchange('lru_crawler disable and enable',
          b'lru_crawler disable\r\nlru_crawler disable\r\n', b'OK\r\nOK\r\n',
          b'lru_crawler crawl all\r\n', b'CLIENT_ERROR lru crawler disabled\r\n',
          b'lru_crawler metadump all\r\n', b'CLIENT_ERROR lru crawler disabled\r\n',
-         b'lru_crawler enable\r\nlru_crawler enable\r\n',
-         b'OK\r\nERROR failed to start lru crawler thread\r\n',
+         b'lru_crawler enable\r\n', b'OK\r\n',
          b'lru_crawler enable x\r\nlru_crawler disable x\r\n', b'ERROR\r\n' * 2)
+exchange('lru_crawler enable while it is', b'lru_crawler enable\r\n', b'OK\r\n',
+         memcached=b'ERROR failed to start lru crawler thread\r\n')
 exchange('lru_crawler sleep',
          b'lru_crawler sleep 0\r\nlru_crawler sleep 100\r\nlru_crawler sleep 1000000\r\n'
          + b'lru_crawler sleep 1000001\r\nlru_crawler sleep abc\r\nlru_crawler sleep -1\r\n'
@@ -91,10 +96,11 @@ exchange('shutdown is not enabled',
          b'shutdown\r\nshutdown graceful\r\nget a\r\n',
          b'SERVER_ERROR: shutdown not enabled\r\nSERVER_ERROR: shutdown not enabled\r\n'
          + b'END\r\n')
+# There is no segmented LRU: what memcached says with -o no_lru_maintainer.
 exchange('lru',
          b'lru mode segmented\r\nlru tune 10 25 0.1 2.0\r\nlru temp_ttl 60\r\n'
          + b'lru temp_ttl -1\r\n',
-         b'OK\r\nOK\r\nOK\r\nOK\r\n')
+         b'ERROR\r\nOK\r\nERROR\r\nERROR\r\n', memcached=b'OK\r\nOK\r\nOK\r\nOK\r\n')
 exchange('lru mistakes',
          b'lru\r\nlru nosuch\r\nlru nosuch 1\r\nlru mode\r\nlru mode x\r\nlru tune\r\n'
          + b'lru temp_ttl x\r\n',
