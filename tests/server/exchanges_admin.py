@@ -8,7 +8,7 @@ exchange('stats of what there is not', b'stats nosuch\r\nstats noreply\r\n', b'E
 exchange('stats sizes of nothing', b'stats sizes\r\n', b'END\r\n',
          memcached=b'STAT sizes_status disabled\r\nEND\r\n')
 exchange('stats sizes', b'set a 0 0 1\r\nx\r\nset b 0 0 1\r\nx\r\n', b'STORED\r\n' * 2,
-         b'stats sizes\r\n', b'STAT 64 2\r\nEND\r\n', memcached=UNASKED)
+         b'stats sizes\r\n', b'STAT 32 2\r\nEND\r\n', memcached=UNASKED)
 exchange('stats reset', b'stats reset\r\n', b'RESET\r\n')
 exchange('stats detail without a word, and with a wrong one',
          b'stats detail\r\nstats detail x\r\n',
