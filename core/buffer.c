@@ -77,6 +77,8 @@ bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extr
 
 bool buffer_append(struct buffer_pool *pool, struct buffer *buffer, const char *bytes,
                    size_t length) {
+    if (length == 0)
+        return true; /* there may be no place for nothing */
     if (!buffer_reserve(pool, buffer, length))
         return false;
     memcpy(buffer->bytes + buffer->length, bytes, length);

@@ -36,6 +36,7 @@ Test(buffer, grows_keeps_and_gives_back) {
     struct buffer_pool pool;
     struct buffer buffer = {0};
     buffer_pool_init(&pool);
+    cr_assert(buffer_append(&pool, &buffer, NULL, 0));
     for (int i = 0; i < 10000; i++)
         cr_assert(buffer_append(&pool, &buffer, "0123456789", 10));
     cr_assert(eq(sz, buffer.length, 100000));
