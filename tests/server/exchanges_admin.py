@@ -110,3 +110,7 @@ exchange('slabs mistakes',
          b'slabs\r\nslabs nosuch\r\nslabs nosuch 1\r\nslabs automove\r\nslabs automove x\r\n'
          + b'slabs reassign\r\n',
          b'ERROR\r\n' * 4 + FORMAT + b'ERROR\r\n')
+
+# --- What there is not ---------------------------------------------------------------------------
+exchange('commands that are not here',
+         b'watch\r\nstats extstore\r\nstats proxy\r\n', b'ERROR\r\n' * 3, memcached=UNASKED)
