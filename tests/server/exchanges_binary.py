@@ -62,9 +62,11 @@ exchange('binary unknown opcode with a body',
          request(0x7e, b'key', b'1234', b'value') + request(NOOP),
          error(0x7e, 0x81) + reply(NOOP), memcached=UNASKED)
 exchange('binary opcodes that are not here',
-         b''.join(request(opcode) for opcode in (0x1b, 0x1f, 0x20, 0x21, 0x22, 0x30, 0x3c, 0x41, 0xff)),
-         b''.join(error(opcode, 0x81)
-                  for opcode in (0x1b, 0x1f, 0x20, 0x21, 0x22, 0x30, 0x3c, 0x41, 0xff)))
+         b''.join(request(opcode) for opcode in (0x1b, 0x1f, 0x20, 0x30, 0x3c, 0x41, 0xff)),
+         b''.join(error(opcode, 0x81) for opcode in (0x1b, 0x1f, 0x20, 0x30, 0x3c, 0x41, 0xff)))
+exchange('binary logins where nobody has to',
+         request(0x21, b'PLAIN', value=b'\0a\0b') + request(0x22, b'PLAIN', value=b'\0a\0b'),
+         error(0x21, 0x81) + error(0x22, 0x81))
 exchange('binary unknown statistics', request(STAT, b'nosuch'), error(STAT, 1))
 exchange('binary get with extras closes', request(GET, b'a', b'1234'), error(GET, 4), closes=True)
 exchange('binary set without extras closes', request(SET, b'a', b'', b'1'), error(SET, 4),
