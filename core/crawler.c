@@ -20,6 +20,12 @@ static bool may_begin(const struct shard *shard) {
     return shard->settings.lru_crawler && store_items(shard->store) > 0;
 }
 
+/* Seconds until something expires. */
+static uint64_t seconds_left(const struct shard *shard) {
+    uint32_t soonest = store_expires_soonest(shard->store);
+    return soonest > shard->now ? soonest - shard->now : 0;
+}
+
 static void slice(struct shard *shard, uint64_t now_ns) {
     struct crawler *crawler = &shard->crawler;
     uint32_t items =
@@ -45,7 +51,7 @@ void crawler_step(struct shard *shard, uint64_t now_ns) {
         return;
     if (crawler->running) {
         slice(shard, now_ns);
-    } else if (may_begin(shard)) {
+    } else if (may_begin(shard) && seconds_left(shard) == 0) {
         start(shard, false);
         slice(shard, now_ns);
     }
@@ -55,5 +61,7 @@ uint64_t crawler_wait_ns(const struct shard *shard, uint64_t now_ns) {
     const struct crawler *crawler = &shard->crawler;
     if (!crawler->running && !may_begin(shard))
         return UINT64_MAX;
-    return crawler->next_ns > now_ns ? crawler->next_ns - now_ns : 0;
+    uint64_t left_ns = crawler->running ? 0 : seconds_left(shard) * 1000000000;
+    uint64_t rest_ns = crawler->next_ns > now_ns ? crawler->next_ns - now_ns : 0;
+    return left_ns > rest_ns ? left_ns : rest_ns;
 }

@@ -1,7 +1,8 @@
 /* crawler: looks through a shard for items past their time, a slice a turn, and gives their memory
  * back. What a client meets is dropped without it; this is for what nobody asks for any more.
  *
- * It begins by command, and by itself: then it takes no more than a hundredth of the reactor's time.
+ * It begins by command; and by itself when something has expired, but then it takes no more than a
+ * hundredth of the reactor's time.
  *
  * Thread: the reactor that owns the shard.
  */

@@ -33,7 +33,11 @@ struct store {
     struct index index;
     struct segment_log log;
     uint32_t now;
-    uint32_t flush_at;       /* a flush that is still to come, or 0 */
+    uint32_t flush_at; /* a flush that is still to come, or 0 */
+    uint32_t
+        expires_soonest; /* see store_expires_soonest(); while a crawl is under way only of what
+                                 it has passed and what was written since */
+    bool crawl_unfinished;
     uint64_t flush_sequence; /* items in segments with a lower sequence are gone */
     uint64_t cas_counter;
     struct store_config config;
@@ -82,6 +86,15 @@ bool store_is_expired(const struct store *store, const struct item *item);
 void store_unlink(struct store *store, const struct store_found *found);
 /* new_cas where it is set, or the next of the counter. */
 uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas);
+static inline void store_note_expiry(struct store *store, uint32_t expires) {
+    if (expires != 0 && expires < store->expires_soonest)
+        store->expires_soonest = expires;
+}
+/* Gives an item its expiry time; it has a field for that, or 0 is what it is to be. */
+static inline void store_date(struct store *store, struct item *item, uint32_t expires) {
+    item_set_expires(item, expires);
+    store_note_expiry(store, expires);
+}
 void store_mark_fetched(struct store *store, struct item *item);
 
 /* place.c: where new items go. */

@@ -97,7 +97,7 @@ void store_settle(struct store *store, const struct store_draft *draft, struct s
     item->access = store->now;
     item->bits = draft->bits | ITEM_LINKED;
     item_set_cas(item, draft->cas);
-    item_set_expires(item, draft->expires);
+    store_date(store, item, draft->expires);
     item_set_client_flags(item, draft->client_flags);
     if (item != found->item)
         link(store, draft->key, found, item, location);
@@ -133,6 +133,6 @@ bool store_set_expires(struct store *store, const struct store_key *key, struct 
                        uint32_t expires) {
     if (expires != 0 && !store_reshape(store, key, found, ITEM_EXPIRES))
         return false;
-    item_set_expires(found->item, expires);
+    store_date(store, found->item, expires);
     return true;
 }

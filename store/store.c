@@ -22,6 +22,7 @@ int store_create(struct store **result, const struct store_config *config) {
     if (store == NULL)
         return -ENOMEM;
     store->config = *config;
+    store->expires_soonest = UINT32_MAX;
     store->page_bytes = page_bytes;
     store->struct_bytes = struct_bytes;
     store->bound_bytes = store->ceiling_bytes = config->memory_bytes;
@@ -57,6 +58,7 @@ static void flush_now(struct store *store) {
     store->flush_sequence = log->sequence_next;
     store->flush_at = 0;
     store->flushed_at = store->now;
+    store->expires_soonest = 0; /* what is dead now is worth a crawl */
     store->items = 0;
     store->item_bytes = 0;
 }

@@ -265,6 +265,10 @@ bool store_walk(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed);
 
+/* No item expires before this, so no crawl is worth its while before; UINT32_MAX: none ever does; 0:
+ * it is at once, since all was flushed, or the last crawl was not finished. */
+uint32_t store_expires_soonest(const struct store *store);
+
 /* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
  * -EINVAL. A bound too low for three segments and the bookkeeping is raised to that, as
  * store_stats() tells. Segments keep their size, and with it the largest item. Above the bound,

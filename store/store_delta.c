@@ -99,7 +99,7 @@ static enum store_status change_found(struct store *store, const struct store_ke
     enum store_status status =
         change(store, key, found, *number, store_cas(store, delta->set_cas, delta->new_cas));
     if (status == STORE_OK && delta->touch)
-        item_set_expires(found->item, delta->touch_expires);
+        store_date(store, found->item, delta->touch_expires);
     return status;
 }
 

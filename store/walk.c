@@ -164,10 +164,12 @@ static uint32_t drop_dead(struct store *store, uint64_t position, uint32_t count
     for (uint32_t i = 0; i < count; i++) {
         struct store_found found;
         find_at(store, position, live, &found);
-        if (store_drop_dead(store, &found))
+        if (store_drop_dead(store, &found)) {
             store_tend_index(store);
-        else
-            live++;
+            continue;
+        }
+        store_note_expiry(store, item_expires(found.item));
+        live++;
     }
     return count - live;
 }
@@ -176,6 +178,8 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
                  uint64_t *checked, uint64_t *reclaimed) {
     assert(items_max > 0);
     store_begin(store, now);
+    if (*cursor == 0)
+        store->expires_soonest = UINT32_MAX;
     bool more = true;
     for (uint32_t looked = 0; more && looked < items_max;) {
         uint64_t position = *cursor;
@@ -188,5 +192,10 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
         store->counters.crawl_checked += count;
         store->counters.crawl_reclaimed += dropped;
     }
+    store->crawl_unfinished = more;
     return more;
+}
+
+uint32_t store_expires_soonest(const struct store *store) {
+    return store->crawl_unfinished ? 0 : store->expires_soonest;
 }

@@ -236,8 +236,13 @@ Test(admin, the_crawler_begins_by_itself) {
     crawler_step(shard, 1);
     cr_assert(eq(u64, store_items(shard->store), 1));
     cr_assert(not(shard->crawler.running));
-    cr_assert(eq(u64, crawler_wait_ns(shard, 1), CRAWLER_PAUSE_NS));
-    ask(&fixture, "set c 0 10 1\r\nx\r\nlru_crawler disable\r\n");
+    cr_assert(gt(u64, crawler_wait_ns(shard, 1), (uint64_t)1000000000 * 1000000000),
+              "nothing will expire");
+    ask(&fixture, "set c 0 10 1\r\nx\r\n");
+    cr_assert(eq(u64, crawler_wait_ns(shard, 1), (uint64_t)10 * 1000000000));
+    crawler_step(shard, 1 + CRAWLER_PAUSE_NS);
+    cr_assert(not(shard->crawler.running));
+    ask(&fixture, "lru_crawler disable\r\n");
     shard->now += 11;
     crawler_step(shard, 1 + CRAWLER_PAUSE_NS);
     cr_assert(eq(u64, store_items(shard->store), 2));

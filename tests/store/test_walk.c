@@ -178,3 +178,29 @@ Test(crawl, drops_what_was_flushed) {
     store_check(store);
     store_destroy(store);
 }
+
+Test(walk, soonest_expiry) {
+    struct store *store = fixture_store(4 * MIB);
+    uint64_t cursor = 0, checked = 0, reclaimed = 0;
+    cr_assert(eq(u32, store_expires_soonest(store), UINT32_MAX));
+    fill(store, 1, 2, 0);
+    cr_assert(eq(u32, store_expires_soonest(store), UINT32_MAX));
+    for (uint32_t i = 2; i < 100; i++)
+        fill(store, i, i + 1, 1000 - i);
+    cr_assert(eq(u32, store_expires_soonest(store), 901));
+    /* a bound: the item that would have expired is gone, but nobody has looked at the others */
+    drop(store, 99, 100);
+    cr_assert(eq(u32, store_expires_soonest(store), 901));
+    cr_assert(store_crawl(store, &cursor, 10, 1, &checked, &reclaimed));
+    cr_assert(eq(u32, store_expires_soonest(store), 0), "not known before the end");
+    fill(store, 200, 201, 500);
+    while (store_crawl(store, &cursor, 10, 1, &checked, &reclaimed))
+        ;
+    cr_assert(eq(u32, store_expires_soonest(store), 500));
+    while (store_crawl(store, &cursor, 1000, 902, &checked, &reclaimed))
+        ;
+    cr_assert(eq(u32, store_expires_soonest(store), 903));
+    store_flush(store, 902, 902);
+    cr_assert(eq(u32, store_expires_soonest(store), 0));
+    store_destroy(store);
+}
