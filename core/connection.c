@@ -119,6 +119,8 @@ static bool may_receive(const struct connection *connection) {
            !pipeline_output_full(pipeline);
 }
 
+_Static_assert(URING_BUFFER_BYTES <= PIPELINE_FEED_BYTES_MAX, "a buffer can be fed");
+
 static void take_bytes(struct reactor *reactor, struct connection *connection, size_t length) {
     struct pipeline *pipeline = &connection->pipeline;
     reactor->shard.counters.bytes_read += length;

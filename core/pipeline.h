@@ -94,7 +94,11 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard);
 /* Gives all memory back. No message may be out. */
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
 
-/* Begins with received bytes; they stay the caller's and must last until pipeline_pause(). False
+/* Received at once by a connection; so a value that is too long for a message is never all in fed
+ * bytes, which go at the end of the turn, but in the input, which waits for it. */
+#define PIPELINE_FEED_BYTES_MAX MESSAGE_VALUE_BYTES_MAX
+
+/* Begins with received bytes, at most PIPELINE_FEED_BYTES_MAX of them; they stay the caller's and must last until pipeline_pause(). False
  * when they could not be added to what is waiting already: the connection is lost. */
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length);

@@ -40,10 +40,15 @@ static bool goes_on(const struct fixture *fixture) {
     return !fixture->pipeline.closing && !fixture->broken;
 }
 
+/* In pieces as large as a reactor receives them. */
 static struct fixture *feed_whole(const struct input *input) {
     struct fixture *fixture = start(input);
-    fixture_turn(fixture, input->stream, input->length);
-    fixture_settle(fixture);
+    for (size_t at = 0; at < input->length && goes_on(fixture); at += PIPELINE_FEED_BYTES_MAX) {
+        size_t left = input->length - at;
+        fixture_turn(fixture, input->stream + at,
+                     left < PIPELINE_FEED_BYTES_MAX ? left : PIPELINE_FEED_BYTES_MAX);
+        fixture_settle(fixture);
+    }
     assert(!goes_on(fixture) || fixture_takes_bytes(fixture));
     return fixture;
 }
@@ -67,6 +72,8 @@ static struct fixture *feed_fragments(struct input input) {
             break;
         assert(fixture_takes_bytes(fixture));
         size_t length = input_fragment(&input, input.length - at);
+        if (length > PIPELINE_FEED_BYTES_MAX)
+            length = PIPELINE_FEED_BYTES_MAX;
         fixture_turn(fixture, input.stream + at, length);
         at += length;
         move(fixture, &input);
