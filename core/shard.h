@@ -53,6 +53,7 @@ struct shard {
     struct crawler crawler;
     struct prefix_table prefixes; /* of keys, for `stats detail` */
     bool tending;                 /* store_tend() has more to do */
+    uint32_t walk_slices;         /* done in this turn, see core/walk.h */
     int64_t debug_offset_s;       /* that debugtime has moved the clock by; else 0 */
     bool debug_paused;            /* debugtime has stopped the clock */
 

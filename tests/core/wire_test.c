@@ -68,6 +68,29 @@ Test(walk, a_dump_names_every_key_once_whatever_the_shards, .timeout = 60) {
     }
 }
 
+/* However many walks there are, a shard works on them no longer than this before others are served;
+ * those that are left over lose nothing. */
+Test(walk, has_so_many_slices_in_a_turn) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    store_keys(&fixture, 5000);
+    struct shard *shard = &fixture.shard[0];
+    const struct request request = {.op = OP_MGDUMP, .key = "all", .key_length = 3};
+    static char bytes[MESSAGE_VALUE_BYTES_MAX];
+    uint64_t cursor = 0;
+    size_t filled = 0;
+    shard->walk_slices = 0;
+    for (int walk = 0; walk < 100; walk++) {
+        struct chunk chunk = {.bytes = bytes, .capacity = sizeof bytes};
+        uint64_t before = cursor;
+        cr_assert(walk_fill(shard, &request, &cursor, &chunk));
+        cr_assert(eq(int, chunk.length > 0, cursor != before));
+        filled += chunk.length > 0;
+    }
+    cr_assert(eq(sz, filled, WALK_SLICES_PER_TURN));
+    fixture_finish(&fixture);
+}
+
 /* A client that doesn't read a dump stops it, and nobody else. */
 Test(walk, waits_for_its_client) {
     struct fixture fixture;
