@@ -178,6 +178,17 @@ Test(walk, dumps_can_be_refused) {
     fixture_finish(&fixture);
 }
 
+/* -1 would say that the item never expires. */
+Test(meta, tells_times_far_ahead_or_past) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    expect(&fixture, "set far 0 9999999999 1\r\nx\r\nmg far t\r\n", "STORED\r\nHD t2147483647\r\n");
+    expect(&fixture, "mg made N-1 t\r\nmg made t\r\n", "HD t0 W\r\nEN\r\n");
+    expect(&fixture, "ms number 1\r\n5\r\nma number T-1 t\r\nmg number v\r\n",
+           "HD\r\nHD t0\r\nEN\r\n");
+    fixture_finish(&fixture);
+}
+
 Test(admin, settings_reach_every_shard) {
     struct fixture fixture;
     fixture_init(&fixture, 3, 4, MEMORY_BYTES);
