@@ -150,7 +150,6 @@ static bool take_bytes(struct walk *walk, struct shard *shard, const struct chun
 
 bool walk_take(struct walk *walk, struct shard *shard, const struct chunk *chunk, uint64_t cursor,
                bool more, struct buffer *output) {
-    walk->asked = false;
     walk->cursor = cursor;
     if (!more) {
         walk->shard++;

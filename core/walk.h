@@ -41,7 +41,6 @@ enum walk_kind {
 
 struct walk {
     enum walk_kind kind;
-    bool asked;      /* a chunk is on its way */
     uint32_t shard;  /* whose turn it is */
     uint64_t cursor; /* in that shard; 0 at its start */
     uint64_t lines_left;
