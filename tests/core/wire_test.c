@@ -91,6 +91,25 @@ Test(walk, has_so_many_slices_in_a_turn) {
     fixture_finish(&fixture);
 }
 
+/* Nor does it write more than one answer that was summed up. */
+Test(walk, ends_once_in_a_turn) {
+    struct fixture fixture;
+    static const char commands[] = "stats sizes\r\nstats sizes\r\nstats sizes\r\n";
+    struct pipeline *pipeline = &fixture.pipeline;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    fixture_turn(&fixture, commands, strlen(commands));
+    for (int round = 0; round < 8; round++) {
+        pipeline_resume(pipeline);
+        pipeline_collect(pipeline, &fixture.shard[0], &fixture.batch);
+        batch_run(&fixture.batch, &fixture.shard[0]);
+    }
+    cr_assert(eq(sz, pipeline->output.length, strlen("END\r\n")));
+    cr_assert(pipeline->walks_here);
+    fixture_settle(&fixture);
+    cr_assert(eq(sz, fixture.received_length, 3 * strlen("END\r\n")));
+    fixture_finish(&fixture);
+}
+
 /* A client that doesn't read a dump stops it, and nobody else. */
 Test(walk, waits_for_its_client) {
     struct fixture fixture;
