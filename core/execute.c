@@ -42,12 +42,20 @@ static void set_item(struct result *result, const struct store_item *item) {
     result->cas = item->cas;
 }
 
+/* Past times, too, are far from never. */
+static int32_t seconds_left(uint32_t expires, uint32_t now) {
+    if (expires == 0)
+        return -1;
+    uint32_t left = expires > now ? expires - now : 0;
+    return left < INT32_MAX ? (int32_t)left : INT32_MAX;
+}
+
 /* What the meta protocol tells of an item beside that. */
 static void set_facts(struct result *result, const struct request *request,
                       const struct store_item *item, uint32_t now) {
     result->cas = item->cas;
     uint32_t expires = request->meta & META_TTL_AFTER ? item->expires : item->expires_before;
-    result->ttl_s = expires ? (int32_t)(expires - now) : -1;
+    result->ttl_s = seconds_left(expires, now);
     result->idle_s = now - item->access;
     result->fetched = item->fetched;
     result->stale = item->stale;

@@ -9,6 +9,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+/* Of the file at a time. */
+#define READ_BYTES 4096
+
 /* The hash is keyed with as many random bytes as it takes, new for each table read. */
 struct logins {
     uint32_t count;
@@ -23,7 +26,9 @@ static XXH128_hash_t hash(const struct logins *logins, const struct credentials 
     XXH3_128bits_update(&state, &credentials->user_length, sizeof credentials->user_length);
     XXH3_128bits_update(&state, credentials->user, credentials->user_length);
     XXH3_128bits_update(&state, credentials->password, credentials->password_length);
-    return XXH3_128bits_digest(&state);
+    XXH128_hash_t digest = XXH3_128bits_digest(&state);
+    explicit_bzero(&state, sizeof state); /* it has a copy of what came in */
+    return digest;
 }
 
 bool logins_check(const struct logins *logins, const struct credentials *credentials) {
@@ -102,6 +107,7 @@ static struct logins *logins_new(void) {
 
 struct logins *logins_read(const char *path, const char *realm, char *problem,
                            size_t problem_bytes) {
+    char buffer[READ_BYTES];
     FILE *file = fopen(path, "re");
     struct logins *logins = file ? logins_new() : NULL;
     if (!logins) {
@@ -111,10 +117,12 @@ struct logins *logins_read(const char *path, const char *realm, char *problem,
         return NULL;
     }
     uint32_t number;
+    setvbuf(file, buffer, _IOFBF, sizeof buffer);
     const char *wrong = read_lines(logins, realm, file, &number);
     if (!wrong && ferror(file))
         wrong = strerror(errno);
     fclose(file);
+    explicit_bzero(buffer, sizeof buffer);
     if (wrong)
         snprintf(problem, problem_bytes, "%s, line %u: %s; each line is user:password", path,
                  number, wrong);

@@ -1,8 +1,8 @@
 /* login: who may talk to the server, from a file of user:password lines (memcached's -Y, and its
  * MEMCACHED_SASL_PWDB).
  *
- * Neither users nor passwords stay in memory: what is kept of each line is a 128-bit keyed hash of
- * both. A check hashes what the client said and compares it with every line's hash, all bits of
+ * Neither users nor passwords of the file stay in memory: what is kept of each line is a 128-bit
+ * keyed hash of both. A check hashes what the client said and compares it with every line's hash, all bits of
  * all of them, so that its time tells nothing about names, passwords or their lengths.
  *
  * A table never changes. A new one reaches a reactor through its mailbox (struct shard), by which

@@ -251,8 +251,13 @@ static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,
     return true;
 }
 
+/* A sum may be thousands of lines, so that this is the last of the walks' work in this turn. */
 static bool end_walk(struct pipeline *pipeline, struct shard *shard,
                      const struct request *request) {
+    pipeline->walks_here = shard->walk_slices == WALK_SLICES_PER_TURN;
+    if (pipeline->walks_here)
+        return false;
+    shard->walk_slices = WALK_SLICES_PER_TURN;
     if (!walk_end(pipeline->walk, shard, request, &pipeline->output))
         pipeline->out_of_memory = true;
     walk_free(pipeline->walk);

@@ -399,6 +399,7 @@ void reactor_run(struct reactor *reactor) {
     }
     for (; !is_stopped(reactor); read_clock(reactor)) {
         reactor->shard.counters.reactor_turns++;
+        reactor->shard.walk_slices = 0;
         take_completions(reactor);
         exchange(reactor);
         run_requests(reactor);

@@ -194,7 +194,6 @@ static bool server_init(struct server *server, const struct config *config) {
     server->facts = (struct server_facts){
         .version = SIMPLECACHE_VERSION,
         .start_ns = clock_monotonic_ns(),
-        .memory_bytes = config->memory_bytes,
         .reactors = config->cores,
         .connections_max = config->connections_max,
         .addresses = config->address_text,

@@ -48,11 +48,12 @@ struct shard {
     struct counters counters;
     size_t input_large_bytes; /* held for unfinished values above a standard buffer */
     size_t reply_large_bytes; /* held by replies that wait for earlier ones of their connection */
-    const struct server_facts *facts; /* for stats; NULL in tests that don't ask for it */
+    const struct server_facts *facts;
     struct server_settings settings;
     struct crawler crawler;
     struct prefix_table prefixes; /* of keys, for `stats detail` */
     bool tending;                 /* store_tend() has more to do */
+    uint32_t walk_slices;         /* done in this turn, see core/walk.h */
     int64_t debug_offset_s;       /* that debugtime has moved the clock by; else 0 */
     bool debug_paused;            /* debugtime has stopped the clock */
 

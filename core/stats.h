@@ -23,7 +23,6 @@
 struct server_facts {
     const char *version;
     uint64_t start_ns; /* monotonic time of the start */
-    uint64_t memory_bytes;
     uint32_t reactors;
     uint32_t connections_max;
 

@@ -126,6 +126,8 @@ static bool take_lines(struct walk *walk, struct shard *shard, const struct chun
 
 static bool take_bytes(struct walk *walk, struct shard *shard, const struct chunk *chunk,
                        struct buffer *output) {
+    if (chunk->length == 0)
+        return true;
     switch (walk->kind) {
     case WALK_METADUMP:
     case WALK_MGDUMP:
@@ -148,7 +150,6 @@ static bool take_bytes(struct walk *walk, struct shard *shard, const struct chun
 
 bool walk_take(struct walk *walk, struct shard *shard, const struct chunk *chunk, uint64_t cursor,
                bool more, struct buffer *output) {
-    walk->asked = false;
     walk->cursor = cursor;
     if (!more) {
         walk->shard++;
@@ -238,6 +239,9 @@ static bool fill_prefixes(const struct shard *shard, uint64_t *cursor, struct ch
 
 bool walk_fill(struct shard *shard, const struct request *request, uint64_t *cursor,
                struct chunk *chunk) {
+    if (shard->walk_slices == WALK_SLICES_PER_TURN)
+        return true;
+    shard->walk_slices++;
     struct item_visit visit = {
         .kind = walk_kind_of(request),
         .shard = shard,

@@ -6,8 +6,9 @@
  *         └──── write to the output, or add to a sum ◀──── chunk ──────┘
  *
  * A connection has one walk at a time and one chunk of it under way; the next is asked for only
- * when there is room for it in the output. So a walk never holds a reactor up, and its memory is
- * bounded, however slowly its client reads. The command stays the connection's next request until
+ * when there is room for it in the output. All walks share the few slices that a shard does in a
+ * turn; whoever comes too late gets an empty chunk and asks again. So walks never hold a reactor up,
+ * and their memory is bounded, however slowly their clients read. The command stays the connection's next request until
  * the walk is through (it is parsed again each time), so nothing overtakes it.
  */
 #ifndef CORE_WALK_H
@@ -24,6 +25,10 @@
 /* Items looked at in one slice. */
 #define WALK_SLICE_ITEMS 256
 
+/* Slices that a shard works on in one turn of its reactor, however many walks there are: the
+ * other clients wait no longer than that. */
+#define WALK_SLICES_PER_TURN 4
+
 enum walk_kind {
     WALK_NONE, /* the request is no walk */
     WALK_METADUMP,
@@ -36,7 +41,6 @@ enum walk_kind {
 
 struct walk {
     enum walk_kind kind;
-    bool asked;      /* a chunk is on its way */
     uint32_t shard;  /* whose turn it is */
     uint64_t cursor; /* in that shard; 0 at its start */
     uint64_t lines_left;
@@ -53,8 +57,8 @@ const char *walk_refusal(const struct shard *shard, const struct request *reques
 /* Begins a walk and writes what comes before its first line. NULL without memory. */
 struct walk *walk_start(struct shard *shard, const struct request *request, struct buffer *output);
 
-/* One slice on this shard: adds to chunk what was found from *cursor on. Returns false when the
- * shard holds no more. Thread: the shard's. */
+/* One slice on this shard, if it has one left in this turn: adds to chunk what was found from
+ * *cursor on. Returns false when the shard holds no more. Thread: the shard's. */
 bool walk_fill(struct shard *shard, const struct request *request, uint64_t *cursor,
                struct chunk *chunk);
 

@@ -280,7 +280,7 @@ struct result {
     uint32_t value_length; /* of value; ms: of the item that was stored, for s */
     uint32_t idle_s;       /* l, la=: seconds since it was read before */
     int32_t ttl_s;         /* t, exp=: seconds left, -1 for ever; with META_TTL_AFTER after this
-                              request */
+                              request. More than fit are INT32_MAX. */
     uint64_t cas;
     uint64_t number;   /* incr, decr; me: the item's size in memory */
     const char *value; /* get, gat, mg (also when the reply doesn't carry it: s needs the length);

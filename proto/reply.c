@@ -16,7 +16,8 @@ static bool is_line(enum op op) {
 static bool carries_value(const struct request *request, const struct result *result) {
     enum op op = (enum op)request->op;
     if (op == OP_GET || op == OP_META_GET || op == OP_GAT) {
-        return result->status == RESULT_OK;
+        bool asked = op != OP_META_GET || (request->meta & META_RETURN_VALUE) != 0;
+        return asked && result->status == RESULT_OK;
     }
     return is_line(op);
 }

@@ -83,6 +83,7 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     struct pipeline *pipeline = &fixture->pipeline;
     const struct exchange_handler handler = {fixture, no_connection, on_progress};
     char *copy = NULL;
+    shard->walk_slices = 0;
     if (length) {
         copy = malloc(length);
         memcpy(copy, bytes, length);
@@ -105,6 +106,7 @@ bool fixture_takes_bytes(const struct fixture *fixture) {
 bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
     struct mesh_port *port = fixture->shard[shard].port;
     bool any = false;
+    fixture->shard[shard].walk_slices = 0;
     for (uint32_t i = 0; i < max; i++) {
         struct message *message;
         if (mesh_take_requests(port, 0, &message, 1) == 0)

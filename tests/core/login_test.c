@@ -1,6 +1,7 @@
 /* The file of users, and who may come in by it. */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,54 @@ Test(login, a_malformed_file_is_told_by_its_line_but_not_what_is_in_it) {
         cr_assert(strstr(problem, cases[i].line) != NULL, "%s", problem);
         cr_assert(strstr(problem, "secret") == NULL, "%s", problem);
     }
+}
+
+#define PASSWORD_BYTES 24
+
+/* How often the password is in the memory that can be written to. It is looked for by its
+ * complement, so as not to find what one looks for. */
+static int count_copies(const unsigned char complement[PASSWORD_BYTES]) {
+    FILE *maps = fopen("/proc/self/maps", "re");
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    unsigned long start, end;
+    char line[512], mode[5];
+    int copies = 0;
+    cr_assert(maps && memory >= 0);
+    while (fgets(line, sizeof line, maps)) {
+        static unsigned char page[4096 + PASSWORD_BYTES];
+        if (sscanf(line, "%lx-%lx %4s", &start, &end, mode) != 3 || strncmp(mode, "rw", 2) != 0 ||
+            end - start > 1ul << 26)
+            continue;
+        for (; start < end; start += 4096) {
+            ssize_t there = pread(memory, page, sizeof page, (off_t)start);
+            for (ssize_t at = 0; at + PASSWORD_BYTES <= there; at++) {
+                int same = 0;
+                while (same < PASSWORD_BYTES && page[at + same] == (complement[same] ^ 0xff))
+                    same++;
+                copies += same == PASSWORD_BYTES && (char *)start + at != (char *)page;
+            }
+        }
+    }
+    fclose(maps);
+    close(memory);
+    return copies;
+}
+
+Test(login, no_password_of_the_file_stays_in_memory) {
+    unsigned char complement[PASSWORD_BYTES];
+    char path[] = "/tmp/simplecache-users-XXXXXX", problem[400];
+    int descriptor = mkstemp(path);
+    cr_assert(eq(sz, (size_t)write(descriptor, "anna:", 5), 5));
+    for (int i = 0; i < PASSWORD_BYTES; i++) {
+        char c = (char)('a' + i * 7 % 26);
+        complement[i] = (unsigned char)~c;
+        cr_assert(eq(sz, (size_t)write(descriptor, &c, 1), 1));
+    }
+    close(descriptor);
+    struct logins *logins = logins_read(path, NULL, problem, sizeof problem);
+    cr_assert(eq(int, count_copies(complement), 0));
+    unlink(path);
+    logins_free(logins);
 }
 
 Test(login, bounds) {

@@ -68,6 +68,48 @@ Test(walk, a_dump_names_every_key_once_whatever_the_shards, .timeout = 60) {
     }
 }
 
+/* However many walks there are, a shard works on them no longer than this before others are served;
+ * those that are left over lose nothing. */
+Test(walk, has_so_many_slices_in_a_turn) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    store_keys(&fixture, 5000);
+    struct shard *shard = &fixture.shard[0];
+    const struct request request = {.op = OP_MGDUMP, .key = "all", .key_length = 3};
+    static char bytes[MESSAGE_VALUE_BYTES_MAX];
+    uint64_t cursor = 0;
+    size_t filled = 0;
+    shard->walk_slices = 0;
+    for (int walk = 0; walk < 100; walk++) {
+        struct chunk chunk = {.bytes = bytes, .capacity = sizeof bytes};
+        uint64_t before = cursor;
+        cr_assert(walk_fill(shard, &request, &cursor, &chunk));
+        cr_assert(eq(int, chunk.length > 0, cursor != before));
+        filled += chunk.length > 0;
+    }
+    cr_assert(eq(sz, filled, WALK_SLICES_PER_TURN));
+    fixture_finish(&fixture);
+}
+
+/* Nor does it write more than one answer that was summed up. */
+Test(walk, ends_once_in_a_turn) {
+    struct fixture fixture;
+    static const char commands[] = "stats sizes\r\nstats sizes\r\nstats sizes\r\n";
+    struct pipeline *pipeline = &fixture.pipeline;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    fixture_turn(&fixture, commands, strlen(commands));
+    for (int round = 0; round < 8; round++) {
+        pipeline_resume(pipeline);
+        pipeline_collect(pipeline, &fixture.shard[0], &fixture.batch);
+        batch_run(&fixture.batch, &fixture.shard[0]);
+    }
+    cr_assert(eq(sz, pipeline->output.length, strlen("END\r\n")));
+    cr_assert(pipeline->walks_here);
+    fixture_settle(&fixture);
+    cr_assert(eq(sz, fixture.received_length, 3 * strlen("END\r\n")));
+    fixture_finish(&fixture);
+}
+
 /* A client that doesn't read a dump stops it, and nobody else. */
 Test(walk, waits_for_its_client) {
     struct fixture fixture;
@@ -152,6 +194,17 @@ Test(walk, dumps_can_be_refused) {
            "VALUE p0:0 0 1\r\nx\r\nVALUE p1:1 0 1\r\nx\r\nEND\r\n"
            "ERROR cannot pipeline other commands before mgdump\r\n"
            "ERROR cannot pipeline other commands before metadump\r\n");
+    fixture_finish(&fixture);
+}
+
+/* -1 would say that the item never expires. */
+Test(meta, tells_times_far_ahead_or_past) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    expect(&fixture, "set far 0 9999999999 1\r\nx\r\nmg far t\r\n", "STORED\r\nHD t2147483647\r\n");
+    expect(&fixture, "mg made N-1 t\r\nmg made t\r\n", "HD t0 W\r\nEN\r\n");
+    expect(&fixture, "ms number 1\r\n5\r\nma number T-1 t\r\nmg number v\r\n",
+           "HD\r\nHD t0\r\nEN\r\n");
     fixture_finish(&fixture);
 }
 

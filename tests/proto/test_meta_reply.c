@@ -204,3 +204,12 @@ Test(meta_reply, noop_without_a_result) {
     cr_assert(ge(sz, reply_bound(&request, NULL), (size_t)4));
     cr_assert(eq(sz, reply_write(out, &request, NULL), (size_t)4));
 }
+
+/* The length of the value alone, for s, takes no room. */
+Test(meta_reply, bound_without_the_value) {
+    struct request request = {.op = OP_META_GET, .protocol = PROTOCOL_META, .returns = "s"};
+    struct result result = {.value_length = 1000000};
+    cr_assert(lt(sz, reply_bound(&request, &result), (size_t)1000));
+    request.meta = META_RETURN_VALUE;
+    cr_assert(gt(sz, reply_bound(&request, &result), (size_t)1000000));
+}
