@@ -15,7 +15,7 @@ struct server;
 struct acceptor {
     struct server *server;
     bool stopped;
-    uint64_t paused_ns; /* when accepting had to pause last */
+    uint64_t paused_ns;               /* when accepting had to pause last */
     uint64_t given[CONFIG_CORES_MAX]; /* connections handed to each reactor, ever */
 };
 

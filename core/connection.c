@@ -211,22 +211,29 @@ void connection_progressed(struct reactor *reactor, struct connection *connectio
     reactor_settle(reactor, connection);
 }
 
-/* Whatever the verbosity: somebody may be trying passwords. */
-static void log_failed_logins(struct connection *connection) {
+/* Whatever the verbosity, since somebody may be trying passwords; but he shall not fill the disk:
+ * without -v one line a second. */
+static void log_failed_logins(struct reactor *reactor, struct connection *connection) {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
     char address[STATS_ADDRESS_MAX];
+    reactor->wrong_logins += connection->pipeline.logins_failed;
+    connection->pipeline.logins_failed = 0;
+    if (!is_logged(reactor) && reactor->wrong_login_s == reactor->shard.now)
+        return;
+    reactor->wrong_login_s = reactor->shard.now;
     if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0)
         length = 0;
     stats_address_write(address, &peer, length, false);
-    log_line("wrong login from %s", address);
-    connection->pipeline.logins_failed = 0;
+    log_line("wrong login from %s, %u on this reactor since the last line", address,
+             reactor->wrong_logins);
+    reactor->wrong_logins = 0;
 }
 
 void connection_ran(struct reactor *reactor, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline->logins_failed > 0)
-        log_failed_logins(connection);
+        log_failed_logins(reactor, connection);
     if (pipeline_can_run(pipeline) || pipeline->walks_here)
         reactor_ready(reactor, connection);
     else if (pipeline->stalled && !pipeline_output_full(pipeline))

@@ -41,6 +41,8 @@ struct reactor {
 
     struct connection_list connections;
     uint64_t next_serial;             /* of a connection */
+    uint32_t wrong_logins;            /* that the log hasn't told */
+    uint32_t wrong_login_s;           /* when it told of one last, on the store's scale */
     struct connection_queue ready;    /* have input to run */
     struct connection_queue waiting;  /* for credit at another shard */
     struct connection_queue settling; /* something happened to them this turn */

@@ -52,10 +52,17 @@ static void put_memory(struct stats_writer *writer, const struct store_stats *st
     stats_put_number(writer, "segments_evicted", store->segments_evicted);
 }
 
+/* What was asked for; or where shards can't shrink that far, what they keep to. */
+static uint64_t limit_of(const struct stats_sources *sources) {
+    uint64_t asked = sources->settings->memory_bytes;
+    uint64_t kept = sources->sum->store.memory_bytes_max;
+    return kept > asked ? kept : asked;
+}
+
 void stats_put_general(struct stats_writer *writer, const struct stats_sources *sources) {
     const struct counters *counters = &sources->sum->counters;
     put_process(writer, sources);
-    stats_put_number(writer, "limit_maxbytes", sources->settings->memory_bytes);
+    stats_put_number(writer, "limit_maxbytes", limit_of(sources));
     /* A connection has its structure from accept to close, and none is kept for reuse. */
     stats_put_number(writer, "connection_structures", counters->curr_connections);
 #define PUT_COUNTER(name) stats_put_number(writer, #name, counters->name);

@@ -56,7 +56,7 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     put_item_number(writer, "evicted_nonzero", store->evicted_expiring);
     put_item_number(writer, "evicted_time", store->evicted_idle);
     put_item_number(writer, "outofmemory", store->out_of_memory);
-    put_item_number(writer, "tailrepairs", 0); /* no reference can leak here */
+    put_item_number(writer, "tailrepairs", 0);       /* no reference can leak here */
     put_item_number(writer, "lrutail_reflocked", 0); /* nor keep an item from being evicted */
     put_item_number(writer, "reclaimed", store->expired + store->flushed);
     put_item_number(writer, "expired_unfetched", store->expired_unfetched);
