@@ -106,6 +106,9 @@ static void run_touch(struct shard *shard, const struct request *request, uint64
     }
 }
 
+/* What makes an mg more than a get. */
+#define META_GET_EFFECTS (META_NO_BUMP | META_TOUCH | META_VIVIFY | META_RECACHE)
+
 static struct store_read read_of(const struct shard *shard, const struct request *request) {
     return (struct store_read){
         .no_bump = request->meta & META_NO_BUMP,
@@ -124,11 +127,16 @@ static struct store_read read_of(const struct shard *shard, const struct request
 
 static void run_meta_get(struct shard *shard, const struct request *request, uint64_t hash,
                          struct result *result) {
+    static const struct store_read plain = {0};
     struct store_key key = key_of(request, hash);
-    struct store_read read = read_of(shard, request);
+    struct store_read asked;
     struct store_item item;
-    enum store_status status = store_read(shard->store, &key, &read, shard->now, &item);
-    if (read.touch && status == STORE_OK && !item.made)
+    bool is_plain = (request->meta & META_GET_EFFECTS) == 0;
+    if (!is_plain)
+        asked = read_of(shard, request);
+    enum store_status status =
+        store_read(shard->store, &key, is_plain ? &plain : &asked, shard->now, &item);
+    if ((request->meta & META_TOUCH) && status == STORE_OK && !item.made)
         count_touch(&shard->counters, true);
     else
         count_get(&shard->counters, status == STORE_OK);
