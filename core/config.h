@@ -12,7 +12,7 @@
 /* One -l: where to listen. */
 struct listen_address {
     const char *host; /* part of config.address_parts; "*" for every address */
-    int32_t port;     /* as config.port, or its own */
+    int32_t port;     /* config.port, or its own: 1 to 65535 or CONFIG_PORT_FREE */
 };
 
 /* -B: which protocols are spoken. */
@@ -28,7 +28,7 @@ struct config {
     uint32_t cores;
     int32_t port; /* 0: no TCP; CONFIG_PORT_FREE */
     struct listen_address addresses[CONFIG_ADDRESSES_MAX];
-    uint32_t address_count; /* 0: the loopback addresses */
+    uint32_t address_count; /* 0: the loopback addresses; always 0 where port is 0 */
     char *address_text;     /* owned: the -l arguments with commas between */
     char *address_parts;    /* owned: the same, cut up */
     const char
@@ -40,13 +40,16 @@ struct config {
     uint32_t connections_max;
     uint32_t idle_timeout_s; /* -o idle_timeout=: 0, connections may idle for ever */
     enum binding_protocol binding;
-    const char *user;       /* NULL: stay who we are */
-    const char *users_file; /* user:password lines; NULL: nobody has to log in */
-    const char *pid_file;   /* -P */
-    bool daemonize;         /* -d */
-    bool core_dumps;        /* -r: as large a core file as may be */
-    bool lock_memory;       /* -k: nothing of ours is swapped out */
-    char prefix_delimiter;  /* of keys, for `stats detail` */
+    const char *user;           /* NULL: stay who we are */
+    const char *users_file;     /* user:password lines; NULL: nobody has to log in */
+    const char *pid_file;       /* -P */
+    bool daemonize;             /* -d */
+    bool core_dumps;            /* -r: as large a core file as may be */
+    bool lock_memory;           /* -k: nothing of ours is swapped out */
+    char prefix_delimiter;      /* of keys, for `stats detail` */
+    uint32_t crawler_sleep_us;  /* between its slices */
+    uint32_t crawler_items_max; /* of a walk; 0: all */
+    bool no_crawler;
     bool sasl;
     bool detail_enabled;
     bool shutdown_enabled;
