@@ -47,8 +47,8 @@ const struct command_option option_table[] = {
          "permissions of the unix socket, in octal (default 700)",
          options_set_mode),
     DONE("listen", 'l', "ADDR[:PORT][,...]",
-         "addresses to listen on; [ADDR]:PORT for IPv6; may be given again (default: loopback only, "
-         "127.0.0.1 and ::1; 0.0.0.0 opens the cache to everyone)",
+         "addresses to listen on; [ADDR]:PORT for IPv6; may be given again (default: loopback "
+         "only, 127.0.0.1 and ::1; 0.0.0.0 opens the cache to everyone)",
          options_add_addresses),
     DONE("listen-backlog", 'b', "N",
          "connections that may wait to be accepted (default 1024)",
@@ -140,8 +140,8 @@ const struct command_option option_table[] = {
          "messages under way from one reactor to another, a power of two (default 256)",
          options_set_ring_capacity, .min = 1, .max = MESH_CAPACITY_MAX),
     DONE("spin", WORD, "N",
-         "microseconds to poll for other reactors' replies before sleeping (default 20; 0 with more "
-         "reactors than CPUs)",
+         "microseconds to poll for other reactors' replies before sleeping (default 20; 0 with "
+         "more reactors than CPUs)",
          options_set_spin, .min = 0, .max = 1000000),
     DONE("idle_timeout", WORD, "N",
          "close a connection that has been idle for so many seconds (default 0: never)",
@@ -199,7 +199,8 @@ const struct command_option option_table[] = {
     IGNORED("no_drop_privileges", WORD, NULL),
     IGNORED("relaxed_privileges", WORD, NULL),
     REFUSED("drop_privileges", WORD, NULL,
-            "the server doesn't forbid itself system calls: have systemd do it (SystemCallFilter=)"),
+            "the server doesn't forbid itself system calls: have systemd do it "
+            "(SystemCallFilter=)"),
     REFUSED("sock_cookie_id", WORD, "N",
             "Linux has no such mark of sockets: leave it out"),
     REFUSED("ssl_*", WORD, "VALUE", NO_TLS),

@@ -266,9 +266,10 @@ class Effects(FlagsTest):
             with self.subTest(size=size):
                 under_test = self.start('-I', size)
                 self.assertEqual(self.settings(under_test)['item_size_max'], str(limit))
-                for length, answer in ((limit - 200, b'STORED'), (limit + 1, b'SERVER_ERROR object '
-                                                                  b'too large for cache')):
-                    self.answers(under_test, b'set a 0 0 %d\r\n%s' % (length, b'x' * length), answer)
+                for length, answer in ((limit - 200, b'STORED'),
+                                       (limit + 1, b'SERVER_ERROR object too large for cache')):
+                    stored = b'set a 0 0 %d\r\n%s' % (length, b'x' * length)
+                    self.answers(under_test, stored, answer)
 
     def test_flush(self):
         for flag in ('-F', '--disable-flush-all'):
