@@ -1,104 +1,182 @@
 #include "core/config.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crawler.h"
 #include "core/machine.h"
 #include "core/mesh.h"
-#include "core/version.h"
-#include "store/store.h"
+#include "core/options.h"
 
 #define MIB ((uint64_t)1 << 20)
 #define MEMORY_MIB_DEFAULT 64
-#define MEMORY_MIB_MAX ((uint64_t)1 << 30)
 
 /* What it takes to store a value of 1 MiB. */
 #define SHARD_MEMORY_BYTES_MIN (8 * MIB)
 
-static const struct option long_options[] = {
-    {"port", required_argument, NULL, 'p'},
-    {"listen", required_argument, NULL, 'l'},
-    {"memory-limit", required_argument, NULL, 'm'},
-    {"conn-limit", required_argument, NULL, 'c'},
-    {"cores", required_argument, NULL, 't'},
-    {"threads", required_argument, NULL, 't'},
-    {"user", required_argument, NULL, 'u'},
-    {"extended", required_argument, NULL, 'o'},
-    {"auth-file", required_argument, NULL, 'Y'},
-    {"enable-sasl", no_argument, NULL, 'S'},
-    {"disable-dumping", no_argument, NULL, 'X'},
-    {"enable-shutdown", no_argument, NULL, 'A'},
-    {"disable-flush-all", no_argument, NULL, 'F'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+#define PORT_DEFAULT 11211
+#define PORT_NOT_GIVEN (-2) /* beside CONFIG_PORT_FREE, while the command line is read */
+
+/* What is known of a command line while it is read. */
+struct command_line {
+    struct config *config;
+    bool ignored[OPTIONS_MAX]; /* by place in the table: given, and means nothing */
 };
 
-static const char help_text[] =
-    "simplecache " SIMPLECACHE_VERSION ": a memcached-compatible cache, one reactor per core\n"
-    "\n"
-    "  -t, --cores, --threads N  reactors, each with its own part of the keys (default: as many\n"
-    "                            as this process may use CPUs, with 16 MB of memory each)\n"
-    "  -p, --port N              TCP port (default 11211)\n"
-    "  -l, --listen ADDR[,ADDR]  addresses to listen on; may be given again (default: loopback\n"
-    "                            only, 127.0.0.1 and ::1; 0.0.0.0 opens the cache to everyone)\n"
-    "  -m, --memory-limit MB     memory for items, their index included (default 64)\n"
-    "  -c, --conn-limit N        simultaneous connections (default 1024)\n"
-    "  -u, --user NAME           switch to this user when started as root\n"
-    "  -Y, --auth-file FILE      who may come in: a user:password on each line; read again on\n"
-    "                            SIGHUP. Text clients log in by a first set, binary ones by SASL\n"
-    "  -S, --enable-sasl         the same with the file that MEMCACHED_SASL_PWDB names\n"
-    "  -D CHAR                   count by key prefix, up to that character (stats detail)\n"
-    "  -F, --disable-flush-all   refuse flush_all\n"
-    "  -X, --disable-dumping     refuse what tells keys: lru_crawler metadump and mgdump,\n"
-    "                            stats cachedump and detail dump\n"
-    "  -A, --enable-shutdown     let clients end the server by the command shutdown\n"
-    "  -v, --verbose             log connections and errors to stderr\n"
-    "  -o, --extended WORDS      comma-separated: ring_capacity=N, messages under way from one\n"
-    "                            reactor to another (a power of two up to 4096, default 256);\n"
-    "                            spin=N, microseconds to poll for other reactors' replies\n"
-    "                            before sleeping (default 20; 0 with more reactors than CPUs)\n"
-    "  -V, --version             print the version and exit\n"
-    "  -h, --help                print this help and exit\n";
-
-__attribute__((format(printf, 1, 2))) static enum config_status wrong(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("simplecache: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
+static enum config_status apply(struct command_line *line, const struct command_option *option,
+                                const char *value) {
+    switch (option->kind) {
+    case OPTION_DONE:
+        return option->parse(line->config, option, value);
+    case OPTION_IGNORED:
+        line->ignored[option - option_table] = true;
+        return CONFIG_RUN;
+    case OPTION_REFUSED:
+        return option->parse ? option->parse(line->config, option, value) : options_refuse(option);
+    }
     return CONFIG_WRONG;
 }
 
-/* Reads a whole decimal number between min and max into *number. */
-static enum config_status parse_number(const char *name, const char *text, uint64_t min,
-                                       uint64_t max, uint64_t *number) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    bool digits_only = *text >= '0' && *text <= '9' && *end == '\0';
-    if (!digits_only || errno || value < min || value > max)
-        return wrong("%s takes a number from %llu to %llu, not \"%s\"", name,
-                     (unsigned long long)min, (unsigned long long)max, text);
-    *number = value;
+/* A word of -o with its value, if it has one; it is cut there. */
+static enum config_status apply_word(struct command_line *line, char *word) {
+    char *value = strchr(word, '=');
+    if (value)
+        *value++ = '\0';
+    const struct command_option *option = options_find_word(word);
+    if (!option)
+        return options_wrong("-o does not know \"%s\"; see simplecache --help", word);
+    if (options_needs_value(option) && option->kind != OPTION_REFUSED && !(value && *value))
+        return options_wrong("-o %s takes a value: %s=%s", word, word, option->argument);
+    return apply(line, option, value);
+}
+
+static enum config_status apply_words(struct command_line *line, char *words) {
+    for (char *word; (word = strsep(&words, ","));) {
+        enum config_status status = *word ? apply_word(line, word) : CONFIG_RUN;
+        if (status != CONFIG_RUN)
+            return status;
+    }
     return CONFIG_RUN;
 }
 
-/* The addresses point into one text that config owns; a second -l starts a longer one. */
-static enum config_status add_addresses(struct config *config, const char *list) {
-    char *text;
-    const char *before = config->address_text ? config->address_text : "";
-    if (asprintf(&text, "%s%s%s", before, *before ? "," : "", list) < 0)
-        return wrong("no memory for the command line");
-    free(config->address_text);
-    config->address_text = text;
+/* What getopt_long() could not take. */
+static enum config_status unknown_option(int answer, char **argv) {
+    if (answer == ':')
+        return options_wrong("-%c needs a value; see simplecache --help", optopt);
+    if (!optopt)
+        return options_wrong("there is no option %s; see simplecache --help", argv[optind - 1]);
+    if (options_find_letter(optopt))
+        return options_wrong("-%c takes no value; see simplecache --help", optopt);
+    return options_wrong("there is no option -%c; see simplecache --help", optopt);
+}
+
+/* The table as getopt_long() wants it. */
+static void describe(char letters[2 * OPTIONS_MAX + 2], struct option names[OPTIONS_MAX + 1]) {
+    *letters++ = ':'; /* missing values are answered apart from unknown options */
+    for (size_t i = 0; i < option_count; i++) {
+        const struct command_option *option = &option_table[i];
+        if (!option->letter)
+            continue;
+        int argument = options_needs_value(option) ? required_argument
+                       : option->argument          ? optional_argument
+                                                   : no_argument;
+        if (option->name)
+            *names++ = (struct option){option->name, argument, NULL, option->letter};
+        *letters++ = option->letter;
+        if (argument == required_argument)
+            *letters++ = ':';
+    }
+    *names = (struct option){0};
+    *letters = '\0';
+}
+
+static enum config_status read_all(struct command_line *line, int argc, char **argv) {
+    char letters[2 * OPTIONS_MAX + 2];
+    struct option names[OPTIONS_MAX + 1];
+    describe(letters, names);
+    for (int answer; (answer = getopt_long(argc, argv, letters, names, NULL)) != -1;) {
+        if (answer == '?' || answer == ':')
+            return unknown_option(answer, argv);
+        char *value = optarg;
+        while (value && isspace((unsigned char)*value))
+            value++;
+        enum config_status status = answer == 'o' ? apply_words(line, value)
+                                                  : apply(line, options_find_letter(answer), value);
+        if (status != CONFIG_RUN)
+            return status;
+    }
+    if (optind < argc)
+        return options_wrong("\"%s\" is no option; see simplecache --help", argv[optind]);
     return CONFIG_RUN;
+}
+
+static void warn_of_ignored(const struct command_line *line) {
+    char name[OPTION_NAME_BYTES];
+    bool any = false;
+    for (size_t i = 0; i < option_count; i++) {
+        if (!line->ignored[i])
+            continue;
+        fprintf(stderr, "%s%s", any ? ", " : "simplecache: ignored, for it means nothing here: ",
+                options_name(&option_table[i], name));
+        any = true;
+    }
+    if (any)
+        fputc('\n', stderr);
+}
+
+/* Without -p the default one, but none beside a unix socket. */
+static void choose_port(struct config *config) {
+    if (config->port == PORT_NOT_GIVEN)
+        config->port = config->socket_path && !config->address_text ? 0 : PORT_DEFAULT;
+}
+
+static enum config_status read_address_port(struct listen_address *address, const char *text) {
+    char *end;
+    long port = strtol(text, &end, 10);
+    if (end == text || *end || port < CONFIG_PORT_FREE || port > UINT16_MAX)
+        return options_wrong("-l %s:%s: there is no such port", address->host, text);
+    address->port = port > 0 ? (int32_t)port : CONFIG_PORT_FREE;
+    return CONFIG_RUN;
+}
+
+/* host, host:port, [v6], [v6]:port, or a v6 address as it is: it has more than one colon. */
+static enum config_status read_address(struct listen_address *address, char *text) {
+    char *port = strchr(text, ':');
+    address->host = text;
+    if (*text == '[') {
+        char *end = strchr(text, ']');
+        if (!end || (end[1] != '\0' && end[1] != ':'))
+            return options_wrong("-l %s: an address in brackets is [ADDRESS] or [ADDRESS]:PORT",
+                                 text);
+        port = end[1] ? end + 1 : NULL;
+        address->host = text + 1;
+        *end = '\0';
+    } else if (port && strchr(port + 1, ':')) {
+        port = NULL;
+    }
+    if (port)
+        *port++ = '\0';
+    if (!*address->host)
+        return options_wrong("-l takes addresses: there is none before \":%s\"", port ? port : "");
+    return port ? read_address_port(address, port) : CONFIG_RUN;
+}
+
+static enum config_status refuse_address(const char *text) {
+    return options_wrong("-l %s is refused: all addresses are served alike, without TLS, tags and "
+                         "protocols of their own: give addresses and ports alone",
+                         text);
+}
+
+/* memcached's words before an address. */
+static bool has_prefix(const char *text) {
+    static const char *const prefixes[] = {"notls:", "btls:", "mtls:", "proto[", "tag[", "tag_"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
 }
 
 static enum config_status split_addresses(struct config *config) {
@@ -106,136 +184,26 @@ static enum config_status split_addresses(struct config *config) {
         return CONFIG_RUN;
     config->address_parts = strdup(config->address_text);
     if (!config->address_parts)
-        return wrong("no memory for the command line");
+        return options_wrong("no memory for the command line");
     char *rest = config->address_parts;
-    for (char *address; (address = strsep(&rest, ","));) {
-        if (*address == '\0')
-            return wrong("-l takes addresses with commas between them; one of them is empty");
+    for (char *text; (text = strsep(&rest, ",;"));) {
+        if (!*text)
+            continue;
+        if (has_prefix(text))
+            return refuse_address(text);
         if (config->address_count == CONFIG_ADDRESSES_MAX)
-            return wrong("-l takes at most %d addresses", CONFIG_ADDRESSES_MAX);
-        config->addresses[config->address_count++] = address;
-    }
-    return CONFIG_RUN;
-}
-
-static enum config_status parse_ring_capacity(struct config *config, const char *text) {
-    uint64_t number = 0;
-    enum config_status status =
-        parse_number("-o ring_capacity", text, 1, MESH_CAPACITY_MAX, &number);
-    if (status == CONFIG_RUN && (number & (number - 1)))
-        return wrong("-o ring_capacity takes a power of two, not %s", text);
-    config->ring_capacity = (uint32_t)number;
-    return status;
-}
-
-static enum config_status parse_spin(struct config *config, const char *text) {
-    uint64_t number = 0;
-    enum config_status status = parse_number("-o spin", text, 0, 1000000, &number);
-    config->spin_us = (uint32_t)number;
-    config->spin_given = true;
-    return status;
-}
-
-static enum config_status parse_extended(struct config *config, char *words) {
-    char capacity[] = "ring_capacity", spin[] = "spin";
-    char *const names[] = {capacity, spin, NULL};
-    while (*words) {
-        char *value = NULL, *word = words;
-        int which = getsubopt(&words, names, &value);
-        if (which < 0)
-            return wrong("-o does not know \"%s\"; see simplecache --help", word);
-        if (!value)
-            return wrong("-o %s takes a value: %s=N", names[which], names[which]);
-        enum config_status status =
-            which == 0 ? parse_ring_capacity(config, value) : parse_spin(config, value);
+            return options_wrong("-l takes at most %d addresses", CONFIG_ADDRESSES_MAX);
+        struct listen_address *address = &config->addresses[config->address_count++];
+        address->port = config->port;
+        enum config_status status = read_address(address, text);
         if (status != CONFIG_RUN)
             return status;
     }
+    if (config->address_count == 0)
+        return options_wrong("-l takes an address");
+    if (config->port == 0)
+        config->address_count = 0;
     return CONFIG_RUN;
-}
-
-static enum config_status parse_option(struct config *config, int option, char *value) {
-    uint64_t number = 0;
-    enum config_status status;
-    switch (option) {
-    case 't':
-        status = parse_number("--cores", value, 1, CONFIG_CORES_MAX, &number);
-        config->cores = (uint32_t)number;
-        return status;
-    case 'p':
-        status = parse_number("--port", value, 1, UINT16_MAX, &number);
-        config->port = (uint16_t)number;
-        return status;
-    case 'm':
-        status = parse_number("--memory-limit", value, 1, MEMORY_MIB_MAX, &number);
-        config->memory_bytes = number * MIB;
-        return status;
-    case 'c':
-        status = parse_number("--conn-limit", value, 1, 1000000, &number);
-        config->connections_max = (uint32_t)number;
-        return status;
-    case 'l':
-        return add_addresses(config, value);
-    case 'u':
-        config->user = value;
-        return CONFIG_RUN;
-    case 'o':
-        return parse_extended(config, value);
-    case 'Y':
-        config->users_file = value;
-        return CONFIG_RUN;
-    case 'S':
-        config->sasl = true;
-        return CONFIG_RUN;
-    case 'D':
-        config->prefix_delimiter = value[0];
-        config->detail_enabled = true;
-        return value[0] ? CONFIG_RUN : wrong("-D takes the character that ends a prefix");
-    case 'F':
-        config->no_flush = true;
-        return CONFIG_RUN;
-    case 'X':
-        config->no_dump = true;
-        return CONFIG_RUN;
-    case 'A':
-        config->shutdown_enabled = true;
-        return CONFIG_RUN;
-    case 'v':
-        config->verbosity++;
-        return CONFIG_RUN;
-    case 'V':
-        puts("simplecache " SIMPLECACHE_VERSION);
-        return CONFIG_DONE;
-    case 'h':
-        fputs(help_text, stdout);
-        return CONFIG_DONE;
-    default:
-        return CONFIG_WRONG;
-    }
-}
-
-static enum config_status unknown_option(int option, char **argv) {
-    const char *said = argv[optind - 1];
-    if (option == ':')
-        return wrong("%s needs a value; see simplecache --help", said);
-    if (optopt && strncmp(said, "--", 2) != 0)
-        return wrong("there is no option -%c; see simplecache --help", optopt);
-    return wrong("there is no option %s, or it takes no value; see simplecache --help", said);
-}
-
-static enum config_status parse_all(struct config *config, int argc, char **argv) {
-    int option;
-    while ((option = getopt_long(argc, argv, ":t:p:l:m:c:u:o:Y:D:SFXAvVh", long_options, NULL)) !=
-           -1) {
-        enum config_status status = option == '?' || option == ':'
-                                        ? unknown_option(option, argv)
-                                        : parse_option(config, option, optarg);
-        if (status != CONFIG_RUN)
-            return status;
-    }
-    if (optind < argc)
-        return wrong("\"%s\" is no option; see simplecache --help", argv[optind]);
-    return split_addresses(config);
 }
 
 /* Logins of both kinds are from one file; -Y names it, or memcached's variable does. */
@@ -245,8 +213,8 @@ static enum config_status choose_users_file(struct config *config) {
     config->users_file = getenv("MEMCACHED_SASL_PWDB");
     if (config->users_file)
         return CONFIG_RUN;
-    return wrong("-S needs users: give a file of user:password lines with -Y, or in the "
-                 "environment variable MEMCACHED_SASL_PWDB");
+    return options_wrong("-S needs users: give a file of user:password lines with -Y, or in the "
+                         "environment variable MEMCACHED_SASL_PWDB");
 }
 
 static void fill_in(struct config *config) {
@@ -264,19 +232,30 @@ static void fill_in(struct config *config) {
 
 enum config_status config_parse(struct config *config, int argc, char **argv) {
     *config = (struct config){
-        .port = 11211,
+        .port = PORT_NOT_GIVEN,
+        .socket_mode = 0700,
+        .backlog = 1024,
+        .item_bytes_max = MIB,
         .memory_bytes = MEMORY_MIB_DEFAULT * MIB,
         .connections_max = 1024,
         .ring_capacity = MESH_CAPACITY_DEFAULT,
         .spin_us = 20,
         .prefix_delimiter = ':',
+        .crawler_sleep_us = CRAWLER_SLEEP_US,
     };
-    enum config_status status = parse_all(config, argc, argv);
+    struct command_line line = {.config = config};
+    enum config_status status = read_all(&line, argc, argv);
     if (status == CONFIG_RUN)
         status = choose_users_file(config);
-    if (status == CONFIG_RUN)
-        fill_in(config);
-    return status;
+    if (status != CONFIG_RUN)
+        return status;
+    choose_port(config);
+    status = split_addresses(config);
+    if (status != CONFIG_RUN)
+        return status;
+    warn_of_ignored(&line);
+    fill_in(config);
+    return CONFIG_RUN;
 }
 
 void config_finish(struct config *config) {

@@ -9,18 +9,47 @@
 #define CONFIG_ADDRESSES_MAX 16
 #define CONFIG_CORES_MAX 256
 
+/* One -l: where to listen. */
+struct listen_address {
+    const char *host; /* part of config.address_parts; "*" for every address */
+    int32_t port;     /* config.port, or its own: 1 to 65535 or CONFIG_PORT_FREE */
+};
+
+/* -B: which protocols are spoken. */
+enum binding_protocol {
+    BINDING_AUTO,
+    BINDING_TEXT,
+    BINDING_BINARY,
+};
+
+#define CONFIG_PORT_FREE (-1) /* -p -1: any free one */
+
 struct config {
     uint32_t cores;
-    uint16_t port;
-    const char *addresses[CONFIG_ADDRESSES_MAX]; /* parts of the command line or of address_text */
-    uint32_t address_count;                      /* 0: the loopback addresses */
-    char *address_text;                          /* owned: the -l arguments with commas between */
-    char *address_parts;                         /* owned: the same, cut at the commas */
+    int32_t port; /* 0: no TCP; CONFIG_PORT_FREE */
+    struct listen_address addresses[CONFIG_ADDRESSES_MAX];
+    uint32_t address_count; /* 0: the loopback addresses; always 0 where port is 0 */
+    char *address_text;     /* owned: the -l arguments with commas between */
+    char *address_parts;    /* owned: the same, cut up */
+    const char
+        *socket_path;     /* -s: listen on a unix socket, and not on TCP unless -p or -l is given */
+    uint32_t socket_mode; /* -a: its permissions; 0700 */
+    uint32_t backlog;     /* -b */
     uint64_t memory_bytes;
+    uint64_t item_bytes_max; /* -I: an item with its key */
     uint32_t connections_max;
-    const char *user;       /* NULL: stay who we are */
-    const char *users_file; /* user:password lines; NULL: nobody has to log in */
-    char prefix_delimiter;  /* of keys, for `stats detail` */
+    uint32_t idle_timeout_s; /* -o idle_timeout=: 0, connections may idle for ever */
+    enum binding_protocol binding;
+    const char *user;           /* NULL: stay who we are */
+    const char *users_file;     /* user:password lines; NULL: nobody has to log in */
+    const char *pid_file;       /* -P */
+    bool daemonize;             /* -d */
+    bool core_dumps;            /* -r: as large a core file as may be */
+    bool lock_memory;           /* -k: nothing of ours is swapped out */
+    char prefix_delimiter;      /* of keys, for `stats detail` */
+    uint32_t crawler_sleep_us;  /* between its slices */
+    uint32_t crawler_items_max; /* of a walk; 0: all */
+    bool no_crawler;
     bool sasl;
     bool detail_enabled;
     bool shutdown_enabled;

@@ -99,9 +99,9 @@ static bool open_addresses(struct listeners *listeners, const struct addrinfo *a
     return true;
 }
 
-static bool open_name(struct listeners *listeners, const char *name, uint16_t port) {
-    char service[8];
-    snprintf(service, sizeof service, "%u", port);
+static bool open_name(struct listeners *listeners, const char *name, int32_t port) {
+    char service[16];
+    snprintf(service, sizeof service, "%d", port > 0 ? port : 0);
     const struct addrinfo hints = {
         .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
         .ai_socktype = SOCK_STREAM,
@@ -118,11 +118,13 @@ static bool open_name(struct listeners *listeners, const char *name, uint16_t po
 }
 
 /* The loopback addresses; a machine without IPv6 does without ::1. */
-static bool open_loopback(struct listeners *listeners, uint16_t port) {
-    struct sockaddr_in v4 = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 v6 = {
-        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+static bool open_loopback(struct listeners *listeners, int32_t port) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)(port > 0 ? port : 0)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+                              .sin6_port = htons((uint16_t)(port > 0 ? port : 0)),
+                              .sin6_addr = in6addr_loopback};
     struct addrinfo second = {
         .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&v6, .ai_addrlen = sizeof v6};
     struct addrinfo first = {.ai_family = AF_INET,
@@ -133,10 +135,12 @@ static bool open_loopback(struct listeners *listeners, uint16_t port) {
 }
 
 static bool open_all(struct listeners *listeners, const struct config *config) {
+    if (config->port == 0)
+        return true;
     if (config->address_count == 0)
         return open_loopback(listeners, config->port);
     for (uint32_t i = 0; i < config->address_count; i++)
-        if (!open_name(listeners, config->addresses[i], config->port))
+        if (!open_name(listeners, config->addresses[i].host, config->addresses[i].port))
             return false;
     return true;
 }

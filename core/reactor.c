@@ -25,8 +25,9 @@ static struct server_settings first_settings(const struct config *config) {
     return (struct server_settings){
         .memory_bytes = config->memory_bytes,
         .verbosity = config->verbosity,
-        .lru_crawler = true,
-        .lru_crawler_sleep_us = CRAWLER_SLEEP_US,
+        .lru_crawler = !config->no_crawler,
+        .lru_crawler_sleep_us = config->crawler_sleep_us,
+        .lru_crawler_tocrawl = config->crawler_items_max,
         .detail_enabled = config->detail_enabled,
     };
 }
@@ -54,7 +55,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         .memory_bytes_max = machine_memory_bytes() / config->cores,
         .settings = first_settings(config),
         .logins = logins,
-        .item_bytes_max = SERVER_ITEM_BYTES_MAX,
+        .item_bytes_max = config->item_bytes_max,
         .mesh = server->mesh,
         .facts = &server->facts,
     };

@@ -199,7 +199,7 @@ static bool server_init(struct server *server, const struct config *config) {
         .addresses = config->address_text,
         .password_file = config->users_file,
         .binding_protocol = "auto-negotiate",
-        .item_bytes_max = SERVER_ITEM_BYTES_MAX,
+        .item_bytes_max = config->item_bytes_max,
         .backlog = LISTENER_BACKLOG,
         .round_max = PIPELINE_ROUND_MAX,
         .tcp_port = config->port,

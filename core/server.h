@@ -14,9 +14,6 @@
 #include "core/reactor.h"
 #include "core/stats.h"
 
-/* One item with its key: as memcached's default for -I. */
-#define SERVER_ITEM_BYTES_MAX ((size_t)1 << 20)
-
 /* From the order to stop to the breaking off of clients that don't take their replies. */
 #define SERVER_DRAIN_NS_MAX ((uint64_t)1000000000)
 
