@@ -12,6 +12,7 @@
 #include "core/version.h"
 #include "store/store.h"
 
+#define CONFIG_PORT_OF_P (-2)
 #define MIB ((uint64_t)1 << 20)
 #define MEMORY_MIB_DEFAULT 64
 #define MEMORY_MIB_MAX ((uint64_t)1 << 30)
@@ -113,7 +114,14 @@ static enum config_status split_addresses(struct config *config) {
             return wrong("-l takes addresses with commas between them; one of them is empty");
         if (config->address_count == CONFIG_ADDRESSES_MAX)
             return wrong("-l takes at most %d addresses", CONFIG_ADDRESSES_MAX);
-        config->addresses[config->address_count++] = address;
+        struct listen_address *listen = &config->addresses[config->address_count++];
+        char *port = *address == '[' ? strstr(address, "]:") : strchr(address, ':');
+        bool has_port = port && (*address == '[' || port == strrchr(address, ':'));
+        listen->port = has_port ? atoi(port + 1 + (*address == '[')) : CONFIG_PORT_OF_P;
+        if (has_port)
+            *port = '\0';
+        listen->host = *address == '[' ? address + 1 : address;
+        address[strcspn(address, "]")] = '\0';
     }
     return CONFIG_RUN;
 }
@@ -137,8 +145,8 @@ static enum config_status parse_spin(struct config *config, const char *text) {
 }
 
 static enum config_status parse_extended(struct config *config, char *words) {
-    char capacity[] = "ring_capacity", spin[] = "spin";
-    char *const names[] = {capacity, spin, NULL};
+    char capacity[] = "ring_capacity", spin[] = "spin", idle[] = "idle_timeout";
+    char *const names[] = {capacity, spin, idle, NULL};
     while (*words) {
         char *value = NULL, *word = words;
         int which = getsubopt(&words, names, &value);
@@ -146,6 +154,10 @@ static enum config_status parse_extended(struct config *config, char *words) {
             return wrong("-o does not know \"%s\"; see simplecache --help", word);
         if (!value)
             return wrong("-o %s takes a value: %s=N", names[which], names[which]);
+        if (which == 2) {
+            config->idle_timeout_s = (uint32_t)atoi(value);
+            continue;
+        }
         enum config_status status =
             which == 0 ? parse_ring_capacity(config, value) : parse_spin(config, value);
         if (status != CONFIG_RUN)
@@ -163,9 +175,40 @@ static enum config_status parse_option(struct config *config, int option, char *
         config->cores = (uint32_t)number;
         return status;
     case 'p':
-        status = parse_number("--port", value, 1, UINT16_MAX, &number);
-        config->port = (uint16_t)number;
+        if (strcmp(value, "-1") == 0) {
+            config->port = CONFIG_PORT_FREE;
+            return CONFIG_RUN;
+        }
+        status = parse_number("--port", value, 0, UINT16_MAX, &number);
+        config->port = (int32_t)number;
         return status;
+    case 's':
+        config->socket_path = value;
+        config->port = 0;
+        return CONFIG_RUN;
+    case 'a':
+        config->socket_mode = (uint32_t)strtoul(value, NULL, 8);
+        return CONFIG_RUN;
+    case 'b':
+        config->backlog = (uint32_t)strtoul(value, NULL, 10);
+        return CONFIG_RUN;
+    case 'B':
+        config->binding = value[0] == 'b'                      ? BINDING_BINARY
+                          : value[0] == 'a' && value[1] == 's' ? BINDING_TEXT
+                                                               : BINDING_AUTO;
+        return CONFIG_RUN;
+    case 'd':
+        config->daemonize = true;
+        return CONFIG_RUN;
+    case 'P':
+        config->pid_file = value;
+        return CONFIG_RUN;
+    case 'r':
+        config->core_dumps = true;
+        return CONFIG_RUN;
+    case 'k':
+        config->lock_memory = true;
+        return CONFIG_RUN;
     case 'm':
         status = parse_number("--memory-limit", value, 1, MEMORY_MIB_MAX, &number);
         config->memory_bytes = number * MIB;
@@ -225,8 +268,8 @@ static enum config_status unknown_option(int option, char **argv) {
 
 static enum config_status parse_all(struct config *config, int argc, char **argv) {
     int option;
-    while ((option = getopt_long(argc, argv, ":t:p:l:m:c:u:o:Y:D:SFXAvVh", long_options, NULL)) !=
-           -1) {
+    while ((option = getopt_long(argc, argv, ":t:p:l:m:c:u:o:Y:D:s:a:b:B:P:drkSFXAvVh",
+                                 long_options, NULL)) != -1) {
         enum config_status status = option == '?' || option == ':'
                                         ? unknown_option(option, argv)
                                         : parse_option(config, option, optarg);
@@ -250,6 +293,11 @@ static enum config_status choose_users_file(struct config *config) {
 }
 
 static void fill_in(struct config *config) {
+    if (config->port == 0 && config->socket_path && config->address_count > 0)
+        config->port = 11211;
+    for (uint32_t i = 0; i < config->address_count; i++)
+        if (config->addresses[i].port == CONFIG_PORT_OF_P)
+            config->addresses[i].port = config->port;
     if (config->cores == 0)
         config->cores = machine_default_cores(config->memory_bytes);
     uint64_t memory_min = config->cores * SHARD_MEMORY_BYTES_MIN;
@@ -265,6 +313,8 @@ static void fill_in(struct config *config) {
 enum config_status config_parse(struct config *config, int argc, char **argv) {
     *config = (struct config){
         .port = 11211,
+        .socket_mode = 0700,
+        .backlog = 1024,
         .memory_bytes = MEMORY_MIB_DEFAULT * MIB,
         .connections_max = 1024,
         .ring_capacity = MESH_CAPACITY_DEFAULT,
