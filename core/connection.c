@@ -20,6 +20,20 @@ static bool is_logged(const struct reactor *reactor) {
     return reactor->shard.settings.verbosity > 0;
 }
 
+/* -B: what the first byte would tell is known. */
+static enum protocol first_protocol(const struct config *config) {
+    switch (config->binding) {
+    case BINDING_AUTO:
+        return PROTOCOL_UNKNOWN;
+    case BINDING_TEXT:
+        return PROTOCOL_TEXT;
+    case BINDING_BINARY:
+        return PROTOCOL_BINARY;
+    }
+    assert(!"a binding of unknown kind");
+    return PROTOCOL_UNKNOWN;
+}
+
 void connection_open(struct reactor *reactor, int descriptor) {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
@@ -28,6 +42,7 @@ void connection_open(struct reactor *reactor, int descriptor) {
         return;
     }
     pipeline_init(&connection->pipeline, &reactor->shard);
+    connection->pipeline.parser.protocol = (uint8_t)first_protocol(reactor->server->config);
     connection->descriptor = descriptor;
     connection->receive_buffer = -1;
     connection->serial = reactor->next_serial++;

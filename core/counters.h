@@ -43,6 +43,7 @@
     GAUGE(accepting_conns) /* of the shard that accepts: 1 while it does */                        \
     COUNT(time_in_listen_disabled_us)                                                              \
     COUNT(listen_disabled_num)                                                                     \
+    COUNT(idle_kicks)                                                                              \
     COUNT(conn_yields)                                                                             \
     GAUGE(lru_crawler_running) /* shards whose crawler is in the middle of a walk */               \
     COUNT(lru_crawler_starts)                                                                      \

@@ -5,18 +5,32 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/log.h"
 
-static void name_listener(struct listener *listener, const struct addrinfo *address) {
-    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
-    getnameinfo(address->ai_addr, address->ai_addrlen, host, sizeof host, port, sizeof port,
+static void name_listener(struct listener *listener, const struct sockaddr *address,
+                          socklen_t length) {
+    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "0";
+    getnameinfo(address, length, host, sizeof host, port, sizeof port,
                 NI_NUMERICHOST | NI_NUMERICSERV);
-    const char *format = address->ai_family == AF_INET6 ? "[%.45s]:%.5s" : "%.45s:%.5s";
+    const char *format = address->sa_family == AF_INET6 ? "[%.60s]:%.5s" : "%.60s:%.5s";
     snprintf(listener->name, sizeof listener->name, format, host, port);
+    listener->family = address->sa_family;
+    listener->port = (uint16_t)atoi(port);
+}
+
+/* The kernel may have chosen the port. */
+static void name_bound(struct listener *listener) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (getsockname(listener->descriptor, (struct sockaddr *)&address, &length) == 0)
+        name_listener(listener, (struct sockaddr *)&address, length);
 }
 
 /* Accepted sockets inherit these from the listening one, which saves setting them one by one. */
@@ -33,14 +47,14 @@ static int set_options(int descriptor, const struct addrinfo *address) {
 }
 
 /* A listening socket for one address, or -errno. */
-static int open_socket(const struct addrinfo *address) {
+static int open_socket(const struct addrinfo *address, uint32_t backlog) {
     int descriptor = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         return -errno;
     int error = set_options(descriptor, address);
     if (!error && bind(descriptor, address->ai_addr, address->ai_addrlen) != 0)
         error = -errno;
-    if (!error && listen(descriptor, LISTENER_BACKLOG) != 0)
+    if (!error && listen(descriptor, (int)backlog) != 0)
         error = -errno;
     if (!error)
         return descriptor;
@@ -67,28 +81,31 @@ static bool is_open(const struct listeners *listeners, const char *name) {
 }
 
 /* Adds a listener for one address, unless it is there already. Returns 0 or -errno. */
-static int open_address(struct listeners *listeners, const struct addrinfo *address) {
+static int open_address(struct listeners *listeners, const struct addrinfo *address,
+                        uint32_t backlog) {
     if (listeners->count == LISTENERS_MAX)
         return -EMFILE;
     struct listener *listener = &listeners->all[listeners->count];
-    name_listener(listener, address);
+    name_listener(listener, address->ai_addr, address->ai_addrlen);
     if (is_open(listeners, listener->name))
         return 0;
-    int descriptor = open_socket(address);
+    int descriptor = open_socket(address, backlog);
     if (descriptor < 0)
         return descriptor;
     listener->descriptor = descriptor;
+    name_bound(listener);
     listeners->count++;
     return 0;
 }
 
 /* A name may stand for several addresses. Those that this machine lacks are passed over, as long as
  * there is another. */
-static bool open_addresses(struct listeners *listeners, const struct addrinfo *addresses) {
+static bool open_addresses(struct listeners *listeners, const struct addrinfo *addresses,
+                           uint32_t backlog) {
     bool any = false;
     int error = 0;
     for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
-        error = open_address(listeners, address);
+        error = open_address(listeners, address, backlog);
         any |= error == 0;
         bool lacking = error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
         if (error && (!lacking || (!any && !address->ai_next))) {
@@ -99,9 +116,10 @@ static bool open_addresses(struct listeners *listeners, const struct addrinfo *a
     return true;
 }
 
-static bool open_name(struct listeners *listeners, const char *name, int32_t port) {
-    char service[16];
-    snprintf(service, sizeof service, "%d", port > 0 ? port : 0);
+static bool open_name(struct listeners *listeners, const char *name, uint16_t port,
+                      uint32_t backlog) {
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
     const struct addrinfo hints = {
         .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
         .ai_socktype = SOCK_STREAM,
@@ -112,48 +130,149 @@ static bool open_name(struct listeners *listeners, const char *name, int32_t por
         log_line("-l %s is no address: %s", name, gai_strerror(error));
         return false;
     }
-    bool opened = open_addresses(listeners, addresses);
+    bool opened = open_addresses(listeners, addresses, backlog);
     freeaddrinfo(addresses);
     return opened;
 }
 
 /* The loopback addresses; a machine without IPv6 does without ::1. */
-static bool open_loopback(struct listeners *listeners, int32_t port) {
-    struct sockaddr_in v4 = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)(port > 0 ? port : 0)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-                              .sin6_port = htons((uint16_t)(port > 0 ? port : 0)),
-                              .sin6_addr = in6addr_loopback};
+static bool open_loopback(struct listeners *listeners, uint16_t port, uint32_t backlog) {
+    struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
     struct addrinfo second = {
         .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&v6, .ai_addrlen = sizeof v6};
     struct addrinfo first = {.ai_family = AF_INET,
                              .ai_addr = (struct sockaddr *)&v4,
                              .ai_addrlen = sizeof v4,
                              .ai_next = &second};
-    return open_addresses(listeners, &first);
+    return open_addresses(listeners, &first, backlog);
+}
+
+/* What bind() takes: 0 for any free port. */
+static uint16_t port_to_bind(int32_t port) {
+    return port == CONFIG_PORT_FREE ? 0 : (uint16_t)port;
 }
 
 static bool open_all(struct listeners *listeners, const struct config *config) {
     if (config->port == 0)
         return true;
     if (config->address_count == 0)
-        return open_loopback(listeners, config->port);
-    for (uint32_t i = 0; i < config->address_count; i++)
-        if (!open_name(listeners, config->addresses[i].host, config->addresses[i].port))
+        return open_loopback(listeners, port_to_bind(config->port), config->backlog);
+    for (uint32_t i = 0; i < config->address_count; i++) {
+        const struct listen_address *address = &config->addresses[i];
+        if (!open_name(listeners, address->host, port_to_bind(address->port), config->backlog))
             return false;
+    }
     return true;
 }
 
 bool listeners_open(struct listeners *listeners, const struct config *config) {
-    listeners->count = 0;
+    *listeners = (struct listeners){0};
+    if (config->port == 0 && !config->socket_path) {
+        log_line("-p 0 leaves nothing to listen on: give a unix socket with -s PATH");
+        return false;
+    }
     if (open_all(listeners, config))
         return true;
     listeners_close(listeners);
     return false;
 }
 
+/* The unix socket. */
+
+/* A file that a server left which ended without removing it: nobody listens there. */
+static bool is_stale(const struct sockaddr_un *address) {
+    struct stat file;
+    if (lstat(address->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode))
+        return false;
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = probe >= 0 &&
+                   connect(probe, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                   errno == ECONNREFUSED;
+    if (probe >= 0)
+        close(probe);
+    return refused;
+}
+
+/* The file is made with its permissions, so that nobody slips in between. */
+static int bind_unix(int descriptor, const struct sockaddr_un *address, mode_t mode) {
+    if (is_stale(address))
+        unlink(address->sun_path);
+    mode_t before = umask(~mode & 0777);
+    int result = bind(descriptor, (const struct sockaddr *)address, sizeof *address);
+    int error = result == 0 ? 0 : -errno;
+    umask(before);
+    return error;
+}
+
+/* A listening unix socket, or -errno. */
+static int open_unix(const struct sockaddr_un *address, const struct config *config) {
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return -errno;
+    int error = bind_unix(descriptor, address, (mode_t)config->socket_mode);
+    if (!error && listen(descriptor, (int)config->backlog) != 0)
+        error = -errno;
+    if (!error)
+        return descriptor;
+    close(descriptor);
+    return error;
+}
+
+static bool tell_unix_failure(const char *path, int error) {
+    const char *advice = "";
+    if (error == -EADDRINUSE)
+        advice = "; another program listens there, or it is no socket: choose another -s";
+    else if (error == -ENAMETOOLONG)
+        advice = "; a socket's path has at most 107 bytes";
+    else if (error == -EACCES)
+        advice = "; its folder must let in the user that the server runs as";
+    log_line("can't listen on -s %s: %s%s", path, strerror(-error), advice);
+    return false;
+}
+
+bool listeners_open_unix(struct listeners *listeners, const struct config *config) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = config->socket_path;
+    if (!path)
+        return true;
+    if (listeners->count == LISTENERS_MAX)
+        return tell_unix_failure(path, -EMFILE);
+    if (strlen(path) >= sizeof address.sun_path)
+        return tell_unix_failure(path, -ENAMETOOLONG);
+    strcpy(address.sun_path, path);
+    int descriptor = open_unix(&address, config);
+    if (descriptor < 0)
+        return tell_unix_failure(path, descriptor);
+    struct listener *listener = &listeners->all[listeners->count++];
+    *listener = (struct listener){.descriptor = descriptor, .family = AF_UNIX};
+    snprintf(listener->name, sizeof listener->name, "unix:%.107s", path);
+    listeners->socket_path = path;
+    return true;
+}
+
+uint16_t listeners_port(const struct listeners *listeners) {
+    return listeners->count > 0 ? listeners->all[0].port : 0;
+}
+
+void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]) {
+    size_t length = 0;
+    *text = '\0';
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        const struct listener *listener = &listeners->all[i];
+        if (listener->family != AF_UNIX)
+            length +=
+                (size_t)sprintf(text + length, "TCP %s: %u\n",
+                                listener->family == AF_INET6 ? "INET6" : "INET", listener->port);
+    }
+}
+
 void listeners_close(struct listeners *listeners) {
+    if (listeners->socket_path)
+        unlink(listeners->socket_path);
+    listeners->socket_path = NULL;
     for (uint32_t i = 0; i < listeners->count; i++) {
         /* The shut-down ends an accept that waits in the kernel, which closing alone would not. */
         shutdown(listeners->all[i].descriptor, SHUT_RDWR);

@@ -9,25 +9,41 @@
 #include "core/config.h"
 
 #define LISTENERS_MAX 64
-#define LISTENER_NAME_BYTES 64
-#define LISTENER_BACKLOG 1024
+#define LISTENER_NAME_BYTES 128
+#define LISTENERS_PORTS_BYTES ((size_t)LISTENERS_MAX * 32)
 
 struct listener {
     _Alignas(8) /* its address goes with what a completion is about, see reactor_mark() */
         int descriptor;
-    char name[LISTENER_NAME_BYTES]; /* address:port, [address]:port for IPv6 */
+    int family;                     /* AF_INET, AF_INET6 or AF_UNIX */
+    uint16_t port;                  /* 0 for a unix socket */
+    char name[LISTENER_NAME_BYTES]; /* address:port, [address]:port for IPv6, unix:path */
 };
 
 struct listeners {
     uint32_t count;
     struct listener all[LISTENERS_MAX];
+    const char *socket_path; /* of the unix socket, to be removed in the end; NULL: there is none */
 };
 
-/* Opens a socket for every address of the configuration. False when one can't be had; one line on
- * stderr has said why. A missing ::1 is no error where no address was asked for. */
+/* Opens a socket for every TCP address of the configuration, of which there may be none. False when
+ * one can't be had; one line on stderr has said why. A missing ::1 is no error where no address was
+ * asked for. */
 bool listeners_open(struct listeners *listeners, const struct config *config);
 
-/* Refuses new connections from now on, and frees the ports. */
+/* Adds the unix socket of the configuration, if any, in place of one that nobody listens on any
+ * more. The file belongs to whom this process runs as: root must have been dropped, since clients
+ * are let in by its owner and group, and the server removes it. False as above. */
+bool listeners_open_unix(struct listeners *listeners, const struct config *config);
+
+/* The port of the first TCP listener, 0 where there is none. */
+uint16_t listeners_port(const struct listeners *listeners);
+
+/* Writes a line for each TCP listener, in memcached's words: "TCP INET: 11211". NUL-terminated;
+ * empty where there is none. */
+void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]);
+
+/* Refuses new connections from now on, frees the ports and removes the unix socket's file. */
 void listeners_close(struct listeners *listeners);
 
 #endif

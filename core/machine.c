@@ -1,10 +1,12 @@
 #include "core/machine.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -85,4 +87,23 @@ uint64_t machine_raise_limits(uint64_t descriptors) {
         return 0;
     getrlimit(RLIMIT_NOFILE, &limit);
     return limit.rlim_max;
+}
+
+bool machine_allow_core_files(void) {
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    if (setrlimit(RLIMIT_CORE, &limit) == 0)
+        return true;
+    if (getrlimit(RLIMIT_CORE, &limit) != 0)
+        return false;
+    limit.rlim_cur = limit.rlim_max;
+    return limit.rlim_max > 0 && setrlimit(RLIMIT_CORE, &limit) == 0;
+}
+
+void machine_lift_lock_limit(void) {
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+int machine_lock_memory(void) {
+    return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0 ? 0 : -errno;
 }

@@ -2,6 +2,7 @@
 #ifndef CORE_MACHINE_H
 #define CORE_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* CPUs of this process's affinity mask, and not more than its cgroup's CPU quota; at least 1. */
@@ -18,5 +19,17 @@ uint32_t machine_default_cores(uint64_t cache_bytes);
  * soft limit of locked memory, against which older kernels count ring memory. Returns 0, or the
  * hard limit of descriptors when that is too low. */
 uint64_t machine_raise_limits(uint64_t descriptors);
+
+/* Raises the limit on core files as far as it goes. False when it stays at 0. */
+bool machine_allow_core_files(void);
+
+/* Lifts the limit on locked memory, which root may: address space counts against it, touched or
+ * not. */
+void machine_lift_lock_limit(void);
+
+/* Keeps what this process has in memory, now or later, from being swapped out: each page from when
+ * it is first touched on. To be called once root has been dropped, as its right to ignore the limit
+ * goes with it. Returns 0 or -errno. */
+int machine_lock_memory(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/connection_list.h"
 #include "core/exchange.h"
+#include "core/idle.h"
 #include "core/machine.h"
 #include "core/server.h"
 
@@ -316,6 +317,9 @@ static void sleep_until_event(struct reactor *reactor) {
     }
     reactor->shard.counters.reactor_sleeps++;
     uint64_t wait_ns = crawler_wait_ns(&reactor->shard, reactor->now_ns);
+    uint64_t idle_ns = idle_wait_ns(reactor);
+    if (idle_ns < wait_ns)
+        wait_ns = idle_ns;
     if (reactor->stopping && wait_ns > STOP_POLL_NS)
         wait_ns = STOP_POLL_NS;
     if (wait_ns < UINT64_MAX)
@@ -385,6 +389,7 @@ static void read_clock(struct reactor *reactor) {
 static void tend(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
     crawler_step(shard, reactor->now_ns);
+    idle_step(reactor);
     if (shard->tending)
         shard->tending = store_tend(shard->store, shard->now);
     if (shard->stop_asked)

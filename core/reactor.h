@@ -48,6 +48,8 @@ struct reactor {
     struct connection_queue settling; /* something happened to them this turn */
     struct batch batch;
 
+    uint64_t idle_check_ns; /* when to look for idle connections next */
+
     bool stopping;
     bool drained; /* its connections are gone, and the server knows */
     uint64_t stop_deadline_ns;

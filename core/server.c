@@ -1,5 +1,6 @@
 #include "core/server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -16,6 +18,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/process.h"
 #include "core/version.h"
 
 /* A line about a file. */
@@ -61,6 +64,22 @@ static bool check_user(const struct config *config) {
     return true;
 }
 
+static bool check_core_files(const struct config *config) {
+    if (!config->core_dumps || machine_allow_core_files())
+        return true;
+    log_line("-r: the limit on core files is 0: raise it (ulimit -c, LimitCORE=)");
+    return false;
+}
+
+/* As in memcached the server goes on without. */
+static void lock_memory(const struct config *config) {
+    int error = config->lock_memory ? machine_lock_memory() : 0;
+    if (error)
+        log_line("-k: memory can't be locked: %s; start as root, or lift the limit (ulimit -l, "
+                 "LimitMEMLOCK=infinity)",
+                 strerror(-error));
+}
+
 /* Blocks the signals for all threads to come and makes a descriptor that reactor 0 reads them from.
  */
 static int open_signals(void) {
@@ -80,8 +99,12 @@ static bool drop_root(const struct config *config) {
         return true;
     const struct passwd *user = getpwnam(config->user);
     if (user && initgroups(config->user, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 &&
-        setuid(user->pw_uid) == 0)
+        setuid(user->pw_uid) == 0) {
+        /* The kernel writes no core file of a process that changed its user, unless told to. */
+        if (config->core_dumps)
+            prctl(PR_SET_DUMPABLE, 1);
         return true;
+    }
     log_line("-u %s: can't switch to that user: %s", config->user, strerror(errno));
     return false;
 }
@@ -164,17 +187,47 @@ static void tell_start(const struct server *server) {
     printf("simplecache %s listening on%s, %u core%s, %llu MB%s\n", SIMPLECACHE_VERSION, addresses,
            config->cores, config->cores == 1 ? "" : "s",
            (unsigned long long)(config->memory_bytes >> 20),
-           config->address_count ? "" : " (this machine only; -l ADDRESS opens it to others)");
+           config->address_count || config->port == 0
+               ? ""
+               : " (this machine only; -l ADDRESS opens it to others)");
     fflush(stdout);
+}
+
+/* As in memcached: only TCP has ports, and the server goes on where the file can't be written. */
+static void tell_ports(const struct server *server) {
+    char text[LISTENERS_PORTS_BYTES];
+    const char *path = getenv("MEMCACHED_PORT_FILENAME");
+    listeners_write_ports(&server->listeners, text);
+    if (path && *text)
+        process_write_ports(path, text);
+}
+
+static bool write_pid(struct server *server) {
+    const char *path = server->config->pid_file;
+    server->pid_written = path && process_write_pid(path);
+    return !path || server->pid_written;
+}
+
+/* The rest of the start, as the user that the server runs as: files are that user's. */
+static bool settle_down(struct server *server) {
+    const struct config *config = server->config;
+    if (!drop_root(config) || !listeners_open_unix(&server->listeners, config))
+        return false;
+    lock_memory(config);
+    tell_ports(server);
+    if (!write_pid(server))
+        return false;
+    tell_start(server);
+    if (config->daemonize)
+        process_ready(server->caller, config);
+    return true;
 }
 
 /* Runs all reactors until the end; true when they have served. */
 static bool run_reactors(struct server *server) {
     start_threads(server);
     pthread_barrier_wait(&server->prepared);
-    server->start = check_reactors(server) && drop_root(server->config);
-    if (server->start)
-        tell_start(server);
+    server->start = check_reactors(server) && settle_down(server);
     pthread_barrier_wait(&server->go);
     finish_reactors(server);
     return server->start;
@@ -189,27 +242,45 @@ static struct logins *read_users(const struct config *config, char problem[PROBL
     return logins_read(config->users_file, config->sasl ? host : NULL, problem, PROBLEM_BYTES);
 }
 
-static bool server_init(struct server *server, const struct config *config) {
-    *server = (struct server){.config = config};
-    server->facts = (struct server_facts){
+static const char *binding_name(enum binding_protocol binding) {
+    switch (binding) {
+    case BINDING_AUTO:
+        return "auto-negotiate";
+    case BINDING_TEXT:
+        return "ascii";
+    case BINDING_BINARY:
+        return "binary";
+    }
+    assert(!"a binding of unknown kind");
+    return "";
+}
+
+static struct server_facts server_facts(const struct config *config) {
+    return (struct server_facts){
         .version = SIMPLECACHE_VERSION,
         .start_ns = clock_monotonic_ns(),
         .reactors = config->cores,
         .connections_max = config->connections_max,
         .addresses = config->address_text,
         .password_file = config->users_file,
-        .binding_protocol = "auto-negotiate",
+        .socket_path = config->socket_path,
+        .socket_mode = config->socket_mode,
+        .idle_timeout_s = config->idle_timeout_s,
+        .binding_protocol = binding_name(config->binding),
         .item_bytes_max = config->item_bytes_max,
-        .backlog = LISTENER_BACKLOG,
+        .backlog = config->backlog,
         .round_max = PIPELINE_ROUND_MAX,
-        .tcp_port = config->port,
         .prefix_delimiter = config->prefix_delimiter,
         .sasl = config->sasl,
         .no_flush = config->no_flush,
         .no_dump = config->no_dump,
         .shutdown_enabled = config->shutdown_enabled,
     };
+}
+
+static bool server_init(struct server *server, const struct config *config) {
     size_t bytes = config->cores * sizeof *server->reactors;
+    server->facts = server_facts(config);
     if (getrandom(&server->seed, sizeof server->seed, 0) != sizeof server->seed ||
         posix_memalign((void **)&server->reactors, CACHE_LINE_BYTES, bytes) != 0 ||
         mesh_create(&server->mesh, config->cores, config->ring_capacity) != 0) {
@@ -235,22 +306,44 @@ static bool read_logins(struct server *server) {
 static void server_finish(struct server *server) {
     logins_free(server->logins);
     listeners_close(&server->listeners);
+    if (server->pid_written && unlink(server->config->pid_file) != 0)
+        log_line("can't remove the pid file %s: %s", server->config->pid_file, strerror(errno));
     mesh_destroy(server->mesh);
     free(server->reactors);
     close(server->signals);
 }
 
+static bool open_listeners(struct server *server) {
+    if (!listeners_open(&server->listeners, server->config))
+        return false;
+    server->facts.tcp_port = listeners_port(&server->listeners);
+    return true;
+}
+
+/* Goes on in the background with -d. */
+static bool detach(struct server *server) {
+    server->caller = server->config->daemonize ? process_detach() : 0;
+    if (server->caller < 0)
+        log_line("-d: can't go to the background: %s", strerror(-server->caller));
+    return server->caller >= 0;
+}
+
 int server_run(const struct config *config) {
-    struct server server;
-    if (!check_machine(config) || !check_user(config) || !server_init(&server, config))
+    struct server server = {.config = config};
+    if (!check_machine(config) || !check_user(config) || !check_core_files(config) ||
+        !detach(&server))
+        return EXIT_FAILURE;
+    if (config->lock_memory)
+        machine_lift_lock_limit();
+    if (!server_init(&server, config))
         return EXIT_FAILURE;
     if (geteuid() == 0 && !config->user)
         log_line("running as root; -u NAME switches to another user");
     server.signals = open_signals();
     if (server.signals < 0)
         log_line("can't receive signals: %s", strerror(errno));
-    bool served = server.signals >= 0 && read_logins(&server) &&
-                  listeners_open(&server.listeners, config) && run_reactors(&server);
+    bool served = server.signals >= 0 && read_logins(&server) && open_listeners(&server) &&
+                  run_reactors(&server);
     server_finish(&server);
     return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }

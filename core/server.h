@@ -26,6 +26,8 @@ struct server {
     struct acceptor acceptor;
     struct logins *logins; /* as last read; each shard has a copy. NULL: none are asked for */
     int signals;           /* signalfd of those that end the server, and of SIGHUP */
+    int caller;            /* of process_detach(), with -d */
+    bool pid_written;
     struct reactor *reactors;
 
     pthread_barrier_t

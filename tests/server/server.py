@@ -66,16 +66,18 @@ def need(name, package):
 
 
 class Connection:
-    """A client's socket, with reads that end at a deadline instead of hanging."""
+    """A client's socket (of a unix one `host` is the path), with reads that end at a deadline instead of hanging."""
 
     def __init__(self, port, host='127.0.0.1', receive_buffer=None, timeout=TIMEOUT_S):
+        local = host.startswith('/')
         family = socket.AF_INET6 if ':' in host else socket.AF_INET
-        self.socket = socket.socket(family)
+        self.socket = socket.socket(socket.AF_UNIX if local else family)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
-        self.socket.connect((host, port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect(host if local else (host, port))
+        if not local:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
 
     def __enter__(self):
@@ -143,12 +145,15 @@ class Server:
     """One server process on a free loopback port."""
 
     def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, inherited=(), port=None,
-                 wait=True, command=None):
-        """`command` is that of another server, which takes its port alone."""
+                 wait=True, command=None, host='127.0.0.1', environment=None):
+        """`command` is that of another server, which takes its port alone; `host` is where to find
+        this one; flags with a -p of their own get no other."""
         self.port = port or free_port()
+        self.host = host
         self.may_talk = ORIGINAL or command is not None  # on stderr, without --verbose
         self.command = command or self.own_command(cores, flags, ring_capacity)
-        self.command += ['-p', str(self.port)]
+        if '-p' not in flags:
+            self.command += ['-p', str(self.port)]
         self.stdout = tempfile.TemporaryFile()
         self.stderr = tempfile.TemporaryFile()
 
@@ -156,7 +161,8 @@ class Server:
             if nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout,
-                                        stderr=self.stderr, preexec_fn=limit, pass_fds=inherited)
+                                        stderr=self.stderr, preexec_fn=limit, pass_fds=inherited,
+                                        env=dict(os.environ, **(environment or {})))
         running.add(self)
         if wait:
             self.wait_ready()
@@ -193,7 +199,7 @@ class Server:
                              % (self.command, self.process.returncode, self.errors()))
 
     def connect(self, **options):
-        return Connection(self.port, **options)
+        return Connection(self.port, **{'host': self.host, **options})
 
     def output(self):
         """What it wrote to stdout so far."""
