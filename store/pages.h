@@ -19,9 +19,14 @@ static inline void pages_free(void *address, size_t bytes) {
     (void)result;
 }
 
-/* The pages leave the resident size; they read as zero when touched again. */
+/* Older headers don't know it; Linux does since 5.18. */
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
+/* The pages leave the resident size, locked ones too (-k); they read as zero when touched again. */
 static inline void pages_release(void *address, size_t bytes) {
-    int result = madvise(address, bytes, MADV_DONTNEED);
+    int result = madvise(address, bytes, MADV_DONTNEED_LOCKED);
     assert(result == 0);
     (void)result;
 }
