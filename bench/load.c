@@ -183,9 +183,9 @@ static void compose(struct load *load, struct connection *connection) {
 
 static void send_more(struct load *load, struct connection *connection) {
     while (connection->sent < connection->request_length) {
-        ssize_t sent = send(connection->descriptor, connection->request + connection->sent,
-                            connection->request_length - connection->sent,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent =
+            send(connection->descriptor, connection->request + connection->sent,
+                 connection->request_length - connection->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN)
             fail("the server has closed a connection");
         if (sent < 0)
@@ -217,8 +217,9 @@ static void start_next(struct load *load, struct connection *connection) {
 }
 
 static void receive(struct load *load, struct connection *connection) {
-    ssize_t length = recv(connection->descriptor, connection->received + connection->received_length,
-                          connection->expected_length - connection->received_length, MSG_DONTWAIT);
+    ssize_t length =
+        recv(connection->descriptor, connection->received + connection->received_length,
+             connection->expected_length - connection->received_length, MSG_DONTWAIT);
     if (length < 0 && errno == EAGAIN)
         return;
     if (length <= 0)
@@ -306,11 +307,16 @@ static enum protocol protocol_named(const char *name) {
 
 static void parse(struct options *options, int argc, char **argv) {
     static const struct option names[] = {
-        {"port", required_argument, NULL, 'p'},        {"protocol", required_argument, NULL, 'P'},
-        {"operation", required_argument, NULL, 'o'},   {"fill", no_argument, NULL, 'f'},
-        {"connections", required_argument, NULL, 'c'}, {"depth", required_argument, NULL, 'd'},
-        {"keys", required_argument, NULL, 'k'},        {"value-bytes", required_argument, NULL, 'v'},
-        {"seconds", required_argument, NULL, 's'},     {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},
+        {"protocol", required_argument, NULL, 'P'},
+        {"operation", required_argument, NULL, 'o'},
+        {"fill", no_argument, NULL, 'f'},
+        {"connections", required_argument, NULL, 'c'},
+        {"depth", required_argument, NULL, 'd'},
+        {"keys", required_argument, NULL, 'k'},
+        {"value-bytes", required_argument, NULL, 'v'},
+        {"seconds", required_argument, NULL, 's'},
+        {NULL, 0, NULL, 0},
     };
     int which = 0, option;
     while ((option = getopt_long(argc, argv, "", names, &which)) != -1) {

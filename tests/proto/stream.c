@@ -137,8 +137,8 @@ static void render_meta(FILE *out, const struct request *request) {
         uint16_t bit;
         const char *letter;
     } bits[] = {
-        {META_RETURN_VALUE, "v"}, {META_TOUCH, "T"}, {META_NO_BUMP, "u"},
-        {META_INVALIDATE, "I"},   {META_EMPTY, "x"}, {META_BASE64, "b"},
+        {META_RETURN_VALUE, "v"}, {META_TOUCH, "T"},          {META_NO_BUMP, "u"},
+        {META_INVALIDATE, "I"},   {META_EMPTY, "x"},          {META_BASE64, "b"},
         {META_TTL_AFTER, ">t"},   {META_RECACHE_AFTER, ">R"},
     };
     const char *before = " [";

@@ -14,7 +14,7 @@ Test(segment, size_follows_the_memory) {
     static const struct {
         size_t memory_bytes;
         size_t segment_bytes;
-    } cases[] = {{MIB / 2, 16384},    {MIB, 32768},    {2 * MIB - 1, 32768}, {2 * MIB, 65536},
+    } cases[] = {{MIB / 2, 16384},       {MIB, 32768},   {2 * MIB - 1, 32768}, {2 * MIB, 65536},
                  {8 * MIB - 1, MIB / 8}, {8 * MIB, MIB}, {4096 * MIB, MIB}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct segment_log log;
