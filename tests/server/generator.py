@@ -28,6 +28,7 @@ import binary
 KEYS = [b'a', b'b', b'c', b'd']
 NUMBERS = [b'n1', b'n2', b'n3']
 LONG = b'k' * 250
+EVERY_KEY = KEYS + NUMBERS + [LONG, b'noreply', b'\xc3\xbc', b'missing', b'foo']  # of text and meta
 FAR = 1000  # seconds
 VALUES = [b'', b'1', b'hi', b'END\r\n', b'get a\r\n', b'\x00\xff\x80', b'\r\nq', b'x' * 100, b'y' * 3000,
           b'z' * 20000]
