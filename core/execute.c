@@ -335,6 +335,8 @@ static void run(struct shard *shard, const struct request *request, uint64_t has
     case OP_SHUTDOWN:
     case OP_LOGIN:
     case OP_SASL_LIST:
+    case OP_UPLOAD_PART:
+    case OP_UPLOAD_END:
     case OP_END:
     case OP_ERROR:
     case OP_QUIT:

@@ -12,7 +12,7 @@
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     *pipeline = (struct pipeline){.wants_more = true};
-    parser_init(&pipeline->parser, store_value_length_max(shard->store, 1));
+    parser_init(&pipeline->parser, store_value_length_max(shard->store, 1), UINT32_MAX);
     pipeline->parser.must_login = pipeline->parser.sasl = shard->logins != NULL;
 }
 

@@ -34,35 +34,18 @@ void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard) {
 
 /* Parsing. */
 
-static bool may_hold(const struct pipeline *pipeline, const struct shard *shard, size_t need) {
-    return need <= PIPELINE_INPUT_FREE_BYTES || need <= pipeline->input.capacity ||
-           shard->input_large_bytes + need <= PIPELINE_LARGE_BYTES_MAX;
-}
-
 /* Takes the next request; false when there is none for now. */
-static bool parse_one(struct pipeline *pipeline, const struct shard *shard, char *key_space,
-                      struct batch_slot *slot) {
-    for (;;) {
-        slot->before = pipeline->parser;
-        slot->offset = pipeline->consumed;
-        size_t left = pipeline->length - pipeline->consumed, used = 0;
-        enum parse_status status =
-            parser_next(&pipeline->parser, pipeline->bytes + pipeline->consumed, left, key_space,
-                        &slot->request, &used);
-        assert(used <= left);
-        pipeline->consumed += used;
-        if (status == PARSE_REQUEST)
-            return true;
-        if (status == PARSE_CLOSE) {
-            pipeline->closing = true;
-            return false;
-        }
-        if (may_hold(pipeline, shard, pipeline->parser.need)) {
-            pipeline->wants_more = true;
-            return false;
-        }
-        pipeline->parser.no_memory = true;
-    }
+static bool parse_one(struct pipeline *pipeline, char *key_space, struct batch_slot *slot) {
+    slot->before = pipeline->parser;
+    slot->offset = pipeline->consumed;
+    size_t left = pipeline->length - pipeline->consumed, used = 0;
+    enum parse_status status = parser_next(&pipeline->parser, pipeline->bytes + pipeline->consumed,
+                                           left, key_space, &slot->request, &used);
+    assert(used <= left);
+    pipeline->consumed += used;
+    pipeline->closing |= status == PARSE_CLOSE;
+    pipeline->wants_more |= status == PARSE_MORE;
+    return status == PARSE_REQUEST;
 }
 
 /* flush_all has been forbidden by -F. */
@@ -75,7 +58,7 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct bat
     assert(batch->count + PIPELINE_ROUND_MAX <= BATCH_MAX);
     for (uint32_t i = 0; i < PIPELINE_ROUND_MAX && !pipeline->closing; i++) {
         struct batch_slot *slot = &batch->slots[batch->count];
-        if (!parse_one(pipeline, shard, batch->key_space[batch->count], slot))
+        if (!parse_one(pipeline, batch->key_space[batch->count], slot))
             return;
         slot->pipeline = pipeline;
         struct request *request = &slot->request;
