@@ -18,8 +18,8 @@ struct sums {
     uint64_t used_bytes;   /* of the segments */
 };
 
-/* Each extent lives, is of this item and as long as the list says, and no two neighbours would fit
- * in one. */
+/* Each extent lives, is of this item and as long as the list says, and no two neighbours are shorter
+ * than the longest. */
 static void check_list(const struct store *store, const struct item *head, struct sums *sums) {
     const struct item_list *list = item_list_read(head);
     uint32_t end = 0;
@@ -30,7 +30,7 @@ static void check_list(const struct store *store, const struct item *head, struc
         const struct item *extent = segment_item(&store->log, list->extents[i].location);
         assert(item_is_extent(extent) && extent->bits == ITEM_LINKED);
         assert(extent->hash == head->hash);
-        assert(before + extent->value_length > store_extent_length_max(store));
+        assert(before + extent->value_length >= store_extent_length_max(store));
         before = extent->value_length;
         end += before;
         assert(end == list->extents[i].end);

@@ -1,8 +1,10 @@
 /* Where new items go, and how large they may be. */
 #include "store/internal.h"
 
-/* No more is lost at the end of a segment than an 8th of it. */
-#define RECORDS_PER_SEGMENT 8
+/* Little is lost at the end of a segment: an extent may be as short as half of the longest when that
+ * fills one up. */
+#define INLINE_ITEMS_PER_SEGMENT 8
+#define EXTENTS_PER_SEGMENT 4
 #define INLINE_BYTES_MAX ((size_t)16 << 10)
 #define EXTENT_BYTES_MAX ((size_t)64 << 10)
 
@@ -39,12 +41,12 @@ uint32_t store_value_length_max(const struct store *store, uint32_t key_length) 
 }
 
 uint32_t store_inline_max(const struct store *store, uint32_t key_length) {
-    size_t max = store->log.segment_bytes / RECORDS_PER_SEGMENT;
+    size_t max = store->log.segment_bytes / INLINE_ITEMS_PER_SEGMENT;
     return value_length_within(max < INLINE_BYTES_MAX ? max : INLINE_BYTES_MAX, key_length);
 }
 
 uint32_t store_extent_length_max(const struct store *store) {
-    size_t max = store->log.segment_bytes / RECORDS_PER_SEGMENT;
+    size_t max = store->log.segment_bytes / EXTENTS_PER_SEGMENT;
     return (uint32_t)((max < EXTENT_BYTES_MAX ? max : EXTENT_BYTES_MAX) -
                       offsetof(struct item, body));
 }

@@ -117,10 +117,14 @@ static inline bool segment_is_open(const struct segment_log *log, uint32_t numbe
     return number == log->open[SEGMENT_ITEMS] || number == log->open[SEGMENT_EXTENTS];
 }
 
+static inline uint32_t segment_room(const struct segment_log *log, enum segment_end end) {
+    uint32_t open = log->open[end];
+    return open == 0 ? 0 : (uint32_t)log->segment_bytes - log->segments[open].used_bytes;
+}
+
 static inline bool segment_has_room(const struct segment_log *log, enum segment_end end,
                                     uint32_t bytes) {
-    uint32_t open = log->open[end];
-    return open != 0 && log->segments[open].used_bytes + (uint64_t)bytes <= log->segment_bytes;
+    return bytes <= segment_room(log, end);
 }
 
 /* Segments whose pages are, or may be, resident. */

@@ -15,8 +15,11 @@ struct upload {
     uint32_t received;
 };
 
-/* A value that is joined with the one before may take an extent more. */
-#define UPLOAD_EXTENTS_MORE 1
+/* Any two neighbours are together as long as one may be; and one more comes from the value before,
+ * when they are joined. */
+static uint32_t extents_max(const struct store *store, uint32_t value_length) {
+    return 2 * (value_length / store_extent_length_max(store)) + 2;
+}
 
 static struct upload *upload_at(const struct store *store, uint64_t location) {
     struct item *item = segment_item(&store->log, location);
@@ -64,9 +67,8 @@ static uint32_t list_length(const struct item_list *list) {
 
 uint64_t store_upload_open(struct store *store, const struct store_key *key,
                            uint32_t value_length) {
-    uint32_t extent_max = store_extent_length_max(store);
-    uint32_t extents = (value_length + extent_max - 1) / extent_max + UPLOAD_EXTENTS_MORE;
-    uint32_t length = (uint32_t)sizeof(struct upload) + item_list_bytes(extents);
+    uint32_t length =
+        (uint32_t)sizeof(struct upload) + item_list_bytes(extents_max(store, value_length));
     uint64_t location = record_make(store, (uint32_t)key->hash, length, &(struct store_found){0});
     if (location == 0)
         return 0;
@@ -98,17 +100,29 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
     return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
+/* What is missing, as far as an extent holds it; of more than that half will do, to fill a segment
+ * up. */
+static uint32_t next_length(const struct store *store, const struct upload *upload) {
+    uint32_t length_max = store_extent_length_max(store);
+    uint32_t length = upload->value_length - upload->received;
+    uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
+    if (length < length_max)
+        return length;
+    if (room < item_extent_bytes(length_max) && room >= item_extent_bytes(length_max / 2))
+        return room - (uint32_t)offsetof(struct item, body);
+    return length_max;
+}
+
 /* The next extent of the value, empty. */
 static bool add_extent(struct store *store, uint64_t location) {
     struct upload *upload = upload_at(store, location);
     struct item_list *list = list_at(store, location);
-    uint32_t length = upload->value_length - upload->received;
-    if (length > store_extent_length_max(store))
-        length = store_extent_length_max(store);
+    uint32_t length = next_length(store, upload);
     uint64_t extent = record_make(store, segment_item(&store->log, location)->hash, length,
                                   &(struct store_found){0});
     if (extent == 0)
         return false;
+    assert(list->count + 1 < extents_max(store, upload->value_length));
     list->extents[list->count++] = (struct item_extent){extent, upload->received + length};
     list->bytes += item_extent_bytes(length);
     return true;
