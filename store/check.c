@@ -13,8 +13,48 @@ struct sums {
     uint64_t linked;
     uint64_t items; /* without the flushed ones */
     uint64_t item_bytes;
-    uint64_t used_bytes; /* of the segments */
+    uint64_t extent_bytes; /* linked: of items and of uploads */
+    uint64_t listed_bytes; /* named by items */
+    uint64_t used_bytes;   /* of the segments */
 };
+
+/* Each extent lives, is of this item and as long as the list says, and no two neighbours are shorter
+ * than the longest. */
+static void check_list(const struct store *store, const struct item *head, struct sums *sums) {
+    const struct item_list *list = item_list_read(head);
+    uint32_t end = 0;
+    uint32_t bytes = 0;
+    uint32_t before = store_extent_length_max(store); /* the neighbour's length */
+    assert(list->count > 0);
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct item *extent = segment_item(&store->log, list->extents[i].location);
+        assert(item_is_extent(extent) && extent->bits == ITEM_LINKED);
+        assert(extent->hash == head->hash);
+        assert(before + extent->value_length >= store_extent_length_max(store));
+        before = extent->value_length;
+        end += before;
+        assert(end == list->extents[i].end);
+        bytes += item_bytes(extent);
+    }
+    assert(end == item_value_length(head));
+    assert(bytes == list->bytes);
+    sums->listed_bytes += bytes;
+}
+
+static void check_linked(const struct store *store, uint64_t location, struct sums *sums) {
+    const struct item *item = segment_item(&store->log, location);
+    if (item_is_extent(item)) {
+        sums->extent_bytes += item_bytes(item);
+        return;
+    }
+    assert(index_find_location(&store->index, item->hash, location).primary != NULL);
+    bool flushed = store_is_flushed(store, location);
+    sums->linked++;
+    sums->items += !flushed;
+    sums->item_bytes += flushed ? 0 : item_bytes_whole(item);
+    if (item_is_large(item))
+        check_list(store, item, sums);
+}
 
 static void check_segment(const struct store *store, uint32_t number, struct sums *sums) {
     const struct segment_log *log = &store->log;
@@ -25,19 +65,15 @@ static void check_segment(const struct store *store, uint32_t number, struct sum
     while (at < end) {
         const struct item *item = segment_item(log, at);
         if (item->bits & ITEM_LINKED) {
-            assert(index_find_location(&store->index, item->hash, at).primary != NULL);
-            bool flushed = store_is_flushed(store, at);
             live_bytes += item_bytes(item);
-            sums->linked++;
-            sums->items += !flushed;
-            sums->item_bytes += flushed ? 0 : item_bytes(item);
+            check_linked(store, at, sums);
         }
         at += item_bytes(item) / ITEM_ALIGN;
     }
     assert(at == end);
     assert(live_bytes == segment->live_bytes);
     sums->used_bytes += segment->used_bytes;
-    assert(number == log->open || live_bytes != 0 || segment->pins != 0);
+    assert(segment_is_open(log, number) || live_bytes != 0 || segment->pins != 0);
 }
 
 static struct sums check_segments(const struct store *store) {
@@ -45,9 +81,11 @@ static struct sums check_segments(const struct store *store) {
     struct sums sums = {0};
     uint32_t count = 0;
     uint32_t older = 0;
+    uint32_t pinned = 0;
     for (uint32_t number = log->oldest; number != 0; number = log->segments[number].newer) {
         const struct segment *segment = &log->segments[number];
-        assert(segment->in_use && segment->pins == 0);
+        assert(segment_in_use(segment));
+        pinned += segment->pins != 0;
         assert(segment->older == older);
         assert(older == 0 || log->segments[older].sequence < segment->sequence);
         assert(older == 0 || log->segments[older].opened <= segment->opened);
@@ -57,8 +95,11 @@ static struct sums check_segments(const struct store *store) {
         count++;
     }
     assert(log->newest == older);
-    assert(log->open == 0 || log->open == older);
+    for (int end = 0; end < SEGMENT_ENDS; end++)
+        assert(log->open[end] == 0 || segment_in_use(&log->segments[log->open[end]]));
+    assert(log->open[0] == 0 || log->open[0] != log->open[1]);
     assert(count == log->segments_used);
+    assert(pinned == log->pinned);
     return sums;
 }
 
@@ -67,9 +108,9 @@ static void check_free_segments(const struct store *store) {
     uint32_t warm = 0;
     uint32_t cold = 0;
     for (uint32_t number = log->warm; number != 0; number = log->segments[number].newer)
-        warm += !log->segments[number].in_use;
+        warm += !segment_in_use(&log->segments[number]);
     for (uint32_t number = log->cold; number != 0; number = log->segments[number].newer)
-        cold += !log->segments[number].in_use;
+        cold += !segment_in_use(&log->segments[number]);
     assert(warm == log->warm_count);
     assert(log->segments_used + warm + cold == log->touched);
 }
@@ -82,7 +123,7 @@ static uint32_t check_bucket(const struct store *store, const struct index_bucke
         uint64_t slot = bucket->slots[filled++];
         const struct item *item = segment_item(&store->log, index_location(slot));
         uint32_t number = segment_of(&store->log, index_location(slot));
-        assert(store->log.segments[number].in_use);
+        assert(segment_in_use(&store->log.segments[number]));
         assert(item->bits & ITEM_LINKED);
         assert(index_primary(&store->index, item->hash) == primary);
         assert(bucket == primary || (primary->filter & index_filter_bit(slot >> INDEX_TAG_SHIFT)));
@@ -128,5 +169,10 @@ void store_check(const struct store *store) {
     assert(sums.items == store->items);
     assert(sums.item_bytes == store->item_bytes);
     assert(sums.used_bytes == store->log.used_bytes);
+    assert(sums.extent_bytes == sums.listed_bytes + store->upload_bytes);
+    assert(store->uploads != 0 || store->upload_bytes == 0);
+    assert(store->uploads != 0 || store->upload_reserved_bytes == 0);
+    assert(store->leases != 0 || store->leased_bytes == 0);
+    assert(store->uploads != 0 || store->leases != 0 || store->log.pinned == 0);
     check_index(store);
 }

@@ -10,6 +10,12 @@
 #define STORE_SEGMENTS_MIN 2
 #define STORE_MEMORY_BYTES_MAX ((size_t)1 << 46)
 
+/* At most this part of the memory is reserved by uploads, and leased, and twice as much is pinned;
+ * but one upload and one lease may always be. */
+#define STORE_UPLOADS_PART 4
+#define STORE_LEASES_PART 4
+#define STORE_PINNED_PART 2
+
 /* What store_stats_reset() sets to 0; explained in struct store_stats. */
 struct store_counters {
     uint64_t items_stored;
@@ -47,9 +53,14 @@ struct store {
     size_t ceiling_bytes; /* memory in use never exceeds it; it comes down to the bound in slices */
     uint64_t items;
     uint64_t item_bytes;
-    uint32_t flushed_at;     /* when the last flush was carried out, or 0 */
-    uint64_t evict_sequence; /* the segment that was evicted in part */
-    uint64_t evict_at;       /* and the location from where on it was not */
+    uint32_t flushed_at;            /* when the last flush was carried out, or 0 */
+    uint64_t evict_sequence;        /* the segment that was evicted in part */
+    uint64_t evict_at;              /* and the location from where on it was not */
+    uint64_t upload_reserved_bytes; /* values that are to come, whole */
+    uint64_t upload_bytes;          /* of uploads' records in the log */
+    uint64_t leased_bytes;          /* of items under a lease, in the log */
+    uint32_t uploads;
+    uint32_t leases;
     struct store_counters counters;
 };
 
@@ -65,9 +76,11 @@ struct store_draft {
     const struct store_key *key;
     uint64_t cas;
     uint32_t value_length;
+    uint32_t extents; /* of a large value, otherwise 0 */
     uint32_t client_flags;
     uint32_t expires;
     uint8_t bits;
+    bool inherits; /* the extents of the item found are the draft's from now on */
 };
 
 /* store.c: each operation begins with this: it takes the time and carries out a flush that has
@@ -78,7 +91,7 @@ bool store_drop_dead(struct store *store, const struct store_found *found);
 /* Looks up a live item; one met dead is dropped. */
 void store_find(struct store *store, const struct store_key *key, struct store_found *found);
 /* What the caller sees of an item; store_show() leaves the part that is not for the hot paths. */
-void store_show(struct item *item, struct store_item *shown);
+void store_show(const struct store *store, struct item *item, struct store_item *shown);
 void store_show_state(const struct item *item, struct store_item *shown);
 bool store_is_flushed(const struct store *store, uint64_t location);
 bool store_is_expired(const struct store *store, const struct item *item);
@@ -98,12 +111,20 @@ static inline void store_date(struct store *store, struct item *item, uint32_t e
 void store_mark_fetched(struct store *store, struct item *item);
 
 /* place.c: where new items go. */
+/* With key and header, but without what a large item's extents take beside the value. */
+size_t store_item_bytes_max(const struct store *store);
 bool store_is_too_large(const struct store *store, uint32_t key_length, uint64_t value_length);
 /* The bits of the optional fields that these need. */
 uint8_t store_shape(uint32_t client_flags, uint32_t expires, uint64_t cas);
+/* Room in the open segment without losing the item found, which it keeps true. false: impossible. */
+bool store_room_beside(struct store *store, enum segment_end end, uint32_t bytes,
+                       struct store_found *found);
+/* A new place for the draft with the key in it; otherwise as store_place(). */
+struct item *store_allocate(struct store *store, const struct store_draft *draft,
+                            struct store_found *found, uint64_t *location);
 /* A place for the draft: the one that the item found has, still with its old header and value, or a
  * new one. NULL when no room can be made. The item found, if any, stays where it is; found is kept
- * true. The caller writes the value, then calls store_settle(). */
+ * true. The caller writes the value or list, then calls store_settle(). */
 struct item *store_place(struct store *store, const struct store_draft *draft,
                          struct store_found *found, uint64_t *location);
 /* The item at location is what the draft says, in the index, and the one found. */
@@ -117,6 +138,34 @@ bool store_reshape(struct store *store, const struct store_key *key, struct stor
 bool store_set_expires(struct store *store, const struct store_key *key, struct store_found *found,
                        uint32_t expires);
 
+/* store_write.c: what is left of a write whose value is in the upload, or with 0 in write->value;
+ * the time is taken. A failure leaves the upload to the caller. */
+enum store_status store_carry_out(struct store *store, const struct store_key *key,
+                                  const struct store_write *write, uint64_t upload, uint64_t *cas);
+
+/* upload.c: an upload whatever is reserved already; 0 when no room can be made. */
+uint64_t store_upload_open(struct store *store, const struct store_key *key, uint32_t value_length);
+/* Makes the draft the item, with the upload's value; with join, before or after the value that the
+ * item found has. false when no room can be made, and the upload goes on. */
+bool store_upload_place(struct store *store, uint64_t upload, struct store_draft *draft,
+                        struct store_found *found, const enum store_mode *join);
+
+/* large.c: what a head and its extents have in common. */
+/* The longest part of a value in one extent. */
+uint32_t store_extent_length_max(const struct store *store);
+/* The bytes of an item die, and those of its extents with them. */
+void store_release(struct store *store, uint64_t location);
+/* Those of a head alone, or of an extent. */
+void store_release_record(struct store *store, uint64_t location);
+/* Keeps an item where it is, with its extents; they may die meanwhile. */
+void store_pin(struct store *store, uint64_t location);
+void store_unpin(struct store *store, uint64_t location);
+void store_pin_extents(struct store *store, const struct item_list *list);
+void store_unpin_extents(struct store *store, const struct item_list *list);
+bool store_is_pinned_full(const struct store *store);
+/* The linked head whose list names this extent, dead or alive; false when an upload has it yet. */
+bool store_find_owner(const struct store *store, uint64_t extent, struct store_found *found);
+
 /* room.c: who gets the memory. */
 size_t store_memory_bytes(const struct store *store);
 /* What any operation may add to it besides a segment. */
@@ -125,7 +174,7 @@ size_t store_memory_slack(const struct store *store);
  * there is none that may be evicted. */
 bool store_evict(struct store *store, uint32_t items_max);
 /* The open segment gets room for that many bytes. false: impossible. */
-bool store_room_for_item(struct store *store, uint32_t bytes);
+bool store_room_for_item(struct store *store, enum segment_end end, uint32_t bytes);
 /* The index may grow by what one operation can need, and is brought one step nearer to its proper
  * size. false: impossible. Ends what was found before. */
 bool store_room_for_index(struct store *store);

@@ -9,13 +9,13 @@
 /* What the index and the slack take when hardly anything is stored, generously. */
 #define PAGES_MIN 16
 
-/* Less would leave room for one full segment or none, the rest being taken by one that is filling
- * up and by the index. */
-#define SEGMENTS_LEAST 3
+/* Besides the largest item: less would leave room for one full segment or none, the rest being taken
+ * by two that are filling up and by the index. */
+#define SEGMENTS_LEAST 4
 
 static size_t memory_floor(const struct store *store) {
     return store->struct_bytes + store->log.headers_bytes + PAGES_MIN * store->page_bytes +
-           SEGMENTS_LEAST * store->log.segment_bytes;
+           SEGMENTS_LEAST * store->log.segment_bytes + store_item_bytes_max(store);
 }
 
 /* The ceiling comes down with the memory in use, and to the bound as soon as that holds. */
@@ -43,7 +43,7 @@ bool store_tend(struct store *store, uint32_t now) {
     if (store->ceiling_bytes == store->bound_bytes)
         return false;
     if (!segment_cool(&store->log) && !store_evict(store, SLICE_ITEMS))
-        segment_seal(&store->log);
+        segment_seal_all(&store->log);
     for (uint32_t i = 0; i < SLICE_ITEMS; i++)
         store_tend_index(store);
     lower_ceiling(store);

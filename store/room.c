@@ -36,11 +36,15 @@ static void count_eviction(struct store *store, uint64_t location, const struct 
     counters->evicted_idle = store->now - item->access;
 }
 
+/* A large item goes as a whole, with its head or the first extent met. */
 static void evict_item(struct store *store, uint64_t location, struct item *item) {
     struct store_found found = {.item = item, .location = location};
-    found.ref = index_find_location(&store->index, item->hash, location);
+    if (item_is_extent(item))
+        store_find_owner(store, location, &found);
+    else
+        found.ref = index_find_location(&store->index, item->hash, location);
     assert(found.ref.primary != NULL);
-    count_eviction(store, location, item);
+    count_eviction(store, found.location, found.item);
     store_unlink(store, &found);
 }
 
@@ -74,7 +78,7 @@ static void evict_from(struct store *store, uint32_t number, uint32_t items_max)
     store->evict_sequence = segment->sequence;
     store->evict_at = at;
     segment_unpin(log, number);
-    store->counters.segments_evicted += !segment->in_use;
+    store->counters.segments_evicted += !segment_in_use(segment);
 }
 
 bool store_evict(struct store *store, uint32_t items_max) {
@@ -90,15 +94,18 @@ static bool evict_oldest(struct store *store) {
     return store_evict(store, UINT32_MAX);
 }
 
-static bool oldest_is_flushed(const struct store *store) {
+static bool victim_is_flushed(const struct store *store) {
     const struct segment_log *log = &store->log;
-    return log->oldest != 0 && log->segments[log->oldest].sequence < store->flush_sequence;
+    if (log->oldest == 0 || log->segments[log->oldest].sequence >= store->flush_sequence)
+        return false;
+    uint32_t victim = segment_victim(log);
+    return victim != 0 && log->segments[victim].sequence < store->flush_sequence;
 }
 
 /* What a flush has left behind comes before memory that was never used. */
 static uint32_t take_segment(struct store *store) {
     struct segment_log *log = &store->log;
-    if (oldest_is_flushed(store))
+    if (victim_is_flushed(store))
         evict_oldest(store);
     uint32_t number = segment_take_warm(log);
     if (number == 0 && memory_has_room(store, log->segment_bytes))
@@ -108,17 +115,17 @@ static uint32_t take_segment(struct store *store) {
     return number;
 }
 
-bool store_room_for_item(struct store *store, uint32_t bytes) {
+bool store_room_for_item(struct store *store, enum segment_end end, uint32_t bytes) {
     assert(bytes <= store->log.segment_bytes);
-    if (segment_has_room(&store->log, bytes))
+    if (segment_has_room(&store->log, end, bytes))
         return true;
-    segment_seal(&store->log);
+    segment_seal(&store->log, end);
     uint32_t number = take_segment(store);
     if (number == 0) {
         store->counters.out_of_memory++;
         return false;
     }
-    segment_open(&store->log, number, store->now);
+    segment_open(&store->log, end, number, store->now);
     return true;
 }
 

@@ -6,8 +6,6 @@
 
 static size_t segment_bytes_for(size_t memory_bytes) {
     size_t bytes = SEGMENT_BYTES_MIN;
-    if (memory_bytes >= SEGMENTS_LARGEST_MIN * SEGMENT_BYTES_MAX)
-        return SEGMENT_BYTES_MAX;
     while (bytes < SEGMENT_BYTES_MAX && bytes * 2 <= memory_bytes / SEGMENTS_PER_MEMORY)
         bytes *= 2;
     return bytes;
@@ -79,19 +77,19 @@ bool segment_cool(struct segment_log *log) {
     return true;
 }
 
-void segment_open(struct segment_log *log, uint32_t number, uint32_t now) {
-    assert(log->open == 0);
+void segment_open(struct segment_log *log, enum segment_end end, uint32_t number, uint32_t now) {
+    assert(log->open[end] == 0);
     assert(number >= 1 && number <= log->segments_max);
     struct segment *segment = &log->segments[number];
-    assert(!segment->in_use);
-    *segment = (struct segment){
-        .sequence = log->sequence_next++, .older = log->newest, .opened = now, .in_use = 1};
+    assert(!segment_in_use(segment));
+    *segment =
+        (struct segment){.sequence = log->sequence_next++, .older = log->newest, .opened = now};
     if (log->newest != 0)
         log->segments[log->newest].newer = number;
     else
         log->oldest = number;
     log->newest = number;
-    log->open = number;
+    log->open[end] = number;
     log->segments_used++;
 }
 
@@ -118,12 +116,12 @@ static void segment_free(struct segment_log *log, uint32_t number) {
         segment_cool(log);
 }
 
-/* The open segment starts anew instead of leaving the queue. */
+/* An open segment starts anew instead of leaving the queue. */
 static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     if (segment->live_bytes != 0 || segment->pins != 0)
         return;
-    if (number == log->open) {
+    if (segment_is_open(log, number)) {
         log->used_bytes -= segment->used_bytes;
         segment->used_bytes = 0;
     } else {
@@ -131,18 +129,24 @@ static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
     }
 }
 
-void segment_seal(struct segment_log *log) {
-    uint32_t number = log->open;
-    log->open = 0;
+void segment_seal(struct segment_log *log, enum segment_end end) {
+    uint32_t number = log->open[end];
+    log->open[end] = 0;
     if (number != 0)
         segment_free_if_dead(log, number);
 }
 
-uint64_t segment_append(struct segment_log *log, uint32_t bytes) {
+void segment_seal_all(struct segment_log *log) {
+    segment_seal(log, SEGMENT_ITEMS);
+    segment_seal(log, SEGMENT_EXTENTS);
+}
+
+uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t bytes) {
     assert(bytes % ITEM_ALIGN == 0);
-    assert(segment_has_room(log, bytes));
-    struct segment *segment = &log->segments[log->open];
-    uint64_t location = segment_first(log, log->open) + segment->used_bytes / ITEM_ALIGN;
+    assert(segment_has_room(log, end, bytes));
+    uint32_t number = log->open[end];
+    struct segment *segment = &log->segments[number];
+    uint64_t location = segment_first(log, number) + segment->used_bytes / ITEM_ALIGN;
     segment->used_bytes += bytes;
     log->used_bytes += bytes;
     segment->live_bytes += bytes;
@@ -152,27 +156,31 @@ uint64_t segment_append(struct segment_log *log, uint32_t bytes) {
 void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes) {
     uint32_t number = segment_of(log, location);
     struct segment *segment = &log->segments[number];
-    assert(segment->in_use);
+    assert(segment_in_use(segment));
     assert(segment->live_bytes >= bytes);
     segment->live_bytes -= bytes;
     segment_free_if_dead(log, number);
 }
 
 void segment_pin(struct segment_log *log, uint32_t number) {
-    assert(log->segments[number].in_use);
-    assert(log->segments[number].pins < UINT16_MAX);
-    log->segments[number].pins++;
+    struct segment *segment = &log->segments[number];
+    assert(segment_in_use(segment));
+    assert(segment->pins < UINT32_MAX);
+    log->pinned += segment->pins == 0;
+    segment->pins++;
 }
 
 void segment_unpin(struct segment_log *log, uint32_t number) {
-    assert(log->segments[number].pins > 0);
-    log->segments[number].pins--;
+    struct segment *segment = &log->segments[number];
+    assert(segment->pins > 0);
+    segment->pins--;
+    log->pinned -= segment->pins == 0;
     segment_free_if_dead(log, number);
 }
 
 uint32_t segment_victim(const struct segment_log *log) {
     uint32_t number = log->oldest;
-    while (number != 0 && (log->segments[number].pins != 0 || number == log->open))
+    while (number != 0 && (log->segments[number].pins != 0 || segment_is_open(log, number)))
         number = log->segments[number].newer;
     return number;
 }

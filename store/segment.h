@@ -6,7 +6,11 @@
  *
  * A location names an item: its distance from base in units of 8 bytes. As no segment has number
  * 0, location 0 names nothing. Segments in use stand in a queue from oldest to newest; items are
- * appended to the open one. A segment without live items is free at once.
+ * appended to an open one. A segment without live items is free at once.
+ *
+ * Two are open: one for the extents of large values, which come in slowly and are pinned meanwhile,
+ * and one for all other items. (A slow upload would otherwise leave a pinned extent in each of as
+ * many segments as other writers fill while it lasts.)
  *
  * Free segments are warm (their pages are resident and count against the memory bound; a few) or
  * cold (never touched, or given back to the kernel). Who may take a cold one is decided in room.c.
@@ -21,23 +25,21 @@
 #define SEGMENT_BYTES_MIN ((size_t)16 << 10)
 #define SEGMENT_BYTES_MAX ((size_t)1 << 20)
 
-/* A segment is at most a 32nd of the memory (64 would make eviction finer still), but where there is
- * room for eight of the largest it is one of those: a value is at most a segment, and 1 MiB is what
- * memcached's users expect to store. */
-#define SEGMENTS_PER_MEMORY 32
-#define SEGMENTS_LARGEST_MIN 8
+#define SEGMENTS_PER_MEMORY 64 /* or up to twice as many: a power of two; above 64 MiB more */
 
 #define SEGMENTS_WARM_MAX 4 /* freed segments kept resident for the next use */
 
+/* Who appends to an open segment. */
+enum segment_end { SEGMENT_ITEMS, SEGMENT_EXTENTS, SEGMENT_ENDS };
+
 struct segment {
-    uint64_t sequence; /* order of opening, for the flush watermark */
+    uint64_t sequence; /* order of opening, for the flush watermark; 0 while it is free */
     uint32_t live_bytes;
     uint32_t used_bytes;
     uint32_t older;  /* neighbours in the queue, 0 at its ends */
     uint32_t newer;  /* links the lists of free segments, too */
     uint32_t opened; /* when; nothing was put here before */
-    uint16_t pins;   /* while not 0 it is neither evicted nor freed */
-    uint16_t in_use;
+    uint32_t pins;   /* while not 0 it is neither evicted nor freed */
 };
 
 _Static_assert(sizeof(struct segment) == 32, "two headers to a cache line");
@@ -55,8 +57,9 @@ struct segment_log {
     uint32_t touched; /* numbers up to here have been used before */
     uint32_t oldest;
     uint32_t newest;
-    uint32_t open; /* 0: none */
-    uint32_t warm; /* heads of the lists of free segments */
+    uint32_t open[SEGMENT_ENDS]; /* 0: none */
+    uint32_t pinned;             /* segments with pins */
+    uint32_t warm;               /* heads of the lists of free segments */
     uint32_t cold;
     uint32_t warm_count;
     uint64_t sequence_next;
@@ -75,13 +78,14 @@ uint32_t segment_take_cold(struct segment_log *log);
 /* Gives the pages of a warm segment back to the kernel; false when there is none. */
 bool segment_cool(struct segment_log *log);
 
-/* Makes a taken segment the open one, the newest of the queue. No segment may be open. */
-void segment_open(struct segment_log *log, uint32_t number, uint32_t now);
+/* Makes a taken segment the open one, the newest of the queue. No other may be open at that end. */
+void segment_open(struct segment_log *log, enum segment_end end, uint32_t number, uint32_t now);
 /* Nothing more is appended to the open segment, if there is one. */
-void segment_seal(struct segment_log *log);
+void segment_seal(struct segment_log *log, enum segment_end end);
+void segment_seal_all(struct segment_log *log);
 
 /* Appends bytes to the open segment, which must have room for them; the location. */
-uint64_t segment_append(struct segment_log *log, uint32_t bytes);
+uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t bytes);
 
 /* Bytes of an item at location died. Frees the segment with its last live byte. */
 void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes);
@@ -105,9 +109,22 @@ static inline uint64_t segment_first(const struct segment_log *log, uint32_t num
     return (uint64_t)number << log->unit_shift;
 }
 
-static inline bool segment_has_room(const struct segment_log *log, uint32_t bytes) {
-    return log->open != 0 &&
-           log->segments[log->open].used_bytes + (uint64_t)bytes <= log->segment_bytes;
+static inline bool segment_in_use(const struct segment *segment) {
+    return segment->sequence != 0;
+}
+
+static inline bool segment_is_open(const struct segment_log *log, uint32_t number) {
+    return number == log->open[SEGMENT_ITEMS] || number == log->open[SEGMENT_EXTENTS];
+}
+
+static inline uint32_t segment_room(const struct segment_log *log, enum segment_end end) {
+    uint32_t open = log->open[end];
+    return open == 0 ? 0 : (uint32_t)log->segment_bytes - log->segments[open].used_bytes;
+}
+
+static inline bool segment_has_room(const struct segment_log *log, enum segment_end end,
+                                    uint32_t bytes) {
+    return bytes <= segment_room(log, end);
 }
 
 /* Segments whose pages are, or may be, resident. */

@@ -16,7 +16,7 @@ static void sizes(const struct store *store, struct store_stats *stats) {
     size_t room = store->bound_bytes > used ? store->bound_bytes - used : 0;
     stats->items = store->items;
     stats->item_bytes = store->item_bytes;
-    stats->dead_bytes = log->used_bytes - store->item_bytes;
+    stats->dead_bytes = log->used_bytes - store->item_bytes - store->upload_bytes;
     stats->memory_bytes_max = store->bound_bytes;
     stats->memory_bytes = used;
     stats->index_bytes = index_resident_bytes(&store->index);
@@ -24,6 +24,11 @@ static void sizes(const struct store *store, struct store_stats *stats) {
     stats->segments = log->segments_used;
     stats->segments_free = log->warm_count + room / log->segment_bytes;
     stats->oldest_time = oldest_time(store);
+    stats->uploads = store->uploads;
+    stats->upload_reserved_bytes = store->upload_reserved_bytes;
+    stats->leases = store->leases;
+    stats->leased_bytes = store->leased_bytes;
+    stats->pinned_bytes = log->pinned * log->segment_bytes;
 }
 
 void store_stats(const struct store *store, struct store_stats *stats) {

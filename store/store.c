@@ -50,12 +50,11 @@ void store_destroy(struct store *store) {
     pages_free(store, store->struct_bytes);
 }
 
-/* The open segment is closed, so that the watermark divides what came before from what comes
+/* The open segments are closed, so that the watermark divides what came before from what comes
  * after, even within a second. */
 static void flush_now(struct store *store) {
-    struct segment_log *log = &store->log;
-    segment_seal(log);
-    store->flush_sequence = log->sequence_next;
+    segment_seal_all(&store->log);
+    store->flush_sequence = store->log.sequence_next;
     store->flush_at = 0;
     store->flushed_at = store->now;
     store->expires_soonest = 0; /* what is dead now is worth a crawl */
@@ -89,14 +88,12 @@ bool store_is_expired(const struct store *store, const struct item *item) {
 }
 
 void store_unlink(struct store *store, const struct store_found *found) {
-    uint32_t bytes = item_bytes(found->item);
     index_remove(&store->index, found->ref);
-    found->item->bits &= (uint8_t)~ITEM_LINKED;
     if (!store_is_flushed(store, found->location)) {
         store->items--;
-        store->item_bytes -= bytes;
+        store->item_bytes -= item_bytes_whole(found->item);
     }
-    segment_release(&store->log, found->location, bytes);
+    store_release(store, found->location);
 }
 
 /* Finds an item, dead or alive. */
@@ -150,9 +147,12 @@ void store_find(struct store *store, const struct store_key *key, struct store_f
 }
 
 /* Field by field: clearing the rest as well would cost the hot paths. */
-void store_show(struct item *item, struct store_item *shown) {
-    shown->value = item_value(item);
-    shown->value_length = item->value_length;
+void store_show(const struct store *store, struct item *item, struct store_item *shown) {
+    char *value = item_value(item);
+    bool large = item_is_large(item);
+    shown->value = large ? NULL : value;
+    shown->large = large ? (uint64_t)(value - store->log.base) : 0;
+    shown->value_length = item_value_length(item);
     shown->client_flags = item_client_flags(item);
     shown->expires = item_expires(item);
     shown->cas = item_cas(item);
@@ -161,7 +161,7 @@ void store_show(struct item *item, struct store_item *shown) {
 void store_show_state(const struct item *item, struct store_item *shown) {
     shown->expires_before = item_expires(item);
     shown->access = item->access;
-    shown->bytes = item_bytes(item) + (uint32_t)sizeof(uint64_t);
+    shown->bytes = item_bytes_whole(item) + (uint32_t)sizeof(uint64_t);
     shown->fetched = item->bits & ITEM_FETCHED;
     shown->stale = item->bits & ITEM_STALE;
     shown->token_sent = item->bits & ITEM_TOKEN_SENT;
@@ -198,7 +198,7 @@ enum store_status store_get(struct store *store, const struct store_key *key, ui
     if (found.item == NULL)
         return STORE_NOT_FOUND;
     store_mark_fetched(store, found.item);
-    store_show(found.item, item);
+    store_show(store, found.item, item);
     return STORE_OK;
 }
 

@@ -56,7 +56,7 @@ enum store_status store_read(struct store *store, const struct store_key *key,
         found.item->bits |= ITEM_TOKEN_SENT;
     if (!read->no_bump)
         store_mark_fetched(store, found.item);
-    store_show(found.item, shown);
+    store_show(store, found.item, shown);
     return STORE_OK;
 }
 
@@ -68,6 +68,6 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
     if (found.item == NULL)
         return STORE_NOT_FOUND;
     store_show_state(found.item, shown);
-    store_show(found.item, shown);
+    store_show(store, found.item, shown);
     return STORE_OK;
 }

@@ -118,9 +118,7 @@ void run_check_new_cas(struct run *run, bool set_cas, uint64_t new_cas, uint64_t
 
 void run_check_item(struct run *run, const struct model_item *item,
                     const struct store_item *shown) {
-    CHECK(run, item->value_length == shown->value_length);
-    CHECK(run,
-          item->value_length == 0 || memcmp(item->value, shown->value, item->value_length) == 0);
+    CHECK(run, fixture_is(run->store, shown, item->value, item->value_length));
     CHECK(run, item->client_flags == shown->client_flags);
     CHECK(run, item->expires == shown->expires);
     CHECK(run, item->cas == shown->cas);

@@ -7,15 +7,15 @@ static void open_next(struct segment_log *log) {
     if (number == 0)
         number = segment_take_cold(log);
     cr_assert(ne(u32, number, 0));
-    segment_open(log, number, 1);
+    segment_open(log, SEGMENT_ITEMS, number, 1);
 }
 
 Test(segment, size_follows_the_memory) {
     static const struct {
         size_t memory_bytes;
         size_t segment_bytes;
-    } cases[] = {{MIB / 2, 16384},       {MIB, 32768},   {2 * MIB - 1, 32768}, {2 * MIB, 65536},
-                 {8 * MIB - 1, MIB / 8}, {8 * MIB, MIB}, {4096 * MIB, MIB}};
+    } cases[] = {{MIB / 2, 16384},        {MIB, 16384},    {2 * MIB - 1, 16384}, {2 * MIB, 32768},
+                 {64 * MIB - 1, MIB / 2}, {64 * MIB, MIB}, {4096 * MIB, MIB}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct segment_log log;
         cr_assert(eq(int, segment_log_init(&log, cases[i].memory_bytes, 64 * MIB, PAGE_BYTES), 0));
@@ -30,10 +30,10 @@ Test(segment, a_queue_from_oldest_to_newest) {
     uint64_t first[3];
     for (int i = 0; i < 3; i++) {
         open_next(&log);
-        first[i] = segment_append(&log, 64);
-        segment_append(&log, (uint32_t)log.segment_bytes - 64);
-        cr_assert(not(segment_has_room(&log, 8)));
-        segment_seal(&log);
+        first[i] = segment_append(&log, SEGMENT_ITEMS, 64);
+        segment_append(&log, SEGMENT_ITEMS, (uint32_t)log.segment_bytes - 64);
+        cr_assert(not(segment_has_room(&log, SEGMENT_ITEMS, 8)));
+        segment_seal(&log, SEGMENT_ITEMS);
     }
     cr_assert(eq(u32, segment_victim(&log), segment_of(&log, first[0])));
     segment_pin(&log, segment_of(&log, first[0]));
@@ -52,10 +52,10 @@ Test(segment, an_open_one_starts_anew_when_all_is_dead) {
     struct segment_log log;
     segment_log_init(&log, MIB, MIB, PAGE_BYTES);
     open_next(&log);
-    uint64_t location = segment_append(&log, 16384);
+    uint64_t location = segment_append(&log, SEGMENT_ITEMS, 16384);
     segment_release(&log, location, 16384);
-    cr_assert(segment_has_room(&log, 16384));
-    cr_assert(eq(u64, segment_append(&log, 24), location));
+    cr_assert(segment_has_room(&log, SEGMENT_ITEMS, 16384));
+    cr_assert(eq(u64, segment_append(&log, SEGMENT_ITEMS, 24), location));
     segment_log_finish(&log);
 }
 
@@ -65,8 +65,8 @@ Test(segment, few_free_ones_stay_warm) {
     uint64_t locations[10];
     for (int i = 0; i < 10; i++) {
         open_next(&log);
-        locations[i] = segment_append(&log, 64);
-        segment_seal(&log);
+        locations[i] = segment_append(&log, SEGMENT_ITEMS, 64);
+        segment_seal(&log, SEGMENT_ITEMS);
     }
     for (int i = 0; i < 10; i++)
         segment_release(&log, locations[i], 64);
