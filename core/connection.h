@@ -17,7 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
+#include "core/flight.h"
 #include "core/pipeline.h"
 
 struct reactor;
@@ -31,12 +33,13 @@ struct connection {
     uint32_t last_command_s; /* when bytes were last received, on the store's scale */
     uint64_t serial;         /* how many connections its reactor had opened before */
     int receive_buffer;      /* that the pipeline works on, or -1 */
-    struct buffer flight;    /* being sent */
-    size_t flight_sent;
+    struct flight flight;    /* being sent, or sent and to be landed */
+    struct msghdr send;      /* what of it the kernel has, if there are large values in it */
+    struct iovec parts[FLIGHT_PARTS_MAX];
+    uint32_t last_sent_s; /* when a part of the flight was taken, on the store's scale */
 
     bool receiving; /* a receive or a send is with the kernel */
     bool sending;
-    bool receiving_direct; /* into the pipeline's input */
     bool socket_has_more;
     bool ended;  /* the client sends no more */
     bool broken; /* nothing is run, sent or received any more */
@@ -46,9 +49,11 @@ struct connection {
     bool is_ready; /* on the reactor's list of that name; never on both of these two */
     bool is_waiting;
     bool is_settling;
+    bool is_begging; /* on the list of those that ask for leases again */
     LIST_ENTRY(connection) all_link;
     TAILQ_ENTRY(connection) turn_link; /* ready or waiting */
     TAILQ_ENTRY(connection) settling_link;
+    TAILQ_ENTRY(connection) begging_link;
 };
 
 TAILQ_HEAD(connection_queue, connection);

@@ -33,7 +33,8 @@ static enum stats_connection_state state_of(const struct connection *connection)
         return STATS_CONNECTION_WRITE;
     if (pipeline->parser.skip > 0)
         return STATS_CONNECTION_SWALLOW;
-    return pipeline->input.length > 0 ? STATS_CONNECTION_VALUE : STATS_CONNECTION_READ;
+    return pipeline->upload || pipeline->input.length > 0 ? STATS_CONNECTION_VALUE
+                                                          : STATS_CONNECTION_READ;
 }
 
 static bool list_listeners(const struct reactor *reactor, const struct request *request,

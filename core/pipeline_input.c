@@ -1,34 +1,9 @@
 /* A pipeline's input: what is received, kept and parsed. */
 #include <assert.h>
-#include <string.h>
 
 #include "core/pipeline.h"
 
-/* The input's memory, which is counted where it is above the standard size. */
-
-static size_t large_bytes(const struct pipeline *pipeline) {
-    size_t capacity = pipeline->input.capacity;
-    return capacity > BUFFER_STANDARD_BYTES ? capacity : 0;
-}
-
-static bool input_reserve(struct pipeline *pipeline, struct shard *shard, size_t extra) {
-    shard->input_large_bytes -= large_bytes(pipeline);
-    bool reserved = buffer_reserve(&shard->buffers, &pipeline->input, extra);
-    shard->input_large_bytes += large_bytes(pipeline);
-    return reserved;
-}
-
-static bool input_append(struct pipeline *pipeline, struct shard *shard, const char *bytes,
-                         size_t length) {
-    if (!input_reserve(pipeline, shard, length))
-        return false;
-    memcpy(pipeline->input.bytes + pipeline->input.length, bytes, length);
-    pipeline->input.length += length;
-    return true;
-}
-
 void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard) {
-    shard->input_large_bytes -= large_bytes(pipeline);
     buffer_release(&shard->buffers, &pipeline->input);
 }
 
@@ -98,27 +73,10 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
         pipeline->length = length;
         return true;
     }
-    if (!input_append(pipeline, shard, bytes, length))
+    if (!buffer_append(&shard->buffers, &pipeline->input, bytes, length))
         return false;
     run_when_whole(pipeline);
     return true;
-}
-
-size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {
-    const struct buffer *input = &pipeline->input;
-    size_t need = pipeline->parser.need;
-    if (pipeline->bytes || input->length == 0 || need > input->capacity ||
-        need < input->length + BUFFER_STANDARD_BYTES)
-        return 0;
-    *where = input->bytes + input->length;
-    return need - input->length;
-}
-
-void pipeline_direct_feed(struct pipeline *pipeline, size_t length) {
-    assert(pipeline->bytes == NULL);
-    pipeline->input.length += length;
-    assert(pipeline->input.length <= pipeline->input.capacity);
-    run_when_whole(pipeline);
 }
 
 void pipeline_resume(struct pipeline *pipeline) {
@@ -130,16 +88,8 @@ void pipeline_resume(struct pipeline *pipeline) {
     pipeline->length = pipeline->input.length;
 }
 
-/* Makes room for the whole value at once, so that it is copied only once. */
-static bool reserve_need(struct pipeline *pipeline, struct shard *shard) {
-    size_t need = pipeline->parser.need, have = pipeline->input.length;
-    if (!pipeline->wants_more || need <= have)
-        return true;
-    return input_reserve(pipeline, shard, need - have);
-}
-
 bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
-    if (!pipeline->bytes || pipeline->inputs_lent > 0)
+    if (!pipeline->bytes)
         return true;
     size_t left = pipeline->length - pipeline->consumed;
     bool kept = true;
@@ -148,7 +98,8 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
     else if (pipeline->bytes == pipeline->input.bytes)
         buffer_consume(&pipeline->input, pipeline->consumed);
     else if (left > 0)
-        kept = input_append(pipeline, shard, pipeline->bytes + pipeline->consumed, left);
+        kept = buffer_append(&shard->buffers, &pipeline->input,
+                             pipeline->bytes + pipeline->consumed, left);
     pipeline->bytes = NULL;
     pipeline->length = pipeline->consumed = 0;
     if (pipeline->input.length == 0) {
@@ -156,7 +107,6 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
         /* The parser says so itself, unless the bytes ended with the last request of a round;
          * nothing would be received again then. */
         pipeline->wants_more = true;
-        return kept;
     }
-    return kept && reserve_need(pipeline, shard);
+    return kept;
 }

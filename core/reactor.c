@@ -19,6 +19,10 @@
  * again. */
 #define ROUNDS_PER_TURN_MAX 8
 
+/* Connections that have been refused a lease ask for it again this often, so many at a time. */
+#define BEG_NS 1000000u
+#define BEG_CONNECTIONS_MAX 64
+
 /* While stopping, reactors look at the state of the server this often. */
 #define STOP_POLL_NS 10000000u
 
@@ -41,6 +45,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     TAILQ_INIT(&reactor->ready);
     TAILQ_INIT(&reactor->waiting);
     TAILQ_INIT(&reactor->settling);
+    TAILQ_INIT(&reactor->begging);
     atomic_init(&reactor->connections_ended, 0);
     reactor->next_serial = CONNECTION_SERIAL_FIRST;
     struct logins *logins = server->logins ? logins_copy(server->logins) : NULL;
@@ -58,6 +63,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         .logins = logins,
         .item_bytes_max = config->item_bytes_max,
         .mesh = server->mesh,
+        .all = server->shards,
         .facts = &server->facts,
     };
     int error = shard_init(&reactor->shard, &shard_config);
@@ -77,8 +83,11 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     return 0;
 }
 
-void reactor_finish(struct reactor *reactor) {
+void reactor_close(struct reactor *reactor) {
     uring_finish(&reactor->uring);
+}
+
+void reactor_finish(struct reactor *reactor) {
     while (!LIST_EMPTY(&reactor->connections))
         connection_abandon(reactor, LIST_FIRST(&reactor->connections));
     shard_finish(&reactor->shard);
@@ -99,8 +108,8 @@ void reactor_ready(struct reactor *reactor, struct connection *connection) {
 }
 
 void reactor_wait(struct reactor *reactor, struct connection *connection) {
-    assert(!connection->is_ready);
-    assert(!connection->is_waiting);
+    if (connection->is_ready || connection->is_waiting)
+        return;
     connection->is_waiting = true;
     TAILQ_INSERT_TAIL(&reactor->waiting, connection, turn_link);
 }
@@ -124,6 +133,15 @@ void reactor_settle(struct reactor *reactor, struct connection *connection) {
     TAILQ_INSERT_TAIL(&reactor->settling, connection, settling_link);
 }
 
+void reactor_beg(struct reactor *reactor, struct connection *connection) {
+    if (connection->is_begging)
+        return;
+    if (TAILQ_EMPTY(&reactor->begging))
+        reactor->beg_ns = reactor->now_ns + BEG_NS;
+    connection->is_begging = true;
+    TAILQ_INSERT_TAIL(&reactor->begging, connection, begging_link);
+}
+
 void reactor_forget(struct reactor *reactor, struct connection *connection) {
     LIST_REMOVE(connection, all_link);
     if (connection->is_ready)
@@ -132,6 +150,8 @@ void reactor_forget(struct reactor *reactor, struct connection *connection) {
         TAILQ_REMOVE(&reactor->waiting, connection, turn_link);
     if (connection->is_settling)
         TAILQ_REMOVE(&reactor->settling, connection, settling_link);
+    if (connection->is_begging)
+        TAILQ_REMOVE(&reactor->begging, connection, begging_link);
 }
 
 /* Completions. */
@@ -264,6 +284,26 @@ static void run_requests(struct reactor *reactor) {
     reactor->shard.counters.conn_yields += !TAILQ_EMPTY(&reactor->ready);
 }
 
+/* Leases that end are not told to those who wait for one: they ask, in turn. What that sets free may
+ * be what others wait for. */
+static void beg(struct reactor *reactor) {
+    struct connection *connection;
+    if (TAILQ_EMPTY(&reactor->begging) || reactor->now_ns < reactor->beg_ns)
+        return;
+    reactor->beg_ns = reactor->now_ns + BEG_NS;
+    for (int i = 0; i < BEG_CONNECTIONS_MAX; i++) {
+        connection = TAILQ_FIRST(&reactor->begging);
+        if (!connection)
+            break;
+        TAILQ_REMOVE(&reactor->begging, connection, begging_link);
+        connection->is_begging = false;
+        if (!connection->broken)
+            pipeline_beg(&connection->pipeline, &reactor->shard);
+        connection_progressed(reactor, connection);
+    }
+    wake_waiting(reactor);
+}
+
 static void settle_all(struct reactor *reactor) {
     struct connection_queue settling = TAILQ_HEAD_INITIALIZER(settling);
     struct connection *connection;
@@ -320,6 +360,8 @@ static void sleep_until_event(struct reactor *reactor) {
     uint64_t idle_ns = idle_wait_ns(reactor);
     if (idle_ns < wait_ns)
         wait_ns = idle_ns;
+    if (!TAILQ_EMPTY(&reactor->begging) && wait_ns > BEG_NS)
+        wait_ns = BEG_NS;
     if (reactor->stopping && wait_ns > STOP_POLL_NS)
         wait_ns = STOP_POLL_NS;
     if (wait_ns < UINT64_MAX)
@@ -390,6 +432,7 @@ static void tend(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
     crawler_step(shard, reactor->now_ns);
     idle_step(reactor);
+    beg(reactor);
     if (shard->tending)
         shard->tending = store_tend(shard->store, shard->now);
     if (shard->stop_asked)

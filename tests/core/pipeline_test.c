@@ -159,10 +159,8 @@ Test(pipeline, large_values_of_other_shards) {
     for (int key = 0; key < 20; key++) {
         char line[64];
         int length = snprintf(line, sizeof line, "set k%d 0 0 50000\r\n", key);
-        fixture_turn(&fixture, line, (size_t)length);
-        for (size_t fed = 0; fed < 50002; fed += 25001)
-            fixture_turn(&fixture, value + fed, 25001);
-        fixture_settle(&fixture);
+        fixture_feed(&fixture, line, (size_t)length);
+        fixture_feed(&fixture, value, 50002);
         length = snprintf(line, sizeof line, "get k%d\r\n", key);
         fixture_turn(&fixture, line, (size_t)length);
         fixture_settle(&fixture);
@@ -213,8 +211,7 @@ Test(pipeline, a_large_get_keeps_its_place) {
         memset(value, 'x', 30000);
         memcpy(value + 30000, "\r\n", 2);
         fixture_turn(&fixture, line, (size_t)sprintf(line, "set k%d 0 0 30000 noreply\r\n", key));
-        fixture_turn(&fixture, value, sizeof value);
-        fixture_settle(&fixture);
+        fixture_feed(&fixture, value, sizeof value);
         fixture_turn(&fixture, line, (size_t)sprintf(line, "get k%d\r\ndelete k%d\r\n", key, key));
         fixture_settle(&fixture);
         size_t head = (size_t)sprintf(line, "VALUE k%d 0 30000\r\n", key);

@@ -1,0 +1,229 @@
+#include "core/upload.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/execute.h"
+#include "core/pipeline_parts.h"
+
+struct upload {
+    struct request request; /* OP_REJECT or OP_ERROR once it has failed */
+    uint64_t hash;
+    uint32_t owner;
+    uint32_t out;                 /* messages under way */
+    uint64_t handle;              /* of the owner's store; 0: it hasn't begun, or isn't any more */
+    char text[MESSAGE_KEY_BYTES]; /* key and opaque */
+};
+
+uint32_t upload_owner(const struct upload *upload) {
+    return upload->owner;
+}
+
+static bool has_failed(const struct upload *upload) {
+    return upload->request.error != PROTO_ERROR_NONE;
+}
+
+static void fail(struct upload *upload, enum proto_error error) {
+    bool drops = upload->request.drops && error != PROTO_ERROR_DATA_CHUNK;
+    if (has_failed(upload))
+        return;
+    upload->request.op = drops ? OP_REJECT : OP_ERROR;
+    upload->request.error = (uint8_t)error;
+}
+
+static void take_result(struct upload *upload, enum result_status status) {
+    if (status != RESULT_OK)
+        fail(upload, status == RESULT_TOO_LARGE ? PROTO_ERROR_TOO_LARGE : PROTO_ERROR_NO_MEMORY);
+}
+
+void upload_take(struct upload *upload, const struct message *message) {
+    upload->out--;
+    take_result(upload, (enum result_status)message->result.status);
+    if (message->kind == MESSAGE_UPLOAD_BEGIN && !has_failed(upload))
+        upload->handle = message->large;
+}
+
+static bool may_send(const struct shard *shard, uint32_t to) {
+    return shard_has_message(shard) && mesh_has_credit(shard->port, to);
+}
+
+static void send_aside(struct pipeline *pipeline, struct shard *shard, enum message_kind kind,
+                       struct message *message) {
+    message->kind = (uint8_t)kind;
+    message->pipeline = pipeline;
+    mesh_send_request(shard->port, pipeline->upload->owner, message);
+    shard->counters.mesh_requests++;
+    pipeline->upload->out++;
+}
+
+/* Begin. */
+
+static struct upload *make(const struct batch_slot *slot) {
+    struct upload *upload = malloc(sizeof *upload);
+    if (!upload)
+        return NULL;
+    *upload = (struct upload){.request = slot->request, .hash = slot->hash, .owner = slot->owner};
+    struct request *request = &upload->request;
+    request->upload = false;
+    memcpy(upload->text, request->key, request->key_length);
+    request->key = upload->text;
+    if (request->token_length > 0)
+        memcpy(upload->text + request->key_length, request->token, request->token_length);
+    request->token = upload->text + request->key_length;
+    return upload;
+}
+
+static bool begin(struct shard *shard, const struct batch_slot *slot) {
+    struct pipeline *pipeline = slot->pipeline;
+    if (slot->owner != shard->id && !may_send(shard, slot->owner))
+        return false;
+    struct upload *upload = pipeline->upload = make(slot);
+    if (!upload) {
+        pipeline->out_of_memory = true;
+        return false;
+    }
+    shard->uploads++;
+    if (upload->owner == shard->id) {
+        take_result(upload,
+                    execute_upload_begin(shard, &upload->request, upload->hash, &upload->handle));
+        return true;
+    }
+    struct message *message = message_take(&shard->messages);
+    message_keep_request(message, &upload->request, upload->hash);
+    send_aside(pipeline, shard, MESSAGE_UPLOAD_BEGIN, message);
+    return true;
+}
+
+/* Parts. */
+
+static bool add_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
+    struct upload *upload = pipeline->upload;
+    if (has_failed(upload))
+        return true; /* swallowed */
+    if (upload->owner == shard->id) {
+        take_result(upload,
+                    execute_upload_part(shard, upload->handle, part->value, part->value_length));
+        return true;
+    }
+    bool begins = upload->handle == 0;
+    if (begins || upload->out == UPLOAD_PARTS_OUT_MAX || !may_send(shard, upload->owner))
+        return false;
+    struct message *message = message_take(&shard->messages);
+    message_set_part(message, upload->handle, part);
+    send_aside(pipeline, shard, MESSAGE_UPLOAD_PART, message);
+    return true;
+}
+
+/* The end. */
+
+void upload_free(struct pipeline *pipeline, struct shard *shard) {
+    if (!pipeline->upload)
+        return;
+    free(pipeline->upload);
+    pipeline->upload = NULL;
+    shard->uploads--;
+}
+
+/* Gives the owner its memory back. */
+static bool cancel(struct shard *shard, struct upload *upload) {
+    assert(upload->out == 0);
+    if (upload->handle == 0)
+        return true;
+    if (upload->owner == shard->id) {
+        store_upload_cancel(shard->store, upload->handle);
+    } else {
+        struct message *message =
+            mesh_has_credit(shard->port, upload->owner) ? message_take(&shard->messages) : NULL;
+        if (!message)
+            return false;
+        message->kind = MESSAGE_UPLOAD_CANCEL;
+        message->large = upload->handle;
+        mesh_send_request(shard->port, upload->owner, message);
+    }
+    upload->handle = 0;
+    return true;
+}
+
+bool upload_abort(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    if (!upload)
+        return true;
+    if (upload->out > 0 || !cancel(shard, upload))
+        return false;
+    upload_free(pipeline, shard);
+    return true;
+}
+
+/* Its request as a slot of its own. */
+static struct batch_slot slot_of(struct pipeline *pipeline) {
+    const struct upload *upload = pipeline->upload;
+    return (struct batch_slot){.pipeline = pipeline,
+                               .hash = upload->hash,
+                               .owner = upload->owner,
+                               .request = upload->request};
+}
+
+static bool complete_here(struct pipeline *pipeline, struct shard *shard,
+                          const struct request *last) {
+    const struct batch_slot slot = slot_of(pipeline);
+    struct result result;
+    if (pipeline->first && !pipeline_may_enqueue(pipeline, shard))
+        return false;
+    execute_upload_end(shard, &slot.request, slot.hash, pipeline->upload->handle, last->value,
+                       last->value_length, &result);
+    pipeline_answer(pipeline, shard, &slot, &result, true);
+    upload_free(pipeline, shard);
+    return true;
+}
+
+static bool complete_there(struct pipeline *pipeline, struct shard *shard,
+                           const struct request *last) {
+    struct upload *upload = pipeline->upload;
+    if (!pipeline_may_enqueue(pipeline, shard) || !mesh_has_credit(shard->port, upload->owner))
+        return false;
+    struct message *message = pipeline_enqueue(pipeline, shard);
+    message_keep_request(message, &upload->request, upload->hash);
+    message_set_part(message, upload->handle, last);
+    message->kind = MESSAGE_UPLOAD_END;
+    pipeline_send(pipeline, shard, upload->owner, message);
+    upload_free(pipeline, shard);
+    return true;
+}
+
+/* What is answered to a failed one, and whether its key's old value goes, is as if the parser had
+ * refused it. */
+static bool refuse(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    const struct batch_slot slot = slot_of(pipeline);
+    if (!cancel(shard, upload))
+        return false;
+    pipeline->upload = NULL;
+    bool run = pipeline_run(shard, &slot);
+    pipeline->upload = upload;
+    if (run)
+        upload_free(pipeline, shard);
+    return run;
+}
+
+static bool end(struct pipeline *pipeline, struct shard *shard, const struct request *last) {
+    struct upload *upload = pipeline->upload;
+    if (upload->out > 0)
+        return false;
+    if (last->error != PROTO_ERROR_NONE)
+        fail(upload, (enum proto_error)last->error);
+    if (has_failed(upload))
+        return refuse(pipeline, shard);
+    return upload->owner == shard->id ? complete_here(pipeline, shard, last)
+                                      : complete_there(pipeline, shard, last);
+}
+
+bool upload_run(struct shard *shard, const struct batch_slot *slot) {
+    struct pipeline *pipeline = slot->pipeline;
+    const struct request *request = &slot->request;
+    if (request->upload)
+        return begin(shard, slot);
+    assert(request->op == OP_UPLOAD_PART || request->op == OP_UPLOAD_END);
+    return request->op == OP_UPLOAD_PART ? add_part(pipeline, shard, request)
+                                         : end(pipeline, shard, request);
+}

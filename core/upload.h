@@ -1,0 +1,46 @@
+/* upload: a value that is too long for a message, on its way from a connection to the shard that will
+ * keep it.
+ *
+ *     connection's shard                                   the owner, maybe the same
+ *     set k 0 0 100000   ── begin: key and length ─────▶   takes memory
+ *     16 KiB             ── part ──────────────────────▶   copies it there
+ *     …
+ *     the last bytes     ── end: the request and these ▶   makes an item of it; the reply comes back
+ *
+ * A begin or part has no reply in the connection's queue; what goes wrong there is answered at the
+ * end, as the parser gives out the value to its last byte all the same.
+ *
+ * Thread: the reactor of the connection.
+ */
+#ifndef CORE_UPLOAD_H
+#define CORE_UPLOAD_H
+
+#include <stdbool.h>
+
+#include "core/pipeline.h"
+
+/* Parts of one value under way at once. */
+#define UPLOAD_PARTS_OUT_MAX 4
+
+_Static_assert(UPLOAD_PART_LENGTH_MAX <= MESSAGE_VALUE_BYTES_MAX, "a part fits a message");
+
+struct upload;
+
+/* Runs the slot of a request with `upload`, or of what follows one. False, with nothing changed, when
+ * it can't be done now. */
+bool upload_run(struct shard *shard, const struct batch_slot *slot);
+
+/* A begin or part has come back; the message stays the caller's. */
+void upload_take(struct upload *upload, const struct message *message);
+
+/* Breaks it off, if there is one. False when a message of it is out, or no credit to tell its owner:
+ * to be called again. */
+bool upload_abort(struct pipeline *pipeline, struct shard *shard);
+
+/* Forgets it, whatever is out. */
+void upload_free(struct pipeline *pipeline, struct shard *shard);
+
+/* Which shard's memory it is in. */
+uint32_t upload_owner(const struct upload *upload);
+
+#endif
