@@ -33,14 +33,16 @@ void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     pipeline->walk = NULL;
 }
 
-bool pipeline_output_full(const struct pipeline *pipeline) {
-    return pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX ||
-           pipeline->loans.length > 0 || pipeline_wants_lease(pipeline);
-}
-
 bool pipeline_wants_lease(const struct pipeline *pipeline) {
     const struct message *first = pipeline->first;
     return first && first->done && first->refused;
+}
+
+bool pipeline_output_full(const struct pipeline *pipeline) {
+    const struct message *first = pipeline->first;
+    bool asks = first && first->kind == MESSAGE_LEASE;
+    return asks || pipeline_wants_lease(pipeline) || pipeline->loans.length > 0 ||
+           pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
 }
 
 bool pipeline_can_run(const struct pipeline *pipeline) {
@@ -441,10 +443,8 @@ void batch_run(struct batch *batch, struct shard *shard) {
 static void take_reply(struct pipeline *pipeline, struct message *message) {
     pipeline->outstanding--;
     message->done = true;
-    if (message->kind == MESSAGE_LEASE_BACK) {
-        message->result.large = 0;
-        message->refused = true;
-    }
+    if (message->kind == MESSAGE_LEASE_BACK)
+        pipeline_lose_lease(message);
 }
 
 struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from) {

@@ -9,7 +9,7 @@
 #include "core/pipeline_parts.h"
 #include "core/upload.h"
 
-static void lose_lease(struct message *message) {
+void pipeline_lose_lease(struct message *message) {
     message->result.large = 0;
     message->refused = true;
 }
@@ -18,7 +18,7 @@ static void give_back(struct pipeline *pipeline, struct shard *shard, struct mes
     uint32_t owner = shard_owner(shard, message->hash);
     if (owner == shard->id) {
         loan_end(shard, owner, message->result.large);
-        lose_lease(message);
+        pipeline_lose_lease(message);
         return;
     }
     if (!mesh_has_credit(shard->port, owner))

@@ -26,6 +26,9 @@ void pipeline_send(struct pipeline *pipeline, struct shard *shard, uint32_t to,
 void pipeline_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
                      struct result *result, bool lent);
 
+/* The lease of a message of the queue has been given back. */
+void pipeline_lose_lease(struct message *message);
+
 /* Moves the replies that are due to the output. */
 void pipeline_drain(struct pipeline *pipeline, struct shard *shard);
 
