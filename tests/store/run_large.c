@@ -116,6 +116,7 @@ void run_large_ends(struct run *run) {
             store_upload_cancel(run->store, run->uploads[i].handle);
             upload_is_gone(&run->uploads[i]);
         }
+    store_check(run->store);
     struct store_stats stats = fixture_stats(run->store);
     CHECK(run, stats.uploads == 0 && stats.leases == 0 && stats.pinned_bytes == 0);
 }

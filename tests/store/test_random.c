@@ -74,7 +74,6 @@ static void run_plan(const struct plan *plan) {
     }
     check_all(run);
     run_large_ends(run);
-    check_all(run);
     CHECK(run, !run->evicts || run->lost > 0);
     CHECK(run, run->walks > 0);
     CHECK(run, run->uploads_ended > plan->operations / 100);
