@@ -27,10 +27,8 @@ static void upload_begins(struct run *run, struct run_upload *upload) {
     enum store_status status = store_upload_begin(run->store, &key, length, run->now, &handle);
     CHECK(run, (status == STORE_TOO_LARGE) == (length > max));
     CHECK(run, (status == STORE_OK) == (handle != 0));
-    if (status == STORE_NO_MEMORY) {
-        CHECK(run, run->store->uploads > 0);
-        run->refused++;
-    }
+    CHECK(run, status != STORE_BUSY || run->store->uploads > 0);
+    CHECK(run, status != STORE_NO_MEMORY);
     if (status != STORE_OK)
         return;
     *upload = (struct run_upload){handle, number, malloc(length), length, 0};
