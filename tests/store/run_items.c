@@ -12,6 +12,7 @@ void run_get(struct run *run, uint32_t number) {
     if (!item->present)
         return;
     run_check_item(run, item, &shown);
+    run_lease(run, item, &shown);
     model_get(run->model, item);
 }
 
@@ -80,10 +81,8 @@ static bool will_be_large(const struct model_item *item, const struct store_writ
     return item->large || item->value_length + length > inline_max;
 }
 
-static void do_write(struct run *run, uint32_t number) {
-    struct model_item *item = &run->model->items[number];
-    struct store_key key = run_key(run, number);
-    struct store_write write = {
+struct store_write run_write(struct run *run, const struct model_item *item) {
+    return (struct store_write){
         .mode = run_one_in(run, 2) ? STORE_SET : (enum store_mode)run_below(run, 5),
         .compare_cas = run_one_in(run, 4),
         .stale_if_older = run_one_in(run, 2),
@@ -93,22 +92,34 @@ static void do_write(struct run *run, uint32_t number) {
         .binary_key = run_one_in(run, 4),
         .cas = run_cas(run, item),
         .new_cas = run_new_cas(run),
-        .value = run->value,
-        .value_length = run_value(run),
         .client_flags = run_one_in(run, 3) ? run_below(run, UINT32_MAX) : 0,
         .expires = run_expires(run),
         .create_expires = run_expires(run),
     };
-    uint32_t max = store_value_length_max(run->store, key.length);
+}
+
+void run_check_write(struct run *run, struct model_item *item, const struct store_write *write,
+                     bool large, enum store_status status, uint64_t cas) {
+    uint32_t number = (uint32_t)(item - run->model->items);
+    uint32_t max = store_value_length_max(run->store, run_key(run, number).length);
+    run_note_loss(run, item, status == model_expect_write(item, write, max));
+    CHECK(run, status == model_expect_write(item, write, max));
+    if (status == STORE_OK)
+        run_check_new_cas(run, write->set_cas, write->new_cas, cas);
+    model_write(run->model, item, write, large, cas, status);
+    model_settle(run->model, item);
+}
+
+static void do_write(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_write write = run_write(run, item);
+    write.value = run->value;
+    write.value_length = run_value(run);
+    bool large = will_be_large(item, &write, store_inline_max(run->store, key.length));
     uint64_t cas = 0;
     enum store_status status = store_write(run->store, &key, &write, run->now, &cas);
-    run_note_loss(run, item, status == model_expect_write(item, &write, max));
-    CHECK(run, status == model_expect_write(item, &write, max));
-    if (status == STORE_OK)
-        run_check_new_cas(run, write.set_cas, write.new_cas, cas);
-    bool large = will_be_large(item, &write, store_inline_max(run->store, key.length));
-    model_write(run->model, item, &write, large, cas, status);
-    model_settle(run->model, item);
+    run_check_write(run, item, &write, large, status, cas);
 }
 
 static void do_delta(struct run *run, uint32_t number) {

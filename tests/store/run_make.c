@@ -56,8 +56,17 @@ uint32_t run_value(struct run *run) {
         length = (uint32_t)SEGMENT_BYTES_MIN - 350 + run_below(run, 400);
     if (length > run->value_length_max)
         length = run->value_length_max;
-    memset(run->value, (int)run_below(run, 256), length);
+    run_fill(run, run->value, length);
     return length;
+}
+
+/* Bytes that differ from place to place: a part at the wrong one would be seen. */
+void run_fill(struct run *run, char *bytes, uint32_t length) {
+    uint32_t word = run_below(run, UINT32_MAX);
+    for (uint32_t i = 0; i < length; i++) {
+        bytes[i] = (char)(word >> i % 4 * 8);
+        word += i % 4 == 3 ? 0x9e3779b9 : 0;
+    }
 }
 
 uint32_t run_expires(struct run *run) {
