@@ -128,7 +128,7 @@ static void start_receive(struct reactor *reactor, struct connection *connection
 static bool may_receive(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     return !connection->receiving && !connection->ended && !pipeline->closing &&
-           pipeline->wants_more && !pipeline->stalled && !pipeline_output_full(pipeline);
+           pipeline->wants_more && !pipeline->stalled && !pipeline_is_blocked(pipeline);
 }
 
 static void take_bytes(struct reactor *reactor, struct connection *connection, size_t length) {
@@ -240,7 +240,7 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
 
 void connection_progressed(struct reactor *reactor, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline_can_run(pipeline) || (pipeline->stalled && !pipeline_output_full(pipeline)))
+    if (pipeline_can_run(pipeline) || (pipeline->stalled && !pipeline_is_blocked(pipeline)))
         reactor_ready(reactor, connection);
     reactor_settle(reactor, connection);
 }
@@ -270,7 +270,7 @@ void connection_ran(struct reactor *reactor, struct connection *connection) {
         log_failed_logins(reactor, connection);
     if (pipeline_can_run(pipeline) || pipeline->walks_here)
         reactor_ready(reactor, connection);
-    else if (pipeline->stalled && !pipeline_output_full(pipeline))
+    else if (pipeline->stalled && !pipeline_is_blocked(pipeline))
         reactor_wait(reactor, connection);
     reactor_settle(reactor, connection);
 }
@@ -316,6 +316,6 @@ void connection_settle(struct reactor *reactor, struct connection *connection) {
     }
     if (may_receive(connection))
         start_receive(reactor, connection);
-    if (pipeline_wants_lease(pipeline))
+    if (pipeline_wants_memory(pipeline))
         reactor_beg(reactor, connection);
 }

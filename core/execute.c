@@ -393,26 +393,26 @@ bool execute_lease(struct shard *shard, const struct request *request, uint64_t 
     return lend(shard, request, result);
 }
 
-enum result_status execute_upload_begin(struct shard *shard, const struct request *request,
-                                        uint64_t hash, uint64_t *upload) {
+enum store_status execute_upload_begin(struct shard *shard, const struct request *request,
+                                       uint64_t hash, uint64_t *upload) {
     struct store_key key = key_of(request, hash);
     enum store_status status =
         store_upload_begin(shard->store, &key, request->value_length, shard->now, upload);
-    if (status == STORE_NO_MEMORY)
+    if (status == STORE_BUSY)
         shard_tell_short(shard);
-    return result_of(status);
+    return status;
 }
 
-enum result_status execute_upload_part(struct shard *shard, uint64_t upload, const char *bytes,
-                                       uint32_t length) {
-    return result_of(store_upload_add(shard->store, upload, bytes, length, shard->now));
+enum store_status execute_upload_part(struct shard *shard, uint64_t upload, const char *bytes,
+                                      uint32_t length) {
+    return store_upload_add(shard->store, upload, bytes, length, shard->now);
 }
 
 void execute_upload_end(struct shard *shard, const struct request *request, uint64_t hash,
                         uint64_t upload, const char *bytes, uint32_t length,
                         struct result *result) {
     *result = (struct result){0};
-    if (execute_upload_part(shard, upload, bytes, length) == RESULT_OK) {
+    if (execute_upload_part(shard, upload, bytes, length) == STORE_OK) {
         run_write(shard, request, hash, upload, result);
     } else {
         store_upload_cancel(shard->store, upload);
@@ -449,11 +449,11 @@ void execute_message(struct shard *shard, struct message *message) {
         run_message(shard, message);
         return;
     case MESSAGE_UPLOAD_BEGIN:
-        result->status =
+        message->status =
             (uint8_t)execute_upload_begin(shard, request, message->hash, &message->large);
         return;
     case MESSAGE_UPLOAD_PART:
-        result->status =
+        message->status =
             (uint8_t)execute_upload_part(shard, message->large, part, message->part_length);
         return;
     case MESSAGE_UPLOAD_END:

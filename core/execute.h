@@ -20,13 +20,12 @@ bool execute_lease(struct shard *shard, const struct request *request, uint64_t 
                    struct result *result);
 
 /* An upload (see store/store.h) for a request: its begin, the next part of the value, and the end
- * with the last part, as execute(). The first two return RESULT_OK, RESULT_TOO_LARGE or
- * RESULT_NO_MEMORY; an upload that has begun is to be ended by execute_upload_end() or
- * store_upload_cancel(). */
-enum result_status execute_upload_begin(struct shard *shard, const struct request *request,
-                                        uint64_t hash, uint64_t *upload);
-enum result_status execute_upload_part(struct shard *shard, uint64_t upload, const char *bytes,
-                                       uint32_t length);
+ * with the last part, as execute(). The first two return what the store says; an upload that has
+ * begun is to be ended by execute_upload_end() or store_upload_cancel(). */
+enum store_status execute_upload_begin(struct shard *shard, const struct request *request,
+                                       uint64_t hash, uint64_t *upload);
+enum store_status execute_upload_part(struct shard *shard, uint64_t upload, const char *bytes,
+                                      uint32_t length);
 void execute_upload_end(struct shard *shard, const struct request *request, uint64_t hash,
                         uint64_t upload, const char *bytes, uint32_t length, struct result *result);
 

@@ -42,7 +42,9 @@ static void look_for_idle(struct reactor *reactor) {
 
 static bool holds_upload(const struct shard *shard, const struct connection *connection) {
     const struct upload *upload = connection->pipeline.upload;
-    return upload && shard->now - connection->last_command_s > IDLE_UPLOAD_S &&
+    uint32_t since = upload ? upload_held_since(upload) : 0;
+    return since > 0 && shard->now - since > IDLE_UPLOAD_S &&
+           shard->now - connection->last_command_s > IDLE_UPLOAD_S &&
            shard_is_short(shard->all[upload_owner(upload)], shard->now);
 }
 

@@ -52,6 +52,7 @@ struct message {
     bool done;        /* origin: the reply is here */
     bool every_shard; /* one of the parts of a command for every shard */
     bool last_part;   /* of these parts the one that answers */
+    uint8_t status;   /* enum store_status: what came of an upload's begin or part */
     bool refused;     /* result tells of a large value that could not be lent */
     bool asked;       /* origin: since it was the first of its queue, a lease has been asked for */
     bool walk;        /* asks for a chunk of a walk, see core/walk.h; it lies in data as a value */

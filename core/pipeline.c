@@ -33,16 +33,15 @@ void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     pipeline->walk = NULL;
 }
 
-bool pipeline_wants_lease(const struct pipeline *pipeline) {
-    const struct message *first = pipeline->first;
-    return first && first->done && first->refused;
+bool pipeline_output_full(const struct pipeline *pipeline) {
+    return pipeline->loans.length > 0 ||
+           pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
 }
 
-bool pipeline_output_full(const struct pipeline *pipeline) {
+bool pipeline_is_blocked(const struct pipeline *pipeline) {
     const struct message *first = pipeline->first;
     bool asks = first && first->kind == MESSAGE_LEASE;
-    return asks || pipeline_wants_lease(pipeline) || pipeline->loans.length > 0 ||
-           pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
+    return asks || pipeline_wants_memory(pipeline) || pipeline_output_full(pipeline);
 }
 
 bool pipeline_can_run(const struct pipeline *pipeline) {
@@ -397,7 +396,7 @@ static bool run_alone(struct pipeline *pipeline, struct shard *shard,
 bool pipeline_run(struct shard *shard, const struct batch_slot *slot) {
     struct pipeline *pipeline = slot->pipeline;
     const struct request *request = &slot->request;
-    if (pipeline_output_full(pipeline))
+    if (pipeline_is_blocked(pipeline))
         return false;
     if (request->upload || pipeline->upload)
         return upload_run(shard, slot);
@@ -418,7 +417,7 @@ static void stall(struct shard *shard, const struct batch_slot *slot) {
     pipeline->wants_more = false;
     pipeline->closing = false;
     pipeline->stalled = true;
-    shard->counters.mesh_stalls += !pipeline_output_full(pipeline) && !pipeline->walk;
+    shard->counters.mesh_stalls += !pipeline_is_blocked(pipeline) && !pipeline->walk;
 }
 
 void batch_run(struct batch *batch, struct shard *shard) {
@@ -461,7 +460,7 @@ struct pipeline *pipeline_complete(struct shard *shard, struct message *message,
         return pipeline;
     case MESSAGE_UPLOAD_BEGIN:
     case MESSAGE_UPLOAD_PART:
-        upload_take(pipeline->upload, message);
+        upload_take(pipeline->upload, message, shard->now);
         message_give(&shard->messages, message);
         return pipeline;
     case MESSAGE_UPLOAD_CANCEL:

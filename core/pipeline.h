@@ -130,13 +130,16 @@ void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
  * request. */
 struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from);
 
-/* True when the client has left so much untaken that nothing more is run for it: one large value is
- * enough. So is one that waits for its lease. */
+/* True when the client has left so much untaken that nothing more is run for it; one large value is
+ * enough. */
 bool pipeline_output_full(const struct pipeline *pipeline);
 
-/* True while its first reply waits for the lease on a large value, since others hold too much;
- * pipeline_beg() asks for it again. */
-bool pipeline_wants_lease(const struct pipeline *pipeline);
+/* True while it waits for memory of a store of which others hold too much: its first reply for the
+ * lease on a large value, or its upload to begin. pipeline_beg() asks for it again. */
+bool pipeline_wants_memory(const struct pipeline *pipeline);
 void pipeline_beg(struct pipeline *pipeline, struct shard *shard);
+
+/* True when nothing more is run for either reason: not before that changes. */
+bool pipeline_is_blocked(const struct pipeline *pipeline);
 
 #endif

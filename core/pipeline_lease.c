@@ -1,4 +1,4 @@
-/* Leases that a pipeline waits for or gives back.
+/* What a pipeline waits for of the stores' memory, or gives back.
  *
  * A store lends only so much. A reply that comes back without its lease waits at the front of the
  * queue and asks again; meanwhile those behind it give their leases back, so that nobody who waits
@@ -59,8 +59,23 @@ bool pipeline_ask(struct pipeline *pipeline, struct shard *shard) {
     return !first->refused;
 }
 
+static bool wants_lease(const struct pipeline *pipeline) {
+    const struct message *first = pipeline->first;
+    return first && first->done && first->refused;
+}
+
+static bool wants_upload(const struct pipeline *pipeline) {
+    return pipeline->upload && upload_is_busy(pipeline->upload);
+}
+
+bool pipeline_wants_memory(const struct pipeline *pipeline) {
+    return wants_lease(pipeline) || wants_upload(pipeline);
+}
+
 void pipeline_beg(struct pipeline *pipeline, struct shard *shard) {
-    if (!pipeline_wants_lease(pipeline))
+    if (wants_upload(pipeline))
+        upload_beg(pipeline, shard);
+    if (!wants_lease(pipeline))
         return;
     pipeline->first->asked = false;
     pipeline_drain(pipeline, shard);

@@ -2,7 +2,7 @@
  *
  *     pipeline.c        requests run, replies leave the queue
  *     pipeline_input.c  bytes come in and are parsed
- *     pipeline_lease.c  a reply waits for its lease; what is held is given back
+ *     pipeline_lease.c  waiting for memory of a store, and giving it back
  *     upload.c          values come part by part
  */
 #ifndef CORE_PIPELINE_PARTS_H

@@ -11,13 +11,19 @@ struct upload {
     struct request request; /* OP_REJECT or OP_ERROR once it has failed */
     uint64_t hash;
     uint32_t owner;
-    uint32_t out;                 /* messages under way */
+    uint32_t out; /* messages under way */
+    bool busy;    /* the owner has let it wait */
+    uint32_t begun_s;
     uint64_t handle;              /* of the owner's store; 0: it hasn't begun, or isn't any more */
     char text[MESSAGE_KEY_BYTES]; /* key and opaque */
 };
 
 uint32_t upload_owner(const struct upload *upload) {
     return upload->owner;
+}
+
+uint32_t upload_held_since(const struct upload *upload) {
+    return upload->handle ? upload->begun_s : 0;
 }
 
 static bool has_failed(const struct upload *upload) {
@@ -32,16 +38,28 @@ static void fail(struct upload *upload, enum proto_error error) {
     upload->request.error = (uint8_t)error;
 }
 
-static void take_result(struct upload *upload, enum result_status status) {
-    if (status != RESULT_OK)
-        fail(upload, status == RESULT_TOO_LARGE ? PROTO_ERROR_TOO_LARGE : PROTO_ERROR_NO_MEMORY);
+static void take_status(struct upload *upload, enum store_status status) {
+    upload->busy = status == STORE_BUSY;
+    if (status != STORE_OK && status != STORE_BUSY)
+        fail(upload, status == STORE_TOO_LARGE ? PROTO_ERROR_TOO_LARGE : PROTO_ERROR_NO_MEMORY);
 }
 
-void upload_take(struct upload *upload, const struct message *message) {
+static void take_begin(struct upload *upload, enum store_status status, uint64_t handle,
+                       uint32_t now) {
+    take_status(upload, status);
+    if (status == STORE_OK) {
+        upload->handle = handle;
+        upload->begun_s = now;
+    }
+}
+
+void upload_take(struct upload *upload, const struct message *message, uint32_t now) {
+    enum store_status status = (enum store_status)message->status;
     upload->out--;
-    take_result(upload, (enum result_status)message->result.status);
-    if (message->kind == MESSAGE_UPLOAD_BEGIN && !has_failed(upload))
-        upload->handle = message->large;
+    if (message->kind == MESSAGE_UPLOAD_BEGIN)
+        take_begin(upload, status, message->large, now);
+    else
+        take_status(upload, status);
 }
 
 static bool may_send(const struct shard *shard, uint32_t to) {
@@ -74,25 +92,44 @@ static struct upload *make(const struct batch_slot *slot) {
     return upload;
 }
 
-static bool begin(struct shard *shard, const struct batch_slot *slot) {
-    struct pipeline *pipeline = slot->pipeline;
-    if (slot->owner != shard->id && !may_send(shard, slot->owner))
-        return false;
-    struct upload *upload = pipeline->upload = make(slot);
-    if (!upload) {
-        pipeline->out_of_memory = true;
-        return false;
-    }
-    shard->uploads++;
+/* Here at once, there by a message for which there is credit. */
+static void begin(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
     if (upload->owner == shard->id) {
-        take_result(upload,
-                    execute_upload_begin(shard, &upload->request, upload->hash, &upload->handle));
-        return true;
+        uint64_t handle = 0;
+        enum store_status status =
+            execute_upload_begin(shard, &upload->request, upload->hash, &handle);
+        take_begin(upload, status, handle, shard->now);
+        return;
     }
     struct message *message = message_take(&shard->messages);
     message_keep_request(message, &upload->request, upload->hash);
     send_aside(pipeline, shard, MESSAGE_UPLOAD_BEGIN, message);
+}
+
+static bool start(struct shard *shard, const struct batch_slot *slot) {
+    struct pipeline *pipeline = slot->pipeline;
+    if (slot->owner != shard->id && !may_send(shard, slot->owner))
+        return false;
+    pipeline->upload = make(slot);
+    if (!pipeline->upload) {
+        pipeline->out_of_memory = true;
+        return false;
+    }
+    shard->uploads++;
+    begin(pipeline, shard);
     return true;
+}
+
+bool upload_is_busy(const struct upload *upload) {
+    return upload->busy;
+}
+
+void upload_beg(struct pipeline *pipeline, struct shard *shard) {
+    const struct upload *upload = pipeline->upload;
+    bool asks = upload->out > 0;
+    if (!asks && (upload->owner == shard->id || may_send(shard, upload->owner)))
+        begin(pipeline, shard);
 }
 
 /* Parts. */
@@ -102,7 +139,7 @@ static bool add_part(struct pipeline *pipeline, struct shard *shard, const struc
     if (has_failed(upload))
         return true; /* swallowed */
     if (upload->owner == shard->id) {
-        take_result(upload,
+        take_status(upload,
                     execute_upload_part(shard, upload->handle, part->value, part->value_length));
         return true;
     }
@@ -222,7 +259,7 @@ bool upload_run(struct shard *shard, const struct batch_slot *slot) {
     struct pipeline *pipeline = slot->pipeline;
     const struct request *request = &slot->request;
     if (request->upload)
-        return begin(shard, slot);
+        return start(shard, slot);
     assert(request->op == OP_UPLOAD_PART || request->op == OP_UPLOAD_END);
     return request->op == OP_UPLOAD_PART ? add_part(pipeline, shard, request)
                                          : end(pipeline, shard, request);

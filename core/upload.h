@@ -8,7 +8,9 @@
  *     the last bytes     ── end: the request and these ▶   makes an item of it; the reply comes back
  *
  * A begin or part has no reply in the connection's queue; what goes wrong there is answered at the
- * end, as the parser gives out the value to its last byte all the same.
+ * end, as the parser gives out the value to its last byte all the same. An owner whose uploads hold
+ * as much as they may lets a begin wait: it is tried again, and the connection runs and receives
+ * nothing meanwhile.
  *
  * Thread: the reactor of the connection.
  */
@@ -31,7 +33,11 @@ struct upload;
 bool upload_run(struct shard *shard, const struct batch_slot *slot);
 
 /* A begin or part has come back; the message stays the caller's. */
-void upload_take(struct upload *upload, const struct message *message);
+void upload_take(struct upload *upload, const struct message *message, uint32_t now);
+
+/* Whether it waits to begin; and tries again to. */
+bool upload_is_busy(const struct upload *upload);
+void upload_beg(struct pipeline *pipeline, struct shard *shard);
 
 /* Breaks it off, if there is one. False when a message of it is out, or no credit to tell its owner:
  * to be called again. */
@@ -40,7 +46,8 @@ bool upload_abort(struct pipeline *pipeline, struct shard *shard);
 /* Forgets it, whatever is out. */
 void upload_free(struct pipeline *pipeline, struct shard *shard);
 
-/* Which shard's memory it is in. */
+/* Which shard's memory it is in, and since when, on the store's scale; 0: it holds none. */
 uint32_t upload_owner(const struct upload *upload);
+uint32_t upload_held_since(const struct upload *upload);
 
 #endif

@@ -199,36 +199,6 @@ static void release(struct fixture *fixture, struct holding *holding) {
     *holding = (struct holding){0};
 }
 
-/* Without room it is refused; of what it was to replace a set leaves nothing, as the others leave
- * what they were to change. */
-Test(large, uploads_without_room) {
-    static const char oom[] = "SERVER_ERROR out of memory storing object\r\n";
-    for (uint32_t owner = 0; owner < 2; owner++) {
-        struct fixture fixture;
-        struct holding holding = {0};
-        char key[16];
-        fixture_init(&fixture, 2, 4, MEMORY_BYTES);
-        name_key(&fixture, key, owner, 0);
-        hold_uploads(&fixture, &holding);
-        expect(&fixture, key, "set $ 0 0 3\r\nold\r\n", "STORED\r\n");
-        expect(&fixture, key, "append $ 0 0 50000\r\n<50000>\r\n", oom);
-        expect(&fixture, key, "cas $ 0 0 50000 7\r\n<50000>xx", oom);
-        expect(&fixture, key, "replace $ 0 0 50000 noreply\r\n<50000>\r\nget $\r\n",
-               "VALUE $ 0 3\r\nold\r\nEND\r\n");
-        expect(&fixture, key, "set $ 0 0 50000\r\n<50000>\r\n", oom);
-        expect(&fixture, key, "get $\r\n", "END\r\n");
-        expect(&fixture, key, "set $ 0 0 3\r\nold\r\nms $ 50000 ME q\r\n<50000>\r\nget $\r\n",
-               "STORED\r\nSERVER_ERROR out of memory storing object\r\nEND\r\n");
-        cr_assert(eq(u64,
-                     fixture.shard[owner].counters.store_no_memory +
-                         fixture.shard[0].counters.store_no_memory * owner,
-                     5));
-        release(&fixture, &holding);
-        expect(&fixture, key, "set $ 0 0 50000\r\n<50000>\r\n", "STORED\r\n");
-        fixture_finish(&fixture);
-    }
-}
-
 /* Turns for everyone, so many. */
 static void turns(struct fixture *fixture, int count) {
     while (count-- > 0) {
@@ -242,6 +212,88 @@ static void turn_with(struct fixture *fixture, const char *words, const char *ke
     struct script script = expand(words, key);
     fixture_turn(fixture, script.bytes, script.length);
     free(script.bytes);
+}
+
+/* While others hold as much as they may, an upload waits to begin, and what is behind it. */
+Test(large, sets_wait_for_others) {
+    for (uint32_t owner = 0; owner < 2; owner++) {
+        struct fixture fixture;
+        struct holding holding = {0};
+        char key[16];
+        fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+        name_key(&fixture, key, owner, 0);
+        hold_uploads(&fixture, &holding);
+        turn_with(&fixture, "set $ 0 0 50000\r\n<10000>", key);
+        turns(&fixture, 20);
+        cr_assert(pipeline_is_blocked(&fixture.pipeline));
+        cr_assert(shard_is_short(&fixture.shard[owner], 2));
+        cr_assert(not(shard_is_short(&fixture.shard[1 - owner], 2)));
+        cr_assert(eq(sz, fixture.received_length, 0));
+        release(&fixture, &holding);
+        turns(&fixture, 5);
+        forget(&fixture);
+        struct script rest = expand("<50000>\r\nget $\r\n", key);
+        fixture_feed(&fixture, rest.bytes + 10000, rest.length - 10000);
+        struct script wanted = expand("STORED\r\nVALUE $ 0 50000\r\n<50000>\r\nEND\r\n", key);
+        cr_assert(has_received(&fixture, &wanted));
+        free(rest.bytes);
+        free(wanted.bytes);
+        fixture_finish(&fixture);
+    }
+}
+
+/* A value that is too large only together with its key is refused by the store, not by the parser; a
+ * set leaves nothing of what it was to replace, the others what they were to change. */
+Test(large, sets_of_a_byte_too_many) {
+#define TOO_LARGE "SERVER_ERROR object too large for cache\r\n"
+    static const struct exchange exchanges[] = {
+        {"set $ 0 0 3\r\nold\r\n", "STORED\r\n"},
+        {"append $ 0 0 N\r\n<N>\r\nget $\r\n", TOO_LARGE "VALUE $ 0 3\r\nold\r\nEND\r\n"},
+        {"cas $ 0 0 N 7\r\n<N>xxget $\r\n", TOO_LARGE "VALUE $ 0 3\r\nold\r\nEND\r\n"},
+        {"replace $ 0 0 N noreply\r\n<N>\r\nget $\r\n", "VALUE $ 0 3\r\nold\r\nEND\r\n"},
+        {"set $ 0 0 N\r\n<N>\r\nget $\r\n", TOO_LARGE "END\r\n"},
+        {"set $ 0 0 3\r\nold\r\nms $ N ME q\r\n<N>\r\nget $\r\n", "STORED\r\n" TOO_LARGE "END\r\n"},
+        {"set $ 0 0 3\r\nnew\r\nget $\r\n", "STORED\r\nVALUE $ 0 3\r\nnew\r\nEND\r\n"},
+    };
+    for (uint32_t owner = 0; owner < 2; owner++) {
+        struct fixture fixture;
+        char key[16], sent[100];
+        fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+        name_key(&fixture, key, owner, 50);
+        cr_assert(ge(sz, strlen(key), 3));
+        uint32_t length = store_value_length_max(fixture.shard[0].store, 1);
+        for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0]; i++) {
+            char *end = sent;
+            for (const char *at = exchanges[i].sent; *at; at++)
+                end += *at == 'N' ? sprintf(end, "%u", length) : sprintf(end, "%c", *at);
+            expect(&fixture, key, sent, exchanges[i].answer);
+        }
+        fixture_finish(&fixture);
+    }
+}
+
+/* The room goes while the value comes: the store shrinks, and what is lent stays. */
+Test(large, sets_that_run_out_of_room) {
+    static const char *const begins[] = {"set $ 0 0 900000\r\n", "add $ 0 0 900000\r\n"};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct fixture fixture;
+        char key[16];
+        struct holding holding = {0};
+        fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+        hold_leases(&fixture, &holding);
+        name_key(&fixture, key, i % 2, 0);
+        feed(&fixture, "set $ 0 0 3\r\nold\r\n", key);
+        feed(&fixture, begins[i / 2], key);
+        cr_assert(zero(int, store_resize(fixture.shard[i % 2].store, STORE_MEMORY_BYTES_MIN)));
+        for (int slice = 0; slice < 100; slice++)
+            store_tend(fixture.shard[i % 2].store, 2);
+        expect(&fixture, key, "<900000>\r\nget $\r\n",
+               i / 2 ? "SERVER_ERROR out of memory storing object\r\nVALUE $ 0 3\r\nold\r\nEND\r\n"
+                     : "SERVER_ERROR out of memory storing object\r\nEND\r\n");
+        release(&fixture, &holding);
+        cr_assert(eq(u64, fixture_held(&fixture), 0));
+        fixture_finish(&fixture);
+    }
 }
 
 /* A get that can't have its lease waits, and whatever is behind it; then all is answered. */
@@ -258,7 +310,7 @@ Test(large, gets_wait_for_their_leases) {
         turn_with(&fixture, "get $\r\nget $ nothing\r\nversion\r\n", key);
         turns(&fixture, 50);
         cr_assert(eq(sz, fixture.received_length, 0));
-        cr_assert(pipeline_output_full(&fixture.pipeline));
+        cr_assert(pipeline_is_blocked(&fixture.pipeline));
         release(&fixture, &holding);
         fixture_settle(&fixture);
         struct script wanted = expand("VALUE $ 0 200000\r\n<200000>\r\nEND\r\n"
@@ -313,7 +365,7 @@ Test(large, who_waits_holds_nothing) {
     sprintf(line, "get %s nothing %s %s\r\n", second, first, second);
     fixture_turn(&fixture, line, strlen(line));
     turns(&fixture, 20);
-    cr_assert(pipeline_wants_lease(&fixture.pipeline));
+    cr_assert(pipeline_wants_memory(&fixture.pipeline));
     struct store_stats stats;
     store_stats(fixture.shard[1].store, &stats);
     cr_assert(eq(u64, stats.leases, 0));
