@@ -163,23 +163,36 @@ void connection_received(struct reactor *reactor, struct connection *connection,
 
 /* Sending. */
 
-/* Bytes alone are sent as a whole; of large values as much as the client takes and others leave time
- * for. */
-static void start_send(struct reactor *reactor, struct connection *connection) {
-    const struct flight *flight = &connection->flight;
-    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
-    if (flight->loans.length == 0) {
-        size_t sent = flight->position.byte;
-        io_uring_prep_send(entry, connection->descriptor, flight->output.bytes + sent,
-                           flight->output.length - sent, MSG_NOSIGNAL | MSG_WAITALL);
-    } else {
-        int count = flight_gather(flight, &reactor->shard, connection->parts);
-        connection->send =
-            (struct msghdr){.msg_iov = connection->parts, .msg_iovlen = (size_t)count};
-        io_uring_prep_sendmsg(entry, connection->descriptor, &connection->send, MSG_NOSIGNAL);
-    }
+static void mark_sending(struct connection *connection, struct io_uring_sqe *entry) {
     reactor_mark(entry, COMPLETION_SEND, connection);
     connection->sending = true;
+}
+
+/* Bytes alone are sent as a whole; large values wait for the end of the turn. */
+static void start_send(struct reactor *reactor, struct connection *connection) {
+    const struct flight *flight = &connection->flight;
+    if (flight->loans.length > 0) {
+        reactor_fly(reactor, connection);
+        return;
+    }
+    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
+    size_t sent = flight->position.byte;
+    io_uring_prep_send(entry, connection->descriptor, flight->output.bytes + sent,
+                       flight->output.length - sent, MSG_NOSIGNAL | MSG_WAITALL);
+    mark_sending(connection, entry);
+}
+
+size_t connection_fly(struct reactor *reactor, struct connection *connection, size_t room) {
+    struct msghdr *message = &connection->send;
+    int count = flight_gather(&connection->flight, &reactor->shard, room, connection->parts);
+    *message = (struct msghdr){.msg_iov = connection->parts, .msg_iovlen = (size_t)count};
+    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
+    io_uring_prep_sendmsg(entry, connection->descriptor, message, MSG_NOSIGNAL);
+    mark_sending(connection, entry);
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += connection->parts[i].iov_len;
+    return bytes;
 }
 
 static void take_off(struct reactor *reactor, struct connection *connection) {
@@ -204,6 +217,11 @@ static void send_output(struct reactor *reactor, struct connection *connection) 
     }
     connection->held = false;
     take_off(reactor, connection);
+}
+
+/* All of a flight has been sent, but perhaps not given back. */
+static bool has_arrived(const struct connection *connection) {
+    return !flight_is_empty(&connection->flight) && flight_is_over(&connection->flight);
 }
 
 /* A flight whose leases can't be given back for now stays as it is. */
@@ -304,7 +322,7 @@ void connection_settle(struct reactor *reactor, struct connection *connection) {
     if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory)
         mark_broken(connection);
     give_buffer_back(reactor, connection);
-    if (!connection->broken && !connection->sending && !flight_is_empty(&connection->flight))
+    if (!connection->broken && has_arrived(connection))
         land(reactor, connection);
     if (!connection->broken)
         send_output(reactor, connection);

@@ -49,11 +49,13 @@ struct connection {
     bool is_ready; /* on the reactor's list of that name; never on both of these two */
     bool is_waiting;
     bool is_settling;
-    bool is_begging; /* on the list of those that ask for leases again */
+    bool is_begging; /* on the list of those that ask for memory of a store again */
+    bool is_flying;  /* on the list of those that have large values to send */
     LIST_ENTRY(connection) all_link;
     TAILQ_ENTRY(connection) turn_link; /* ready or waiting */
     TAILQ_ENTRY(connection) settling_link;
     TAILQ_ENTRY(connection) begging_link;
+    TAILQ_ENTRY(connection) flying_link;
 };
 
 TAILQ_HEAD(connection_queue, connection);
@@ -69,6 +71,10 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
 
 /* Its requests have had their round: puts it where it goes from here. */
 void connection_ran(struct reactor *reactor, struct connection *connection);
+
+/* Its turn to send of its large values, at most `room` bytes. Returns how many it has given to the
+ * kernel. */
+size_t connection_fly(struct reactor *reactor, struct connection *connection, size_t room);
 
 /* Replies have come back for it. */
 void connection_progressed(struct reactor *reactor, struct connection *connection);

@@ -29,7 +29,7 @@ static enum stats_connection_state state_of(const struct connection *connection)
         return STATS_CONNECTION_CLOSING;
     if (pipeline->stalled || connection->is_ready || connection->is_waiting)
         return STATS_CONNECTION_PARSE;
-    if (connection->sending)
+    if (!flight_is_empty(&connection->flight))
         return STATS_CONNECTION_WRITE;
     if (pipeline->parser.skip > 0)
         return STATS_CONNECTION_SWALLOW;

@@ -116,9 +116,9 @@ static size_t step(const struct flight *flight, struct flight_position *at, size
     return taken;
 }
 
-int flight_gather(const struct flight *flight, const struct shard *shard, struct iovec *parts) {
+int flight_gather(const struct flight *flight, const struct shard *shard, size_t room,
+                  struct iovec *parts) {
     struct flight ahead = *flight;
-    size_t room = FLIGHT_BYTES_MAX;
     int count = 0;
     while (count < FLIGHT_PARTS_MAX && room > 0 && !flight_is_over(&ahead)) {
         struct iovec *part = &parts[count++];

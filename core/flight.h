@@ -20,9 +20,10 @@
 #include "core/buffer.h"
 #include "core/shard.h"
 
-/* What one send takes of a flight with loans: others are to have their turn. */
-#define FLIGHT_BYTES_MAX ((size_t)128 * 1024)
-#define FLIGHT_PARTS_MAX 8
+/* What one send takes of a flight with loans, and all of a reactor's connections together in a turn:
+ * so long, about, a small request waits for large values. Shorter sends cost the kernel more a byte. */
+#define FLIGHT_BYTES_MAX ((size_t)512 * 1024)
+#define FLIGHT_PARTS_MAX 12
 
 struct loan {
     uint64_t large; /* the store's handle */
@@ -69,9 +70,10 @@ bool flight_has_loan_of(const struct flight *flight, uint32_t owner);
 /* Everything has been sent. */
 bool flight_is_over(const struct flight *flight);
 
-/* The next bytes to be sent, in up to FLIGHT_PARTS_MAX pieces; returns how many. They last until the
- * flight has landed. */
-int flight_gather(const struct flight *flight, const struct shard *shard, struct iovec *parts);
+/* The next bytes to be sent, at most `room`, in up to FLIGHT_PARTS_MAX pieces; returns how many those
+ * are. They last until the flight has landed. */
+int flight_gather(const struct flight *flight, const struct shard *shard, size_t room,
+                  struct iovec *parts);
 
 /* So many bytes of those have been sent: ends leases on values that are through, if it can. */
 void flight_advance(struct flight *flight, struct shard *shard, size_t sent);

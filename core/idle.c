@@ -8,7 +8,8 @@
 /* One that has yet to take its replies is not idle, as in memcached. */
 static bool is_owed(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    return pipeline->first || pipeline->walk || pipeline->output.length > 0 || connection->sending;
+    return pipeline->first || pipeline->walk || pipeline->output.length > 0 ||
+           !flight_is_empty(&connection->flight);
 }
 
 /* Seconds to wait before the connection is due; 0: it was due and is closed. */

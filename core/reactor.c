@@ -46,6 +46,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     TAILQ_INIT(&reactor->waiting);
     TAILQ_INIT(&reactor->settling);
     TAILQ_INIT(&reactor->begging);
+    TAILQ_INIT(&reactor->flying);
     atomic_init(&reactor->connections_ended, 0);
     reactor->next_serial = CONNECTION_SERIAL_FIRST;
     struct logins *logins = server->logins ? logins_copy(server->logins) : NULL;
@@ -142,6 +143,13 @@ void reactor_beg(struct reactor *reactor, struct connection *connection) {
     TAILQ_INSERT_TAIL(&reactor->begging, connection, begging_link);
 }
 
+void reactor_fly(struct reactor *reactor, struct connection *connection) {
+    if (connection->is_flying)
+        return;
+    connection->is_flying = true;
+    TAILQ_INSERT_TAIL(&reactor->flying, connection, flying_link);
+}
+
 void reactor_forget(struct reactor *reactor, struct connection *connection) {
     LIST_REMOVE(connection, all_link);
     if (connection->is_ready)
@@ -152,6 +160,8 @@ void reactor_forget(struct reactor *reactor, struct connection *connection) {
         TAILQ_REMOVE(&reactor->settling, connection, settling_link);
     if (connection->is_begging)
         TAILQ_REMOVE(&reactor->begging, connection, begging_link);
+    if (connection->is_flying)
+        TAILQ_REMOVE(&reactor->flying, connection, flying_link);
 }
 
 /* Completions. */
@@ -315,6 +325,18 @@ static void settle_all(struct reactor *reactor) {
     }
 }
 
+/* The large values come last, behind all that is short, and only so many bytes of them in a turn. */
+static void send_large(struct reactor *reactor) {
+    struct connection *connection;
+    size_t room = FLIGHT_BYTES_MAX;
+    while (room > 0 && (connection = TAILQ_FIRST(&reactor->flying))) {
+        TAILQ_REMOVE(&reactor->flying, connection, flying_link);
+        connection->is_flying = false;
+        if (!connection->broken)
+            room -= connection_fly(reactor, connection, room);
+    }
+}
+
 /* Sleep. */
 
 /* Tells the processor that this is a waiting loop, where it has a word for that. */
@@ -372,7 +394,7 @@ static void sleep_until_event(struct reactor *reactor) {
 }
 
 static void enter(struct reactor *reactor) {
-    if (!TAILQ_EMPTY(&reactor->ready) || reactor->shard.tending) {
+    if (!TAILQ_EMPTY(&reactor->ready) || !TAILQ_EMPTY(&reactor->flying) || reactor->shard.tending) {
         uring_enter(&reactor->uring);
         return;
     }
@@ -454,6 +476,7 @@ void reactor_run(struct reactor *reactor) {
         run_requests(reactor);
         tend(reactor);
         settle_all(reactor);
+        send_large(reactor);
         mesh_publish(reactor->shard.port, on_wake, reactor);
         enter(reactor);
     }

@@ -46,7 +46,8 @@ struct reactor {
     struct connection_queue ready;    /* have input to run */
     struct connection_queue waiting;  /* for credit at another shard */
     struct connection_queue settling; /* something happened to them this turn */
-    struct connection_queue begging;  /* wait for leases on large values */
+    struct connection_queue begging;  /* wait for memory of a store that others hold */
+    struct connection_queue flying;   /* have large values to send */
     struct batch batch;
 
     uint64_t idle_check_ns;  /* when to look for idle connections next */
@@ -84,11 +85,12 @@ void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *s
 
 /* Puts a connection on a list of the reactor, unless it is there: to run requests, unless it waits; to
  * wait for replies that set credit or messages free, unless it is ready; to be settled at the end of
- * the turn; to ask for a lease again. */
+ * the turn; to ask for memory of a store again; to send of its large values. */
 void reactor_ready(struct reactor *reactor, struct connection *connection);
 void reactor_wait(struct reactor *reactor, struct connection *connection);
 void reactor_settle(struct reactor *reactor, struct connection *connection);
 void reactor_beg(struct reactor *reactor, struct connection *connection);
+void reactor_fly(struct reactor *reactor, struct connection *connection);
 
 /* Takes a connection off every list. */
 void reactor_forget(struct reactor *reactor, struct connection *connection);

@@ -138,7 +138,8 @@ static void client_read(struct crowd *crowd, struct client *client) {
         pipeline->output = pipeline->loans = (struct buffer){0};
         pipeline->sending = flight_bytes(&client->flight);
     }
-    if (!flight_is_over(&client->flight) && flight_gather(&client->flight, shard, parts) > 0) {
+    if (!flight_is_over(&client->flight) &&
+        flight_gather(&client->flight, shard, FLIGHT_BYTES_MAX, parts) > 0) {
         size_t length = 1 + random_below(&crowd->state, 70000);
         length = length < parts[0].iov_len ? length : parts[0].iov_len;
         take_bytes(client, &parts[0], length);

@@ -162,7 +162,7 @@ static void take_off(struct fixture *fixture) {
 
 static size_t read_parts(struct fixture *fixture, size_t max) {
     struct iovec parts[FLIGHT_PARTS_MAX];
-    int count = flight_gather(&fixture->flight, &fixture->shard[0], parts);
+    int count = flight_gather(&fixture->flight, &fixture->shard[0], max, parts);
     size_t taken = 0;
     for (int i = 0; i < count && taken < max; i++) {
         size_t length = parts[i].iov_len < max - taken ? parts[i].iov_len : max - taken;
