@@ -6,6 +6,9 @@ void store_check_memory(const struct store *store) {
     assert(store->ceiling_bytes >= store->bound_bytes);
     assert(store->bound_bytes <= store->config.memory_bytes_max);
     assert(store->log.warm_count <= SEGMENTS_WARM_MAX);
+    assert(store->ghost.resident_bytes <=
+           store->config.memory_bytes_max / STORE_GHOSTS_PER_MEMORY + 2 * store->page_bytes);
+    store_check_slice(store);
 }
 
 /* What the segments hold, added up. */
@@ -13,7 +16,8 @@ struct sums {
     uint64_t linked;
     uint64_t items; /* without the flushed ones */
     uint64_t item_bytes;
-    uint64_t used_bytes; /* of the segments */
+    uint64_t used_bytes;  /* of the segments */
+    uint64_t queue_bytes; /* live ones of the queue at hand */
 };
 
 static void check_segment(const struct store *store, uint32_t number, struct sums *sums) {
@@ -37,28 +41,56 @@ static void check_segment(const struct store *store, uint32_t number, struct sum
     assert(at == end);
     assert(live_bytes == segment->live_bytes);
     sums->used_bytes += segment->used_bytes;
-    assert(number == log->open || live_bytes != 0 || segment->pins != 0);
+    sums->queue_bytes += live_bytes;
+    assert(segment->open || live_bytes != 0 || segment->pins != 0);
+}
+
+static void check_header(const struct store *store, uint32_t number) {
+    const struct segment_log *log = &store->log;
+    const struct segment *segment = &log->segments[number];
+    uint32_t open = 0;
+    for (int end = 0; end < SEGMENT_ENDS; end++)
+        open += log->open[end] == number;
+    assert(segment_in_use(segment));
+    assert(segment->open == open);
+    assert(segment->pins == (number == store->emptying.segment));
+    assert(segment->used_bytes <= log->segment_bytes);
+    assert(!segment->open || !segment->sparse);
+}
+
+static void check_queue(const struct store *store, enum segment_queue_name name,
+                        struct sums *sums) {
+    const struct segment_log *log = &store->log;
+    const struct segment_queue *queue = &log->queues[name];
+    uint64_t linked = sums->linked;
+    uint32_t count = 0;
+    uint32_t sparse = 0;
+    uint32_t older = 0;
+    sums->queue_bytes = 0;
+    for (uint32_t number = queue->oldest; number != 0; number = log->segments[number].newer) {
+        const struct segment *segment = &log->segments[number];
+        check_header(store, number);
+        assert(segment->queue == name);
+        assert(segment->older == older);
+        check_segment(store, number, sums);
+        older = number;
+        sparse += segment->sparse;
+        count++;
+    }
+    assert(queue->newest == older);
+    assert(queue->segments == count);
+    assert(queue->sparse == sparse);
+    assert(queue->items == sums->linked - linked);
+    assert(queue->live_bytes == sums->queue_bytes);
 }
 
 static struct sums check_segments(const struct store *store) {
     const struct segment_log *log = &store->log;
     struct sums sums = {0};
-    uint32_t count = 0;
-    uint32_t older = 0;
-    for (uint32_t number = log->oldest; number != 0; number = log->segments[number].newer) {
-        const struct segment *segment = &log->segments[number];
-        assert(segment->in_use && segment->pins == 0);
-        assert(segment->older == older);
-        assert(older == 0 || log->segments[older].sequence < segment->sequence);
-        assert(older == 0 || log->segments[older].opened <= segment->opened);
-        assert(segment->used_bytes <= log->segment_bytes);
-        check_segment(store, number, &sums);
-        older = number;
-        count++;
-    }
-    assert(log->newest == older);
-    assert(log->open == 0 || log->open == older);
-    assert(count == log->segments_used);
+    check_queue(store, SEGMENT_SMALL, &sums);
+    check_queue(store, SEGMENT_MAIN, &sums);
+    assert(log->queues[SEGMENT_SMALL].segments + log->queues[SEGMENT_MAIN].segments ==
+           log->segments_used);
     return sums;
 }
 
@@ -67,9 +99,9 @@ static void check_free_segments(const struct store *store) {
     uint32_t warm = 0;
     uint32_t cold = 0;
     for (uint32_t number = log->warm; number != 0; number = log->segments[number].newer)
-        warm += !log->segments[number].in_use;
+        warm += !segment_in_use(&log->segments[number]);
     for (uint32_t number = log->cold; number != 0; number = log->segments[number].newer)
-        cold += !log->segments[number].in_use;
+        cold += !segment_in_use(&log->segments[number]);
     assert(warm == log->warm_count);
     assert(log->segments_used + warm + cold == log->touched);
 }
@@ -82,7 +114,7 @@ static uint32_t check_bucket(const struct store *store, const struct index_bucke
         uint64_t slot = bucket->slots[filled++];
         const struct item *item = segment_item(&store->log, index_location(slot));
         uint32_t number = segment_of(&store->log, index_location(slot));
-        assert(store->log.segments[number].in_use);
+        assert(segment_in_use(&store->log.segments[number]));
         assert(item->bits & ITEM_LINKED);
         assert(index_primary(&store->index, item->hash) == primary);
         assert(bucket == primary || (primary->filter & index_filter_bit(slot >> INDEX_TAG_SHIFT)));

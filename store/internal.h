@@ -2,12 +2,27 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include "store/ghost.h"
 #include "store/index.h"
 #include "store/segment.h"
 #include "store/store.h"
 
-/* The index takes a segment's memory only while so many are in use. */
-#define STORE_SEGMENTS_MIN 2
+/* Free segments kept ahead of need: one for what is new, one for what eviction moves. */
+#define STORE_RESERVE 2
+
+/* What one operation may do to keep them: for each byte that it writes look at four (no item has less
+ * than 24), and move three of these. So that keeps up with writing where a quarter is gained. In the
+ * long run eviction moves no more either; it may run ahead of that by once what the memory holds. */
+#define EVICT_ITEMS_PER_OPERATION 32
+#define EVICT_BYTES_PER_ITEM 6
+#define EVICT_MOVED_BYTES_MIN ((uint32_t)64 << 10)
+#define EVICT_MOVED_PER_BYTE 3
+
+/* The small queue gives way while it has more than so many thousandths of the segments. */
+#define EVICT_SMALL_SHARE 100
+
+/* The ghosts' part of the memory. */
+#define STORE_GHOSTS_PER_MEMORY 50
 #define STORE_MEMORY_BYTES_MAX ((size_t)1 << 46)
 
 /* What store_stats_reset() sets to 0; explained in struct store_stats. */
@@ -17,7 +32,16 @@ struct store_counters {
     uint64_t evicted_unfetched;
     uint64_t evicted_expiring;
     uint64_t evicted_idle;
+    uint64_t evicted_small;
     uint64_t segments_evicted;
+    uint64_t segments_cleaned;
+    uint64_t cleaned_items;
+    uint64_t cleaned_bytes;
+    uint64_t promoted_items;
+    uint64_t reinserted_items;
+    uint64_t moved_bytes;
+    uint64_t ghost_hits;
+    uint64_t hits[SEGMENT_QUEUES];
     uint64_t expired;
     uint64_t expired_unfetched;
     uint64_t flushed;
@@ -28,10 +52,32 @@ struct store_counters {
     uint64_t out_of_memory;
 };
 
+/* A segment that is being emptied, in slices; pinned meanwhile. */
+enum emptying {
+    EMPTYING_CLEAN, /* what lives is gathered with that of others */
+    EMPTYING_EVICT, /* what was hit moves to the main queue */
+    EMPTYING_DROP,  /* in need of its memory at once */
+};
+
+struct store_emptying {
+    uint32_t segment; /* 0: none */
+    enum emptying how;
+    uint64_t at; /* the location up to which it is done */
+};
+
+/* How much of that the operation has done, and how much it may do. */
+struct store_slice {
+    uint32_t items;
+    uint32_t items_max;
+    uint32_t moved_bytes;
+    uint32_t moved_bytes_max;
+};
+
 /* The fields that a get reads stand together at the front. */
 struct store {
     struct index index;
     struct segment_log log;
+    struct ghost ghost;
     uint32_t now;
     uint32_t flush_at; /* a flush that is still to come, or 0 */
     uint32_t
@@ -47,9 +93,13 @@ struct store {
     size_t ceiling_bytes; /* memory in use never exceeds it; it comes down to the bound in slices */
     uint64_t items;
     uint64_t item_bytes;
-    uint32_t flushed_at;     /* when the last flush was carried out, or 0 */
-    uint64_t evict_sequence; /* the segment that was evicted in part */
-    uint64_t evict_at;       /* and the location from where on it was not */
+    uint32_t flushed_at; /* when the last flush was carried out, or 0 */
+    struct store_emptying emptying;
+    struct store_slice slice;
+    uint32_t written_bytes; /* by the last operation, to new places */
+    uint32_t small_share;   /* see EVICT_SMALL_SHARE */
+    uint64_t credit_bytes;  /* that eviction may move yet */
+    uint32_t sparse_cursor[SEGMENT_QUEUES];
     struct store_counters counters;
 };
 
@@ -96,6 +146,8 @@ static inline void store_date(struct store *store, struct item *item, uint32_t e
     store_note_expiry(store, expires);
 }
 void store_mark_fetched(struct store *store, struct item *item);
+/* Likewise, and counts the hit for eviction. found.ref has to be true. */
+void store_hit(struct store *store, const struct store_found *found);
 
 /* place.c: where new items go. */
 bool store_is_too_large(const struct store *store, uint32_t key_length, uint64_t value_length);
@@ -121,16 +173,30 @@ bool store_set_expires(struct store *store, const struct store_key *key, struct 
 size_t store_memory_bytes(const struct store *store);
 /* What any operation may add to it besides a segment. */
 size_t store_memory_slack(const struct store *store);
-/* Evicts from the oldest segment, or goes past what is dead there, up to so many items. false when
- * there is none that may be evicted. */
-bool store_evict(struct store *store, uint32_t items_max);
-/* The open segment gets room for that many bytes. false: impossible. */
-bool store_room_for_item(struct store *store, uint32_t bytes);
-/* The index may grow by what one operation can need, and is brought one step nearer to its proper
- * size. false: impossible. Ends what was found before. */
-bool store_room_for_index(struct store *store);
-/* Likewise, but only shrinks or grows when that takes no memory from others. */
+/* May so many segments be taken? */
+bool store_has_free(const struct store *store, uint32_t segments);
+bool store_memory_has_room(const struct store *store, size_t bytes);
+/* Free segments that only cleaning may take: with -M it must always be able to go on. */
+uint32_t store_kept_free(const struct store *store);
+/* The open segment at an end gets room for so many bytes. Evicts nothing; false: there is none. */
+bool store_room_at(struct store *store, enum segment_end end, uint32_t bytes);
+/* The same for the one that gathers what source holds. */
+bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes);
+/* What an operation begins with that may write: a slice of the work of keeping room for it and those
+ * to come, the larger the more the last one wrote. The index may grow by what one operation can need, and is brought one
+ * step nearer to its proper size. false: impossible. Ends what was found before. */
+bool store_make_room(struct store *store);
+/* The index only shrinks or grows when that takes no memory from others. */
 void store_tend_index(struct store *store);
+
+/* evict.c: who gives memory up. */
+/* A slice of emptying segments while fewer than so many are free, for an operation that writes so
+ * many bytes; false when nothing was left to do, or could be done. */
+bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes);
+/* Empties a segment to the end: takes time in proportion to a segment. false: there is none. */
+bool store_evict_at_once(struct store *store);
+/* Is this more than the operation may do? */
+void store_check_slice(const struct store *store);
 
 /* check.c, for tests: stops the program when the store is not what it should be. */
 void store_check_memory(const struct store *store);

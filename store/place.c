@@ -35,29 +35,31 @@ static bool fits_in_place(const struct store *store, const struct store_found *f
            item_bytes(found->item) == draft_bytes(draft) && segment->pins == 0;
 }
 
-/* Makes room without losing the item found: the oldest segment may be its own. Evictions move
- * index entries, so its entry is looked up anew. */
-static bool room_beside(struct store *store, uint32_t bytes, struct store_found *found) {
-    if (segment_has_room(&store->log, bytes))
-        return true;
-    if (found->item == NULL)
-        return store_room_for_item(store, bytes);
-    uint32_t source = segment_of(&store->log, found->location);
-    segment_pin(&store->log, source);
-    bool done = store_room_for_item(store, bytes);
-    segment_unpin(&store->log, source);
-    found->ref = index_find_location(&store->index, found->item->hash, found->location);
-    assert(found->ref.primary != NULL);
-    return done;
+/* A new version goes to the queue that the item found is in. */
+static enum segment_end end_for(struct store *store, const struct store_key *key,
+                                const struct store_found *found) {
+    const struct segment_log *log = &store->log;
+    bool main;
+    if (found->item != NULL) {
+        main = log->segments[segment_of(log, found->location)].queue == SEGMENT_MAIN;
+    } else {
+        main = ghost_take(&store->ghost, (uint32_t)key->hash, (uint16_t)index_tag(key->hash));
+        store->counters.ghost_hits += main;
+    }
+    return main ? SEGMENT_NEW_MAIN : SEGMENT_NEW_SMALL;
 }
 
 /* A new place, with the key in it. */
 static struct item *allocate(struct store *store, const struct store_draft *draft,
-                             struct store_found *found, uint64_t *location) {
+                             const struct store_found *found, uint64_t *location) {
     uint32_t bytes = draft_bytes(draft);
-    if (!room_beside(store, bytes, found))
+    enum segment_end end = end_for(store, draft->key, found);
+    if (!store_room_at(store, end, bytes)) {
+        store->counters.out_of_memory++;
         return NULL;
-    *location = segment_append(&store->log, bytes);
+    }
+    *location = segment_append(&store->log, end, bytes);
+    store->written_bytes += bytes;
     struct item *item = segment_item(&store->log, *location);
     item->hash = (uint32_t)draft->key->hash;
     item->key_length = (uint8_t)draft->key->length;

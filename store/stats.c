@@ -1,13 +1,17 @@
 /* What the store tells of itself. */
 #include "store/internal.h"
 
-/* The oldest segment's items are the oldest; what a flush has left in it does not count. */
-static uint64_t oldest_time(const struct store *store) {
-    const struct segment_log *log = &store->log;
-    if (store->items == 0)
+/* When the oldest segment of a queue was opened; what a flush has left in it does not count. */
+static uint64_t oldest_time(const struct store *store, enum segment_queue_name name) {
+    const struct segment_queue *queue = &store->log.queues[name];
+    if (queue->items == 0 || store->items == 0)
         return 0;
-    uint32_t opened = log->segments[log->oldest].opened;
+    uint32_t opened = store->log.segments[queue->oldest].opened;
     return opened > store->flushed_at ? opened : store->flushed_at;
+}
+
+static uint64_t least_time(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
 static void sizes(const struct store *store, struct store_stats *stats) {
@@ -23,7 +27,8 @@ static void sizes(const struct store *store, struct store_stats *stats) {
     stats->segment_bytes = log->segment_bytes;
     stats->segments = log->segments_used;
     stats->segments_free = log->warm_count + room / log->segment_bytes;
-    stats->oldest_time = oldest_time(store);
+    stats->oldest_time =
+        least_time(oldest_time(store, SEGMENT_SMALL), oldest_time(store, SEGMENT_MAIN));
 }
 
 void store_stats(const struct store *store, struct store_stats *stats) {

@@ -30,11 +30,19 @@ int store_create(struct store **result, const struct store_config *config) {
         segment_log_init(&store->log, config->memory_bytes, config->memory_bytes_max, page_bytes);
     if (error != 0)
         goto error_log;
+    store->small_share = EVICT_SMALL_SHARE;
+    store->credit_bytes = config->memory_bytes;
     error = index_init(&store->index, store->log.base, config->memory_bytes_max, page_bytes);
     if (error != 0)
         goto error_index;
+    error =
+        ghost_init(&store->ghost, config->memory_bytes_max / STORE_GHOSTS_PER_MEMORY, page_bytes);
+    if (error != 0)
+        goto error_ghost;
     *result = store;
     return 0;
+error_ghost:
+    index_finish(&store->index);
 error_index:
     segment_log_finish(&store->log);
 error_log:
@@ -45,16 +53,17 @@ error_log:
 void store_destroy(struct store *store) {
     if (store == NULL)
         return;
+    ghost_finish(&store->ghost);
     index_finish(&store->index);
     segment_log_finish(&store->log);
     pages_free(store, store->struct_bytes);
 }
 
-/* The open segment is closed, so that the watermark divides what came before from what comes
+/* The open segments are closed, so that the watermark divides what came before from what comes
  * after, even within a second. */
 static void flush_now(struct store *store) {
     struct segment_log *log = &store->log;
-    segment_seal(log);
+    segment_seal_all(log);
     store->flush_sequence = log->sequence_next;
     store->flush_at = 0;
     store->flushed_at = store->now;
@@ -177,6 +186,12 @@ void store_mark_fetched(struct store *store, struct item *item) {
         item->access = store->now;
 }
 
+void store_hit(struct store *store, const struct store_found *found) {
+    store_mark_fetched(store, found->item);
+    index_hit(found->ref);
+    store->counters.hits[store->log.segments[segment_of(&store->log, found->location)].queue]++;
+}
+
 /* Counts up to what the 6 bytes of an item hold, then from the start again: the token has to
  * differ between two versions of a key, and 2^48 writes lie between equal ones. */
 uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas) {
@@ -197,7 +212,7 @@ enum store_status store_get(struct store *store, const struct store_key *key, ui
     store_find(store, key, &found);
     if (found.item == NULL)
         return STORE_NOT_FOUND;
-    store_mark_fetched(store, found.item);
+    store_hit(store, &found);
     store_show(found.item, item);
     return STORE_OK;
 }

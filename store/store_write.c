@@ -121,6 +121,8 @@ static bool place(struct store *store, const struct store_key *key, const struct
     struct item *item = store_place(store, &draft, found, &location);
     if (item == NULL)
         return false;
+    if (old != NULL)
+        index_hit(found->ref);
     write_value(item_value(item), write, join ? item_value(old) : NULL,
                 join ? old->value_length : 0);
     store_settle(store, &draft, found, location);
@@ -133,7 +135,7 @@ enum store_status store_write(struct store *store, const struct store_key *key,
     store_begin(store, now);
     if (store_is_too_large(store, key->length, write->value_length))
         return refuse(store, key, write, STORE_TOO_LARGE);
-    if (!store_room_for_index(store))
+    if (!store_make_room(store))
         return refuse(store, key, write, STORE_NO_MEMORY);
     store_find(store, key, &found);
     enum store_status status = condition(store, key, write, found.item);
@@ -151,12 +153,14 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
                               uint32_t now, struct store_item *shown) {
     struct store_found found;
     store_begin(store, now);
+    if (!store_make_room(store))
+        return STORE_NO_MEMORY;
     store_find(store, key, &found);
     if (found.item == NULL)
         return STORE_NOT_FOUND;
     if (!store_set_expires(store, key, &found, expires))
         return STORE_NO_MEMORY;
-    store_mark_fetched(store, found.item);
+    store_hit(store, &found);
     store_show(found.item, shown);
     return STORE_OK;
 }
