@@ -1,6 +1,7 @@
 #include "core/execute.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "core/admin.h"
 #include "core/clock.h"
@@ -35,8 +36,21 @@ static uint32_t expires_of(const struct shard *shard, int64_t exptime) {
     return clock_expires(exptime, shard->now, shard->debug_offset_s);
 }
 
-static void set_item(struct result *result, const struct store_item *item) {
-    result->value = item->value;
+/* A large value is put together for the reply. */
+static const char *value_of(struct shard *shard, const struct store_item *item) {
+    if (item->large == 0)
+        return item->value;
+    for (uint32_t at = 0; at < item->value_length;) {
+        const char *bytes;
+        uint32_t length = store_lease_read(shard->store, item->large, at, &bytes);
+        memcpy(shard->gathered + at, bytes, length);
+        at += length;
+    }
+    return shard->gathered;
+}
+
+static void set_item(struct shard *shard, struct result *result, const struct store_item *item) {
+    result->value = value_of(shard, item);
     result->value_length = item->value_length;
     result->client_flags = item->client_flags;
     result->cas = item->cas;
@@ -84,7 +98,7 @@ static void run_get(struct shard *shard, const struct request *request, uint64_t
     count_get(&shard->counters, status == STORE_OK);
     result->status = (uint8_t)result_of(status);
     if (status == STORE_OK)
-        set_item(result, &item);
+        set_item(shard, result, &item);
 }
 
 /* touch and gat, which counts as a touch alone, as in memcached. */
@@ -99,7 +113,7 @@ static void run_touch(struct shard *shard, const struct request *request, uint64
     result->status = (uint8_t)result_of(status);
     if (!hit)
         return;
-    set_item(result, &item);
+    set_item(shard, result, &item);
     if (request->op == OP_TOUCH) {
         result->value = NULL;
         result->value_length = 0;
@@ -143,7 +157,7 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
     result->status = (uint8_t)result_of(status);
     if (status != STORE_OK)
         return;
-    set_item(result, &item);
+    set_item(shard, result, &item);
     set_facts(result, request, &item, shard->now);
     if (!(request->meta & META_RETURN_VALUE))
         result->value = NULL; /* need not travel */

@@ -1,6 +1,9 @@
 #include "core/shard.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
 /* Compiled in: the hash of a short key is cheaper than the call. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -29,6 +32,9 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
     if (error)
         return error;
     error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX);
+    shard->gathered = malloc(config->item_bytes_max);
+    if (error == 0 && shard->gathered == NULL)
+        error = -ENOMEM;
     if (error) {
         store_destroy(shard->store);
         return error;
@@ -42,6 +48,7 @@ void shard_finish(struct shard *shard) {
     message_pool_finish(&shard->messages);
     store_destroy(shard->store);
     shard->store = NULL;
+    free(shard->gathered);
     prefix_table_finish(&shard->prefixes);
     logins_free(shard->logins);
     logins_free(atomic_load(&shard->logins_mailbox));

@@ -42,6 +42,7 @@ struct shard {
     uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
     uint32_t now;   /* seconds on the store's scale, set once a turn */
     struct store *store;
+    char *gathered; /* owned; a large value in one piece, until the next one */
     struct mesh_port *port;
     struct message_pool messages;
     struct buffer_pool buffers;

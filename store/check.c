@@ -14,11 +14,51 @@ void store_check_memory(const struct store *store) {
 /* What the segments hold, added up. */
 struct sums {
     uint64_t linked;
-    uint64_t items; /* without the flushed ones */
-    uint64_t item_bytes;
-    uint64_t used_bytes;  /* of the segments */
-    uint64_t queue_bytes; /* live ones of the queue at hand */
+    uint64_t items[SEGMENT_QUEUES]; /* without the flushed ones */
+    uint64_t item_bytes[SEGMENT_QUEUES];
+    uint64_t extent_bytes; /* linked: of items and of uploads */
+    uint64_t listed_bytes; /* named by items */
+    uint64_t used_bytes;   /* of the segments */
+    uint32_t pinned;       /* segments */
 };
+
+/* Each extent lives, is of this item and as long as the list says, and no two neighbours are shorter
+ * than the longest. */
+static void check_list(const struct store *store, const struct item *head, struct sums *sums) {
+    const struct item_list *list = item_list_read(head);
+    uint32_t end = 0;
+    uint32_t bytes = 0;
+    uint32_t before = store_extent_length_max(store); /* the neighbour's length */
+    assert(list->count > 0);
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct item *extent = segment_item(&store->log, list->extents[i].location);
+        assert(item_is_extent(extent) && extent->bits == ITEM_LINKED);
+        assert(extent->hash == head->hash);
+        assert(before + extent->value_length >= store_extent_length_max(store));
+        before = extent->value_length;
+        end += before;
+        assert(end == list->extents[i].end);
+        bytes += item_bytes(extent);
+    }
+    assert(end == item_value_length(head));
+    assert(bytes == list->bytes);
+    sums->listed_bytes += bytes;
+}
+
+static void check_linked(const struct store *store, uint64_t location, struct sums *sums) {
+    const struct item *item = segment_item(&store->log, location);
+    if (item_is_extent(item)) {
+        sums->extent_bytes += item_bytes(item);
+        return;
+    }
+    assert(index_find_location(&store->index, item->hash, location).primary != NULL);
+    bool flushed = store_is_flushed(store, location);
+    sums->linked++;
+    sums->items[store_queue_of(store, location)] += !flushed;
+    sums->item_bytes[store_queue_of(store, location)] += flushed ? 0 : item_bytes_whole(item);
+    if (item_is_large(item))
+        check_list(store, item, sums);
+}
 
 static void check_segment(const struct store *store, uint32_t number, struct sums *sums) {
     const struct segment_log *log = &store->log;
@@ -29,20 +69,15 @@ static void check_segment(const struct store *store, uint32_t number, struct sum
     while (at < end) {
         const struct item *item = segment_item(log, at);
         if (item->bits & ITEM_LINKED) {
-            assert(index_find_location(&store->index, item->hash, at).primary != NULL);
-            bool flushed = store_is_flushed(store, at);
             live_bytes += item_bytes(item);
-            sums->linked++;
-            sums->items += !flushed;
-            sums->item_bytes += flushed ? 0 : item_bytes(item);
+            check_linked(store, at, sums);
         }
         at += item_bytes(item) / ITEM_ALIGN;
     }
     assert(at == end);
     assert(live_bytes == segment->live_bytes);
     sums->used_bytes += segment->used_bytes;
-    sums->queue_bytes += live_bytes;
-    assert(segment->open || live_bytes != 0 || segment->pins != 0);
+    assert(segment->open || live_bytes != 0 || segment->pins != 0 || segment->held);
 }
 
 static void check_header(const struct store *store, uint32_t number) {
@@ -53,7 +88,7 @@ static void check_header(const struct store *store, uint32_t number) {
         open += log->open[end] == number;
     assert(segment_in_use(segment));
     assert(segment->open == open);
-    assert(segment->pins == (number == store->emptying.segment));
+    assert(segment->held == (number == store->emptying.segment));
     assert(segment->used_bytes <= log->segment_bytes);
     assert(!segment->open || !segment->sparse);
 }
@@ -62,11 +97,9 @@ static void check_queue(const struct store *store, enum segment_queue_name name,
                         struct sums *sums) {
     const struct segment_log *log = &store->log;
     const struct segment_queue *queue = &log->queues[name];
-    uint64_t linked = sums->linked;
     uint32_t count = 0;
     uint32_t sparse = 0;
     uint32_t older = 0;
-    sums->queue_bytes = 0;
     for (uint32_t number = queue->oldest; number != 0; number = log->segments[number].newer) {
         const struct segment *segment = &log->segments[number];
         check_header(store, number);
@@ -75,13 +108,12 @@ static void check_queue(const struct store *store, enum segment_queue_name name,
         check_segment(store, number, sums);
         older = number;
         sparse += segment->sparse;
+        sums->pinned += segment->pins != 0;
         count++;
     }
     assert(queue->newest == older);
     assert(queue->segments == count);
     assert(queue->sparse == sparse);
-    assert(queue->items == sums->linked - linked);
-    assert(queue->live_bytes == sums->queue_bytes);
 }
 
 static struct sums check_segments(const struct store *store) {
@@ -91,6 +123,7 @@ static struct sums check_segments(const struct store *store) {
     check_queue(store, SEGMENT_MAIN, &sums);
     assert(log->queues[SEGMENT_SMALL].segments + log->queues[SEGMENT_MAIN].segments ==
            log->segments_used);
+    assert(sums.pinned == log->pinned);
     return sums;
 }
 
@@ -157,8 +190,15 @@ void store_check(const struct store *store) {
     check_free_segments(store);
     struct sums sums = check_segments(store);
     assert(sums.linked == store->index.entries);
-    assert(sums.items == store->items);
-    assert(sums.item_bytes == store->item_bytes);
+    for (int name = 0; name < SEGMENT_QUEUES; name++) {
+        assert(sums.items[name] == store->items[name]);
+        assert(sums.item_bytes[name] == store->item_bytes[name]);
+    }
     assert(sums.used_bytes == store->log.used_bytes);
+    assert(sums.extent_bytes == sums.listed_bytes + store->upload_bytes);
+    assert(store->uploads != 0 || store->upload_bytes == 0);
+    assert(store->uploads != 0 || store->upload_reserved_bytes == 0);
+    assert(store->leases != 0 || store->leased_bytes == 0);
+    assert(store->uploads != 0 || store->leases != 0 || store->log.pinned == 0);
     check_index(store);
 }

@@ -25,7 +25,8 @@
 #define INDEX_LOCATION_BITS 46
 #define INDEX_LOCATION_MASK (((uint64_t)1 << INDEX_LOCATION_BITS) - 1)
 #define INDEX_FREQUENCY_SHIFT INDEX_LOCATION_BITS
-#define INDEX_FREQUENCY_MAX 3u
+#define INDEX_FREQUENCY_MASK ((uint64_t)3 << INDEX_FREQUENCY_SHIFT)
+#define INDEX_FREQUENCY_MAX 2u
 #define INDEX_PRIMARIES_MIN 64u
 
 /* Pages that one operation can add to the index: one to each range. An insertion and a step take
@@ -136,7 +137,8 @@ static inline void index_move(struct index_ref ref, uint64_t location) {
 
 /* How often an entry was hit since this was last set; it counts to INDEX_FREQUENCY_MAX. */
 static inline uint32_t index_frequency(struct index_ref ref) {
-    return (uint32_t)(ref.bucket->slots[ref.slot] >> INDEX_FREQUENCY_SHIFT) & INDEX_FREQUENCY_MAX;
+    return (uint32_t)((ref.bucket->slots[ref.slot] & INDEX_FREQUENCY_MASK) >>
+                      INDEX_FREQUENCY_SHIFT);
 }
 
 /* Writes only what changes: the cache line of a hot entry stays clean. */
@@ -147,8 +149,7 @@ static inline void index_hit(struct index_ref ref) {
 
 static inline void index_set_frequency(struct index_ref ref, uint32_t frequency) {
     uint64_t *slot = &ref.bucket->slots[ref.slot];
-    *slot &= ~((uint64_t)INDEX_FREQUENCY_MAX << INDEX_FREQUENCY_SHIFT);
-    *slot |= (uint64_t)frequency << INDEX_FREQUENCY_SHIFT;
+    *slot = (*slot & ~INDEX_FREQUENCY_MASK) | (uint64_t)frequency << INDEX_FREQUENCY_SHIFT;
 }
 
 static inline uint16_t index_ref_tag(struct index_ref ref) {

@@ -7,9 +7,6 @@
 #include "store/segment.h"
 #include "store/store.h"
 
-/* Free segments kept ahead of need: one for what is new, one for what eviction moves. */
-#define STORE_RESERVE 2
-
 /* What one operation may do to keep them: for each byte that it writes look at four (no item has less
  * than 24), and move three of these. So that keeps up with writing where a quarter is gained. In the
  * long run eviction moves no more either; it may run ahead of that by once what the memory holds. */
@@ -18,12 +15,19 @@
 #define EVICT_MOVED_BYTES_MIN ((uint32_t)64 << 10)
 #define EVICT_MOVED_PER_BYTE 3
 
-/* The small queue gives way while it has more than so many thousandths of the segments. */
-#define EVICT_SMALL_SHARE 100
+/* The small queue gives way while it has more than so many thousandths of the segments. On real traces
+ * 40 to 100 make no difference. */
+#define EVICT_SMALL_SHARE 50
 
 /* The ghosts' part of the memory. */
 #define STORE_GHOSTS_PER_MEMORY 50
 #define STORE_MEMORY_BYTES_MAX ((size_t)1 << 46)
+
+/* At most this part of the memory is reserved by uploads, and leased, and twice as much is pinned;
+ * but one upload and one lease may always be. */
+#define STORE_UPLOADS_PART 4
+#define STORE_LEASES_PART 4
+#define STORE_PINNED_PART 2
 
 /* What store_stats_reset() sets to 0; explained in struct store_stats. */
 struct store_counters {
@@ -52,11 +56,12 @@ struct store_counters {
     uint64_t out_of_memory;
 };
 
-/* A segment that is being emptied, in slices; pinned meanwhile. */
+/* A segment that is being emptied, in slices. */
 enum emptying {
-    EMPTYING_CLEAN, /* what lives is gathered with that of others */
-    EMPTYING_EVICT, /* what was hit moves to the main queue */
-    EMPTYING_DROP,  /* in need of its memory at once */
+    EMPTYING_FLUSHED, /* hardly anything lives */
+    EMPTYING_CLEAN,   /* what lives is gathered with that of others */
+    EMPTYING_EVICT,   /* what was hit moves to the main queue */
+    EMPTYING_DROP,    /* in need of its memory at once */
 };
 
 struct store_emptying {
@@ -67,6 +72,7 @@ struct store_emptying {
 
 /* How much of that the operation has done, and how much it may do. */
 struct store_slice {
+    uint32_t free_wanted;
     uint32_t items;
     uint32_t items_max;
     uint32_t moved_bytes;
@@ -91,14 +97,20 @@ struct store {
     size_t struct_bytes;  /* of this struct, in whole pages */
     size_t bound_bytes;   /* what store_resize() has set */
     size_t ceiling_bytes; /* memory in use never exceeds it; it comes down to the bound in slices */
-    uint64_t items;
-    uint64_t item_bytes;
-    uint32_t flushed_at; /* when the last flush was carried out, or 0 */
+    uint64_t items[SEGMENT_QUEUES];
+    uint64_t item_bytes[SEGMENT_QUEUES]; /* with extents, wherever these lie */
+    uint32_t flushed_at;                 /* when the last flush was carried out, or 0 */
+    uint64_t upload_reserved_bytes;      /* values that are to come, whole */
+    uint64_t upload_bytes;               /* of uploads' records in the log */
+    uint64_t leased_bytes;               /* of items under a lease, in the log */
+    uint32_t uploads;
+    uint32_t leases;
     struct store_emptying emptying;
     struct store_slice slice;
-    uint32_t written_bytes; /* by the last operation, to new places */
-    uint32_t small_share;   /* see EVICT_SMALL_SHARE */
-    uint64_t credit_bytes;  /* that eviction may move yet */
+    uint32_t written_bytes;    /* by the last operation, to new places */
+    uint32_t record_bytes_max; /* of an item without its extents */
+    uint32_t small_share;      /* see EVICT_SMALL_SHARE */
+    uint64_t credit_bytes;     /* that eviction may move yet */
     uint32_t sparse_cursor[SEGMENT_QUEUES];
     struct store_counters counters;
 };
@@ -115,9 +127,11 @@ struct store_draft {
     const struct store_key *key;
     uint64_t cas;
     uint32_t value_length;
+    uint32_t extents; /* of a large value, otherwise 0 */
     uint32_t client_flags;
     uint32_t expires;
     uint8_t bits;
+    bool inherits; /* the extents of the item found are the draft's from now on */
 };
 
 /* store.c: each operation begins with this: it takes the time and carries out a flush that has
@@ -128,12 +142,18 @@ bool store_drop_dead(struct store *store, const struct store_found *found);
 /* Looks up a live item; one met dead is dropped. */
 void store_find(struct store *store, const struct store_key *key, struct store_found *found);
 /* What the caller sees of an item; store_show() leaves the part that is not for the hot paths. */
-void store_show(struct item *item, struct store_item *shown);
+void store_show(const struct store *store, struct item *item, struct store_item *shown);
 void store_show_state(const struct item *item, struct store_item *shown);
 bool store_is_flushed(const struct store *store, uint64_t location);
 bool store_is_expired(const struct store *store, const struct item *item);
 /* Takes an item out of the index and lets its bytes die. */
 void store_unlink(struct store *store, const struct store_found *found);
+/* An item, which is not flushed, counts for the queue of its head from now on, or no longer. */
+void store_count(struct store *store, uint64_t location);
+void store_discount(struct store *store, uint64_t location);
+static inline enum segment_queue_name store_queue_of(const struct store *store, uint64_t location) {
+    return store->log.segments[segment_of(&store->log, location)].queue;
+}
 /* new_cas where it is set, or the next of the counter. */
 uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas);
 static inline void store_note_expiry(struct store *store, uint32_t expires) {
@@ -150,12 +170,19 @@ void store_mark_fetched(struct store *store, struct item *item);
 void store_hit(struct store *store, const struct store_found *found);
 
 /* place.c: where new items go. */
+/* With key and header, but without what a large item's extents take beside the value. */
+size_t store_item_bytes_max(const struct store *store);
 bool store_is_too_large(const struct store *store, uint32_t key_length, uint64_t value_length);
+/* The longest item in its place, without its extents. */
+uint32_t store_record_bytes_max(const struct store *store);
 /* The bits of the optional fields that these need. */
 uint8_t store_shape(uint32_t client_flags, uint32_t expires, uint64_t cas);
+/* A new place for the draft with the key in it; otherwise as store_place(). */
+struct item *store_allocate(struct store *store, const struct store_draft *draft,
+                            const struct store_found *found, uint64_t *location);
 /* A place for the draft: the one that the item found has, still with its old header and value, or a
  * new one. NULL when no room can be made. The item found, if any, stays where it is; found is kept
- * true. The caller writes the value, then calls store_settle(). */
+ * true. The caller writes the value or list, then calls store_settle(). */
 struct item *store_place(struct store *store, const struct store_draft *draft,
                          struct store_found *found, uint64_t *location);
 /* The item at location is what the draft says, in the index, and the one found. */
@@ -168,6 +195,38 @@ bool store_reshape(struct store *store, const struct store_key *key, struct stor
 /* Likewise, and sets the expiry time. */
 bool store_set_expires(struct store *store, const struct store_key *key, struct store_found *found,
                        uint32_t expires);
+
+/* store_write.c: what is left of a write whose value is in the upload, or with 0 in write->value;
+ * the time is taken. A failure leaves the upload to the caller. */
+enum store_status store_carry_out(struct store *store, const struct store_key *key,
+                                  const struct store_write *write, uint64_t upload, uint64_t *cas);
+
+/* upload.c: an upload whatever is reserved already; 0 when no room can be made. */
+uint64_t store_upload_open(struct store *store, const struct store_key *key, uint32_t value_length);
+/* Makes the draft the item, with the upload's value; with join, before or after the value that the
+ * item found has. false when no room can be made, and the upload goes on. */
+bool store_upload_place(struct store *store, uint64_t upload, struct store_draft *draft,
+                        struct store_found *found, const enum store_mode *join);
+
+/* large.c: what a head and its extents have in common. */
+/* The longest part of a value in one extent. */
+uint32_t store_extent_length_max(const struct store *store);
+/* Extents of so long a value, at most. */
+uint32_t store_extents_max(const struct store *store, uint32_t value_length);
+/* The bytes of an item die, and those of its extents with them. */
+void store_release(struct store *store, uint64_t location);
+/* Those of a head alone, or of an extent. */
+void store_release_record(struct store *store, uint64_t location);
+/* Keeps an item where it is, with its extents; they may die meanwhile. */
+void store_pin(struct store *store, uint64_t location);
+void store_unpin(struct store *store, uint64_t location);
+void store_pin_extents(struct store *store, const struct item_list *list);
+void store_unpin_extents(struct store *store, const struct item_list *list);
+bool store_is_pinned_full(const struct store *store);
+/* The linked head whose list names this extent, dead or alive; false when an upload has it yet. */
+bool store_find_owner(const struct store *store, uint64_t extent, struct store_found *found);
+/* An extent of the head's has moved. */
+void store_list_move(struct item *head, uint64_t from, uint64_t to);
 
 /* room.c: who gets the memory. */
 size_t store_memory_bytes(const struct store *store);
@@ -182,10 +241,13 @@ uint32_t store_kept_free(const struct store *store);
 bool store_room_at(struct store *store, enum segment_end end, uint32_t bytes);
 /* The same for the one that gathers what source holds. */
 bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes);
+/* So many are kept free ahead of need. */
+uint32_t store_free_wanted(const struct store *store);
 /* What an operation begins with that may write: a slice of the work of keeping room for it and those
- * to come, the larger the more the last one wrote. The index may grow by what one operation can need, and is brought one
- * step nearer to its proper size. false: impossible. Ends what was found before. */
-bool store_make_room(struct store *store);
+ * to come, the larger the more the last one wrote. Then there is room for an item, and for an extent
+ * of so many bytes. The index may grow by what one operation can need, and is brought one step nearer
+ * to its proper size. false: impossible. Ends what was found before. */
+bool store_make_room(struct store *store, uint32_t extent_bytes);
 /* The index only shrinks or grows when that takes no memory from others. */
 void store_tend_index(struct store *store);
 
@@ -193,8 +255,9 @@ void store_tend_index(struct store *store);
 /* A slice of emptying segments while fewer than so many are free, for an operation that writes so
  * many bytes; false when nothing was left to do, or could be done. */
 bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes);
-/* Empties a segment to the end: takes time in proportion to a segment. false: there is none. */
-bool store_evict_at_once(struct store *store);
+/* Goes on until so many are free, or a segment is empty: may take time in proportion to a segment.
+ * false: there is none. */
+bool store_evict_at_once(struct store *store, uint32_t free_wanted);
 /* Is this more than the operation may do? */
 void store_check_slice(const struct store *store);
 

@@ -12,6 +12,15 @@
  * The hash is kept because nothing here can hash: splitting a bucket and evicting a segment start
  * from the item and need its bucket. It makes the header 20 bytes.
  * Only meta's E makes a CAS longer than 48 bits.
+ *
+ * A large item is a head with a list in the place of the value (bit 31 of the value length says so);
+ * the value lies in extents, records of the log with the same header and a key length of 0:
+ *
+ *   head    | header | key | count 4 | bytes 4 | leases 4 | location 8, end 4 | location, end | ...
+ *   extent  | header: length, hash of its item, bits | bytes of the value
+ *
+ * An extent is linked as long as its item is, or the upload that it came with is under way. Heads,
+ * not extents, stand in the index, expire and are flushed.
  */
 #ifndef STORE_ITEM_H
 #define STORE_ITEM_H
@@ -24,6 +33,8 @@
 #define ITEM_ALIGN 8u
 #define ITEM_KEY_LENGTH_MAX 250u
 #define ITEM_CAS_BITS 48
+#define ITEM_LARGE ((uint32_t)1 << 31) /* in value_length */
+#define ITEM_BYTES_MAX (((size_t)1 << 30) - 1)
 
 enum item_bits {
     ITEM_EXPIRES = 1 << 0,
@@ -40,7 +51,7 @@ enum item_bits {
 #define ITEM_SHAPE (ITEM_EXPIRES | ITEM_CLIENT_FLAGS | ITEM_LONG_CAS)
 
 struct item {
-    uint32_t value_length;
+    uint32_t value_length; /* and ITEM_LARGE: see item_value_length() */
     uint32_t hash;
     uint32_t access;
     uint32_t cas_low;
@@ -51,6 +62,20 @@ struct item {
 };
 
 _Static_assert(offsetof(struct item, body) == 20, "the picture above");
+
+/* Part of a large value: where it lies, and where in the value it ends. Both may lie at any address:
+ * a key stands before them. */
+struct item_extent {
+    uint64_t location;
+    uint32_t end;
+} __attribute__((packed));
+
+struct item_list {
+    uint32_t count;
+    uint32_t bytes;  /* of the extents in the log */
+    uint32_t leases; /* see lease.c */
+    struct item_extent extents[];
+} __attribute__((packed));
 
 /* Bytes of the optional fields. */
 static inline uint32_t item_optional_bytes(uint8_t bits) {
@@ -64,9 +89,48 @@ static inline uint64_t item_bytes_of(uint8_t bits, uint32_t key_length, uint32_t
     return (bytes + ITEM_ALIGN - 1) & ~(uint64_t)(ITEM_ALIGN - 1);
 }
 
+static inline bool item_is_large(const struct item *item) {
+    return item->value_length & ITEM_LARGE;
+}
+
+static inline bool item_is_extent(const struct item *item) {
+    return item->key_length == 0;
+}
+
+static inline uint32_t item_value_length(const struct item *item) {
+    return item->value_length & ~ITEM_LARGE;
+}
+
+/* Of a large item. */
+static inline const struct item_list *item_list_read(const struct item *item) {
+    return (const void *)(item->body + item_optional_bytes(item->bits) + item->key_length);
+}
+
+static inline struct item_list *item_list(struct item *item) {
+    return (void *)(item->body + item_optional_bytes(item->bits) + item->key_length);
+}
+
+static inline uint32_t item_list_bytes(uint32_t count) {
+    return (uint32_t)(sizeof(struct item_list) + count * sizeof(struct item_extent));
+}
+
+/* Of what stands behind the key: the value or the list. */
+static inline uint32_t item_payload_bytes(const struct item *item) {
+    return item_is_large(item) ? item_list_bytes(item_list_read(item)->count) : item->value_length;
+}
+
 /* The bytes it takes in its segment. */
 static inline uint32_t item_bytes(const struct item *item) {
-    return (uint32_t)item_bytes_of(item->bits, item->key_length, item->value_length);
+    return (uint32_t)item_bytes_of(item->bits, item->key_length, item_payload_bytes(item));
+}
+
+/* With those of its extents. */
+static inline uint32_t item_bytes_whole(const struct item *item) {
+    return item_bytes(item) + (item_is_large(item) ? item_list_read(item)->bytes : 0);
+}
+
+static inline uint32_t item_extent_bytes(uint32_t length) {
+    return (uint32_t)item_bytes_of(0, 0, length);
 }
 
 static inline char *item_key(struct item *item) {

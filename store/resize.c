@@ -10,12 +10,12 @@
 /* What the index and the slack take when hardly anything is stored, generously. */
 #define PAGES_MIN 16
 
-/* The open ones, the reserve, and two full ones. */
-#define SEGMENTS_LEAST 6
+/* Besides the largest item: the open ones, and the reserve. */
+#define SEGMENTS_LEAST 8
 
 static size_t memory_floor(const struct store *store) {
     return store->struct_bytes + store->log.headers_bytes + PAGES_MIN * store->page_bytes +
-           SEGMENTS_LEAST * store->log.segment_bytes;
+           SEGMENTS_LEAST * store->log.segment_bytes + store_item_bytes_max(store);
 }
 
 /* The ceiling comes down with the memory in use, and to the bound as soon as that holds. */
@@ -50,7 +50,7 @@ static void give_back(struct store *store) {
 bool store_tend(struct store *store, uint32_t now) {
     store_begin(store, now);
     bool shrinks = store->ceiling_bytes != store->bound_bytes;
-    uint32_t wanted = STORE_RESERVE + store_kept_free(store) + shrinks;
+    uint32_t wanted = store_free_wanted(store) + shrinks;
     bool more = store_evict(store, wanted, SLICE_BYTES);
     if (shrinks && !more)
         give_back(store);

@@ -64,12 +64,28 @@ bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) 
     return true;
 }
 
-/* Room for an item of any size at any end: none that is written can fail. */
-static bool has_room_for_item(const struct store *store) {
-    size_t largest = store->log.segment_bytes;
-    return store_has_free(store, 1 + store_kept_free(store)) ||
-           (segment_has_room(&store->log, SEGMENT_NEW_SMALL, (uint32_t)largest) &&
-            segment_has_room(&store->log, SEGMENT_NEW_MAIN, (uint32_t)largest));
+/* One for what eviction moves, which comes in bursts; one for each other end that will soon need it,
+ * but for ends of extents where there are none; and one to gather in. */
+uint32_t store_free_wanted(const struct store *store) {
+    const struct segment_log *log = &store->log;
+    uint32_t little = (uint32_t)log->segment_bytes / 4;
+    if (little < store->record_bytes_max)
+        little = store->record_bytes_max;
+    uint32_t wanted = 1 + store_kept_free(store);
+    wanted += segment_room(log, SEGMENT_NEW_SMALL) < little;
+    for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++)
+        wanted += log->open[end] != 0 &&
+                  segment_room(log, (enum segment_end)end) < log->segment_bytes / 2;
+    wanted += log->queues[SEGMENT_SMALL].sparse != 0 || log->queues[SEGMENT_MAIN].sparse != 0;
+    return wanted;
+}
+
+/* Segments that writing an item, and an extent of so many bytes, may take. */
+static uint32_t lacking(const struct store *store, uint32_t extent_bytes) {
+    const struct segment_log *log = &store->log;
+    uint32_t ends = !segment_has_room(log, SEGMENT_NEW_SMALL, store->record_bytes_max) +
+                    !segment_has_room(log, SEGMENT_EXTENTS, extent_bytes);
+    return ends == 0 ? 0 : ends + store_kept_free(store);
 }
 
 /* A free segment's pages go to the index; not those that cleaning needs. */
@@ -77,18 +93,19 @@ static bool cool(struct store *store) {
     return store->log.warm_count > store_kept_free(store) && segment_cool(&store->log);
 }
 
-bool store_make_room(struct store *store) {
+bool store_make_room(struct store *store, uint32_t extent_bytes) {
     uint32_t written = store->written_bytes;
     store->written_bytes = 0;
-    store_evict(store, STORE_RESERVE + store_kept_free(store), written);
+    store_evict(store, store_free_wanted(store), written);
     while (!store_memory_has_room(store, 0)) {
-        if (!cool(store) && !store_evict_at_once(store)) {
+        if (!cool(store) && !store_evict_at_once(store, 1)) {
             store->counters.out_of_memory++;
             return false;
         }
     }
-    if (!has_room_for_item(store))
-        store_evict_at_once(store);
+    uint32_t wanted = lacking(store, extent_bytes);
+    while (!store_has_free(store, wanted) && store_evict_at_once(store, wanted))
+        ;
     index_step(&store->index);
     return true;
 }

@@ -6,8 +6,6 @@
 
 static size_t segment_bytes_for(size_t memory_bytes) {
     size_t bytes = SEGMENT_BYTES_MIN;
-    if (memory_bytes >= SEGMENTS_LARGEST_MIN * SEGMENT_BYTES_MAX)
-        return SEGMENT_BYTES_MAX;
     while (bytes < SEGMENT_BYTES_MAX && bytes * 2 <= memory_bytes / SEGMENTS_PER_MEMORY)
         bytes *= 2;
     return bytes;
@@ -112,9 +110,11 @@ static void segment_unqueue(struct segment_log *log, const struct segment *segme
 static enum segment_queue_name queue_at(enum segment_end end) {
     switch (end) {
     case SEGMENT_NEW_SMALL:
+    case SEGMENT_EXTENTS:
     case SEGMENT_GATHER_SMALL:
         return SEGMENT_SMALL;
     case SEGMENT_NEW_MAIN:
+    case SEGMENT_EXTENTS_MAIN:
     case SEGMENT_GATHER_MAIN:
     case SEGMENT_ENDS:
         break;
@@ -176,7 +176,7 @@ static void segment_free(struct segment_log *log, uint32_t number) {
 /* An open segment starts anew instead of leaving the queue. */
 static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
-    if (segment->live_bytes != 0 || segment->pins != 0)
+    if (segment->live_bytes != 0 || segment->pins != 0 || segment->held)
         return;
     if (segment->open) {
         log->used_bytes -= segment->used_bytes;
@@ -218,8 +218,6 @@ uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t 
     segment->used_bytes += bytes;
     log->used_bytes += bytes;
     segment->live_bytes += bytes;
-    queue_of(log, segment)->live_bytes += bytes;
-    queue_of(log, segment)->items++;
     return location;
 }
 
@@ -229,22 +227,35 @@ void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes)
     assert(segment_in_use(segment));
     assert(segment->live_bytes >= bytes);
     segment->live_bytes -= bytes;
-    queue_of(log, segment)->live_bytes -= bytes;
-    queue_of(log, segment)->items--;
     segment_note_sparse(log, segment);
+    segment_free_if_dead(log, number);
+}
+
+void segment_hold(struct segment_log *log, uint32_t number) {
+    assert(segment_in_use(&log->segments[number]));
+    assert(!log->segments[number].held);
+    log->segments[number].held = 1;
+}
+
+void segment_unhold(struct segment_log *log, uint32_t number) {
+    assert(log->segments[number].held);
+    log->segments[number].held = 0;
     segment_free_if_dead(log, number);
 }
 
 void segment_pin(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     assert(segment_in_use(segment));
+    log->pinned += segment->pins == 0;
     segment->pins++;
     assert(segment->pins != 0);
 }
 
 void segment_unpin(struct segment_log *log, uint32_t number) {
-    assert(log->segments[number].pins > 0);
-    log->segments[number].pins--;
+    struct segment *segment = &log->segments[number];
+    assert(segment->pins > 0);
+    segment->pins--;
+    log->pinned -= segment->pins == 0;
     segment_free_if_dead(log, number);
 }
 
@@ -255,7 +266,7 @@ uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name) {
         struct segment *segment = &log->segments[number];
         if (number == log->open[segment_gather_end(segment)])
             segment_seal(log, segment_gather_end(segment));
-        else if (segment->pins == 0 && !segment->open)
+        else if (segment->pins == 0 && !segment->held && !segment->open)
             return number;
         else if (queue->newest == number)
             return 0;
@@ -276,7 +287,8 @@ uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_n
         if (number == 0)
             number = log->queues[name].oldest;
         *cursor = number;
-        if (log->segments[number].sparse && log->segments[number].pins == 0)
+        at = &log->segments[number];
+        if (at->sparse && at->pins == 0 && !at->held)
             return number;
     }
     return 0;

@@ -7,8 +7,7 @@
  * A location names an item: its distance from base in units of 8 bytes. As no segment has number
  * 0, location 0 names nothing. Segments in use stand in two queues, each from its oldest to its
  * newest: a small one of what is new, and the main one of what was asked for since (evict.c). Items
- * are appended to open segments, one at each end there is. A segment without live items is free at
- * once.
+ * are appended to open segments, at so many ends. A segment without live items is free at once.
  *
  * Free segments are warm (their pages are resident and count against the memory bound; a few) or
  * cold (never touched, or given back to the kernel). Who may take a cold one is decided in room.c.
@@ -23,11 +22,9 @@
 #define SEGMENT_BYTES_MIN ((size_t)16 << 10)
 #define SEGMENT_BYTES_MAX ((size_t)1 << 20)
 
-/* So many segments make eviction nearly as fine as one by items: with 64 it was measured to cost up
- * to 0.015 of the hit ratio. But where there is room for eight of the largest it is one of those: a
- * value is at most a segment, and 1 MiB is what memcached's users expect to store. */
+/* So many, or up to twice as many, make eviction nearly as fine as one by items: with 64 it was
+ * measured to cost 0.015 of the hit ratio. It is a power of two, and above 256 MiB there are more. */
 #define SEGMENTS_PER_MEMORY 256
-#define SEGMENTS_LARGEST_MIN 8
 
 #define SEGMENTS_WARM_MAX 4 /* freed segments kept resident for the next use */
 
@@ -41,10 +38,15 @@
 enum segment_queue_name { SEGMENT_SMALL, SEGMENT_MAIN, SEGMENT_QUEUES };
 
 /* Who appends to an open segment: what is new or moved there goes to the newest end of a queue;
- * cleaning gathers items in the middle of one, where they lay. */
+ * cleaning gathers items in the middle of one, where they lay. Extents of large values have ends of
+ * their own: they come in slowly and are pinned meanwhile (a slow upload would otherwise leave a
+ * pinned extent in each of as many segments as other writers fill while it lasts), and as large as
+ * they are they leave less room unused among themselves. */
 enum segment_end {
     SEGMENT_NEW_SMALL,
     SEGMENT_NEW_MAIN,
+    SEGMENT_EXTENTS,
+    SEGMENT_EXTENTS_MAIN,
     SEGMENT_GATHER_SMALL,
     SEGMENT_GATHER_MAIN,
     SEGMENT_ENDS
@@ -61,15 +63,14 @@ struct segment {
     uint32_t queue : 1;
     uint32_t open : 1;   /* appended to: neither sparse nor evicted; freed it starts anew */
     uint32_t sparse : 1; /* so much of it is dead that cleaning is worth it */
+    uint32_t held : 1;   /* it is being emptied, and not freed before that is over */
 };
 
 struct segment_queue {
     uint32_t oldest;
     uint32_t newest;
     uint32_t segments;
-    uint32_t sparse;     /* segments */
-    uint64_t live_bytes; /* of what was appended and not released */
-    uint64_t items;      /* likewise */
+    uint32_t sparse; /* segments */
 };
 
 _Static_assert(sizeof(struct segment) == 32, "two headers to a cache line");
@@ -87,7 +88,8 @@ struct segment_log {
     uint32_t touched;            /* numbers up to here have been used before */
     uint32_t open[SEGMENT_ENDS]; /* 0: none */
     struct segment_queue queues[SEGMENT_QUEUES];
-    uint32_t warm; /* heads of the lists of free segments */
+    uint32_t pinned; /* segments with pins */
+    uint32_t warm;   /* heads of the lists of free segments */
     uint32_t cold;
     uint32_t warm_count;
     uint64_t sequence_next;
@@ -123,15 +125,20 @@ uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t 
 /* Bytes of an item at location died. Frees the segment with its last live byte. */
 void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes);
 
+/* Whoever empties a segment in slices holds it, so that it stays while nothing lives in it any more. */
+void segment_hold(struct segment_log *log, uint32_t number);
+void segment_unhold(struct segment_log *log, uint32_t number);
+
 /* A pinned segment stays where it is, dead or alive, until its last pin goes. */
 void segment_pin(struct segment_log *log, uint32_t number);
 void segment_unpin(struct segment_log *log, uint32_t number);
 
-/* The oldest segment of a queue that may be evicted: not open to what is new, not pinned. 0 when
+/* The oldest segment of a queue that may be evicted: not open to what is new, not pinned
+ * nor held. 0 when
  * none is found: those that are met go to the newest end, and only so many are looked at. */
 uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name);
 
-/* The next sparse segment of a queue, unpinned, from the one behind *cursor on and round, which
+/* The next sparse segment of a queue, neither pinned nor held, from the one behind *cursor on and round, which
  * remembers how far that was. 0 when none is found among so many looked at. */
 uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name,
                              uint32_t *cursor);
@@ -156,10 +163,14 @@ static inline enum segment_end segment_gather_end(const struct segment *source) 
     return source->queue == SEGMENT_SMALL ? SEGMENT_GATHER_SMALL : SEGMENT_GATHER_MAIN;
 }
 
+static inline uint32_t segment_room(const struct segment_log *log, enum segment_end end) {
+    uint32_t open = log->open[end];
+    return open == 0 ? 0 : (uint32_t)log->segment_bytes - log->segments[open].used_bytes;
+}
+
 static inline bool segment_has_room(const struct segment_log *log, enum segment_end end,
                                     uint32_t bytes) {
-    uint32_t open = log->open[end];
-    return open != 0 && log->segments[open].used_bytes + (uint64_t)bytes <= log->segment_bytes;
+    return bytes <= segment_room(log, end);
 }
 
 /* Segments whose pages are, or may be, resident. */

@@ -30,6 +30,7 @@ int store_create(struct store **result, const struct store_config *config) {
         segment_log_init(&store->log, config->memory_bytes, config->memory_bytes_max, page_bytes);
     if (error != 0)
         goto error_log;
+    store->record_bytes_max = store_record_bytes_max(store);
     store->small_share = EVICT_SMALL_SHARE;
     store->credit_bytes = config->memory_bytes;
     error = index_init(&store->index, store->log.base, config->memory_bytes_max, page_bytes);
@@ -62,14 +63,13 @@ void store_destroy(struct store *store) {
 /* The open segments are closed, so that the watermark divides what came before from what comes
  * after, even within a second. */
 static void flush_now(struct store *store) {
-    struct segment_log *log = &store->log;
-    segment_seal_all(log);
-    store->flush_sequence = log->sequence_next;
+    segment_seal_all(&store->log);
+    store->flush_sequence = store->log.sequence_next;
     store->flush_at = 0;
     store->flushed_at = store->now;
     store->expires_soonest = 0; /* what is dead now is worth a crawl */
-    store->items = 0;
-    store->item_bytes = 0;
+    memset(store->items, 0, sizeof(store->items));
+    memset(store->item_bytes, 0, sizeof(store->item_bytes));
 }
 
 void store_begin(struct store *store, uint32_t now) {
@@ -97,15 +97,23 @@ bool store_is_expired(const struct store *store, const struct item *item) {
     return expires != 0 && expires <= store->now;
 }
 
+void store_count(struct store *store, uint64_t location) {
+    enum segment_queue_name name = store_queue_of(store, location);
+    store->items[name]++;
+    store->item_bytes[name] += item_bytes_whole(segment_item(&store->log, location));
+}
+
+void store_discount(struct store *store, uint64_t location) {
+    enum segment_queue_name name = store_queue_of(store, location);
+    store->items[name]--;
+    store->item_bytes[name] -= item_bytes_whole(segment_item(&store->log, location));
+}
+
 void store_unlink(struct store *store, const struct store_found *found) {
-    uint32_t bytes = item_bytes(found->item);
     index_remove(&store->index, found->ref);
-    found->item->bits &= (uint8_t)~ITEM_LINKED;
-    if (!store_is_flushed(store, found->location)) {
-        store->items--;
-        store->item_bytes -= bytes;
-    }
-    segment_release(&store->log, found->location, bytes);
+    if (!store_is_flushed(store, found->location))
+        store_discount(store, found->location);
+    store_release(store, found->location);
 }
 
 /* Finds an item, dead or alive. */
@@ -159,9 +167,12 @@ void store_find(struct store *store, const struct store_key *key, struct store_f
 }
 
 /* Field by field: clearing the rest as well would cost the hot paths. */
-void store_show(struct item *item, struct store_item *shown) {
-    shown->value = item_value(item);
-    shown->value_length = item->value_length;
+void store_show(const struct store *store, struct item *item, struct store_item *shown) {
+    char *value = item_value(item);
+    bool large = item_is_large(item);
+    shown->value = large ? NULL : value;
+    shown->large = large ? (uint64_t)(value - store->log.base) : 0;
+    shown->value_length = item_value_length(item);
     shown->client_flags = item_client_flags(item);
     shown->expires = item_expires(item);
     shown->cas = item_cas(item);
@@ -170,7 +181,7 @@ void store_show(struct item *item, struct store_item *shown) {
 void store_show_state(const struct item *item, struct store_item *shown) {
     shown->expires_before = item_expires(item);
     shown->access = item->access;
-    shown->bytes = item_bytes(item) + (uint32_t)sizeof(uint64_t);
+    shown->bytes = item_bytes_whole(item) + (uint32_t)sizeof(uint64_t);
     shown->fetched = item->bits & ITEM_FETCHED;
     shown->stale = item->bits & ITEM_STALE;
     shown->token_sent = item->bits & ITEM_TOKEN_SENT;
@@ -189,7 +200,7 @@ void store_mark_fetched(struct store *store, struct item *item) {
 void store_hit(struct store *store, const struct store_found *found) {
     store_mark_fetched(store, found->item);
     index_hit(found->ref);
-    store->counters.hits[store->log.segments[segment_of(&store->log, found->location)].queue]++;
+    store->counters.hits[store_queue_of(store, found->location)]++;
 }
 
 /* Counts up to what the 6 bytes of an item hold, then from the start again: the token has to
@@ -213,7 +224,7 @@ enum store_status store_get(struct store *store, const struct store_key *key, ui
     if (found.item == NULL)
         return STORE_NOT_FOUND;
     store_hit(store, &found);
-    store_show(found.item, item);
+    store_show(store, found.item, item);
     return STORE_OK;
 }
 

@@ -25,8 +25,8 @@ struct store_config {
     /* store_resize() may go up to this; three times as much address space is reserved for it, and
      * nothing else. memory_bytes to 2^46. */
     size_t memory_bytes_max;
-    /* Key, value and header of one item, at least 1; a segment's size bounds it as well. It
-     * follows from memory_bytes (1 MiB from 8 MiB on, below that a 32nd to a 64th) and stays. */
+    /* Key, value and header of one item, at least 1; a quarter of memory_bytes, and 1 GiB, bound it
+     * as well. */
     size_t item_bytes_max;
     bool no_eviction; /* when memory is full, writes are refused instead */
     /* This shard's number and the number of shards, below 2^16: CAS values are
@@ -63,9 +63,12 @@ struct store_key {
     uint64_t hash;
 };
 
-/* What is stored under a key. value is lent until the next call that changes this store. */
+/* What is stored under a key. value is lent until the next call that changes this store. That of a
+ * large item is NULL: it is read with store_lease_read(), which until the next call that changes
+ * this store, or under a lease, takes what `large` says. */
 struct store_item {
     const char *value;
+    uint64_t large; /* 0: value is all there */
     uint32_t value_length;
     uint32_t client_flags;
     uint32_t expires;
@@ -76,7 +79,7 @@ struct store_item {
     uint32_t expires_before;
     bool made;       /* by this call, for a key that was missing */
     uint32_t access; /* when it was read last, or stored */
-    uint32_t bytes;  /* what it takes in memory, its slot in the index included */
+    uint32_t bytes;  /* what it takes in memory, extents and its slot in the index included */
     bool fetched;    /* it was read since it was stored */
     bool stale;      /* it was marked so by a store_removal, or stored so */
     bool token_sent; /* somebody has won it before */
@@ -179,6 +182,11 @@ struct store_stats {
     uint64_t segments;      /* in use */
     uint64_t segments_free; /* may still be taken */
     uint64_t oldest_time; /* no live item's place was written before; 0: no item. Take the least */
+    uint64_t uploads;     /* under way */
+    uint64_t upload_reserved_bytes; /* their values when they are complete */
+    uint64_t leases;
+    uint64_t leased_bytes; /* of large values under one or more of them */
+    uint64_t pinned_bytes; /* segments that can't be evicted because of uploads and leases */
 };
 
 /* Makes a store. Reserves address space, touches memory only as it fills. Returns 0 and sets
@@ -190,6 +198,10 @@ void store_destroy(struct store *store);
 /* The longest value that an item with a key of key_length can have here, in bytes; the same with
  * and without client flags and expiry time. */
 uint32_t store_value_length_max(const struct store *store, uint32_t key_length);
+
+/* The longest value that is kept in one piece: it comes back as item.value, unless it came by an
+ * upload. Longer ones are large. Greater for shorter keys; it is at least 1.7 KiB. */
+uint32_t store_inline_max(const struct store *store, uint32_t key_length);
 
 /* Hints for a batch: first the bucket of each key, then, once those have arrived, the item that it
  * probably names. They read nothing that a stale hint could break: look-ups happen at execution. */
@@ -210,9 +222,50 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
  * item as it was, but for STORE_TOO_LARGE and STORE_NO_MEMORY of a STORE_SET without compare_cas,
  * which drop it (a stale value would be worse than none). A value that is too large by itself is
  * STORE_TOO_LARGE whatever else holds, as memcached answers; one that append or prepend would make
- * too large is STORE_NOT_STORED. write->value may not point into this store. */
+ * too large is STORE_NOT_STORED. write->value may not point into this store. A value above
+ * store_inline_max() is copied within the call, however long it is: whoever can't afford that uses
+ * an upload. */
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas);
+
+/* An upload: a value that comes in parts and is no item yet. Between begin and end it holds memory
+ * that nothing takes away from it (all uploads together at most a quarter of the bound, or one that
+ * is larger), so that whoever begins it must end or cancel it. */
+
+/* value_length: of the whole, at least 1. STORE_OK and *upload, which is never 0; STORE_TOO_LARGE,
+ * as store_write(); STORE_NO_MEMORY: other uploads hold too much, or no room could be made. What
+ * such a write would do to an item that is there is left to the caller. */
+enum store_status store_upload_begin(struct store *store, const struct store_key *key,
+                                     uint32_t value_length, uint32_t now, uint64_t *upload);
+
+/* The next bytes of the value; copies them. STORE_OK or STORE_NO_MEMORY, after which the upload can
+ * only be cancelled. No more than value_length in all. */
+enum store_status store_upload_add(struct store *store, uint64_t upload, const char *bytes,
+                                   uint32_t length, uint32_t now);
+
+/* The value is complete: stores it, as store_write() with the same statuses and consequences. key
+ * is the one that it was begun with, write->value_length the whole and write->value unused. The
+ * upload is gone, whatever comes of it. Costs no copy of the value, not even for append and prepend,
+ * which copy at most the two extents that meet. */
+enum store_status store_upload_end(struct store *store, uint64_t upload,
+                                   const struct store_key *key, const struct store_write *write,
+                                   uint32_t now, uint64_t *cas);
+
+void store_upload_cancel(struct store *store, uint64_t upload);
+
+/* A lease keeps a large value that was just found, unchanged, whatever becomes of its key. large is
+ * item.large, and no call that changes this store may lie between. false: all leases together would
+ * keep more than a quarter of the bound, or uploads and leases half of it; try again when some have
+ * ended. One may always be had when there is no other. The same value may be leased ever so often,
+ * and counts once. */
+bool store_lease(struct store *store, uint64_t large);
+void store_lease_end(struct store *store, uint64_t large);
+
+/* Where the bytes of a large value from offset on lie (offset below its length), and how many there
+ * are in one piece. Under a lease any thread may call this, if it learned of the lease by a message:
+ * what is read does not change. */
+uint32_t store_lease_read(const struct store *store, uint64_t large, uint32_t offset,
+                          const char **bytes);
 
 /* Removes an item, or marks it stale, or empties it, as memcached's md; marking and emptying may be
  * combined. STORE_OK, STORE_NOT_FOUND, with compare_cas STORE_EXISTS; where the item stays but has
@@ -220,7 +273,7 @@ enum store_status store_write(struct store *store, const struct store_key *key,
 enum store_status store_delete(struct store *store, const struct store_key *key,
                                const struct store_removal *removal, uint32_t now);
 
-/* Adds to or subtracts from a decimal number; a shorter result of a decrement is padded with spaces
+/* Adds to or subtracts from a decimal number, which a large value never is; a shorter result of a decrement is padded with spaces
  * to the old length. *number is the new value, *item the item with its new CAS and time. A stale
  * item becomes fresh, and `fetched` is forgotten, when the number grows longer than the value was,
  * as in memcached; an empty value is STORE_NON_NUMERIC whatever the CAS. STORE_NOT_FOUND,
@@ -271,7 +324,7 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
 uint32_t store_expires_soonest(const struct store *store);
 
 /* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
- * -EINVAL. A bound too low for six segments and the bookkeeping is raised to that, as
+ * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to that, as
  * store_stats() tells. Segments keep their size, and with it the largest item. Above the bound,
  * memory is freed by store_tend(); until then writes evict for themselves, and the memory in use
  * never grows, but for a few pages. */

@@ -90,7 +90,7 @@ static enum store_status change_found(struct store *store, const struct store_ke
         return STORE_NON_NUMERIC;
     if (delta->compare_cas && item_cas(item) != delta->cas)
         return STORE_EXISTS;
-    if (!number_parse(item_value(item), item->value_length, &old))
+    if (item_is_large(item) || !number_parse(item_value(item), item->value_length, &old))
         return STORE_NON_NUMERIC;
     if (delta->touch && delta->touch_expires != 0 &&
         !store_reshape(store, key, found, ITEM_EXPIRES))
@@ -110,7 +110,7 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     struct store_found found;
     enum store_status status;
     store_begin(store, now);
-    if (!store_make_room(store))
+    if (!store_make_room(store, 0))
         return STORE_NO_MEMORY;
     store_find(store, key, &found);
     bool made = found.item == NULL;
@@ -131,7 +131,7 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
         shown->expires_before = 0;
     }
     shown->made = made;
-    store_show(found.item, shown);
+    store_show(store, found.item, shown);
     store->counters.items_stored += made;
     return STORE_OK;
 }

@@ -37,7 +37,7 @@ enum store_status store_read(struct store *store, const struct store_key *key,
                              struct store_item *shown) {
     struct store_found found;
     store_begin(store, now);
-    if ((read->vivify || read->touch) && !store_make_room(store))
+    if ((read->vivify || read->touch) && !store_make_room(store, 0))
         return STORE_NO_MEMORY;
     store_find(store, key, &found);
     bool made = found.item == NULL;
@@ -58,7 +58,7 @@ enum store_status store_read(struct store *store, const struct store_key *key,
         store_mark_fetched(store, found.item);
     else if (!read->no_bump)
         store_hit(store, &found);
-    store_show(found.item, shown);
+    store_show(store, found.item, shown);
     return STORE_OK;
 }
 
@@ -70,6 +70,6 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
     if (found.item == NULL)
         return STORE_NOT_FOUND;
     store_show_state(found.item, shown);
-    store_show(found.item, shown);
+    store_show(store, found.item, shown);
     return STORE_OK;
 }

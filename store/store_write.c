@@ -34,7 +34,7 @@ static enum store_status condition(const struct store *store, const struct store
         return STORE_NOT_STORED;
     if (write->compare_cas && item_cas(item) != write->cas && !is_stale(write, item))
         return STORE_EXISTS;
-    uint64_t length = (uint64_t)item->value_length + write->value_length;
+    uint64_t length = (uint64_t)item_value_length(item) + write->value_length;
     if (is_join(write) && store_is_too_large(store, key->length, length))
         return STORE_NOT_STORED;
     return STORE_OK;
@@ -60,7 +60,7 @@ static struct store_draft draft_of_join(const struct store_key *key,
     return (struct store_draft){
         .key = key,
         .cas = cas,
-        .value_length = item->value_length + write->value_length,
+        .value_length = item_value_length(item) + write->value_length,
         .client_flags = item_client_flags(item),
         .expires = item_expires(item),
         .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) | store_shape(0, 0, cas)),
@@ -112,11 +112,13 @@ static void write_value(char *to, const struct store_write *write, const char *o
 
 /* false when there is no room. */
 static bool place(struct store *store, const struct store_key *key, const struct store_write *write,
-                  struct store_found *found, uint64_t cas) {
+                  uint64_t upload, struct store_found *found, uint64_t cas) {
     struct item *old = found->item;
     bool join = old != NULL && is_join(write);
     struct store_draft draft =
         join ? draft_of_join(key, write, old, cas) : draft_of(key, write, old, cas);
+    if (upload != 0)
+        return store_upload_place(store, upload, &draft, found, join ? &write->mode : NULL);
     uint64_t location;
     struct item *item = store_place(store, &draft, found, &location);
     if (item == NULL)
@@ -129,31 +131,63 @@ static bool place(struct store *store, const struct store_key *key, const struct
     return true;
 }
 
-enum store_status store_write(struct store *store, const struct store_key *key,
-                              const struct store_write *write, uint32_t now, uint64_t *cas) {
+/* A long value in the caller's memory takes the way of one that comes in parts. */
+static enum store_status upload(struct store *store, const struct store_key *key,
+                                const struct store_write *write, uint64_t *cas) {
+    uint64_t upload = store_upload_open(store, key, write->value_length);
+    if (upload == 0)
+        return refuse(store, key, write, STORE_NO_MEMORY);
+    enum store_status status =
+        store_upload_add(store, upload, write->value, write->value_length, store->now);
+    if (status == STORE_OK)
+        return store_upload_end(store, upload, key, write, store->now, cas);
+    store_upload_cancel(store, upload);
+    return refuse(store, key, write, status);
+}
+
+/* Will the value be a large one, other than by its own length? */
+static bool joins_large(const struct store *store, const struct store_key *key,
+                        const struct store_write *write, const struct item *item) {
+    return item != NULL && is_join(write) &&
+           (item_is_large(item) ||
+            item_value_length(item) + write->value_length > store_inline_max(store, key->length));
+}
+
+enum store_status store_carry_out(struct store *store, const struct store_key *key,
+                                  const struct store_write *write, uint64_t begun, uint64_t *cas) {
     struct store_found found;
-    store_begin(store, now);
-    if (store_is_too_large(store, key->length, write->value_length))
-        return refuse(store, key, write, STORE_TOO_LARGE);
-    if (!store_make_room(store))
+    bool joins = begun != 0 && is_join(write); /* what is there takes a new place, too */
+    if (!store_make_room(store, joins ? item_extent_bytes(store_extent_length_max(store)) : 0))
         return refuse(store, key, write, STORE_NO_MEMORY);
     store_find(store, key, &found);
     enum store_status status = condition(store, key, write, found.item);
     if (status != STORE_OK)
         return status;
+    if (begun == 0 && joins_large(store, key, write, found.item))
+        return upload(store, key, write, cas);
     uint64_t made = store_cas(store, write->set_cas, write->new_cas);
-    if (!place(store, key, write, &found, made))
+    if (!place(store, key, write, begun, &found, made))
         return refuse(store, key, write, STORE_NO_MEMORY);
     store->counters.items_stored++;
     *cas = made;
     return STORE_OK;
 }
 
+enum store_status store_write(struct store *store, const struct store_key *key,
+                              const struct store_write *write, uint32_t now, uint64_t *cas) {
+    store_begin(store, now);
+    if (store_is_too_large(store, key->length, write->value_length))
+        return refuse(store, key, write, STORE_TOO_LARGE);
+    if (write->value_length > store_inline_max(store, key->length))
+        return upload(store, key, write, cas);
+    return store_carry_out(store, key, write, 0, cas);
+}
+
 enum store_status store_touch(struct store *store, const struct store_key *key, uint32_t expires,
                               uint32_t now, struct store_item *shown) {
     struct store_found found;
     store_begin(store, now);
-    if (!store_make_room(store))
+    if (!store_make_room(store, 0))
         return STORE_NO_MEMORY;
     store_find(store, key, &found);
     if (found.item == NULL)
@@ -161,6 +195,6 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
     if (!store_set_expires(store, key, &found, expires))
         return STORE_NO_MEMORY;
     store_hit(store, &found);
-    store_show(found.item, shown);
+    store_show(store, found.item, shown);
     return STORE_OK;
 }

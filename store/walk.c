@@ -122,7 +122,7 @@ static bool show(const struct store *store, const struct store_found *found, sto
     struct store_walked walked = {
         .key = item_key(item), .key_length = item->key_length, .hash_bits = item->hash};
     store_show_state(item, &walked.item);
-    store_show(item, &walked.item);
+    store_show(store, item, &walked.item);
     return visit(context, &walked);
 }
 

@@ -120,13 +120,15 @@ static void join(const struct model *model, struct model_item *item,
 }
 
 void model_write(const struct model *model, struct model_item *item,
-                 const struct store_write *write, uint64_t cas, enum store_status status) {
+                 const struct store_write *write, bool large, uint64_t cas,
+                 enum store_status status) {
     if (status == STORE_TOO_LARGE && write->mode == STORE_SET && !write->compare_cas)
         model_forget(item);
     if (status != STORE_OK)
         return;
     if (is_join(write) && item->present) {
         join(model, item, write, cas);
+        item->large = large;
         return;
     }
     bool stale = is_stale(item, write);
@@ -138,6 +140,7 @@ void model_write(const struct model *model, struct model_item *item,
     set_value(item, write->value, write->value_length);
     item->client_flags = write->client_flags;
     item->expires = expires;
+    item->large = large;
     item->stale = stale;
     item->token_sent = token_sent;
     item->binary_key = write->binary_key;
@@ -167,7 +170,7 @@ enum store_status model_expect_delta(const struct model_item *item, const struct
         return STORE_NON_NUMERIC;
     if (delta->compare_cas && item->cas != delta->cas)
         return STORE_EXISTS;
-    if (!parse(item, number))
+    if (item->large || !parse(item, number))
         return STORE_NON_NUMERIC;
     if (!delta->decrement)
         *number += delta->delta;

@@ -11,6 +11,7 @@ struct model_item {
     bool present;
     char *value; /* allocated, at least one byte */
     uint32_t value_length;
+    bool large; /* no number, therefore */
     uint32_t client_flags;
     uint32_t expires;
     uint64_t cas;
@@ -53,7 +54,8 @@ void model_show_state(const struct model *model, const struct model_item *item,
 /* What it does when the answer is status, or STORE_OK; cas is the item's new one. */
 void model_get(const struct model *model, struct model_item *item);
 void model_write(const struct model *model, struct model_item *item,
-                 const struct store_write *write, uint64_t cas, enum store_status status);
+                 const struct store_write *write, bool large, uint64_t cas,
+                 enum store_status status);
 void model_delta(const struct model *model, struct model_item *item,
                  const struct store_delta *delta, uint64_t number, uint64_t cas);
 void model_delete(const struct model *model, struct model_item *item,

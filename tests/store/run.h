@@ -15,6 +15,24 @@ struct run_seen {
     uint64_t cas;
 };
 
+#define RUN_UPLOADS 6
+#define RUN_LEASES 8
+
+struct run_upload {
+    uint64_t handle; /* 0: none */
+    uint32_t number;
+    char *value;
+    uint32_t length;
+    uint32_t sent;
+};
+
+/* What was leased has to be the same to the end. */
+struct run_lease {
+    uint64_t large; /* 0: none */
+    char *value;
+    uint32_t length;
+};
+
 struct run {
     struct store *store;
     struct model *model;
@@ -31,6 +49,11 @@ struct run {
     uint64_t walk_cursor;
     uint64_t crawl_cursor;
     uint32_t walks; /* completed */
+    struct run_upload uploads[RUN_UPLOADS];
+    struct run_lease leases[RUN_LEASES];
+    uint64_t uploads_ended;
+    uint64_t leases_ended;
+    uint64_t refused; /* operations without memory, as was right */
     struct run_seen seen[MODEL_KEYS_MAX];
     char key_bytes[256];
     char value[20000];
@@ -50,6 +73,7 @@ bool run_one_in(struct run *run, uint32_t n);
 struct store_key run_key(struct run *run, uint32_t number);
 uint32_t run_number(const struct store_walked *walked); /* of a key met in the store */
 uint32_t run_value(struct run *run);                    /* its length; the bytes are run->value */
+void run_fill(struct run *run, char *bytes, uint32_t length);
 uint32_t run_expires(struct run *run);
 uint64_t run_cas(struct run *run, const struct model_item *item); /* the right one, or not */
 uint64_t run_new_cas(struct run *run);
@@ -65,6 +89,17 @@ void run_check_new_cas(struct run *run, bool set_cas, uint64_t new_cas, uint64_t
 /* run_items.c: one operation on one key. */
 void run_get(struct run *run, uint32_t number);
 void run_operation(struct run *run);
+
+struct store_write run_write(struct run *run, const struct model_item *item);
+void run_check_write(struct run *run, struct model_item *item, const struct store_write *write,
+                     bool large, enum store_status status, uint64_t cas);
+
+/* run_large.c: uploads and leases, a step of some under way at a time. */
+void run_upload(struct run *run);
+/* Takes a lease of what was just shown, now and then. */
+void run_lease(struct run *run, const struct model_item *item, const struct store_item *shown);
+void run_lease_end(struct run *run);
+void run_large_ends(struct run *run);
 
 /* run_whole.c: operations on the whole store. */
 void run_walk(struct run *run);

@@ -12,7 +12,14 @@ void run_get(struct run *run, uint32_t number) {
     if (!item->present)
         return;
     run_check_item(run, item, &shown);
+    run_lease(run, item, &shown);
     model_get(run->model, item);
+}
+
+/* Two neighbouring extents are longer together than one may be. */
+static uint32_t list_bytes_max(const struct run *run, const struct store_item *shown) {
+    uint32_t extents = 1 + 2 * shown->value_length / store_extent_length_max(run->store);
+    return shown->large == 0 ? 0 : 12 + extents * (12 + 20 + 7);
 }
 
 static void do_peek(struct run *run, uint32_t number) {
@@ -27,7 +34,8 @@ static void do_peek(struct run *run, uint32_t number) {
     model_show_state(run->model, item, &expected);
     run_check_state(run, &expected, &shown);
     CHECK(run, shown.bytes >= 20 + key.length + shown.value_length + 8);
-    CHECK(run, shown.bytes <= 20 + 10 + key.length + shown.value_length + 7 + 8);
+    CHECK(run, shown.bytes <=
+                   20 + 10 + key.length + shown.value_length + 7 + 8 + list_bytes_max(run, &shown));
 }
 
 static void do_read(struct run *run, uint32_t number) {
@@ -64,10 +72,17 @@ static void do_read(struct run *run, uint32_t number) {
     model_settle(run->model, item);
 }
 
-static void do_write(struct run *run, uint32_t number) {
-    struct model_item *item = &run->model->items[number];
-    struct store_key key = run_key(run, number);
-    struct store_write write = {
+static bool will_be_large(const struct model_item *item, const struct store_write *write,
+                          uint32_t inline_max) {
+    bool join = write->mode == STORE_APPEND || write->mode == STORE_PREPEND;
+    uint32_t length = write->value_length;
+    if (!join || !item->present)
+        return length > inline_max;
+    return item->large || item->value_length + length > inline_max;
+}
+
+struct store_write run_write(struct run *run, const struct model_item *item) {
+    return (struct store_write){
         .mode = run_one_in(run, 2) ? STORE_SET : (enum store_mode)run_below(run, 5),
         .compare_cas = run_one_in(run, 4),
         .stale_if_older = run_one_in(run, 2),
@@ -77,21 +92,34 @@ static void do_write(struct run *run, uint32_t number) {
         .binary_key = run_one_in(run, 4),
         .cas = run_cas(run, item),
         .new_cas = run_new_cas(run),
-        .value = run->value,
-        .value_length = run_value(run),
         .client_flags = run_one_in(run, 3) ? run_below(run, UINT32_MAX) : 0,
         .expires = run_expires(run),
         .create_expires = run_expires(run),
     };
-    uint32_t max = store_value_length_max(run->store, key.length);
+}
+
+void run_check_write(struct run *run, struct model_item *item, const struct store_write *write,
+                     bool large, enum store_status status, uint64_t cas) {
+    uint32_t number = (uint32_t)(item - run->model->items);
+    uint32_t max = store_value_length_max(run->store, run_key(run, number).length);
+    run_note_loss(run, item, status == model_expect_write(item, write, max));
+    CHECK(run, status == model_expect_write(item, write, max));
+    if (status == STORE_OK)
+        run_check_new_cas(run, write->set_cas, write->new_cas, cas);
+    model_write(run->model, item, write, large, cas, status);
+    model_settle(run->model, item);
+}
+
+static void do_write(struct run *run, uint32_t number) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_write write = run_write(run, item);
+    write.value = run->value;
+    write.value_length = run_value(run);
+    bool large = will_be_large(item, &write, store_inline_max(run->store, key.length));
     uint64_t cas = 0;
     enum store_status status = store_write(run->store, &key, &write, run->now, &cas);
-    run_note_loss(run, item, status == model_expect_write(item, &write, max));
-    CHECK(run, status == model_expect_write(item, &write, max));
-    if (status == STORE_OK)
-        run_check_new_cas(run, write.set_cas, write.new_cas, cas);
-    model_write(run->model, item, &write, cas, status);
-    model_settle(run->model, item);
+    run_check_write(run, item, &write, large, status, cas);
 }
 
 static void do_delta(struct run *run, uint32_t number) {

@@ -86,12 +86,30 @@ static inline bool fixture_has(struct store *store, const char *key_text, uint32
     return fixture_get(store, key_text, now, &item) == STORE_OK;
 }
 
+/* Is this the item's value, large or not? */
+static inline bool fixture_is(const struct store *store, const struct store_item *item,
+                              const char *value, uint32_t length) {
+    if (item->value_length != length)
+        return false;
+    if (item->large == 0)
+        return length == 0 || memcmp(item->value, value, length) == 0;
+    uint32_t at = 0;
+    while (at < length) {
+        const char *bytes;
+        uint32_t part = store_lease_read(store, item->large, at, &bytes);
+        if (memcmp(bytes, value + at, part) != 0)
+            return false;
+        at += part;
+    }
+    return item->value == NULL && at == length;
+}
+
 /* Is this the value stored under the key? */
 static inline bool fixture_holds(struct store *store, const char *key_text, const char *text,
                                  uint32_t now) {
     struct store_item item;
     return fixture_get(store, key_text, now, &item) == STORE_OK &&
-           item.value_length == strlen(text) && memcmp(item.value, text, strlen(text)) == 0;
+           fixture_is(store, &item, text, (uint32_t)strlen(text));
 }
 
 static inline struct store_stats fixture_stats(const struct store *store) {

@@ -135,7 +135,7 @@ Test(memory, append_to_an_item_about_to_be_evicted) {
     struct store *store = fixture_store(MIB);
     char name[32];
     uint32_t grown = 0;
-    fill(store, 200, 6000);
+    fill(store, 700, 1500);
     for (uint32_t i = 0; i < 2000; i++) {
         uint64_t evictions = fixture_stats(store).evictions;
         uint32_t oldest = 0;
@@ -147,11 +147,11 @@ Test(memory, append_to_an_item_about_to_be_evicted) {
                                          (oldest += item_bytes(item) / ITEM_ALIGN));
         memcpy(name, item_key(item), item->key_length);
         name[item->key_length] = '\0';
-        uint32_t length = item->value_length;
+        uint32_t length = item_value_length(item);
         enum store_status status = fixture_write(store, STORE_APPEND, name, "0123456789", 1);
         struct store_item shown;
         store_check(store);
-        cr_assert(le(u64, fixture_stats(store).evictions, evictions + 6)); /* three segments */
+        cr_assert(le(u64, fixture_stats(store).evictions, evictions + 33)); /* three segments */
         if (status == STORE_NOT_STORED)
             continue;
         grown++;

@@ -13,7 +13,7 @@ static void check_all(struct run *run) {
     CHECK(run, stats.items == present);
     CHECK(run, stats.evictions >= run->lost);
     CHECK(run, run->evicts || stats.evictions == 0);
-    CHECK(run, stats.out_of_memory == 0);
+    CHECK(run, stats.out_of_memory == run->refused);
     store_check(run->store);
 }
 
@@ -45,11 +45,15 @@ static struct run *run_create(const struct plan *plan) {
 
 static void run_step(struct run *run, bool resizes) {
     run_operation(run);
+    if (run_one_in(run, 2))
+        run_upload(run);
+    if (run_one_in(run, 20))
+        run_lease_end(run);
     if (run_one_in(run, 10))
         run_walk(run);
     if (run_one_in(run, 50))
         run_crawl(run);
-    if (run_one_in(run, 20000))
+    if (run_one_in(run, 20000) && (run->evicts || run->store->uploads == 0))
         run_flush(run);
     if (resizes && run_one_in(run, 3000))
         run_resize(run);
@@ -69,8 +73,12 @@ static void run_plan(const struct plan *plan) {
             check_all(run);
     }
     check_all(run);
+    run_large_ends(run);
+    check_all(run);
     CHECK(run, !run->evicts || run->lost > 0);
     CHECK(run, run->walks > 0);
+    CHECK(run, run->uploads_ended > plan->operations / 100);
+    CHECK(run, run->leases_ended > plan->operations / 1000);
     model_destroy(run->model);
     store_destroy(run->store);
     free(run);

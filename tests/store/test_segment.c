@@ -15,7 +15,8 @@ Test(segment, size_follows_the_memory) {
         size_t memory_bytes;
         size_t segment_bytes;
     } cases[] = {
-        {MIB / 2, 16384}, {MIB, 16384}, {8 * MIB - 1, 16384}, {8 * MIB, MIB}, {4096 * MIB, MIB}};
+        {MIB / 2, 16384},        {MIB, 16384},        {8 * MIB - 1, 16384}, {8 * MIB, 32768},
+        {64 * MIB - 1, MIB / 8}, {64 * MIB, MIB / 4}, {256 * MIB, MIB},     {4096 * MIB, MIB}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct segment_log log;
         cr_assert(eq(int, segment_log_init(&log, cases[i].memory_bytes, 64 * MIB, PAGE_BYTES), 0));

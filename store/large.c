@@ -1,0 +1,89 @@
+/* What a head and its extents have in common: they die, stay and are found together. */
+#include "store/internal.h"
+
+void store_release_record(struct store *store, uint64_t location) {
+    struct item *item = segment_item(&store->log, location);
+    assert(item->bits & ITEM_LINKED);
+    item->bits &= (uint8_t)~ITEM_LINKED;
+    segment_release(&store->log, location, item_bytes(item));
+}
+
+/* The extents first: the list lies in the head. */
+void store_release(struct store *store, uint64_t location) {
+    const struct item *item = segment_item(&store->log, location);
+    if (item_is_large(item)) {
+        const struct item_list *list = item_list_read(item);
+        for (uint32_t i = 0; i < list->count; i++)
+            store_release_record(store, list->extents[i].location);
+    }
+    store_release_record(store, location);
+}
+
+void store_pin(struct store *store, uint64_t location) {
+    const struct item *item = segment_item(&store->log, location);
+    segment_pin(&store->log, segment_of(&store->log, location));
+    if (item_is_large(item))
+        store_pin_extents(store, item_list_read(item));
+}
+
+void store_unpin(struct store *store, uint64_t location) {
+    const struct item *item = segment_item(&store->log, location);
+    if (item_is_large(item))
+        store_unpin_extents(store, item_list_read(item));
+    segment_unpin(&store->log, segment_of(&store->log, location));
+}
+
+void store_pin_extents(struct store *store, const struct item_list *list) {
+    for (uint32_t i = 0; i < list->count; i++)
+        segment_pin(&store->log, segment_of(&store->log, list->extents[i].location));
+}
+
+void store_unpin_extents(struct store *store, const struct item_list *list) {
+    for (uint32_t i = 0; i < list->count; i++)
+        segment_unpin(&store->log, segment_of(&store->log, list->extents[i].location));
+}
+
+bool store_is_pinned_full(const struct store *store) {
+    return store->log.pinned * store->log.segment_bytes >= store->bound_bytes / STORE_PINNED_PART;
+}
+
+/* Where in the list; its count when it does not name the extent. */
+static uint32_t place_in(const struct item_list *list, uint64_t extent) {
+    uint32_t i = 0;
+    while (i < list->count && list->extents[i].location != extent)
+        i++;
+    return i;
+}
+
+static bool names(const struct item *head, uint64_t extent) {
+    if (!item_is_large(head))
+        return false;
+    const struct item_list *list = item_list_read(head);
+    return place_in(list, extent) < list->count;
+}
+
+void store_list_move(struct item *head, uint64_t from, uint64_t to) {
+    struct item_list *list = item_list(head);
+    uint32_t i = place_in(list, from);
+    assert(i < list->count && list->leases == 0);
+    list->extents[i].location = to;
+}
+
+bool store_find_owner(const struct store *store, uint64_t extent, struct store_found *found) {
+    const struct index *index = &store->index;
+    struct index_ref *ref = &found->ref;
+    uint32_t hash = segment_item(&store->log, extent)->hash;
+    ref->primary = index_primary(index, hash);
+    for (ref->bucket = ref->primary; ref->bucket != NULL;
+         ref->bucket = index_next(index, ref->bucket)) {
+        for (ref->slot = 0; ref->slot < INDEX_SLOTS && ref->bucket->slots[ref->slot] != 0;
+             ref->slot++) {
+            found->location = index_location(ref->bucket->slots[ref->slot]);
+            found->item = segment_item(&store->log, found->location);
+            if (found->item->hash == hash && names(found->item, extent))
+                return true;
+        }
+    }
+    *found = (struct store_found){0};
+    return false;
+}

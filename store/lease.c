@@ -1,0 +1,74 @@
+/* Leases: large values that are kept where they lie while they are being sent.
+ *
+ * The head counts them. The first pins the segments of head and extents, the last unpins them; what
+ * has died meanwhile is free then. A handle is the place of the list, in bytes from the log's start:
+ * of a head, the item's bits may change while another thread reads.
+ */
+#include "store/internal.h"
+
+static struct item_list *list_of(const struct store *store, uint64_t large) {
+    assert(large != 0);
+    return (void *)(store->log.base + large);
+}
+
+static uint32_t head_segment(const struct store *store, uint64_t large) {
+    return segment_of(&store->log, large / ITEM_ALIGN);
+}
+
+/* One lease is always granted: readers of whatever size get on, if only in turn. */
+static bool may_lease(const struct store *store, const struct item_list *list) {
+    return store->leases == 0 ||
+           (store->leased_bytes + list->bytes <= store->bound_bytes / STORE_LEASES_PART &&
+            !store_is_pinned_full(store));
+}
+
+bool store_lease(struct store *store, uint64_t large) {
+    struct item_list *list = list_of(store, large);
+    if (list->leases == 0) {
+        if (!may_lease(store, list))
+            return false;
+        segment_pin(&store->log, head_segment(store, large));
+        store_pin_extents(store, list);
+        store->leased_bytes += list->bytes;
+    }
+    list->leases++;
+    store->leases++;
+    return true;
+}
+
+void store_lease_end(struct store *store, uint64_t large) {
+    struct item_list *list = list_of(store, large);
+    assert(list->leases > 0 && store->leases > 0);
+    store->leases--;
+    list->leases--;
+    if (list->leases != 0)
+        return;
+    store->leased_bytes -= list->bytes;
+    store_unpin_extents(store, list);
+    segment_unpin(&store->log, head_segment(store, large));
+}
+
+/* The first extent that ends after the offset. */
+static uint32_t extent_at(const struct item_list *list, uint32_t offset) {
+    uint32_t low = 0;
+    uint32_t high = list->count - 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (list->extents[middle].end > offset)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+uint32_t store_lease_read(const struct store *store, uint64_t large, uint32_t offset,
+                          const char **bytes) {
+    const struct item_list *list = list_of(store, large);
+    uint32_t i = extent_at(list, offset);
+    uint32_t start = i == 0 ? 0 : list->extents[i - 1].end;
+    uint32_t end = list->extents[i].end;
+    assert(offset >= start && offset < end);
+    *bytes = segment_item(&store->log, list->extents[i].location)->body + (offset - start);
+    return end - offset;
+}

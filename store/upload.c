@@ -1,0 +1,302 @@
+/* Uploads: large values that come in parts, before there is an item.
+ *
+ * A record in the log, like an extent, holds the list of what has come; its location is the handle:
+ *
+ *   | header | value length 4 | received 4 | count 4 | bytes 4 | leases 4 | location 8, end 4 | ...
+ *
+ * It and the extents are pinned until the upload is ended or cancelled. Only at its end is the head
+ * made, with a copy of the list, so that an item is as new as its end, whatever was flushed before.
+ */
+#include "store/internal.h"
+
+/* The list lies behind it. */
+struct upload {
+    uint32_t value_length;
+    uint32_t received;
+};
+
+static struct upload *upload_at(const struct store *store, uint64_t location) {
+    struct item *item = segment_item(&store->log, location);
+    assert(item_is_extent(item) && item->bits == ITEM_LINKED);
+    return (void *)item->body;
+}
+
+static struct item_list *list_at(const struct store *store, uint64_t location) {
+    return (void *)(upload_at(store, location) + 1);
+}
+
+/* A pinned record; 0 when there is no room. */
+static uint64_t record_make(struct store *store, uint32_t hash, uint32_t length) {
+    uint32_t bytes = item_extent_bytes(length);
+    if (!store_room_at(store, SEGMENT_EXTENTS, bytes)) {
+        store->counters.out_of_memory++;
+        return 0;
+    }
+    store->written_bytes += bytes;
+    uint64_t location = segment_append(&store->log, SEGMENT_EXTENTS, bytes);
+    struct item *item = segment_item(&store->log, location);
+    *item = (struct item){
+        .value_length = length, .hash = hash, .access = store->now, .bits = ITEM_LINKED};
+    segment_pin(&store->log, segment_of(&store->log, location));
+    store->upload_bytes += bytes;
+    return location;
+}
+
+/* It is no longer the upload's. */
+static void record_give(struct store *store, uint64_t location) {
+    store->upload_bytes -= item_bytes(segment_item(&store->log, location));
+    segment_unpin(&store->log, segment_of(&store->log, location));
+}
+
+static void record_drop(struct store *store, uint64_t location) {
+    store_release_record(store, location);
+    record_give(store, location);
+}
+
+static uint32_t length_of(const struct item_list *list, uint32_t i) {
+    return list->extents[i].end - (i == 0 ? 0 : list->extents[i - 1].end);
+}
+
+static uint32_t list_length(const struct item_list *list) {
+    return list->count == 0 ? 0 : list->extents[list->count - 1].end;
+}
+
+uint64_t store_upload_open(struct store *store, const struct store_key *key,
+                           uint32_t value_length) {
+    uint32_t length =
+        (uint32_t)sizeof(struct upload) + item_list_bytes(store_extents_max(store, value_length));
+    if (!store_make_room(store, item_extent_bytes(length)))
+        return 0;
+    uint64_t location = record_make(store, (uint32_t)key->hash, length);
+    if (location == 0)
+        return 0;
+    *upload_at(store, location) = (struct upload){.value_length = value_length};
+    *list_at(store, location) = (struct item_list){0};
+    store->uploads++;
+    store->upload_reserved_bytes += value_length;
+    return location;
+}
+
+/* One upload may always begin: values of whatever size get on, if only in turn. */
+static bool may_begin(const struct store *store, uint32_t value_length) {
+    return store->uploads == 0 || (store->upload_reserved_bytes + value_length <=
+                                       store->bound_bytes / STORE_UPLOADS_PART &&
+                                   !store_is_pinned_full(store));
+}
+
+enum store_status store_upload_begin(struct store *store, const struct store_key *key,
+                                     uint32_t value_length, uint32_t now, uint64_t *upload) {
+    store_begin(store, now);
+    assert(value_length > 0);
+    if (store_is_too_large(store, key->length, value_length))
+        return STORE_TOO_LARGE;
+    if (!may_begin(store, value_length)) {
+        store->counters.out_of_memory++;
+        return STORE_NO_MEMORY;
+    }
+    *upload = store_upload_open(store, key, value_length);
+    return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
+}
+
+/* What is missing, as far as an extent holds it; of more than that half will do, to fill a segment
+ * up. */
+static uint32_t next_length(const struct store *store, const struct upload *upload) {
+    uint32_t length_max = store_extent_length_max(store);
+    uint32_t length = upload->value_length - upload->received;
+    uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
+    if (length < length_max)
+        return length;
+    if (room < item_extent_bytes(length_max) && room >= item_extent_bytes(length_max / 2))
+        return room - (uint32_t)offsetof(struct item, body);
+    return length_max;
+}
+
+/* The next extent of the value, empty. */
+static bool add_extent(struct store *store, uint64_t location) {
+    struct upload *upload = upload_at(store, location);
+    struct item_list *list = list_at(store, location);
+    if (!store_make_room(store, item_extent_bytes(store_extent_length_max(store))))
+        return false;
+    uint32_t length = next_length(store, upload);
+    uint64_t extent = record_make(store, segment_item(&store->log, location)->hash, length);
+    if (extent == 0)
+        return false;
+    assert(list->count + 1 < store_extents_max(store, upload->value_length));
+    list->extents[list->count++] = (struct item_extent){extent, upload->received + length};
+    list->bytes += item_extent_bytes(length);
+    return true;
+}
+
+enum store_status store_upload_add(struct store *store, uint64_t location, const char *bytes,
+                                   uint32_t length, uint32_t now) {
+    struct upload *upload = upload_at(store, location);
+    const struct item_list *list = list_at(store, location);
+    store_begin(store, now);
+    assert(length <= upload->value_length - upload->received);
+    while (length != 0) {
+        if (upload->received == list_length(list) && !add_extent(store, location))
+            return STORE_NO_MEMORY;
+        uint32_t last = list->count - 1;
+        uint32_t room = list_length(list) - upload->received;
+        uint32_t part = length < room ? length : room;
+        struct item *extent = segment_item(&store->log, list->extents[last].location);
+        memcpy(extent->body + length_of(list, last) - room, bytes, part);
+        upload->received += part;
+        bytes += part;
+        length -= part;
+    }
+    return STORE_OK;
+}
+
+/* Its record goes, and the upload with it. */
+static void close_upload(struct store *store, uint64_t location) {
+    store->uploads--;
+    store->upload_reserved_bytes -= upload_at(store, location)->value_length;
+    record_drop(store, location);
+}
+
+void store_upload_cancel(struct store *store, uint64_t location) {
+    const struct item_list *list = list_at(store, location);
+    for (uint32_t i = 0; i < list->count; i++)
+        record_drop(store, list->extents[i].location);
+    close_upload(store, location);
+}
+
+enum store_status store_upload_end(struct store *store, uint64_t location,
+                                   const struct store_key *key, const struct store_write *write,
+                                   uint32_t now, uint64_t *cas) {
+    const struct upload *upload = upload_at(store, location);
+    assert(upload->received == upload->value_length);
+    assert(write->value_length == upload->value_length);
+    assert(segment_item(&store->log, location)->hash == (uint32_t)key->hash);
+    store_begin(store, now);
+    enum store_status status = store_carry_out(store, key, write, location, cas);
+    if (status != STORE_OK)
+        store_upload_cancel(store, location);
+    return status;
+}
+
+/* Where the value that is there already and the one that has come meet. */
+struct seam {
+    bool append;
+    const char *bytes; /* the neighbour: the inline value, or an extent of the old value */
+    uint32_t length;
+    uint32_t at;       /* the upload's neighbour in its list */
+    bool merges;       /* the two become one extent, so that joins leave no row of small ones */
+    uint64_t consumed; /* the old extent that is merged, or 0 */
+};
+
+static struct seam seam_of(const struct store *store, const struct item_list *list,
+                           struct item *old, bool append) {
+    struct seam seam = {.append = append,
+                        .bytes = item_value(old),
+                        .length = item_value_length(old),
+                        .at = append ? 0 : list->count - 1};
+    uint64_t extent = 0;
+    if (item_is_large(old)) {
+        const struct item_list *olds = item_list(old);
+        uint32_t i = append ? olds->count - 1 : 0;
+        extent = olds->extents[i].location;
+        seam.bytes = segment_item(&store->log, extent)->body;
+        seam.length = length_of(olds, i);
+    }
+    seam.merges = seam.length + length_of(list, seam.at) <= store_extent_length_max(store);
+    seam.consumed = seam.merges ? extent : 0;
+    return seam;
+}
+
+/* The old neighbour comes into the upload's list, at its end or merged with the extent there. */
+static void list_take(struct item_list *list, const struct seam *seam, uint64_t location) {
+    uint32_t at = seam->at;
+    if (!seam->merges) {
+        at += !seam->append;
+        for (uint32_t i = list->count++; i > at; i--)
+            list->extents[i] = list->extents[i - 1];
+        list->extents[at].end = at == 0 ? 0 : list->extents[at - 1].end;
+    }
+    list->extents[at].location = location;
+    for (uint32_t i = at; i < list->count; i++)
+        list->extents[i].end += seam->length;
+}
+
+/* false when no room can be made; then nothing has changed. */
+static bool take_neighbour(struct store *store, uint64_t location, const struct seam *seam,
+                           const struct store_found *found) {
+    struct item_list *list = list_at(store, location);
+    uint64_t own = list->extents[seam->at].location;
+    uint32_t own_length = seam->merges ? length_of(list, seam->at) : 0;
+    uint32_t length = seam->length + own_length;
+    uint64_t made = record_make(store, found->item->hash, length);
+    if (made == 0)
+        return false;
+    char *to = segment_item(&store->log, made)->body;
+    memcpy(to + (seam->append ? 0 : own_length), seam->bytes, seam->length);
+    memcpy(to + (seam->append ? seam->length : 0), segment_item(&store->log, own)->body,
+           own_length);
+    list_take(list, seam, made);
+    list->bytes += item_extent_bytes(length);
+    if (seam->merges) {
+        list->bytes -= item_extent_bytes(own_length);
+        record_drop(store, own);
+    }
+    return true;
+}
+
+static void list_add(struct item_list *to, const struct item_list *from, uint32_t first,
+                     uint32_t end, uint32_t shift) {
+    for (uint32_t i = first; i < end; i++)
+        to->extents[to->count++] =
+            (struct item_extent){from->extents[i].location, from->extents[i].end + shift};
+}
+
+/* The old list, without what was merged, and the new one, in the order of the join. */
+static void list_join(struct item_list *to, const struct item_list *olds,
+                      const struct item_list *news, const struct seam *seam) {
+    bool merged = seam->consumed != 0;
+    to->bytes = olds->bytes + news->bytes;
+    if (merged)
+        to->bytes -= item_extent_bytes(seam->length);
+    if (seam->append) {
+        list_add(to, olds, 0, olds->count - merged, 0);
+        list_add(to, news, 0, news->count, list_length(to));
+    } else {
+        list_add(to, news, 0, news->count, 0);
+        list_add(to, olds, merged, olds->count, list_length(to) - (merged ? seam->length : 0));
+    }
+}
+
+/* Pins and record of an upload go; its extents are the item's. */
+static void hand_over(struct store *store, uint64_t location) {
+    const struct item_list *list = list_at(store, location);
+    for (uint32_t i = 0; i < list->count; i++)
+        record_give(store, list->extents[i].location);
+    close_upload(store, location);
+}
+
+bool store_upload_place(struct store *store, uint64_t location, struct store_draft *draft,
+                        struct store_found *found, const enum store_mode *join) {
+    const struct item_list *list = list_at(store, location);
+    struct item_list none = {0};
+    const struct item_list *olds =
+        join != NULL && item_is_large(found->item) ? item_list(found->item) : &none;
+    struct seam seam = {.append = true};
+    if (join != NULL && list->count != 0)
+        seam = seam_of(store, list, found->item, *join == STORE_APPEND);
+    bool takes = seam.length != 0 && (seam.merges || olds == &none);
+    if (takes && !take_neighbour(store, location, &seam, found))
+        return false;
+    draft->inherits = join != NULL;
+    draft->extents = olds->count - (seam.consumed != 0) + list->count;
+    uint64_t head;
+    struct item *item = store_allocate(store, draft, found, &head);
+    if (item == NULL)
+        return false;
+    *item_list(item) = none;
+    list_join(item_list(item), olds, list, &seam);
+    assert(list_length(item_list(item)) == draft->value_length);
+    store_settle(store, draft, found, head);
+    if (seam.consumed != 0)
+        store_release_record(store, seam.consumed);
+    hand_over(store, location);
+    return true;
+}
