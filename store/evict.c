@@ -299,9 +299,11 @@ static void begin_slice(struct store *store, uint32_t free_wanted, uint32_t byte
 
 /* The segment at hand waits where it is while enough are free, unless nothing in it lives. */
 static bool has_work(const struct store *store) {
-    return (store->emptying.segment != 0 && is_over(store)) ||
-           oldest_is_flushed(store, SEGMENT_SMALL) || oldest_is_flushed(store, SEGMENT_MAIN) ||
-           !is_enough(store);
+    if (!is_enough(store))
+        return true;
+    if (store->emptying.segment != 0)
+        return is_over(store) || store->emptying.how == EMPTYING_FLUSHED;
+    return oldest_is_flushed(store, SEGMENT_SMALL) || oldest_is_flushed(store, SEGMENT_MAIN);
 }
 
 bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
