@@ -390,8 +390,7 @@ static void tend(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
     crawler_step(shard, reactor->now_ns);
     idle_step(reactor);
-    if (shard->tending)
-        shard->tending = store_tend(shard->store, shard->now);
+    shard->tending = store_tend(shard->store, shard->now);
     if (shard->stop_asked)
         kill(getpid(), SIGTERM); /* reactor 0 takes it like any other */
     shard->stop_asked = false;
