@@ -19,6 +19,7 @@ static enum result_status result_of(enum store_status status) {
         return RESULT_NOT_STORED;
     case STORE_TOO_LARGE:
         return RESULT_TOO_LARGE;
+    case STORE_BUSY:
     case STORE_NO_MEMORY:
         return RESULT_NO_MEMORY;
     case STORE_NON_NUMERIC:

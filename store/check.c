@@ -5,7 +5,7 @@ void store_check_memory(const struct store *store) {
     assert(store_memory_bytes(store) <= store->ceiling_bytes);
     assert(store->ceiling_bytes >= store->bound_bytes);
     assert(store->bound_bytes <= store->config.memory_bytes_max);
-    assert(store->log.warm_count <= SEGMENTS_WARM_MAX);
+    assert(store->log.warm_count <= store->log.warm_max);
     assert(store->ghost.resident_bytes <=
            store->config.memory_bytes_max / STORE_GHOSTS_PER_MEMORY + 2 * store->page_bytes);
     store_check_slice(store);

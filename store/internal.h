@@ -217,9 +217,7 @@ uint32_t store_extents_max(const struct store *store, uint32_t value_length);
 void store_release(struct store *store, uint64_t location);
 /* Those of a head alone, or of an extent. */
 void store_release_record(struct store *store, uint64_t location);
-/* Keeps an item where it is, with its extents; they may die meanwhile. */
-void store_pin(struct store *store, uint64_t location);
-void store_unpin(struct store *store, uint64_t location);
+/* Keeps the extents of an item where they are; they may die meanwhile. */
 void store_pin_extents(struct store *store, const struct item_list *list);
 void store_unpin_extents(struct store *store, const struct item_list *list);
 bool store_is_pinned_full(const struct store *store);

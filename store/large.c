@@ -19,20 +19,6 @@ void store_release(struct store *store, uint64_t location) {
     store_release_record(store, location);
 }
 
-void store_pin(struct store *store, uint64_t location) {
-    const struct item *item = segment_item(&store->log, location);
-    segment_pin(&store->log, segment_of(&store->log, location));
-    if (item_is_large(item))
-        store_pin_extents(store, item_list_read(item));
-}
-
-void store_unpin(struct store *store, uint64_t location) {
-    const struct item *item = segment_item(&store->log, location);
-    if (item_is_large(item))
-        store_unpin_extents(store, item_list_read(item));
-    segment_unpin(&store->log, segment_of(&store->log, location));
-}
-
 void store_pin_extents(struct store *store, const struct item_list *list) {
     for (uint32_t i = 0; i < list->count; i++)
         segment_pin(&store->log, segment_of(&store->log, list->extents[i].location));

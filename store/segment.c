@@ -25,6 +25,7 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
     log->unit_shift = (uint32_t)__builtin_ctzll(log->segment_bytes / ITEM_ALIGN);
     log->segments_max = (uint32_t)(memory_bytes_max / log->segment_bytes);
     log->sequence_next = 1;
+    log->warm_max = SEGMENTS_WARM_MIN;
     log->page_bytes = page_bytes;
     log->headers_bytes = headers_bytes(log, 0);
     log->segments = pages_reserve(headers_bytes(log, log->segments_max));
@@ -169,7 +170,7 @@ static void segment_free(struct segment_log *log, uint32_t number) {
     log->warm = number;
     log->warm_count++;
     log->segments_used--;
-    if (log->warm_count > SEGMENTS_WARM_MAX)
+    if (log->warm_count > log->warm_max)
         segment_cool(log);
 }
 

@@ -26,7 +26,7 @@
  * measured to cost 0.015 of the hit ratio. It is a power of two, and above 256 MiB there are more. */
 #define SEGMENTS_PER_MEMORY 256
 
-#define SEGMENTS_WARM_MAX 4 /* freed segments kept resident for the next use */
+#define SEGMENTS_WARM_MIN 4 /* see warm_max */
 
 /* Segments that one search for a victim or a sparse one looks at. */
 #define SEGMENT_LOOKS_MAX 64
@@ -92,6 +92,7 @@ struct segment_log {
     uint32_t warm;   /* heads of the lists of free segments */
     uint32_t cold;
     uint32_t warm_count;
+    uint32_t warm_max; /* so many stay resident for the next use, at least SEGMENTS_WARM_MIN */
     uint64_t sequence_next;
 };
 

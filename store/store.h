@@ -45,6 +45,7 @@ enum store_status {
     STORE_TOO_LARGE,   /* larger than any item may be */
     STORE_NO_MEMORY,   /* no room could be made */
     STORE_NON_NUMERIC, /* incr or decr of a value that is no number */
+    STORE_BUSY,        /* store_upload_begin() only: to be tried again when an upload has ended */
 };
 
 enum store_mode {
@@ -232,9 +233,10 @@ enum store_status store_write(struct store *store, const struct store_key *key,
  * that nothing takes away from it (all uploads together at most a quarter of the bound, or one that
  * is larger), so that whoever begins it must end or cancel it. */
 
-/* value_length: of the whole, at least 1. STORE_OK and *upload, which is never 0; STORE_TOO_LARGE,
- * as store_write(); STORE_NO_MEMORY: other uploads hold too much, or no room could be made. What
- * such a write would do to an item that is there is left to the caller. */
+/* value_length: of the whole, at least 1. STORE_OK and *upload, which is never 0; STORE_BUSY: there
+ * are others and they hold too much, or pins do; STORE_TOO_LARGE, as store_write(); STORE_NO_MEMORY:
+ * no room could be made. What such a write would do to an item that is there is left to the
+ * caller. */
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
                                      uint32_t value_length, uint32_t now, uint64_t *upload);
 

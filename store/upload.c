@@ -90,10 +90,8 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
     assert(value_length > 0);
     if (store_is_too_large(store, key->length, value_length))
         return STORE_TOO_LARGE;
-    if (!may_begin(store, value_length)) {
-        store->counters.out_of_memory++;
-        return STORE_NO_MEMORY;
-    }
+    if (!may_begin(store, value_length))
+        return STORE_BUSY;
     *upload = store_upload_open(store, key, value_length);
     return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }

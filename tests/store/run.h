@@ -53,7 +53,6 @@ struct run {
     struct run_lease leases[RUN_LEASES];
     uint64_t uploads_ended;
     uint64_t leases_ended;
-    uint64_t refused; /* operations without memory, as was right */
     struct run_seen seen[MODEL_KEYS_MAX];
     char key_bytes[256];
     char value[20000];

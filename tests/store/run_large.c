@@ -27,10 +27,8 @@ static void upload_begins(struct run *run, struct run_upload *upload) {
     enum store_status status = store_upload_begin(run->store, &key, length, run->now, &handle);
     CHECK(run, (status == STORE_TOO_LARGE) == (length > max));
     CHECK(run, (status == STORE_OK) == (handle != 0));
-    if (status == STORE_NO_MEMORY) {
-        CHECK(run, run->store->uploads > 0);
-        run->refused++;
-    }
+    CHECK(run, status != STORE_BUSY || run->store->uploads > 0);
+    CHECK(run, status != STORE_NO_MEMORY);
     if (status != STORE_OK)
         return;
     *upload = (struct run_upload){handle, number, malloc(length), length, 0};
@@ -116,6 +114,7 @@ void run_large_ends(struct run *run) {
             store_upload_cancel(run->store, run->uploads[i].handle);
             upload_is_gone(&run->uploads[i]);
         }
+    store_check(run->store);
     struct store_stats stats = fixture_stats(run->store);
     CHECK(run, stats.uploads == 0 && stats.leases == 0 && stats.pinned_bytes == 0);
 }

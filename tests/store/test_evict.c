@@ -227,3 +227,20 @@ Test(evict, pinned_segments_stay) {
     store_check(store);
     store_destroy(store);
 }
+
+/* What it leaves goes first; the segment that was being emptied is begun anew. */
+Test(evict, a_flush_overtakes_the_segment_at_hand, .timeout = 20) {
+    struct store *store = fixture_store_up_to(2 * MIB, 4 * MIB);
+    uint32_t i = 0;
+    while (store->emptying.segment == 0)
+        set(store, "key", i++, 300);
+    store_resize(store, 4 * MIB);
+    store_flush(store, 1, 1);
+    while (store_tend(store, 1))
+        store_check(store);
+    cr_assert(le(u64, fixture_stats(store).segments, SEGMENT_ENDS), "nothing is left of it");
+    set(store, "key", i, 300);
+    cr_assert(has(store, "key", i));
+    store_check(store);
+    store_destroy(store);
+}
