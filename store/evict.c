@@ -48,10 +48,10 @@ static bool choose_flushed(struct store *store, enum segment_queue_name name) {
     return true;
 }
 
-/* What is gathered may need another segment before one becomes free. */
+/* What is gathered may take a segment before one becomes free, and whoever writes another one. */
 static bool choose_sparse(struct store *store, enum segment_queue_name name) {
     struct segment_log *log = &store->log;
-    if (log->queues[name].sparse == 0 || !store_has_free(store, 1))
+    if (log->queues[name].sparse == 0 || !store_has_free(store, store->config.no_eviction ? 1 : 2))
         return false;
     uint32_t number = segment_find_sparse(log, name, &store->sparse_cursor[name]);
     if (number == 0)

@@ -65,7 +65,7 @@ bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) 
 }
 
 /* One for what eviction moves, which comes in bursts; one for each other end that will soon need it,
- * but for ends of extents where there are none; and one to gather in. */
+ * but for ends of extents where there are none; and two where there is something to clean. */
 uint32_t store_free_wanted(const struct store *store) {
     const struct segment_log *log = &store->log;
     uint32_t little = (uint32_t)log->segment_bytes / 4;
@@ -76,7 +76,8 @@ uint32_t store_free_wanted(const struct store *store) {
     for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++)
         wanted += log->open[end] != 0 &&
                   segment_room(log, (enum segment_end)end) < log->segment_bytes / 2;
-    wanted += log->queues[SEGMENT_SMALL].sparse != 0 || log->queues[SEGMENT_MAIN].sparse != 0;
+    if (log->queues[SEGMENT_SMALL].sparse != 0 || log->queues[SEGMENT_MAIN].sparse != 0)
+        wanted += 2;
     return wanted;
 }
 

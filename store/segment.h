@@ -29,7 +29,7 @@
 #define SEGMENTS_WARM_MIN 4 /* see warm_max */
 
 /* Segments that one search for a victim or a sparse one looks at. */
-#define SEGMENT_LOOKS_MAX 64
+#define SEGMENT_LOOKS_MAX 256
 
 /* With less than this share of what was appended alive, a segment is sparse: cleaning one that is
  * fuller copies more than three bytes for each that it gains. */
