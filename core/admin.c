@@ -85,7 +85,6 @@ static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *r
         say(result, "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust");
     } else {
         shard->settings.memory_bytes = mib * MIB;
-        shard->tending = true;
         say(result, "OK");
     }
 }

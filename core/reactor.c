@@ -455,8 +455,7 @@ static void tend(struct reactor *reactor) {
     crawler_step(shard, reactor->now_ns);
     idle_step(reactor);
     beg(reactor);
-    if (shard->tending)
-        shard->tending = store_tend(shard->store, shard->now);
+    shard->tending = store_tend(shard->store, shard->now);
     if (shard->stop_asked)
         kill(getpid(), SIGTERM); /* reactor 0 takes it like any other */
     shard->stop_asked = false;

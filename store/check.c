@@ -5,17 +5,21 @@ void store_check_memory(const struct store *store) {
     assert(store_memory_bytes(store) <= store->ceiling_bytes);
     assert(store->ceiling_bytes >= store->bound_bytes);
     assert(store->bound_bytes <= store->config.memory_bytes_max);
-    assert(store->log.warm_count <= SEGMENTS_WARM_MAX);
+    assert(store->log.warm_count <= store->log.warm_max);
+    assert(store->ghost.resident_bytes <=
+           store->config.memory_bytes_max / STORE_GHOSTS_PER_MEMORY + 2 * store->page_bytes);
+    store_check_slice(store);
 }
 
 /* What the segments hold, added up. */
 struct sums {
     uint64_t linked;
-    uint64_t items; /* without the flushed ones */
-    uint64_t item_bytes;
+    uint64_t items[SEGMENT_QUEUES]; /* without the flushed ones */
+    uint64_t item_bytes[SEGMENT_QUEUES];
     uint64_t extent_bytes; /* linked: of items and of uploads */
     uint64_t listed_bytes; /* named by items */
     uint64_t used_bytes;   /* of the segments */
+    uint32_t pinned;       /* segments */
 };
 
 /* Each extent lives, is of this item and as long as the list says, and no two neighbours are shorter
@@ -50,8 +54,8 @@ static void check_linked(const struct store *store, uint64_t location, struct su
     assert(index_find_location(&store->index, item->hash, location).primary != NULL);
     bool flushed = store_is_flushed(store, location);
     sums->linked++;
-    sums->items += !flushed;
-    sums->item_bytes += flushed ? 0 : item_bytes_whole(item);
+    sums->items[store_queue_of(store, location)] += !flushed;
+    sums->item_bytes[store_queue_of(store, location)] += flushed ? 0 : item_bytes_whole(item);
     if (item_is_large(item))
         check_list(store, item, sums);
 }
@@ -73,33 +77,53 @@ static void check_segment(const struct store *store, uint32_t number, struct sum
     assert(at == end);
     assert(live_bytes == segment->live_bytes);
     sums->used_bytes += segment->used_bytes;
-    assert(segment_is_open(log, number) || live_bytes != 0 || segment->pins != 0);
+    assert(segment->open || live_bytes != 0 || segment->pins != 0 || segment->held);
+}
+
+static void check_header(const struct store *store, uint32_t number) {
+    const struct segment_log *log = &store->log;
+    const struct segment *segment = &log->segments[number];
+    uint32_t open = 0;
+    for (int end = 0; end < SEGMENT_ENDS; end++)
+        open += log->open[end] == number;
+    assert(segment_in_use(segment));
+    assert(segment->open == open);
+    assert(segment->held == (number == store->emptying.segment));
+    assert(segment->used_bytes <= log->segment_bytes);
+    assert(!segment->open || !segment->sparse);
+}
+
+static void check_queue(const struct store *store, enum segment_queue_name name,
+                        struct sums *sums) {
+    const struct segment_log *log = &store->log;
+    const struct segment_queue *queue = &log->queues[name];
+    uint32_t count = 0;
+    uint32_t sparse = 0;
+    uint32_t older = 0;
+    for (uint32_t number = queue->oldest; number != 0; number = log->segments[number].newer) {
+        const struct segment *segment = &log->segments[number];
+        check_header(store, number);
+        assert(segment->queue == name);
+        assert(segment->older == older);
+        check_segment(store, number, sums);
+        older = number;
+        sparse += segment->sparse;
+        sums->pinned += segment->pins != 0;
+        count++;
+    }
+    assert(queue->newest == older);
+    assert(queue->segments == count);
+    assert(queue->sparse == sparse);
 }
 
 static struct sums check_segments(const struct store *store) {
     const struct segment_log *log = &store->log;
     struct sums sums = {0};
-    uint32_t count = 0;
-    uint32_t older = 0;
-    uint32_t pinned = 0;
-    for (uint32_t number = log->oldest; number != 0; number = log->segments[number].newer) {
-        const struct segment *segment = &log->segments[number];
-        assert(segment_in_use(segment));
-        pinned += segment->pins != 0;
-        assert(segment->older == older);
-        assert(older == 0 || log->segments[older].sequence < segment->sequence);
-        assert(older == 0 || log->segments[older].opened <= segment->opened);
-        assert(segment->used_bytes <= log->segment_bytes);
-        check_segment(store, number, &sums);
-        older = number;
-        count++;
-    }
-    assert(log->newest == older);
-    for (int end = 0; end < SEGMENT_ENDS; end++)
-        assert(log->open[end] == 0 || segment_in_use(&log->segments[log->open[end]]));
-    assert(log->open[0] == 0 || log->open[0] != log->open[1]);
-    assert(count == log->segments_used);
-    assert(pinned == log->pinned);
+    check_queue(store, SEGMENT_SMALL, &sums);
+    check_queue(store, SEGMENT_MAIN, &sums);
+    assert(log->queues[SEGMENT_SMALL].segments + log->queues[SEGMENT_MAIN].segments ==
+           log->segments_used);
+    assert(sums.pinned == log->pinned);
     return sums;
 }
 
@@ -166,8 +190,10 @@ void store_check(const struct store *store) {
     check_free_segments(store);
     struct sums sums = check_segments(store);
     assert(sums.linked == store->index.entries);
-    assert(sums.items == store->items);
-    assert(sums.item_bytes == store->item_bytes);
+    for (int name = 0; name < SEGMENT_QUEUES; name++) {
+        assert(sums.items[name] == store->items[name]);
+        assert(sums.item_bytes[name] == store->item_bytes[name]);
+    }
     assert(sums.used_bytes == store->log.used_bytes);
     assert(sums.extent_bytes == sums.listed_bytes + store->upload_bytes);
     assert(store->uploads != 0 || store->upload_bytes == 0);

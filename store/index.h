@@ -5,7 +5,7 @@
  * range that is kept dense (the last one moves into a hole), so that both ranges can shrink.
  *
  *   bucket, 64 bytes:  | slot 0 | slot 1 | ... | slot 6 | next 4 | filter or previous 4 |
- *   slot, 64 bits:     | tag 16 | frequency 2 (reserved) | location 46 |     0: empty
+ *   slot, 64 bits:     | tag 16 | frequency 2 | location 46 |     0: empty
  *
  * Within a bucket the slots fill from 0. In a chain only the first overflow bucket may have empty
  * slots: inserting and removing cost the same however long the chain. The filter of a primary
@@ -24,6 +24,9 @@
 #define INDEX_TAG_SHIFT 48
 #define INDEX_LOCATION_BITS 46
 #define INDEX_LOCATION_MASK (((uint64_t)1 << INDEX_LOCATION_BITS) - 1)
+#define INDEX_FREQUENCY_SHIFT INDEX_LOCATION_BITS
+#define INDEX_FREQUENCY_MASK ((uint64_t)3 << INDEX_FREQUENCY_SHIFT)
+#define INDEX_FREQUENCY_MAX 2u
 #define INDEX_PRIMARIES_MIN 64u
 
 /* Pages that one operation can add to the index: one to each range. An insertion and a step take
@@ -130,6 +133,27 @@ static inline uint64_t index_location(uint64_t slot) {
 static inline void index_move(struct index_ref ref, uint64_t location) {
     uint64_t *slot = &ref.bucket->slots[ref.slot];
     *slot = (*slot & ~INDEX_LOCATION_MASK) | location;
+}
+
+/* How often an entry was hit since this was last set; it counts to INDEX_FREQUENCY_MAX. */
+static inline uint32_t index_frequency(struct index_ref ref) {
+    return (uint32_t)((ref.bucket->slots[ref.slot] & INDEX_FREQUENCY_MASK) >>
+                      INDEX_FREQUENCY_SHIFT);
+}
+
+/* Writes only what changes: the cache line of a hot entry stays clean. */
+static inline void index_hit(struct index_ref ref) {
+    if (index_frequency(ref) < INDEX_FREQUENCY_MAX)
+        ref.bucket->slots[ref.slot] += (uint64_t)1 << INDEX_FREQUENCY_SHIFT;
+}
+
+static inline void index_set_frequency(struct index_ref ref, uint32_t frequency) {
+    uint64_t *slot = &ref.bucket->slots[ref.slot];
+    *slot = (*slot & ~INDEX_FREQUENCY_MASK) | (uint64_t)frequency << INDEX_FREQUENCY_SHIFT;
+}
+
+static inline uint16_t index_ref_tag(struct index_ref ref) {
+    return (uint16_t)(ref.bucket->slots[ref.slot] >> INDEX_TAG_SHIFT);
 }
 
 #endif

@@ -19,20 +19,6 @@ void store_release(struct store *store, uint64_t location) {
     store_release_record(store, location);
 }
 
-void store_pin(struct store *store, uint64_t location) {
-    const struct item *item = segment_item(&store->log, location);
-    segment_pin(&store->log, segment_of(&store->log, location));
-    if (item_is_large(item))
-        store_pin_extents(store, item_list_read(item));
-}
-
-void store_unpin(struct store *store, uint64_t location) {
-    const struct item *item = segment_item(&store->log, location);
-    if (item_is_large(item))
-        store_unpin_extents(store, item_list_read(item));
-    segment_unpin(&store->log, segment_of(&store->log, location));
-}
-
 void store_pin_extents(struct store *store, const struct item_list *list) {
     for (uint32_t i = 0; i < list->count; i++)
         segment_pin(&store->log, segment_of(&store->log, list->extents[i].location));
@@ -47,14 +33,26 @@ bool store_is_pinned_full(const struct store *store) {
     return store->log.pinned * store->log.segment_bytes >= store->bound_bytes / STORE_PINNED_PART;
 }
 
+/* Where in the list; its count when it does not name the extent. */
+static uint32_t place_in(const struct item_list *list, uint64_t extent) {
+    uint32_t i = 0;
+    while (i < list->count && list->extents[i].location != extent)
+        i++;
+    return i;
+}
+
 static bool names(const struct item *head, uint64_t extent) {
     if (!item_is_large(head))
         return false;
     const struct item_list *list = item_list_read(head);
-    uint32_t i = 0;
-    while (i < list->count && list->extents[i].location != extent)
-        i++;
-    return i < list->count;
+    return place_in(list, extent) < list->count;
+}
+
+void store_list_move(struct item *head, uint64_t from, uint64_t to) {
+    struct item_list *list = item_list(head);
+    uint32_t i = place_in(list, from);
+    assert(i < list->count && list->leases == 0);
+    list->extents[i].location = to;
 }
 
 bool store_find_owner(const struct store *store, uint64_t extent, struct store_found *found) {

@@ -40,15 +40,34 @@ uint32_t store_value_length_max(const struct store *store, uint32_t key_length) 
     return value_length_within(store_item_bytes_max(store), key_length);
 }
 
-uint32_t store_inline_max(const struct store *store, uint32_t key_length) {
+static size_t inline_bytes_max(const struct store *store) {
     size_t max = store->log.segment_bytes / INLINE_ITEMS_PER_SEGMENT;
-    return value_length_within(max < INLINE_BYTES_MAX ? max : INLINE_BYTES_MAX, key_length);
+    return max < INLINE_BYTES_MAX ? max : INLINE_BYTES_MAX;
+}
+
+uint32_t store_inline_max(const struct store *store, uint32_t key_length) {
+    return value_length_within(inline_bytes_max(store), key_length);
 }
 
 uint32_t store_extent_length_max(const struct store *store) {
     size_t max = store->log.segment_bytes / EXTENTS_PER_SEGMENT;
     return (uint32_t)((max < EXTENT_BYTES_MAX ? max : EXTENT_BYTES_MAX) -
                       offsetof(struct item, body));
+}
+
+/* Any two neighbours are together as long as one may be; and one more comes from the value before,
+ * when they are joined. */
+uint32_t store_extents_max(const struct store *store, uint32_t value_length) {
+    return 2 * (value_length / store_extent_length_max(store)) + 2;
+}
+
+uint32_t store_record_bytes_max(const struct store *store) {
+    size_t inlined = inline_bytes_max(store);
+    uint32_t list =
+        item_list_bytes(store_extents_max(store, (uint32_t)store_item_bytes_max(store)));
+    uint64_t head = item_bytes_of(ITEM_SHAPE, ITEM_KEY_LENGTH_MAX, list);
+    assert(head <= store->log.segment_bytes);
+    return (uint32_t)(inlined > head ? inlined : head);
 }
 
 static uint32_t draft_bytes(const struct store_draft *draft) {
@@ -63,28 +82,31 @@ static bool fits_in_place(const struct store_found *found, const struct store_dr
            item_bytes(found->item) == draft_bytes(draft);
 }
 
-/* Makes room without losing the item found: the oldest segment may be its own. Evictions move
- * index entries, so its entry is looked up anew. */
-bool store_room_beside(struct store *store, enum segment_end end, uint32_t bytes,
-                       struct store_found *found) {
-    if (segment_has_room(&store->log, end, bytes))
-        return true;
-    if (found->item == NULL)
-        return store_room_for_item(store, end, bytes);
-    store_pin(store, found->location);
-    bool done = store_room_for_item(store, end, bytes);
-    store_unpin(store, found->location);
-    found->ref = index_find_location(&store->index, found->item->hash, found->location);
-    assert(found->ref.primary != NULL);
-    return done;
+/* A new version goes to the queue that the item found is in. */
+static enum segment_end end_for(struct store *store, const struct store_key *key,
+                                const struct store_found *found) {
+    bool main;
+    if (found->item != NULL) {
+        main = store_queue_of(store, found->location) == SEGMENT_MAIN;
+    } else {
+        main = ghost_take(&store->ghost, (uint32_t)key->hash, (uint16_t)index_tag(key->hash));
+        store->counters.ghost_hits += main;
+    }
+    return main ? SEGMENT_NEW_MAIN : SEGMENT_NEW_SMALL;
 }
 
 struct item *store_allocate(struct store *store, const struct store_draft *draft,
-                            struct store_found *found, uint64_t *location) {
+                            const struct store_found *found, uint64_t *location) {
     uint32_t bytes = draft_bytes(draft);
-    if (!store_room_beside(store, SEGMENT_ITEMS, bytes, found))
+    enum segment_end end = end_for(store, draft->key, found);
+    if (end == SEGMENT_NEW_MAIN && !store_room_at(store, end, bytes))
+        end = SEGMENT_NEW_SMALL;
+    if (!store_room_at(store, end, bytes)) {
+        store->counters.out_of_memory++;
         return NULL;
-    *location = segment_append(&store->log, SEGMENT_ITEMS, bytes);
+    }
+    *location = segment_append(&store->log, end, bytes);
+    store->written_bytes += bytes;
     struct item *item = segment_item(&store->log, *location);
     item->hash = (uint32_t)draft->key->hash;
     item->key_length = (uint8_t)draft->key->length;
@@ -103,16 +125,14 @@ struct item *store_place(struct store *store, const struct store_draft *draft,
 
 /* Puts the item into the index, in the place of the one found, if any, which dies. */
 static void link(struct store *store, const struct store_draft *draft,
-                 const struct store_found *found, const struct item *item, uint64_t location) {
-    store->items++;
-    store->item_bytes += item_bytes_whole(item);
+                 const struct store_found *found, uint64_t location) {
+    store_count(store, location);
     if (found->item == NULL) {
         index_insert(&store->index, draft->key->hash, location);
         return;
     }
     index_move(found->ref, location);
-    store->items--;
-    store->item_bytes -= item_bytes_whole(found->item);
+    store_discount(store, found->location);
     if (draft->inherits)
         store_release_record(store, found->location);
     else
@@ -129,7 +149,7 @@ void store_settle(struct store *store, const struct store_draft *draft, struct s
     store_date(store, item, draft->expires);
     item_set_client_flags(item, draft->client_flags);
     if (item != found->item)
-        link(store, draft, found, item, location);
+        link(store, draft, found, location);
     found->item = item;
     found->location = location;
 }

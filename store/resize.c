@@ -3,15 +3,15 @@
 
 #include <errno.h>
 
-/* Items that one slice evicts or goes past. */
-#define SLICE_ITEMS 256
+/* As much work as goes with writing so many bytes, and steps of the index, in one slice. */
+#define SLICE_BYTES 1024
+#define SLICE_STEPS 256
 
 /* What the index and the slack take when hardly anything is stored, generously. */
 #define PAGES_MIN 16
 
-/* Besides the largest item: less would leave room for one full segment or none, the rest being taken
- * by two that are filling up and by the index. */
-#define SEGMENTS_LEAST 4
+/* Besides the largest item: the open ones, and the reserve. */
+#define SEGMENTS_LEAST 8
 
 static size_t memory_floor(const struct store *store) {
     return store->struct_bytes + store->log.headers_bytes + PAGES_MIN * store->page_bytes +
@@ -37,15 +37,22 @@ int store_resize(struct store *store, size_t memory_bytes) {
     return 0;
 }
 
-/* A step of the index for each item keeps it in size: it merges no more than a bucket of five. */
-bool store_tend(struct store *store, uint32_t now) {
-    store_begin(store, now);
-    if (store->ceiling_bytes == store->bound_bytes)
-        return false;
-    if (!segment_cool(&store->log) && !store_evict(store, SLICE_ITEMS))
+/* What was evicted goes back to the system, the reserve at the very last. When nothing is left that
+ * can be evicted, the open segments are. */
+static void give_back(struct store *store) {
+    if (store->log.warm_count <= store_kept_free(store) || !segment_cool(&store->log))
         segment_seal_all(&store->log);
-    for (uint32_t i = 0; i < SLICE_ITEMS; i++)
+    for (uint32_t i = 0; i < SLICE_STEPS; i++)
         store_tend_index(store);
     lower_ceiling(store);
-    return store->ceiling_bytes != store->bound_bytes;
+}
+
+bool store_tend(struct store *store, uint32_t now) {
+    store_begin(store, now);
+    bool shrinks = store->ceiling_bytes != store->bound_bytes;
+    uint32_t wanted = store_free_wanted(store) + shrinks;
+    bool more = store_evict(store, wanted, SLICE_BYTES);
+    if (shrinks && !more)
+        give_back(store);
+    return more || store->ceiling_bytes != store->bound_bytes;
 }

@@ -1,148 +1,117 @@
-/* Who gets the memory: one bound for the segments, the index and the bookkeeping. */
+/* Who gets the memory: one bound for the segments, the index, the ghosts and the bookkeeping.
+ *
+ * An operation that may write begins with store_make_room(): it does its share of the work that keeps
+ * free segments ahead of need (evict.c). What it stores then takes one of these: nothing is evicted
+ * while an item is in hand.
+ */
 #include "store/internal.h"
 
 #include "store/pages.h"
 
-/* So many items ahead of the one evicted, buckets are prefetched. */
-#define EVICT_AHEAD 8
-
-/* The index's pages, and one for the header of a segment that was never used. */
+/* The index's pages, one of the ghosts', and one for the header of a segment that was never used. */
 size_t store_memory_slack(const struct store *store) {
-    return (INDEX_PAGES_PER_OPERATION + 1) * store->page_bytes;
+    return (INDEX_PAGES_PER_OPERATION + 2) * store->page_bytes;
 }
 
 size_t store_memory_bytes(const struct store *store) {
     return store->struct_bytes + store->log.headers_bytes + segment_resident_bytes(&store->log) +
-           index_resident_bytes(&store->index);
+           index_resident_bytes(&store->index) + store->ghost.resident_bytes;
 }
 
-static bool memory_has_room(const struct store *store, size_t bytes) {
+bool store_memory_has_room(const struct store *store, size_t bytes) {
     return store_memory_bytes(store) + bytes + store_memory_slack(store) <= store->ceiling_bytes;
 }
 
-static void count_eviction(struct store *store, uint64_t location, const struct item *item) {
-    struct store_counters *counters = &store->counters;
-    bool fetched = item->bits & ITEM_FETCHED;
-    if (store_is_flushed(store, location))
-        return;
-    if (store_is_expired(store, item)) {
-        counters->expired++;
-        counters->expired_unfetched += !fetched;
-        return;
-    }
-    counters->evictions++;
-    counters->evicted_unfetched += !fetched;
-    counters->evicted_expiring += item_expires(item) != 0;
-    counters->evicted_idle = store->now - item->access;
+bool store_has_free(const struct store *store, uint32_t segments) {
+    uint32_t warm = store->log.warm_count;
+    return warm >= segments ||
+           store_memory_has_room(store, (size_t)(segments - warm) * store->log.segment_bytes);
 }
 
-/* A large item goes as a whole, with its head or the first extent met. */
-static void evict_item(struct store *store, uint64_t location, struct item *item) {
-    struct store_found found = {.item = item, .location = location};
-    if (item_is_extent(item))
-        store_find_owner(store, location, &found);
-    else
-        found.ref = index_find_location(&store->index, item->hash, location);
-    assert(found.ref.primary != NULL);
-    count_eviction(store, found.location, found.item);
-    store_unlink(store, &found);
+uint32_t store_kept_free(const struct store *store) {
+    return store->config.no_eviction ? 1 : 0;
 }
 
-/* A segment that was evicted in part goes on where that stopped. */
-static uint64_t evict_start(const struct store *store, uint32_t number) {
-    if (store->log.segments[number].sequence == store->evict_sequence)
-        return store->evict_at;
-    return segment_first(&store->log, number);
+/* 0 when that leaves fewer than `kept` free. */
+static uint32_t take_segment(struct store *store, uint32_t kept) {
+    if (!store_has_free(store, kept + 1))
+        return 0;
+    uint32_t number = segment_take_warm(&store->log);
+    return number != 0 ? number : segment_take_cold(&store->log);
 }
 
-/* Evicts what a segment still holds, or goes past what is dead, up to items_max items. With its
- * last item it becomes free. */
-static void evict_from(struct store *store, uint32_t number, uint32_t items_max) {
-    struct segment_log *log = &store->log;
-    struct segment *segment = &log->segments[number];
-    uint64_t at = evict_start(store, number);
-    uint64_t end = segment_first(log, number) + segment->used_bytes / ITEM_ALIGN;
-    uint64_t ahead = at;
-    segment_pin(log, number);
-    for (uint32_t items = 0; at < end && items < items_max; items++) {
-        struct item *item = segment_item(log, at);
-        uint32_t bytes = item_bytes(item);
-        for (; ahead < end && ahead <= at + (uint64_t)EVICT_AHEAD * bytes / ITEM_ALIGN;
-             ahead += item_bytes(segment_item(log, ahead)) / ITEM_ALIGN)
-            __builtin_prefetch(index_primary(&store->index, segment_item(log, ahead)->hash));
-        if (item->bits & ITEM_LINKED)
-            evict_item(store, at, item);
-        at += bytes / ITEM_ALIGN;
-    }
-    assert(at < end || segment->live_bytes == 0);
-    store->evict_sequence = segment->sequence;
-    store->evict_at = at;
-    segment_unpin(log, number);
-    store->counters.segments_evicted += !segment_in_use(segment);
-}
-
-bool store_evict(struct store *store, uint32_t items_max) {
-    uint32_t victim = segment_victim(&store->log);
-    if (victim != 0)
-        evict_from(store, victim, items_max);
-    return victim != 0;
-}
-
-/* The one operation that takes time in proportion to a segment: to be cut into slices when a
- * reserve of free segments is kept ahead of need. */
-static bool evict_oldest(struct store *store) {
-    return store_evict(store, UINT32_MAX);
-}
-
-static bool victim_is_flushed(const struct store *store) {
-    const struct segment_log *log = &store->log;
-    if (log->oldest == 0 || log->segments[log->oldest].sequence >= store->flush_sequence)
-        return false;
-    uint32_t victim = segment_victim(log);
-    return victim != 0 && log->segments[victim].sequence < store->flush_sequence;
-}
-
-/* What a flush has left behind comes before memory that was never used. */
-static uint32_t take_segment(struct store *store) {
-    struct segment_log *log = &store->log;
-    if (victim_is_flushed(store))
-        evict_oldest(store);
-    uint32_t number = segment_take_warm(log);
-    if (number == 0 && memory_has_room(store, log->segment_bytes))
-        number = segment_take_cold(log);
-    if (number == 0 && evict_oldest(store))
-        number = segment_take_warm(log);
-    return number;
-}
-
-bool store_room_for_item(struct store *store, enum segment_end end, uint32_t bytes) {
+bool store_room_at(struct store *store, enum segment_end end, uint32_t bytes) {
     assert(bytes <= store->log.segment_bytes);
     if (segment_has_room(&store->log, end, bytes))
         return true;
-    segment_seal(&store->log, end);
-    uint32_t number = take_segment(store);
-    if (number == 0) {
-        store->counters.out_of_memory++;
+    uint32_t number = take_segment(store, store_kept_free(store));
+    if (number == 0)
         return false;
-    }
+    segment_seal(&store->log, end);
     segment_open(&store->log, end, number, store->now);
     return true;
 }
 
-bool store_room_for_index(struct store *store) {
-    while (!memory_has_room(store, 0)) {
-        if (segment_cool(&store->log))
-            continue;
-        if (store->log.segments_used < STORE_SEGMENTS_MIN || !evict_oldest(store)) {
+bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) {
+    enum segment_end end = segment_gather_end(&store->log.segments[source]);
+    if (segment_has_room(&store->log, end, bytes))
+        return true;
+    uint32_t number = take_segment(store, 0);
+    if (number == 0)
+        return false;
+    segment_seal(&store->log, end);
+    segment_open_before(&store->log, number, source);
+    return true;
+}
+
+/* One for what eviction moves, which comes in bursts; one for each other end that will soon need it,
+ * but for ends of extents where there are none; and two where there is something to clean. */
+uint32_t store_free_wanted(const struct store *store) {
+    const struct segment_log *log = &store->log;
+    uint32_t little = (uint32_t)log->segment_bytes / 4;
+    if (little < store->record_bytes_max)
+        little = store->record_bytes_max;
+    uint32_t wanted = 1 + store_kept_free(store);
+    wanted += segment_room(log, SEGMENT_NEW_SMALL) < little;
+    for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++)
+        wanted += log->open[end] != 0 &&
+                  segment_room(log, (enum segment_end)end) < log->segment_bytes / 2;
+    if (log->queues[SEGMENT_SMALL].sparse != 0 || log->queues[SEGMENT_MAIN].sparse != 0)
+        wanted += 2;
+    return wanted;
+}
+
+/* Segments that writing an item, and an extent of so many bytes, may take. */
+static uint32_t lacking(const struct store *store, uint32_t extent_bytes) {
+    const struct segment_log *log = &store->log;
+    uint32_t ends = !segment_has_room(log, SEGMENT_NEW_SMALL, store->record_bytes_max) +
+                    !segment_has_room(log, SEGMENT_EXTENTS, extent_bytes);
+    return ends == 0 ? 0 : ends + store_kept_free(store);
+}
+
+/* A free segment's pages go to the index; not those that cleaning needs. */
+static bool cool(struct store *store) {
+    return store->log.warm_count > store_kept_free(store) && segment_cool(&store->log);
+}
+
+bool store_make_room(struct store *store, uint32_t extent_bytes) {
+    uint32_t written = store->written_bytes;
+    store->written_bytes = 0;
+    store_evict(store, store_free_wanted(store), written);
+    while (!store_memory_has_room(store, 0)) {
+        if (!cool(store) && !store_evict_at_once(store, 1)) {
             store->counters.out_of_memory++;
             return false;
         }
     }
+    uint32_t wanted = lacking(store, extent_bytes);
+    while (!store_has_free(store, wanted) && store_evict_at_once(store, wanted))
+        ;
     index_step(&store->index);
     return true;
 }
 
 void store_tend_index(struct store *store) {
-    if (memory_has_room(store, 0))
+    if (store_memory_has_room(store, 0))
         index_step(&store->index);
 }

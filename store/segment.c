@@ -25,6 +25,7 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
     log->unit_shift = (uint32_t)__builtin_ctzll(log->segment_bytes / ITEM_ALIGN);
     log->segments_max = (uint32_t)(memory_bytes_max / log->segment_bytes);
     log->sequence_next = 1;
+    log->warm_max = SEGMENTS_WARM_MIN;
     log->page_bytes = page_bytes;
     log->headers_bytes = headers_bytes(log, 0);
     log->segments = pages_reserve(headers_bytes(log, log->segments_max));
@@ -77,51 +78,108 @@ bool segment_cool(struct segment_log *log) {
     return true;
 }
 
-void segment_open(struct segment_log *log, enum segment_end end, uint32_t number, uint32_t now) {
-    assert(log->open[end] == 0);
-    assert(number >= 1 && number <= log->segments_max);
-    struct segment *segment = &log->segments[number];
-    assert(!segment_in_use(segment));
-    *segment =
-        (struct segment){.sequence = log->sequence_next++, .older = log->newest, .opened = now};
-    if (log->newest != 0)
-        log->segments[log->newest].newer = number;
-    else
-        log->oldest = number;
-    log->newest = number;
-    log->open[end] = number;
-    log->segments_used++;
+static struct segment_queue *queue_of(struct segment_log *log, const struct segment *segment) {
+    return &log->queues[segment->queue];
 }
 
-static void segment_unqueue(struct segment_log *log, struct segment *segment) {
+/* Into its queue, as the next older one than `newer`; 0: as the newest. */
+static void segment_enqueue(struct segment_log *log, uint32_t number, uint32_t newer) {
+    struct segment *segment = &log->segments[number];
+    struct segment_queue *queue = queue_of(log, segment);
+    uint32_t *from_newer = newer != 0 ? &log->segments[newer].older : &queue->newest;
+    segment->newer = newer;
+    segment->older = *from_newer;
+    *from_newer = number;
+    if (segment->older != 0)
+        log->segments[segment->older].newer = number;
+    else
+        queue->oldest = number;
+}
+
+static void segment_unqueue(struct segment_log *log, const struct segment *segment) {
+    struct segment_queue *queue = queue_of(log, segment);
     if (segment->older != 0)
         log->segments[segment->older].newer = segment->newer;
     else
-        log->oldest = segment->newer;
+        queue->oldest = segment->newer;
     if (segment->newer != 0)
         log->segments[segment->newer].older = segment->older;
     else
-        log->newest = segment->older;
+        queue->newest = segment->older;
+}
+
+static enum segment_queue_name queue_at(enum segment_end end) {
+    switch (end) {
+    case SEGMENT_NEW_SMALL:
+    case SEGMENT_EXTENTS:
+    case SEGMENT_GATHER_SMALL:
+        return SEGMENT_SMALL;
+    case SEGMENT_NEW_MAIN:
+    case SEGMENT_EXTENTS_MAIN:
+    case SEGMENT_GATHER_MAIN:
+    case SEGMENT_ENDS:
+        break;
+    }
+    return SEGMENT_MAIN;
+}
+
+static void open_at(struct segment_log *log, enum segment_end end, uint32_t number,
+                    struct segment segment, uint32_t newer) {
+    assert(log->open[end] == 0);
+    assert(number >= 1 && number <= log->segments_max);
+    assert(!segment_in_use(&log->segments[number]));
+    log->segments[number] = segment;
+    log->open[end] = number;
+    log->queues[segment.queue].segments++;
+    log->segments_used++;
+    segment_enqueue(log, number, newer);
+}
+
+void segment_open(struct segment_log *log, enum segment_end end, uint32_t number, uint32_t now) {
+    struct segment segment = {
+        .sequence = log->sequence_next++, .opened = now, .queue = queue_at(end), .open = 1};
+    open_at(log, end, number, segment, 0);
+}
+
+void segment_open_before(struct segment_log *log, uint32_t number, uint32_t source) {
+    const struct segment *from = &log->segments[source];
+    struct segment segment = {
+        .sequence = from->sequence, .opened = from->opened, .queue = from->queue, .open = 1};
+    open_at(log, segment_gather_end(from), number, segment, source);
+}
+
+void segment_gather_from(struct segment_log *log, uint32_t source) {
+    const struct segment *from = &log->segments[source];
+    uint32_t number = log->open[segment_gather_end(from)];
+    struct segment *segment = &log->segments[number];
+    if (number == 0 || segment->sequence >= from->sequence)
+        return;
+    segment_unqueue(log, segment);
+    segment->sequence = from->sequence;
+    segment->opened = from->opened;
+    segment_enqueue(log, number, source);
 }
 
 static void segment_free(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     segment_unqueue(log, segment);
+    queue_of(log, segment)->segments--;
+    queue_of(log, segment)->sparse -= segment->sparse;
     log->used_bytes -= segment->used_bytes;
     *segment = (struct segment){.newer = log->warm};
     log->warm = number;
     log->warm_count++;
     log->segments_used--;
-    if (log->warm_count > SEGMENTS_WARM_MAX)
+    if (log->warm_count > log->warm_max)
         segment_cool(log);
 }
 
 /* An open segment starts anew instead of leaving the queue. */
 static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
-    if (segment->live_bytes != 0 || segment->pins != 0)
+    if (segment->live_bytes != 0 || segment->pins != 0 || segment->held)
         return;
-    if (segment_is_open(log, number)) {
+    if (segment->open) {
         log->used_bytes -= segment->used_bytes;
         segment->used_bytes = 0;
     } else {
@@ -129,16 +187,27 @@ static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
     }
 }
 
+static void segment_note_sparse(struct segment_log *log, struct segment *segment) {
+    if (segment->open || segment->sparse ||
+        segment->live_bytes >= segment->used_bytes / 4 * SEGMENT_SPARSE_QUARTERS)
+        return;
+    segment->sparse = 1;
+    queue_of(log, segment)->sparse++;
+}
+
 void segment_seal(struct segment_log *log, enum segment_end end) {
     uint32_t number = log->open[end];
+    if (number == 0)
+        return;
     log->open[end] = 0;
-    if (number != 0)
-        segment_free_if_dead(log, number);
+    log->segments[number].open = 0;
+    segment_note_sparse(log, &log->segments[number]);
+    segment_free_if_dead(log, number);
 }
 
 void segment_seal_all(struct segment_log *log) {
-    segment_seal(log, SEGMENT_ITEMS);
-    segment_seal(log, SEGMENT_EXTENTS);
+    for (int end = 0; end < SEGMENT_ENDS; end++)
+        segment_seal(log, (enum segment_end)end);
 }
 
 uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t bytes) {
@@ -159,15 +228,28 @@ void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes)
     assert(segment_in_use(segment));
     assert(segment->live_bytes >= bytes);
     segment->live_bytes -= bytes;
+    segment_note_sparse(log, segment);
+    segment_free_if_dead(log, number);
+}
+
+void segment_hold(struct segment_log *log, uint32_t number) {
+    assert(segment_in_use(&log->segments[number]));
+    assert(!log->segments[number].held);
+    log->segments[number].held = 1;
+}
+
+void segment_unhold(struct segment_log *log, uint32_t number) {
+    assert(log->segments[number].held);
+    log->segments[number].held = 0;
     segment_free_if_dead(log, number);
 }
 
 void segment_pin(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     assert(segment_in_use(segment));
-    assert(segment->pins < UINT32_MAX);
     log->pinned += segment->pins == 0;
     segment->pins++;
+    assert(segment->pins != 0);
 }
 
 void segment_unpin(struct segment_log *log, uint32_t number) {
@@ -178,9 +260,37 @@ void segment_unpin(struct segment_log *log, uint32_t number) {
     segment_free_if_dead(log, number);
 }
 
-uint32_t segment_victim(const struct segment_log *log) {
-    uint32_t number = log->oldest;
-    while (number != 0 && (log->segments[number].pins != 0 || segment_is_open(log, number)))
-        number = log->segments[number].newer;
-    return number;
+uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name) {
+    struct segment_queue *queue = &log->queues[name];
+    for (uint32_t looks = 0; looks < SEGMENT_LOOKS_MAX && queue->oldest != 0; looks++) {
+        uint32_t number = queue->oldest;
+        struct segment *segment = &log->segments[number];
+        if (number == log->open[segment_gather_end(segment)])
+            segment_seal(log, segment_gather_end(segment));
+        else if (segment->pins == 0 && !segment->held && !segment->open)
+            return number;
+        else if (queue->newest == number)
+            return 0;
+        else {
+            segment_unqueue(log, segment);
+            segment_enqueue(log, number, 0);
+        }
+    }
+    return 0;
+}
+
+uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name,
+                             uint32_t *cursor) {
+    uint32_t number = *cursor;
+    for (uint32_t looks = 0; looks < SEGMENT_LOOKS_MAX; looks++) {
+        const struct segment *at = &log->segments[number];
+        number = segment_in_use(at) && at->queue == name ? at->newer : 0;
+        if (number == 0)
+            number = log->queues[name].oldest;
+        *cursor = number;
+        at = &log->segments[number];
+        if (at->sparse && at->pins == 0 && !at->held)
+            return number;
+    }
+    return 0;
 }

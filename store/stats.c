@@ -1,29 +1,34 @@
 /* What the store tells of itself. */
 #include "store/internal.h"
 
-/* The oldest segment's items are the oldest; what a flush has left in it does not count. */
-static uint64_t oldest_time(const struct store *store) {
-    const struct segment_log *log = &store->log;
-    if (store->items == 0)
+/* When the oldest segment of a queue was opened; what a flush has left in it does not count. */
+static uint64_t oldest_time(const struct store *store, enum segment_queue_name name) {
+    const struct segment_queue *queue = &store->log.queues[name];
+    if (store->items[name] == 0)
         return 0;
-    uint32_t opened = log->segments[log->oldest].opened;
+    uint32_t opened = store->log.segments[queue->oldest].opened;
     return opened > store->flushed_at ? opened : store->flushed_at;
+}
+
+static uint64_t least_time(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
 static void sizes(const struct store *store, struct store_stats *stats) {
     const struct segment_log *log = &store->log;
     size_t used = store_memory_bytes(store);
     size_t room = store->bound_bytes > used ? store->bound_bytes - used : 0;
-    stats->items = store->items;
-    stats->item_bytes = store->item_bytes;
-    stats->dead_bytes = log->used_bytes - store->item_bytes - store->upload_bytes;
+    stats->items = store_items(store);
+    stats->item_bytes = store->item_bytes[SEGMENT_SMALL] + store->item_bytes[SEGMENT_MAIN];
+    stats->dead_bytes = log->used_bytes - stats->item_bytes - store->upload_bytes;
     stats->memory_bytes_max = store->bound_bytes;
     stats->memory_bytes = used;
     stats->index_bytes = index_resident_bytes(&store->index);
     stats->segment_bytes = log->segment_bytes;
     stats->segments = log->segments_used;
     stats->segments_free = log->warm_count + room / log->segment_bytes;
-    stats->oldest_time = oldest_time(store);
+    stats->oldest_time =
+        least_time(oldest_time(store, SEGMENT_SMALL), oldest_time(store, SEGMENT_MAIN));
     stats->uploads = store->uploads;
     stats->upload_reserved_bytes = store->upload_reserved_bytes;
     stats->leases = store->leases;
@@ -53,7 +58,7 @@ void store_stats(const struct store *store, struct store_stats *stats) {
 }
 
 uint64_t store_items(const struct store *store) {
-    return store->items;
+    return store->items[SEGMENT_SMALL] + store->items[SEGMENT_MAIN];
 }
 
 void store_stats_reset(struct store *store) {

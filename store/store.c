@@ -30,11 +30,22 @@ int store_create(struct store **result, const struct store_config *config) {
         segment_log_init(&store->log, config->memory_bytes, config->memory_bytes_max, page_bytes);
     if (error != 0)
         goto error_log;
+    store->record_bytes_max = store_record_bytes_max(store);
+    /* The largest item leaves without a system call, and the next one comes without page faults. */
+    store->log.warm_max += (uint32_t)(store_item_bytes_max(store) / store->log.segment_bytes);
+    store->small_share = EVICT_SMALL_SHARE;
+    store->credit_bytes = config->memory_bytes;
     error = index_init(&store->index, store->log.base, config->memory_bytes_max, page_bytes);
     if (error != 0)
         goto error_index;
+    error =
+        ghost_init(&store->ghost, config->memory_bytes_max / STORE_GHOSTS_PER_MEMORY, page_bytes);
+    if (error != 0)
+        goto error_ghost;
     *result = store;
     return 0;
+error_ghost:
+    index_finish(&store->index);
 error_index:
     segment_log_finish(&store->log);
 error_log:
@@ -45,6 +56,7 @@ error_log:
 void store_destroy(struct store *store) {
     if (store == NULL)
         return;
+    ghost_finish(&store->ghost);
     index_finish(&store->index);
     segment_log_finish(&store->log);
     pages_free(store, store->struct_bytes);
@@ -55,11 +67,12 @@ void store_destroy(struct store *store) {
 static void flush_now(struct store *store) {
     segment_seal_all(&store->log);
     store->flush_sequence = store->log.sequence_next;
+    store->emptying.how = EMPTYING_FLUSHED; /* whatever is being emptied */
     store->flush_at = 0;
     store->flushed_at = store->now;
     store->expires_soonest = 0; /* what is dead now is worth a crawl */
-    store->items = 0;
-    store->item_bytes = 0;
+    memset(store->items, 0, sizeof(store->items));
+    memset(store->item_bytes, 0, sizeof(store->item_bytes));
 }
 
 void store_begin(struct store *store, uint32_t now) {
@@ -87,12 +100,22 @@ bool store_is_expired(const struct store *store, const struct item *item) {
     return expires != 0 && expires <= store->now;
 }
 
+void store_count(struct store *store, uint64_t location) {
+    enum segment_queue_name name = store_queue_of(store, location);
+    store->items[name]++;
+    store->item_bytes[name] += item_bytes_whole(segment_item(&store->log, location));
+}
+
+void store_discount(struct store *store, uint64_t location) {
+    enum segment_queue_name name = store_queue_of(store, location);
+    store->items[name]--;
+    store->item_bytes[name] -= item_bytes_whole(segment_item(&store->log, location));
+}
+
 void store_unlink(struct store *store, const struct store_found *found) {
     index_remove(&store->index, found->ref);
-    if (!store_is_flushed(store, found->location)) {
-        store->items--;
-        store->item_bytes -= item_bytes_whole(found->item);
-    }
+    if (!store_is_flushed(store, found->location))
+        store_discount(store, found->location);
     store_release(store, found->location);
 }
 
@@ -177,6 +200,12 @@ void store_mark_fetched(struct store *store, struct item *item) {
         item->access = store->now;
 }
 
+void store_hit(struct store *store, const struct store_found *found) {
+    store_mark_fetched(store, found->item);
+    index_hit(found->ref);
+    store->counters.hits[store_queue_of(store, found->location)]++;
+}
+
 /* Counts up to what the 6 bytes of an item hold, then from the start again: the token has to
  * differ between two versions of a key, and 2^48 writes lie between equal ones. */
 uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas) {
@@ -197,7 +226,7 @@ enum store_status store_get(struct store *store, const struct store_key *key, ui
     store_find(store, key, &found);
     if (found.item == NULL)
         return STORE_NOT_FOUND;
-    store_mark_fetched(store, found.item);
+    store_hit(store, &found);
     store_show(store, found.item, item);
     return STORE_OK;
 }

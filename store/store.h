@@ -28,6 +28,7 @@ struct store_config {
     /* Key, value and header of one item, at least 1; a quarter of memory_bytes, and 1 GiB, bound it
      * as well. */
     size_t item_bytes_max;
+    bool no_eviction; /* when memory is full, writes are refused instead */
     /* This shard's number and the number of shards, below 2^16: CAS values are
      * counter × shards + shard. */
     uint32_t shard;
@@ -162,7 +163,7 @@ struct store_stats {
     uint64_t segments_evicted; /* segments emptied to make room */
     uint64_t expired;          /* items found past their time and dropped */
     uint64_t expired_unfetched;
-    uint64_t flushed;     /* items found flushed and dropped, but for those evicted */
+    uint64_t flushed;     /* items found flushed and dropped */
     uint64_t met_expired; /* of these both, those that an operation on their key met */
     uint64_t met_flushed;
     uint64_t crawl_checked;   /* what store_crawl() has looked at */
@@ -325,7 +326,7 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
 uint32_t store_expires_soonest(const struct store *store);
 
 /* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
- * -EINVAL. A bound too low for the largest item, four segments and the bookkeeping is raised to that, as
+ * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to that, as
  * store_stats() tells. Segments keep their size, and with it the largest item. Above the bound,
  * memory is freed by store_tend(); until then writes evict for themselves, and the memory in use
  * never grows, but for a few pages. */

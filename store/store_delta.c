@@ -95,6 +95,7 @@ static enum store_status change_found(struct store *store, const struct store_ke
     if (delta->touch && delta->touch_expires != 0 &&
         !store_reshape(store, key, found, ITEM_EXPIRES))
         return STORE_NO_MEMORY;
+    index_hit(found->ref);
     *number = apply(delta, old);
     enum store_status status =
         change(store, key, found, *number, store_cas(store, delta->set_cas, delta->new_cas));
@@ -109,7 +110,7 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     struct store_found found;
     enum store_status status;
     store_begin(store, now);
-    if (!store_room_for_index(store))
+    if (!store_make_room(store, 0))
         return STORE_NO_MEMORY;
     store_find(store, key, &found);
     bool made = found.item == NULL;

@@ -4,8 +4,6 @@
 /* A missing item is made, empty. Shown before its bits are set, it looks as unread as it was. */
 static bool vivify(struct store *store, const struct store_key *key, const struct store_read *read,
                    struct store_found *found) {
-    if (!store_room_for_index(store))
-        return false;
     uint64_t cas = store_cas(store, read->set_cas, read->new_cas);
     struct store_draft draft = {
         .key = key,
@@ -39,6 +37,8 @@ enum store_status store_read(struct store *store, const struct store_key *key,
                              struct store_item *shown) {
     struct store_found found;
     store_begin(store, now);
+    if ((read->vivify || read->touch) && !store_make_room(store, 0))
+        return STORE_NO_MEMORY;
     store_find(store, key, &found);
     bool made = found.item == NULL;
     if (made && !read->vivify)
@@ -54,8 +54,10 @@ enum store_status store_read(struct store *store, const struct store_key *key,
         return STORE_NO_MEMORY;
     if (shown->won)
         found.item->bits |= ITEM_TOKEN_SENT;
-    if (!read->no_bump)
+    if (made && !read->no_bump)
         store_mark_fetched(store, found.item);
+    else if (!read->no_bump)
+        store_hit(store, &found);
     store_show(store, found.item, shown);
     return STORE_OK;
 }

@@ -5,10 +5,10 @@ static enum store_status mark_stale(struct store *store, const struct store_key 
                                     const struct store_removal *removal,
                                     struct store_found *found) {
     uint64_t cas = store_cas(store, removal->set_cas, removal->new_cas);
-    if (!store_reshape(store, key, found, store_shape(0, 0, cas)))
+    uint32_t expires = removal->touch ? removal->expires : item_expires(found->item);
+    if (!store_reshape(store, key, found, store_shape(0, expires, cas)))
         return STORE_NO_MEMORY;
-    if (removal->touch && !store_set_expires(store, key, found, removal->expires))
-        return STORE_NO_MEMORY;
+    store_date(store, found->item, expires);
     found->item->bits |= ITEM_STALE;
     found->item->bits &= (uint8_t)~ITEM_TOKEN_SENT;
     item_set_cas(found->item, cas);
@@ -44,6 +44,8 @@ enum store_status store_delete(struct store *store, const struct store_key *key,
     struct store_found found;
     store_begin(store, now);
     store_tend_index(store);
+    if ((removal->empty || removal->mark_stale) && !store_make_room(store, 0))
+        return STORE_NO_MEMORY;
     store_find(store, key, &found);
     if (found.item == NULL)
         return STORE_NOT_FOUND;

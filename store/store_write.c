@@ -123,6 +123,8 @@ static bool place(struct store *store, const struct store_key *key, const struct
     struct item *item = store_place(store, &draft, found, &location);
     if (item == NULL)
         return false;
+    if (old != NULL)
+        index_hit(found->ref);
     write_value(item_value(item), write, join ? item_value(old) : NULL,
                 join ? old->value_length : 0);
     store_settle(store, &draft, found, location);
@@ -154,7 +156,8 @@ static bool joins_large(const struct store *store, const struct store_key *key,
 enum store_status store_carry_out(struct store *store, const struct store_key *key,
                                   const struct store_write *write, uint64_t begun, uint64_t *cas) {
     struct store_found found;
-    if (!store_room_for_index(store))
+    bool joins = begun != 0 && is_join(write); /* what is there takes a new place, too */
+    if (!store_make_room(store, joins ? item_extent_bytes(store_extent_length_max(store)) : 0))
         return refuse(store, key, write, STORE_NO_MEMORY);
     store_find(store, key, &found);
     enum store_status status = condition(store, key, write, found.item);
@@ -184,12 +187,14 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
                               uint32_t now, struct store_item *shown) {
     struct store_found found;
     store_begin(store, now);
+    if (!store_make_room(store, 0))
+        return STORE_NO_MEMORY;
     store_find(store, key, &found);
     if (found.item == NULL)
         return STORE_NOT_FOUND;
     if (!store_set_expires(store, key, &found, expires))
         return STORE_NO_MEMORY;
-    store_mark_fetched(store, found.item);
+    store_hit(store, &found);
     store_show(store, found.item, shown);
     return STORE_OK;
 }

@@ -15,12 +15,6 @@ struct upload {
     uint32_t received;
 };
 
-/* Any two neighbours are together as long as one may be; and one more comes from the value before,
- * when they are joined. */
-static uint32_t extents_max(const struct store *store, uint32_t value_length) {
-    return 2 * (value_length / store_extent_length_max(store)) + 2;
-}
-
 static struct upload *upload_at(const struct store *store, uint64_t location) {
     struct item *item = segment_item(&store->log, location);
     assert(item_is_extent(item) && item->bits == ITEM_LINKED);
@@ -31,12 +25,14 @@ static struct item_list *list_at(const struct store *store, uint64_t location) {
     return (void *)(upload_at(store, location) + 1);
 }
 
-/* A pinned record; 0 when no room can be made. The item found, if any, stays. */
-static uint64_t record_make(struct store *store, uint32_t hash, uint32_t length,
-                            struct store_found *found) {
+/* A pinned record; 0 when there is no room. */
+static uint64_t record_make(struct store *store, uint32_t hash, uint32_t length) {
     uint32_t bytes = item_extent_bytes(length);
-    if (!store_room_beside(store, SEGMENT_EXTENTS, bytes, found))
+    if (!store_room_at(store, SEGMENT_EXTENTS, bytes)) {
+        store->counters.out_of_memory++;
         return 0;
+    }
+    store->written_bytes += bytes;
     uint64_t location = segment_append(&store->log, SEGMENT_EXTENTS, bytes);
     struct item *item = segment_item(&store->log, location);
     *item = (struct item){
@@ -68,8 +64,10 @@ static uint32_t list_length(const struct item_list *list) {
 uint64_t store_upload_open(struct store *store, const struct store_key *key,
                            uint32_t value_length) {
     uint32_t length =
-        (uint32_t)sizeof(struct upload) + item_list_bytes(extents_max(store, value_length));
-    uint64_t location = record_make(store, (uint32_t)key->hash, length, &(struct store_found){0});
+        (uint32_t)sizeof(struct upload) + item_list_bytes(store_extents_max(store, value_length));
+    if (!store_make_room(store, item_extent_bytes(length)))
+        return 0;
+    uint64_t location = record_make(store, (uint32_t)key->hash, length);
     if (location == 0)
         return 0;
     *upload_at(store, location) = (struct upload){.value_length = value_length};
@@ -115,12 +113,13 @@ static uint32_t next_length(const struct store *store, const struct upload *uplo
 static bool add_extent(struct store *store, uint64_t location) {
     struct upload *upload = upload_at(store, location);
     struct item_list *list = list_at(store, location);
+    if (!store_make_room(store, item_extent_bytes(store_extent_length_max(store))))
+        return false;
     uint32_t length = next_length(store, upload);
-    uint64_t extent = record_make(store, segment_item(&store->log, location)->hash, length,
-                                  &(struct store_found){0});
+    uint64_t extent = record_make(store, segment_item(&store->log, location)->hash, length);
     if (extent == 0)
         return false;
-    assert(list->count + 1 < extents_max(store, upload->value_length));
+    assert(list->count + 1 < store_extents_max(store, upload->value_length));
     list->extents[list->count++] = (struct item_extent){extent, upload->received + length};
     list->bytes += item_extent_bytes(length);
     return true;
@@ -220,12 +219,12 @@ static void list_take(struct item_list *list, const struct seam *seam, uint64_t 
 
 /* false when no room can be made; then nothing has changed. */
 static bool take_neighbour(struct store *store, uint64_t location, const struct seam *seam,
-                           struct store_found *found) {
+                           const struct store_found *found) {
     struct item_list *list = list_at(store, location);
     uint64_t own = list->extents[seam->at].location;
     uint32_t own_length = seam->merges ? length_of(list, seam->at) : 0;
     uint32_t length = seam->length + own_length;
-    uint64_t made = record_make(store, found->item->hash, length, found);
+    uint64_t made = record_make(store, found->item->hash, length);
     if (made == 0)
         return false;
     char *to = segment_item(&store->log, made)->body;

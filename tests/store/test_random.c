@@ -53,7 +53,7 @@ static void run_step(struct run *run, bool resizes) {
         run_walk(run);
     if (run_one_in(run, 50))
         run_crawl(run);
-    if (run_one_in(run, 20000) && (run->evicts || run->store->uploads == 0))
+    if (run_one_in(run, 20000))
         run_flush(run);
     if (resizes && run_one_in(run, 3000))
         run_resize(run);

@@ -7,15 +7,16 @@ static void open_next(struct segment_log *log) {
     if (number == 0)
         number = segment_take_cold(log);
     cr_assert(ne(u32, number, 0));
-    segment_open(log, SEGMENT_ITEMS, number, 1);
+    segment_open(log, SEGMENT_NEW_SMALL, number, 1);
 }
 
 Test(segment, size_follows_the_memory) {
     static const struct {
         size_t memory_bytes;
         size_t segment_bytes;
-    } cases[] = {{MIB / 2, 16384},        {MIB, 16384},    {2 * MIB - 1, 16384}, {2 * MIB, 32768},
-                 {64 * MIB - 1, MIB / 2}, {64 * MIB, MIB}, {4096 * MIB, MIB}};
+    } cases[] = {
+        {MIB / 2, 16384},        {MIB, 16384},        {8 * MIB - 1, 16384}, {8 * MIB, 32768},
+        {64 * MIB - 1, MIB / 8}, {64 * MIB, MIB / 4}, {256 * MIB, MIB},     {4096 * MIB, MIB}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct segment_log log;
         cr_assert(eq(int, segment_log_init(&log, cases[i].memory_bytes, 64 * MIB, PAGE_BYTES), 0));
@@ -30,16 +31,16 @@ Test(segment, a_queue_from_oldest_to_newest) {
     uint64_t first[3];
     for (int i = 0; i < 3; i++) {
         open_next(&log);
-        first[i] = segment_append(&log, SEGMENT_ITEMS, 64);
-        segment_append(&log, SEGMENT_ITEMS, (uint32_t)log.segment_bytes - 64);
-        cr_assert(not(segment_has_room(&log, SEGMENT_ITEMS, 8)));
-        segment_seal(&log, SEGMENT_ITEMS);
+        first[i] = segment_append(&log, SEGMENT_NEW_SMALL, 64);
+        segment_append(&log, SEGMENT_NEW_SMALL, (uint32_t)log.segment_bytes - 64);
+        cr_assert(not(segment_has_room(&log, SEGMENT_NEW_SMALL, 8)));
+        segment_seal(&log, SEGMENT_NEW_SMALL);
     }
-    cr_assert(eq(u32, segment_victim(&log), segment_of(&log, first[0])));
+    cr_assert(eq(u32, segment_victim(&log, SEGMENT_SMALL), segment_of(&log, first[0])));
     segment_pin(&log, segment_of(&log, first[0]));
-    cr_assert(eq(u32, segment_victim(&log), segment_of(&log, first[1])));
+    cr_assert(eq(u32, segment_victim(&log, SEGMENT_SMALL), segment_of(&log, first[1])));
     segment_release(&log, first[1], (uint32_t)log.segment_bytes);
-    cr_assert(eq(u32, segment_victim(&log), segment_of(&log, first[2])));
+    cr_assert(eq(u32, segment_victim(&log, SEGMENT_SMALL), segment_of(&log, first[2])));
     cr_assert(eq(u32, log.segments_used, 2));
     segment_release(&log, first[0], (uint32_t)log.segment_bytes);
     cr_assert(eq(u32, log.segments_used, 2), "pinned, though dead");
@@ -48,14 +49,92 @@ Test(segment, a_queue_from_oldest_to_newest) {
     segment_log_finish(&log);
 }
 
+/* Fills a segment with eight records and seals it; the first one's place. */
+static uint64_t fill_next(struct segment_log *log) {
+    open_next(log);
+    uint64_t first = segment_append(log, SEGMENT_NEW_SMALL, 2048);
+    for (int i = 1; i < 8; i++)
+        segment_append(log, SEGMENT_NEW_SMALL, 2048);
+    segment_seal(log, SEGMENT_NEW_SMALL);
+    return first;
+}
+
+Test(segment, pinned_ones_are_not_looked_at_twice) {
+    struct segment_log log;
+    uint32_t numbers[3];
+    segment_log_init(&log, MIB, MIB, PAGE_BYTES);
+    for (int i = 0; i < 3; i++)
+        numbers[i] = segment_of(&log, fill_next(&log));
+    segment_pin(&log, numbers[0]);
+    cr_assert(eq(u32, segment_victim(&log, SEGMENT_SMALL), numbers[1]));
+    cr_assert(eq(u32, log.queues[SEGMENT_SMALL].oldest, numbers[1]));
+    cr_assert(eq(u32, log.queues[SEGMENT_SMALL].newest, numbers[0]));
+    segment_pin(&log, numbers[1]);
+    segment_pin(&log, numbers[2]);
+    cr_assert(eq(u32, segment_victim(&log, SEGMENT_SMALL), 0));
+    cr_assert(eq(u32, segment_victim(&log, SEGMENT_MAIN), 0));
+    segment_log_finish(&log);
+}
+
+Test(segment, sparse_below_three_quarters) {
+    struct segment_log log;
+    uint64_t first[3];
+    uint32_t cursor = 0;
+    segment_log_init(&log, MIB, MIB, PAGE_BYTES);
+    for (int i = 0; i < 3; i++)
+        first[i] = fill_next(&log);
+    segment_release(&log, first[1], 2048);
+    segment_release(&log, first[1], 2048);
+    cr_assert(eq(u32, log.queues[SEGMENT_SMALL].sparse, 0));
+    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, &cursor), 0));
+    segment_release(&log, first[1], 2048);
+    segment_release(&log, first[1], 2048);
+    cr_assert(eq(u32, log.queues[SEGMENT_SMALL].sparse, 1));
+    cr_assert(
+        eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, &cursor), segment_of(&log, first[1])));
+    cr_assert(
+        eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, &cursor), segment_of(&log, first[1])));
+    segment_pin(&log, segment_of(&log, first[1]));
+    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, &cursor), 0));
+    segment_release(&log, first[1], 4 * 2048);
+    segment_unpin(&log, segment_of(&log, first[1]));
+    cr_assert(eq(u32, log.queues[SEGMENT_SMALL].sparse, 0));
+    cr_assert(eq(u32, log.segments_used, 2));
+    segment_log_finish(&log);
+}
+
+/* What gathers stands where the last source stood, and is as old. */
+Test(segment, gathering_in_the_place_of_the_source) {
+    struct segment_log log;
+    uint32_t numbers[4];
+    segment_log_init(&log, MIB, MIB, PAGE_BYTES);
+    for (int i = 0; i < 4; i++)
+        numbers[i] = segment_of(&log, fill_next(&log));
+    uint32_t gather = segment_take_cold(&log);
+    segment_open_before(&log, gather, numbers[1]);
+    cr_assert(eq(u32, log.segments[numbers[0]].newer, gather));
+    cr_assert(eq(u32, log.segments[gather].newer, numbers[1]));
+    cr_assert(eq(u64, log.segments[gather].sequence, log.segments[numbers[1]].sequence));
+    segment_append(&log, SEGMENT_GATHER_SMALL, 2048);
+    segment_gather_from(&log, numbers[3]);
+    cr_assert(eq(u32, log.segments[numbers[2]].newer, gather));
+    cr_assert(eq(u32, log.segments[gather].newer, numbers[3]));
+    segment_gather_from(&log, numbers[0]);
+    cr_assert(eq(u32, log.segments[gather].newer, numbers[3]), "never back");
+    segment_gather_from(&log, numbers[3]);
+    cr_assert(eq(u32, log.segments[gather].newer, numbers[3]));
+    cr_assert(eq(u32, log.segments[numbers[3]].older, gather));
+    segment_log_finish(&log);
+}
+
 Test(segment, an_open_one_starts_anew_when_all_is_dead) {
     struct segment_log log;
     segment_log_init(&log, MIB, MIB, PAGE_BYTES);
     open_next(&log);
-    uint64_t location = segment_append(&log, SEGMENT_ITEMS, 16384);
+    uint64_t location = segment_append(&log, SEGMENT_NEW_SMALL, 16384);
     segment_release(&log, location, 16384);
-    cr_assert(segment_has_room(&log, SEGMENT_ITEMS, 16384));
-    cr_assert(eq(u64, segment_append(&log, SEGMENT_ITEMS, 24), location));
+    cr_assert(segment_has_room(&log, SEGMENT_NEW_SMALL, 16384));
+    cr_assert(eq(u64, segment_append(&log, SEGMENT_NEW_SMALL, 24), location));
     segment_log_finish(&log);
 }
 
@@ -65,14 +144,14 @@ Test(segment, few_free_ones_stay_warm) {
     uint64_t locations[10];
     for (int i = 0; i < 10; i++) {
         open_next(&log);
-        locations[i] = segment_append(&log, SEGMENT_ITEMS, 64);
-        segment_seal(&log, SEGMENT_ITEMS);
+        locations[i] = segment_append(&log, SEGMENT_NEW_SMALL, 64);
+        segment_seal(&log, SEGMENT_NEW_SMALL);
     }
     for (int i = 0; i < 10; i++)
         segment_release(&log, locations[i], 64);
     cr_assert(eq(u32, log.segments_used, 0));
-    cr_assert(eq(u32, log.warm_count, SEGMENTS_WARM_MAX));
-    cr_assert(eq(sz, segment_resident_bytes(&log), SEGMENTS_WARM_MAX * log.segment_bytes));
+    cr_assert(eq(u32, log.warm_count, SEGMENTS_WARM_MIN));
+    cr_assert(eq(sz, segment_resident_bytes(&log), SEGMENTS_WARM_MIN * log.segment_bytes));
     while (segment_cool(&log))
         ;
     cr_assert(eq(sz, segment_resident_bytes(&log), 0));

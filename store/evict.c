@@ -1,0 +1,340 @@
+/* Who gives memory up: S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP
+ * 2023) over segments.
+ *
+ * New items go to the small queue. When memory is short its oldest segment is emptied, while the
+ * queue holds more than its share, or else the main queue's oldest. What was hit since it came to
+ * the small queue moves to the newest end of the main one; the main queue's own moves there once
+ * more for each hit, up to two. The rest is dropped; a key dropped from the small queue leaves a
+ * ghost (ghost.h), and should it come back while that lasts, it goes to the main queue at once.
+ *
+ * Where many bytes are dead, cleaning comes first: what lives in sparse segments is gathered in
+ * another, in the same place of the same queue.
+ *
+ * All this is done in slices, so many items an operation, by whoever writes and in idle turns, to
+ * keep a few segments free. Should these be used up all the same, an operation empties a segment at
+ * once without moving anything.
+ */
+#include "store/internal.h"
+
+/* So many items ahead of the one at hand, buckets are prefetched. */
+#define PREFETCH_AHEAD 8
+
+/* No item is smaller. */
+#define ITEM_BYTES_MIN 24
+
+static bool segment_is_flushed(const struct store *store, uint32_t number) {
+    return store->log.segments[number].sequence < store->flush_sequence;
+}
+
+static bool oldest_is_flushed(const struct store *store, enum segment_queue_name name) {
+    uint32_t oldest = store->log.queues[name].oldest;
+    return oldest != 0 && segment_is_flushed(store, oldest);
+}
+
+static void begin(struct store *store, uint32_t number, enum emptying how) {
+    segment_hold(&store->log, number);
+    store->emptying = (struct store_emptying){
+        .segment = number, .how = how, .at = segment_first(&store->log, number)};
+}
+
+/* What a flush has left comes before everything, memory that was never used included. */
+static bool choose_flushed(struct store *store, enum segment_queue_name name) {
+    if (!oldest_is_flushed(store, name))
+        return false;
+    uint32_t number = segment_victim(&store->log, name);
+    if (number == 0 || !segment_is_flushed(store, number))
+        return false;
+    begin(store, number, EMPTYING_FLUSHED);
+    return true;
+}
+
+/* What is gathered may take a segment before one becomes free, and whoever writes another one. */
+static bool choose_sparse(struct store *store, enum segment_queue_name name) {
+    struct segment_log *log = &store->log;
+    if (log->queues[name].sparse == 0 || !store_has_free(store, store->config.no_eviction ? 1 : 2))
+        return false;
+    uint32_t number = segment_find_sparse(log, name, &store->sparse_cursor[name]);
+    if (number == 0)
+        return false;
+    segment_gather_from(log, number);
+    begin(store, number, EMPTYING_CLEAN);
+    return true;
+}
+
+static bool choose_oldest(struct store *store) {
+    struct segment_log *log = &store->log;
+    uint64_t small = log->queues[SEGMENT_SMALL].segments;
+    bool from_small = small * 1000 > (uint64_t)log->segments_used * store->small_share;
+    uint32_t number = segment_victim(log, from_small ? SEGMENT_SMALL : SEGMENT_MAIN);
+    if (number == 0)
+        number = segment_victim(log, from_small ? SEGMENT_MAIN : SEGMENT_SMALL);
+    if (number != 0)
+        begin(store, number, EMPTYING_EVICT);
+    return number != 0;
+}
+
+static bool is_enough(const struct store *store) {
+    return store_has_free(store, store->slice.free_wanted);
+}
+
+static bool choose(struct store *store) {
+    if (choose_flushed(store, SEGMENT_SMALL) || choose_flushed(store, SEGMENT_MAIN))
+        return true;
+    if (is_enough(store))
+        return false;
+    return choose_sparse(store, SEGMENT_SMALL) || choose_sparse(store, SEGMENT_MAIN) ||
+           (!store->config.no_eviction && choose_oldest(store));
+}
+
+static void count_eviction(struct store *store, const struct item *item, bool small) {
+    struct store_counters *counters = &store->counters;
+    counters->evictions++;
+    counters->evicted_small += small;
+    counters->evicted_unfetched += !(item->bits & ITEM_FETCHED);
+    counters->evicted_expiring += item_expires(item) != 0;
+    counters->evicted_idle = store->now - item->access;
+}
+
+/* As many ghosts as there are items, so far as their part of the memory goes. */
+static void remember(struct store *store, const struct store_found *found) {
+    struct ghost *ghost = &store->ghost;
+    uint64_t max = store->bound_bytes / STORE_GHOSTS_PER_MEMORY / sizeof(uint16_t);
+    uint64_t items = store->index.entries;
+    if (store_memory_has_room(store, 0))
+        ghost_step(ghost, items < max ? items : max);
+    ghost_add(ghost, found->item->hash, index_ref_tag(found->ref));
+}
+
+static void drop(struct store *store, const struct store_found *found) {
+    bool small = store_queue_of(store, found->location) == SEGMENT_SMALL;
+    count_eviction(store, found->item, small);
+    if (small)
+        remember(store, found);
+    store_unlink(store, found);
+}
+
+/* A record of the item found, its head or an extent, goes to the open segment at `end`, which has
+ * room for it. */
+static void move(struct store *store, const struct store_found *found, enum segment_end end,
+                 uint32_t bytes) {
+    uint64_t from = store->emptying.at;
+    uint64_t to = segment_append(&store->log, end, bytes);
+    memcpy(segment_item(&store->log, to), segment_item(&store->log, from), bytes);
+    if (from == found->location) {
+        store_discount(store, from);
+        index_move(found->ref, to);
+        store_count(store, to);
+    } else {
+        store_list_move(found->item, from, to);
+    }
+    store_release_record(store, from);
+    store->slice.moved_bytes += bytes;
+}
+
+static bool gather(struct store *store, const struct store_found *found, uint32_t bytes) {
+    uint32_t source = store->emptying.segment;
+    if (!store_room_to_gather(store, source, bytes))
+        return false;
+    move(store, found, segment_gather_end(&store->log.segments[source]), bytes);
+    store->counters.cleaned_items++;
+    store->counters.cleaned_bytes += bytes;
+    return true;
+}
+
+/* An extent that has outlived a flush, since its item was complete only later. */
+static bool rescue(struct store *store, const struct store_found *found, uint32_t bytes) {
+    if (!store_room_at(store, SEGMENT_EXTENTS, bytes))
+        return false;
+    move(store, found, SEGMENT_EXTENTS, bytes);
+    return true;
+}
+
+/* Has the head moved on already, so that its extents are to follow? It has when it is in the main
+ * queue, and there nearer to the newest end than to the extent. */
+static bool is_ahead(const struct store *store, const struct store_found *found) {
+    const struct segment_log *log = &store->log;
+    const struct segment *head = &log->segments[segment_of(log, found->location)];
+    const struct segment *extent = &log->segments[store->emptying.segment];
+    if (head->queue != SEGMENT_MAIN || extent->queue != SEGMENT_MAIN)
+        return head->queue == SEGMENT_MAIN;
+    return head->sequence > extent->sequence &&
+           head->sequence - extent->sequence > log->sequence_next - head->sequence;
+}
+
+/* The head of an item that was hit since moves on; its frequency counts on from 0 in the main queue,
+ * and down there. An extent goes where its head went, or will go. */
+static bool promote(struct store *store, const struct store_found *found, uint32_t bytes) {
+    bool head = found->location == store->emptying.at;
+    bool small = store_queue_of(store, store->emptying.at) == SEGMENT_SMALL;
+    uint32_t frequency = index_frequency(found->ref);
+    enum segment_end end = head ? SEGMENT_NEW_MAIN : SEGMENT_EXTENTS_MAIN;
+    if ((frequency == 0 && (head || !is_ahead(store, found))) || store->credit_bytes < bytes ||
+        !store_room_at(store, end, bytes))
+        return false;
+    if (head)
+        index_set_frequency(found->ref, small ? 0 : frequency - 1);
+    move(store, found, end, bytes);
+    store->credit_bytes -= bytes;
+    store->counters.promoted_items += head && small;
+    store->counters.reinserted_items += head && !small;
+    store->counters.moved_bytes += bytes;
+    return true;
+}
+
+/* Moves a record of the item found, if that is its due; else false. */
+static bool move_on(struct store *store, const struct store_found *found, uint32_t bytes) {
+    switch (store->emptying.how) {
+    case EMPTYING_CLEAN:
+        return gather(store, found, bytes);
+    case EMPTYING_FLUSHED:
+        return rescue(store, found, bytes);
+    case EMPTYING_EVICT:
+        return promote(store, found, bytes);
+    case EMPTYING_DROP:
+        break;
+    }
+    return false;
+}
+
+/* What becomes of one record, and of its item: a large one goes as a whole. */
+static void visit(struct store *store, struct item *record, uint32_t bytes) {
+    struct store_found found = {.item = record, .location = store->emptying.at};
+    if (item_is_extent(record))
+        store_find_owner(store, found.location, &found);
+    else
+        found.ref = index_find_location(&store->index, record->hash, found.location);
+    assert(found.ref.primary != NULL);
+    if (store_drop_dead(store, &found) || move_on(store, &found, bytes))
+        return;
+    assert(!store->config.no_eviction);
+    drop(store, &found);
+    store_tend_index(store);
+}
+
+static void earn_credit(struct store *store, uint64_t freed_bytes) {
+    store->credit_bytes += freed_bytes * EVICT_MOVED_PER_BYTE;
+    if (store->credit_bytes > store->bound_bytes)
+        store->credit_bytes = store->bound_bytes;
+}
+
+/* The buckets of the items that follow are on their way while this one is looked at. */
+static void prefetch(const struct store *store, uint64_t *ahead, uint32_t bytes, uint64_t end) {
+    uint64_t until = store->emptying.at + (uint64_t)PREFETCH_AHEAD * bytes / ITEM_ALIGN;
+    while (*ahead < end && *ahead <= until) {
+        const struct item *item = segment_item(&store->log, *ahead);
+        __builtin_prefetch(index_primary(&store->index, item->hash));
+        *ahead += item_bytes(item) / ITEM_ALIGN;
+    }
+}
+
+/* May the slice go on with an item of so many bytes? Whatever its size, the first one is moved. */
+static bool slice_has_room(const struct store *store, uint32_t bytes) {
+    const struct store_slice *slice = &store->slice;
+    return slice->items < slice->items_max &&
+           (slice->moved_bytes == 0 || store->emptying.how == EMPTYING_DROP ||
+            slice->moved_bytes + bytes <= slice->moved_bytes_max);
+}
+
+/* The segment at hand is empty; or somebody has pinned it: then it waits until that is over. */
+static bool is_over(const struct store *store) {
+    const struct segment *segment = &store->log.segments[store->emptying.segment];
+    return segment->live_bytes == 0 || segment->pins != 0;
+}
+
+/* Goes past one record of the segment at hand, dead or alive. */
+static void step(struct store *store, struct item *record, uint32_t bytes) {
+    struct store_emptying *emptying = &store->emptying;
+    uint32_t moved_bytes = store->slice.moved_bytes;
+    if (record->bits & ITEM_LINKED)
+        visit(store, record, bytes);
+    if (store->slice.moved_bytes == moved_bytes && emptying->how != EMPTYING_CLEAN)
+        earn_credit(store, bytes);
+    emptying->at += bytes / ITEM_ALIGN;
+    store->slice.items++;
+}
+
+/* Goes on with the segment at hand while that is needed; false when the slice is used up first. A
+ * few heads may free a whole lot of extents: so each record is one too many that need not go. */
+static bool empty(struct store *store) {
+    struct segment_log *log = &store->log;
+    uint32_t number = store->emptying.segment;
+    uint64_t until = segment_first(log, number) + log->segments[number].used_bytes / ITEM_ALIGN;
+    uint64_t ahead = store->emptying.at;
+    while (!is_over(store) && (store->emptying.how == EMPTYING_FLUSHED || !is_enough(store))) {
+        assert(store->emptying.at < until);
+        struct item *record = segment_item(log, store->emptying.at);
+        uint32_t bytes = item_bytes(record);
+        if (!slice_has_room(store, bytes))
+            return false;
+        prefetch(store, &ahead, bytes, until);
+        step(store, record, bytes);
+    }
+    return true;
+}
+
+static void finish(struct store *store) {
+    uint32_t number = store->emptying.segment;
+    if (store->log.segments[number].live_bytes == 0 && store->emptying.how == EMPTYING_CLEAN)
+        store->counters.segments_cleaned++;
+    else if (store->log.segments[number].live_bytes == 0)
+        store->counters.segments_evicted++;
+    store->emptying = (struct store_emptying){0};
+    segment_unhold(&store->log, number);
+}
+
+void store_check_slice(const struct store *store) {
+    const struct store_slice *slice = &store->slice;
+    assert(slice->items <= slice->items_max);
+    assert(slice->moved_bytes <= slice->moved_bytes_max ||
+           slice->moved_bytes <= store->record_bytes_max);
+}
+
+static void begin_slice(struct store *store, uint32_t free_wanted, uint32_t bytes) {
+    uint64_t moved = (uint64_t)bytes * EVICT_MOVED_PER_BYTE;
+    store->slice = (struct store_slice){
+        .free_wanted = free_wanted,
+        .items_max = EVICT_ITEMS_PER_OPERATION + bytes / EVICT_BYTES_PER_ITEM,
+        .moved_bytes_max = moved > EVICT_MOVED_BYTES_MIN ? (uint32_t)moved : EVICT_MOVED_BYTES_MIN};
+}
+
+/* The segment at hand waits where it is while enough are free, unless nothing in it lives. */
+static bool has_work(const struct store *store) {
+    if (!is_enough(store))
+        return true;
+    if (store->emptying.segment != 0)
+        return is_over(store) || store->emptying.how == EMPTYING_FLUSHED;
+    return oldest_is_flushed(store, SEGMENT_SMALL) || oldest_is_flushed(store, SEGMENT_MAIN);
+}
+
+bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
+    begin_slice(store, free_wanted, bytes);
+    while (has_work(store)) {
+        if (store->emptying.segment == 0 && !choose(store))
+            return false;
+        bool in_time = empty(store);
+        store_check_slice(store);
+        if (is_over(store))
+            finish(store);
+        if (!in_time)
+            return true;
+    }
+    return false;
+}
+
+bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
+    if (store->config.no_eviction)
+        return false;
+    store->slice.free_wanted = free_wanted;
+    if (store->emptying.segment == 0 && !choose(store))
+        return false;
+    store->emptying.how = EMPTYING_DROP;
+    store->slice.items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);
+    bool in_time = empty(store);
+    assert(in_time);
+    store_check_slice(store);
+    if (is_over(store))
+        finish(store);
+    else
+        store->emptying.how = EMPTYING_EVICT;
+    return true;
+}

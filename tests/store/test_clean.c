@@ -1,0 +1,158 @@
+/* Dead bytes: they are gained back before anything that lives is evicted. */
+#include "memory_fixture.h"
+
+static void set_length(struct store *store, const char *prefix, uint32_t number, uint32_t length,
+                       uint32_t expires) {
+    char name[32];
+    snprintf(name, sizeof(name), "%s-%u", prefix, number);
+    cr_assert(eq(int, fixture_set_bytes(store, name, length, expires, 1), STORE_OK));
+    store_check_memory(store);
+}
+
+static void drop(struct store *store, const char *prefix, uint32_t number) {
+    char name[32];
+    snprintf(name, sizeof(name), "%s-%u", prefix, number);
+    fixture_delete(store, name, 1);
+    store_check_memory(store);
+}
+
+static uint32_t count(struct store *store, const char *prefix, uint32_t items) {
+    char name[32];
+    uint32_t there = 0;
+    for (uint32_t i = 0; i < items; i++) {
+        snprintf(name, sizeof(name), "%s-%u", prefix, i);
+        there += fixture_has(store, name, 1);
+    }
+    return there;
+}
+
+/* Items that a fresh store holds. */
+static uint64_t held_by_fresh(size_t memory_bytes, uint32_t length) {
+    struct store *store = fixture_store(memory_bytes);
+    for (uint32_t i = 0; i < 2 * memory_bytes / (length + 50); i++)
+        set_length(store, "third", i, length, 0);
+    uint64_t items = fixture_stats(store).items;
+    store_destroy(store);
+    return items;
+}
+
+/* Sizes that shift leave nothing behind that the next ones can't have: neither with new keys, nor
+ * with the old ones. */
+static void check_shift(size_t memory_bytes, bool new_keys) {
+    struct store *store = fixture_store(memory_bytes);
+    for (uint32_t i = 0; i < memory_bytes / 80; i++) {
+        set_length(store, "third", i, 100, 0);
+        if (i % 3 == 0)
+            count(store, "third", 1);
+    }
+    for (uint32_t i = 0; i < memory_bytes / 4000; i++)
+        set_length(store, new_keys ? "second" : "third", i, 10000, 0);
+    store_check(store);
+    for (uint32_t i = 0; i < memory_bytes / 75; i++)
+        set_length(store, "third", i, 100, 0);
+    store_check(store);
+    uint64_t fresh = held_by_fresh(memory_bytes, 100);
+    cr_assert(ge(u64, fixture_stats(store).items, fresh * 95 / 100));
+    store_destroy(store);
+}
+
+Test(clean, sizes_that_shift) {
+    check_shift(2 * MIB, true);
+    check_shift(2 * MIB, false);
+    check_shift(16 * MIB, true);
+    check_shift(16 * MIB, false);
+}
+
+/* Values of other sizes over and over: as long as what lives fits, cleaning finds the room. */
+Test(clean, overwriting_evicts_nothing) {
+    struct store *store = fixture_store(8 * MIB);
+    for (uint32_t i = 0; i < 200000; i++) {
+        uint32_t number = i < 8000 ? i : (uint32_t)(fixture_mix(i) % 8000);
+        set_length(store, "key", number, 400 + (uint32_t)(fixture_mix(i + 7) % 600), 0);
+        if (i % 4096 == 0)
+            store_check(store);
+    }
+    struct store_stats stats = fixture_stats(store);
+    cr_assert(eq(u64, stats.evictions, 0));
+    cr_assert(eq(u64, stats.items, 8000));
+    cr_assert(gt(u64, store->counters.segments_cleaned, 1000));
+    cr_assert(eq(u64, stats.out_of_memory, 0));
+    store_destroy(store);
+}
+
+/* The same among the items of the main queue, which stay there. */
+Test(clean, in_the_main_queue) {
+    struct store *store = fixture_store(8 * MIB);
+    for (uint32_t i = 0; i < 4000; i++)
+        set_length(store, "hot", i, 1000, 0);
+    count(store, "hot", 4000);
+    for (uint32_t i = 0; i < 8000; i++)
+        set_length(store, "once", i, 1000, 0);
+    uint64_t hot = store->items[SEGMENT_MAIN];
+    cr_assert(gt(u64, hot, 3500));
+    for (uint32_t i = 0; i < 100000; i++)
+        set_length(store, "hot", (uint32_t)(fixture_mix(i) % 4000),
+                   800 + (uint32_t)(fixture_mix(i + 7) % 400), 0);
+    cr_assert(ge(u64, store->items[SEGMENT_MAIN], hot));
+    cr_assert(gt(u64, store->counters.cleaned_items, 1000));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Every second item goes, and as much comes: nothing that lives has to leave. */
+Test(clean, deleted_items_make_room) {
+    struct store *store = fixture_store(8 * MIB);
+    uint32_t items = 20000;
+    for (uint32_t i = 0; i < items; i++)
+        set_length(store, "old", i, 300, 0);
+    cr_assert(eq(u64, fixture_stats(store).evictions, 0));
+    for (uint32_t i = 0; i < items; i += 2)
+        drop(store, "old", i);
+    for (uint32_t i = 0; i < items * 9 / 20; i++)
+        set_length(store, "new", i, 300, 0);
+    cr_assert(eq(u64, fixture_stats(store).evictions, 0));
+    cr_assert(eq(u32, count(store, "old", items), items / 2));
+    cr_assert(eq(u32, count(store, "new", items * 9 / 20), items * 9 / 20));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Everything expires at once, and is found by a crawl, but for a few: their segments are cleaned. */
+Test(clean, after_one_expiry_time) {
+    struct store *store = fixture_store(8 * MIB);
+    uint64_t cursor = 0, checked = 0, reclaimed = 0;
+    for (uint32_t i = 0; i < 20000; i++)
+        set_length(store, i % 10 == 0 ? "stays" : "goes", i, 300, i % 10 == 0 ? 0 : 5);
+    while (store_crawl(store, &cursor, 1000, 5, &checked, &reclaimed))
+        store_check_memory(store);
+    cr_assert(eq(u64, reclaimed, 18000));
+    for (uint32_t i = 0; i < 17000; i++)
+        set_length(store, "new", i, 300, 0);
+    cr_assert(eq(u64, fixture_stats(store).evictions, 0));
+    cr_assert(eq(u64, fixture_stats(store).items, 2000 + 17000));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* What is gathered keeps its place: the older goes first, all the same. */
+Test(clean, items_keep_their_age) {
+    struct store *store = fixture_store(8 * MIB);
+    uint32_t items = 20000;
+    for (uint32_t i = 0; i < items; i++)
+        set_length(store, "old", i, 300, 0);
+    for (uint32_t i = 0; i < items; i++)
+        if (i % 2 == 0)
+            drop(store, "old", i);
+    for (uint32_t i = 0; i < items; i++)
+        set_length(store, "new", i, 300, 0);
+    cr_assert(gt(u64, store->counters.cleaned_items, 1000));
+    uint32_t first = 0, second = 0;
+    for (uint32_t i = 1; i < items; i += 2) {
+        char name[32];
+        snprintf(name, sizeof(name), "old-%u", i);
+        (i < items / 2 ? &first : &second)[0] += fixture_has(store, name, 1);
+    }
+    cr_assert(lt(u32, first, second / 2), "%u of the older half, %u of the younger", first, second);
+    store_check(store);
+    store_destroy(store);
+}
