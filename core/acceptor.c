@@ -29,9 +29,21 @@ void acceptor_start(struct acceptor *acceptor, struct server *server) {
         start_accept(acceptor, &server->listeners.all[i]);
 }
 
+/* What waits in the kernel for a socket that goes on listening would take who connects next. */
+static void cancel_accept(struct acceptor *acceptor, struct listener *listener) {
+    struct io_uring_sqe *entry = uring_entry(&first_reactor(acceptor)->uring);
+    io_uring_prep_cancel64(entry, (uintptr_t)listener | COMPLETION_ACCEPT, 0);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    reactor_mark(entry, COMPLETION_ACCEPT, listener);
+}
+
 void acceptor_stop(struct acceptor *acceptor) {
+    struct listeners *listeners = &acceptor->server->listeners;
     acceptor->stopped = true;
-    listeners_close(&acceptor->server->listeners);
+    for (uint32_t i = 0; i < listeners->count; i++)
+        if (listeners->all[i].passed)
+            cancel_accept(acceptor, &listeners->all[i]);
+    listeners_close(listeners);
 }
 
 static uint64_t open_connections(const struct acceptor *acceptor, uint32_t reactor) {

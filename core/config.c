@@ -129,6 +129,8 @@ static void warn_of_ignored(const struct command_line *line) {
 
 /* Without -p the default one, but none beside a unix socket. */
 static void choose_port(struct config *config) {
+    config->listeners_given =
+        config->port != PORT_NOT_GIVEN || config->address_text || config->socket_path;
     if (config->port == PORT_NOT_GIVEN)
         config->port = config->socket_path && !config->address_text ? 0 : PORT_DEFAULT;
 }

@@ -29,6 +29,7 @@ struct config {
     int32_t port; /* 0: no TCP; CONFIG_PORT_FREE */
     struct listen_address addresses[CONFIG_ADDRESSES_MAX];
     uint32_t address_count; /* 0: the loopback addresses; always 0 where port is 0 */
+    bool listeners_given;   /* -p, -l or -s */
     char *address_text;     /* owned: the -l arguments with commas between */
     char *address_parts;    /* owned: the same, cut up */
     const char

@@ -25,25 +25,43 @@ static void name_listener(struct listener *listener, const struct sockaddr *addr
     listener->port = (uint16_t)atoi(port);
 }
 
-/* The kernel may have chosen the port. */
-static void name_bound(struct listener *listener) {
-    struct sockaddr_storage address;
+/* An abstract one begins with a zero byte, which people write as @. */
+static void name_unix(struct listener *listener, const char *path, size_t length) {
+    bool abstract = length > 0 && !*path;
+    listener->family = AF_UNIX;
+    snprintf(listener->name, sizeof listener->name, "unix:%s%.*s", abstract ? "@" : "",
+             (int)(length - abstract), path + abstract);
+}
+
+void listener_name(struct listener *listener) {
+    struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
-    if (getsockname(listener->descriptor, (struct sockaddr *)&address, &length) == 0)
+    if (getsockname(listener->descriptor, (struct sockaddr *)&address, &length) != 0)
+        return;
+    if (address.ss_family == AF_UNIX)
+        name_unix(listener, ((struct sockaddr_un *)&address)->sun_path,
+                  length - offsetof(struct sockaddr_un, sun_path));
+    else
         name_listener(listener, (struct sockaddr *)&address, length);
 }
 
-/* Accepted sockets inherit these from the listening one, which saves setting them one by one. */
+/* From the listening socket, which saves setting them one by one. */
+int listener_set_options(int descriptor) {
+    int one = 1;
+    if (setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) != 0 ||
+        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
+        return -errno;
+    return 0;
+}
+
 static int set_options(int descriptor, const struct addrinfo *address) {
     int one = 1;
     if (address->ai_family == AF_INET6 &&
         setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0)
         return -errno;
-    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) != 0 ||
-        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
+    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0)
         return -errno;
-    return 0;
+    return listener_set_options(descriptor);
 }
 
 /* A listening socket for one address, or -errno. */
@@ -93,7 +111,7 @@ static int open_address(struct listeners *listeners, const struct addrinfo *addr
     if (descriptor < 0)
         return descriptor;
     listener->descriptor = descriptor;
-    name_bound(listener);
+    listener_name(listener); /* the kernel may have chosen the port */
     listeners->count++;
     return 0;
 }
@@ -254,7 +272,10 @@ bool listeners_open_unix(struct listeners *listeners, const struct config *confi
 }
 
 uint16_t listeners_port(const struct listeners *listeners) {
-    return listeners->count > 0 ? listeners->all[0].port : 0;
+    for (uint32_t i = 0; i < listeners->count; i++)
+        if (listeners->all[i].family != AF_UNIX)
+            return listeners->all[i].port;
+    return 0;
 }
 
 void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]) {
@@ -275,7 +296,8 @@ void listeners_close(struct listeners *listeners) {
     listeners->socket_path = NULL;
     for (uint32_t i = 0; i < listeners->count; i++) {
         /* The shut-down ends an accept that waits in the kernel, which closing alone would not. */
-        shutdown(listeners->all[i].descriptor, SHUT_RDWR);
+        if (!listeners->all[i].passed)
+            shutdown(listeners->all[i].descriptor, SHUT_RDWR);
         close(listeners->all[i].descriptor);
     }
     listeners->count = 0;

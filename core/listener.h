@@ -16,6 +16,7 @@ struct listener {
     _Alignas(8) /* its address goes with what a completion is about, see reactor_mark() */
         int descriptor;
     int family;                     /* AF_INET, AF_INET6 or AF_UNIX */
+    bool passed;                    /* by systemd, and not ours to end, see passed.h */
     uint16_t port;                  /* 0 for a unix socket */
     char name[LISTENER_NAME_BYTES]; /* address:port, [address]:port for IPv6, unix:path */
 };
@@ -36,6 +37,12 @@ bool listeners_open(struct listeners *listeners, const struct config *config);
  * are let in by its owner and group, and the server removes it. False as above. */
 bool listeners_open_unix(struct listeners *listeners, const struct config *config);
 
+/* Fills in what the socket of a listener is bound to: family, port and name. */
+void listener_name(struct listener *listener);
+
+/* Sets what the TCP connections accepted from a socket inherit. Returns 0 or -errno. */
+int listener_set_options(int descriptor);
+
 /* The port of the first TCP listener, 0 where there is none. */
 uint16_t listeners_port(const struct listeners *listeners);
 
@@ -43,7 +50,8 @@ uint16_t listeners_port(const struct listeners *listeners);
  * empty where there is none. */
 void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]);
 
-/* Refuses new connections from now on, frees the ports and removes the unix socket's file. */
+/* Refuses new connections from now on, frees the ports and removes the unix socket's file; a socket
+ * that was passed is let go of and goes on listening. */
 void listeners_close(struct listeners *listeners);
 
 #endif

@@ -18,7 +18,9 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/passed.h"
 #include "core/process.h"
+#include "core/systemd.h"
 #include "core/version.h"
 
 /* A line about a file. */
@@ -26,13 +28,15 @@
 
 /* Descriptors beside the connections': standard streams, signals, listeners (a name may stand for
  * some addresses), a ring for each reactor, a few to spare. */
-static uint64_t descriptors_beside(const struct config *config) {
-    return 16 + config->cores + 4 * (uint64_t)config->address_count;
+static uint64_t descriptors_beside(const struct server *server) {
+    const struct config *config = server->config;
+    return 16 + config->cores + 4 * (uint64_t)config->address_count + (uint64_t)server->passed;
 }
 
 /* Checks before anything is made. Each says what is wrong in one line. */
 
-static bool check_machine(const struct config *config) {
+static bool check_machine(const struct server *server) {
+    const struct config *config = server->config;
     uint64_t memory = machine_memory_bytes();
     if (config->memory_bytes > memory) {
         log_line("-m %llu MB is more than the %llu MB of memory there is: give less",
@@ -40,7 +44,7 @@ static bool check_machine(const struct config *config) {
                  (unsigned long long)(memory >> 20));
         return false;
     }
-    uint64_t needed = config->connections_max + descriptors_beside(config);
+    uint64_t needed = config->connections_max + descriptors_beside(server);
     uint64_t allowed = machine_raise_limits(needed);
     if (allowed) {
         log_line(
@@ -176,21 +180,31 @@ static void finish_reactors(struct server *server) {
             reactor_finish(&server->reactors[i]);
 }
 
-/* The line that says the server is up. */
+/* What follows the start line's facts. */
+static const char *start_remark(const struct server *server) {
+    if (server->passed)
+        return " (sockets passed by systemd)";
+    if (server->config->address_count || server->config->port == 0)
+        return "";
+    return " (this machine only; -l ADDRESS opens it to others)";
+}
+
+/* The line that says the server is up, and the same to systemd. */
 static void tell_start(const struct server *server) {
     const struct config *config = server->config;
-    char addresses[LISTENERS_MAX * (LISTENER_NAME_BYTES + 1)] = "";
+    char addresses[LISTENERS_MAX * (LISTENER_NAME_BYTES + 1)] = "", facts[64];
     for (uint32_t i = 0; i < server->listeners.count; i++) {
         strcat(addresses, " ");
         strcat(addresses, server->listeners.all[i].name);
     }
-    printf("simplecache %s listening on%s, %u core%s, %llu MB%s\n", SIMPLECACHE_VERSION, addresses,
-           config->cores, config->cores == 1 ? "" : "s",
-           (unsigned long long)(config->memory_bytes >> 20),
-           config->address_count || config->port == 0
-               ? ""
-               : " (this machine only; -l ADDRESS opens it to others)");
+    snprintf(facts, sizeof facts, "%u core%s, %llu MB", config->cores,
+             config->cores == 1 ? "" : "s", (unsigned long long)(config->memory_bytes >> 20));
+    printf("simplecache %s listening on%s, %s%s\n", SIMPLECACHE_VERSION, addresses, facts,
+           start_remark(server));
     fflush(stdout);
+    if (config->daemonize)
+        systemd_tell("MAINPID=%d", (int)getpid()); /* the one that it knows is about to end */
+    systemd_tell("READY=1\nSTATUS=Listening on%.2000s, %s", addresses, facts);
 }
 
 /* As in memcached: only TCP has ports, and the server goes on where the file can't be written. */
@@ -211,7 +225,9 @@ static bool write_pid(struct server *server) {
 /* The rest of the start, as the user that the server runs as: files are that user's. */
 static bool settle_down(struct server *server) {
     const struct config *config = server->config;
-    if (!drop_root(config) || !listeners_open_unix(&server->listeners, config))
+    if (!drop_root(config))
+        return false;
+    if (!server->passed && !listeners_open_unix(&server->listeners, config))
         return false;
     lock_memory(config);
     tell_ports(server);
@@ -314,8 +330,12 @@ static void server_finish(struct server *server) {
 }
 
 static bool open_listeners(struct server *server) {
-    if (!listeners_open(&server->listeners, server->config))
+    bool opened = server->passed ? passed_open(&server->listeners, server->passed, server->config)
+                                 : listeners_open(&server->listeners, server->config);
+    if (!opened)
         return false;
+    if (server->passed)
+        server->facts.addresses = server->facts.socket_path = NULL;
     server->facts.tcp_port = listeners_port(&server->listeners);
     return true;
 }
@@ -329,9 +349,9 @@ static bool detach(struct server *server) {
 }
 
 int server_run(const struct config *config) {
-    struct server server = {.config = config};
-    if (!check_machine(config) || !check_user(config) || !check_core_files(config) ||
-        !detach(&server))
+    struct server server = {.config = config, .passed = systemd_take_sockets()};
+    if (server.passed < 0 || !check_machine(&server) || !check_user(config) ||
+        !check_core_files(config) || !detach(&server))
         return EXIT_FAILURE;
     if (config->lock_memory)
         machine_lift_lock_limit();
@@ -370,7 +390,16 @@ static void reload_logins(struct server *server) {
     log_line("users read again from %s", server->config->users_file);
 }
 
+/* systemd counts a new configuration as read once READY=1 follows, whatever came of it. */
+static void reload(struct server *server) {
+    systemd_tell("RELOADING=1\nMONOTONIC_USEC=%llu",
+                 (unsigned long long)(clock_monotonic_ns() / 1000));
+    reload_logins(server);
+    systemd_tell("READY=1");
+}
+
 static void stop(struct server *server, struct reactor *by) {
+    systemd_tell("STOPPING=1");
     acceptor_stop(&server->acceptor);
     atomic_store(&server->stopping, true);
     for (uint32_t i = 0; i < server->config->cores; i++)
@@ -381,9 +410,11 @@ static void stop(struct server *server, struct reactor *by) {
 void server_signalled(struct server *server, struct reactor *by) {
     struct signalfd_siginfo signal;
     while (read(server->signals, &signal, sizeof signal) == sizeof signal) {
+        if (atomic_load(&server->stopping))
+            continue;
         if (signal.ssi_signo == SIGHUP)
-            reload_logins(server);
-        else if (!atomic_load(&server->stopping))
+            reload(server);
+        else
             stop(server, by);
     }
 }

@@ -22,6 +22,7 @@ struct server {
     struct server_facts facts;
     uint64_t seed;
     struct mesh *mesh;
+    int passed; /* listening sockets, by systemd */
     struct listeners listeners;
     struct acceptor acceptor;
     struct logins *logins; /* as last read; each shard has a copy. NULL: none are asked for */

@@ -145,14 +145,15 @@ class Server:
     """One server process on a free loopback port."""
 
     def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, inherited=(), port=None,
-                 wait=True, command=None, host='127.0.0.1', environment=None):
+                 wait=True, command=None, host='127.0.0.1', environment=None, launcher=()):
         """`command` is that of another server, which takes its port alone; `host` is where to find
-        this one; flags with a -p of their own get no other."""
+        this one; flags with a -p of their own get no other; `launcher` is a command that runs the
+        server's and says where it listens."""
         self.port = port or free_port()
         self.host = host
         self.may_talk = ORIGINAL or command is not None  # on stderr, without --verbose
-        self.command = command or self.own_command(cores, flags, ring_capacity)
-        if '-p' not in flags:
+        self.command = [*launcher, *(command or self.own_command(cores, flags, ring_capacity))]
+        if '-p' not in flags and not launcher:
             self.command += ['-p', str(self.port)]
         self.stdout = tempfile.TemporaryFile()
         self.stderr = tempfile.TemporaryFile()
