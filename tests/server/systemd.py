@@ -464,6 +464,37 @@ class SocketActivate(SystemdTest):
         self.assertNotIn('simplecache:', under_test.errors())
 
 
+@unittest.skipUnless(shutil.which('systemd-analyze'), 'Debian: systemd')
+class Units(unittest.TestCase):
+    """The unit files, as systemd's own checks see them."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.units = [folder.name + '/simplecache.' + kind for kind in ('service', 'socket')]
+        source = os.path.join(os.path.dirname(__file__), '../../core/simplecache.')
+        with open(source + 'service.in', encoding='ascii') as template:
+            text = template.read().replace('@type@', 'notify')
+        # Programs that are there: ours is not installed, and kill may not be.
+        text = re.sub('@bindir@/simplecache|/bin/kill', '/bin/sh', text)
+        with open(self.units[0], 'w', encoding='ascii') as unit:
+            unit.write(text)
+        shutil.copy(source + 'socket', self.units[1])
+
+    def analyze(self, *command):
+        done = subprocess.run(['systemd-analyze', *command], capture_output=True, text=True,
+                              check=False, timeout=server.TIMEOUT_S)
+        return done.returncode, done.stderr
+
+    def test_no_mistakes(self):
+        self.assertEqual(self.analyze('verify', '--man=no', *self.units), (0, ''))
+
+    def test_hardened(self):
+        """An exposure of 1.2 by version 252's reckoning, of 10 at most."""
+        status, _ = self.analyze('security', '--offline=true', '--threshold=20', self.units[0])
+        self.assertEqual(status, 0)
+
+
 @unittest.skipIf(WITH or server.ORIGINAL, 'the server is built with libsystemd')
 class Without(SystemdTest):
     """A build without libsystemd is silent, but does not pretend to serve what it is passed."""
