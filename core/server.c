@@ -56,16 +56,18 @@ static bool check_machine(const struct server *server) {
     return true;
 }
 
+/* As in memcached -u is root's, and others stay who they are. */
+static bool switches_user(const struct config *config) {
+    return config->user && geteuid() == 0;
+}
+
 static bool check_user(const struct config *config) {
-    if (config->user && geteuid() != 0) {
-        log_line("-u %s: only root can switch users; start without -u", config->user);
-        return false;
-    }
-    if (config->user && !getpwnam(config->user)) {
-        log_line("-u %s: there is no such user", config->user);
-        return false;
-    }
-    return true;
+    if (config->user && !switches_user(config))
+        log_line("-u %s is left aside: only root can switch users", config->user);
+    if (!switches_user(config) || getpwnam(config->user))
+        return true;
+    log_line("-u %s: there is no such user", config->user);
+    return false;
 }
 
 static bool check_core_files(const struct config *config) {
@@ -99,7 +101,7 @@ static int open_signals(void) {
 }
 
 static bool drop_root(const struct config *config) {
-    if (!config->user)
+    if (!switches_user(config))
         return true;
     const struct passwd *user = getpwnam(config->user);
     if (user && initgroups(config->user, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 &&
