@@ -45,10 +45,11 @@ void listener_name(struct listener *listener) {
         name_listener(listener, (struct sockaddr *)&address, length);
 }
 
-/* From the listening socket, which saves setting them one by one. */
+/* Accepted sockets inherit these from the listening one, which saves setting them one by one. */
 int listener_set_options(int descriptor) {
     int one = 1;
-    if (setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) != 0 ||
+    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) != 0 ||
         setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
         return -errno;
     return 0;
@@ -58,8 +59,6 @@ static int set_options(int descriptor, const struct addrinfo *address) {
     int one = 1;
     if (address->ai_family == AF_INET6 &&
         setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0)
-        return -errno;
-    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0)
         return -errno;
     return listener_set_options(descriptor);
 }
@@ -153,19 +152,23 @@ static bool open_name(struct listeners *listeners, const char *name, uint16_t po
     return opened;
 }
 
-/* The loopback addresses; a machine without IPv6 does without ::1. */
+/* The loopback addresses, or 127.0.0.1 alone: a machine without IPv6 does without ::1, and one that
+ * is taken is no reason to serve nobody (as in memcached, so that one with -l ::1 can run beside). */
 static bool open_loopback(struct listeners *listeners, uint16_t port, uint32_t backlog) {
     struct sockaddr_in v4 = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 v6 = {
         .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+    struct addrinfo first = {
+        .ai_family = AF_INET, .ai_addr = (struct sockaddr *)&v4, .ai_addrlen = sizeof v4};
     struct addrinfo second = {
         .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&v6, .ai_addrlen = sizeof v6};
-    struct addrinfo first = {.ai_family = AF_INET,
-                             .ai_addr = (struct sockaddr *)&v4,
-                             .ai_addrlen = sizeof v4,
-                             .ai_next = &second};
-    return open_addresses(listeners, &first, backlog);
+    if (!open_addresses(listeners, &first, backlog))
+        return false;
+    if (open_address(listeners, &second, backlog) == -EADDRINUSE)
+        log_line("another program listens on %s: 127.0.0.1 alone is served",
+                 listeners->all[listeners->count].name);
+    return true;
 }
 
 /* What bind() takes: 0 for any free port. */

@@ -29,7 +29,7 @@ struct listeners {
 
 /* Opens a socket for every TCP address of the configuration, of which there may be none. False when
  * one can't be had; one line on stderr has said why. A missing ::1 is no error where no address was
- * asked for. */
+ * asked for, and one that is taken earns a warning. */
 bool listeners_open(struct listeners *listeners, const struct config *config);
 
 /* Adds the unix socket of the configuration, if any, in place of one that nobody listens on any
@@ -40,7 +40,7 @@ bool listeners_open_unix(struct listeners *listeners, const struct config *confi
 /* Fills in what the socket of a listener is bound to: family, port and name. */
 void listener_name(struct listener *listener);
 
-/* Sets what the TCP connections accepted from a socket inherit. Returns 0 or -errno. */
+/* Sets the options of a listening TCP socket. Returns 0 or -errno. */
 int listener_set_options(int descriptor);
 
 /* The port of the first TCP listener, 0 where there is none. */

@@ -184,7 +184,7 @@ enum config_status options_show_help(struct config *config, const struct command
 enum config_status options_show_version(struct config *config, const struct command_option *option,
                                         const char *value) {
     (void)config, (void)option, (void)value;
-    puts("simplecache " SIMPLECACHE_VERSION);
+    puts(options_title());
     return CONFIG_DONE;
 }
 
