@@ -349,7 +349,7 @@ class Sockets(SystemdTest):
         """The process that goes on is another than the one that they were passed to."""
         passed = self.tcp()
         self.port = passed.getsockname()[1]
-        self.flags = ['-t', '2'] + self.switched or server.user_flags()
+        self.flags = ['-t', '2'] + (self.switched or server.user_flags())
         os.set_inheritable(passed.fileno(), True)
         launched = self.launcher(passed) + server.program() + self.flags
         with mock.patch.dict(os.environ, self.environment):
