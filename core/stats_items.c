@@ -79,7 +79,8 @@ static void put_pages(struct stats_writer *writer, const struct store_stats *sto
     put_slab_number(writer, "used_chunks", store->items);
     put_slab_number(writer, "free_chunks", chunks_free);
     put_slab_number(writer, "free_chunks_end", 0); /* there is no second list of them */
-    put_slab_number(writer, "mem_requested", store->item_bytes);
+    /* mem_requested is told with the items alone, as in memcached: the Prometheus exporter makes
+     * one metric of both, and with two of them it answers nothing but an error. */
 }
 
 /* With one class its counters are those of the server. */
