@@ -1,7 +1,7 @@
 """Statistics that requests move: by exactly how much, while all others stand still.
 
 The tables hold for memcached 1.6.45 as well (SIMPLECACHE_COMMAND). What other events move is in
-statistics_events.py, who reads which names in consumers.py.
+stats_events.py, who reads which names in stats_consumers.py.
 """
 import re
 import struct
@@ -141,7 +141,7 @@ COUNTED = {name.split(':')[0] for table in (TEXT, META, BINARY) for _, moves in 
 CONSTANT = set('''slab_reassign_running slabs_moved evicted_active moves_to_cold moves_to_warm
     moves_within_lru log_worker_dropped log_worker_written log_watcher_skipped log_watcher_sent
     log_watchers lrutail_reflocked hash_is_expanding'''.split())
-# conn_yields: with -R. The tests of the others are in statistics_events.py.
+# conn_yields: with -R. The tests of the others are in stats_events.py.
 EVENTS = set('''pid uptime time version pointer_size rusage_user rusage_system max_connections
     curr_connections total_connections rejected_connections connection_structures get_expired
     get_flushed store_no_memory auth_cmds auth_errors limit_maxbytes accepting_conns
