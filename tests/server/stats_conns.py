@@ -109,6 +109,8 @@ class Conns(server.ServerTest):
     def test_seconds_since_the_last_command(self):
         under_test = self.start(cores=2)
         asker, idle, busy = (self.client_of(under_test) for _ in range(3))
+        for client in (idle, busy):
+            client.ask(b'version\r\n')
 
         def seconds(client):
             return int(self.by_address(asker)[address_of(client)]['secs_since_last_cmd'])
