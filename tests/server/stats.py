@@ -303,8 +303,8 @@ class Moves(server.ServerTest):
         asker = TextAsker(self.start(cores=3, flags=QUIET).connect())
         self.addCleanup(asker.client.close)
         sizes = {}
-        for key, length in ((b"a", 1), (b"longer-key", 1000), (b"b", 50000), (b"a", 300),
-                            (b"b", 0)):
+        for key, length in ((b'a', 1), (b'longer-key', 1000), (b'b', 50000), (b'a', 300),
+                            (b'b', 0)):
             asker.client.ask(b'set %s 3 100 %d\r\n%s\r\n' % (key, length, b'v' * length))
             line = asker.client.ask(b'me %s\r\n' % key)
             sizes[key] = int(re.search(rb' size=(\d+)', line)[1]) - entry
