@@ -52,6 +52,7 @@ static void flush(struct shard *shard, const struct request *request) {
     if (request->exptime > 0)
         at = clock_expires(request->exptime, shard->now, shard->debug_offset_s);
     store_flush(shard->store, at, shard->now);
+    shard->settings.flushed_at = at;
 }
 
 static void crawl(struct shard *shard, const struct request *request, struct result *result) {

@@ -37,6 +37,7 @@ static enum protocol first_protocol(const struct config *config) {
 void connection_open(struct reactor *reactor, int descriptor) {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
+        reactor->shard.counters.malloc_fails++;
         close(descriptor);
         atomic_fetch_add_explicit(&reactor->connections_ended, 1, memory_order_relaxed);
         return;
@@ -78,6 +79,12 @@ void connection_drain(struct connection *connection) {
 static void mark_broken(struct connection *connection) {
     connection->broken = true;
     connection->pipeline.closing = true;
+}
+
+/* There was no memory for what it has sent or is owed. */
+static void starve(struct reactor *reactor, struct connection *connection) {
+    reactor->shard.counters.malloc_fails += !connection->broken;
+    mark_broken(connection);
 }
 
 static void fail(struct reactor *reactor, struct connection *connection, int error) {
@@ -145,7 +152,7 @@ static void take_bytes(struct reactor *reactor, struct connection *connection, s
     } else {
         const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
         if (!pipeline_feed(pipeline, &reactor->shard, bytes, length))
-            mark_broken(connection);
+            starve(reactor, connection);
         if (pipeline->bytes != bytes)
             give_buffer_back(reactor, connection);
     }
@@ -277,7 +284,7 @@ static void settle_broken(struct reactor *reactor, struct connection *connection
 void connection_settle(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
     if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory)
-        mark_broken(connection);
+        starve(reactor, connection);
     give_buffer_back(reactor, connection);
     if (!connection->broken)
         send_output(reactor, connection);

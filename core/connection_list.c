@@ -1,5 +1,6 @@
 #include "core/connection_list.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
 #include "core/clock.h"
@@ -9,6 +10,9 @@
 /* The cursor: below the number of listeners the next one's; above that the connections with lower
  * serials are still to come, newest first. */
 #define CURSOR_NEWEST UINT64_MAX
+
+/* Of a packet of the binary protocol. */
+#define HEADER_BYTES 24
 
 static void put(struct chunk *chunk, const struct request *request,
                 struct stats_connection *shown) {
@@ -23,17 +27,29 @@ static void put(struct chunk *chunk, const struct request *request,
     chunk->length += stats_connection_write(chunk->bytes + chunk->length, request, shown);
 }
 
+/* Whether a command's line, or a packet's header, is there as a whole. */
+static bool has_header(const struct pipeline *pipeline) {
+    const struct buffer *input = &pipeline->input;
+    if (pipeline->parser.protocol == PROTOCOL_BINARY)
+        return input->length >= HEADER_BYTES;
+    return input->length > 0 && memchr(input->bytes, '\n', input->length);
+}
+
 static enum stats_connection_state state_of(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline->closing)
         return STATS_CONNECTION_CLOSING;
+    if (pipeline_output_full(pipeline))
+        return STATS_CONNECTION_WRITE;
     if (pipeline->stalled || connection->is_ready || connection->is_waiting)
         return STATS_CONNECTION_PARSE;
     if (connection->sending)
         return STATS_CONNECTION_WRITE;
+    if (pipeline->parser.protocol == PROTOCOL_UNKNOWN)
+        return STATS_CONNECTION_NEW_COMMAND;
     if (pipeline->parser.skip > 0)
         return STATS_CONNECTION_SWALLOW;
-    return pipeline->input.length > 0 ? STATS_CONNECTION_VALUE : STATS_CONNECTION_READ;
+    return has_header(pipeline) ? STATS_CONNECTION_VALUE : STATS_CONNECTION_READ;
 }
 
 static bool list_listeners(const struct reactor *reactor, const struct request *request,

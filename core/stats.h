@@ -48,6 +48,7 @@ struct server_facts {
 /* What commands change while the server runs. */
 struct server_settings {
     uint64_t memory_bytes;
+    uint32_t flushed_at; /* of the last flush_all, on the store's scale, due or not; 0: none yet */
     uint64_t lru_crawler_tocrawl; /* items of a walk, 0 all */
     uint32_t lru_crawler_sleep_us;
     uint32_t verbosity;
