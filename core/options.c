@@ -121,7 +121,7 @@ const struct command_option option_table[] = {
          "count by key prefix, up to that character (stats detail; default :)",
          options_set_delimiter),
     DONE("verbose", 'v', "[N]", /* for --verbose=N; as in memcached it is not looked at */
-         "log connections and errors to stderr; -vv and -vvv say no more",
+         "log connections and errors to stderr; -vv: each command too, but no value and no login",
          options_count_verbose),
     DONE("version", 'V', NULL,
          "print the version and exit",

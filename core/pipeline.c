@@ -7,6 +7,7 @@
 #include "core/admin.h"
 #include "core/clock.h"
 #include "core/execute.h"
+#include "core/pipeline_log.h"
 #include "core/stats.h"
 #include "core/walk.h"
 
@@ -392,10 +393,13 @@ void batch_run(struct batch *batch, struct shard *shard) {
         const struct batch_slot *slot = &batch->slots[i];
         if (slot->pipeline->stalled)
             continue;
-        if (run_slot(shard, slot))
-            slot->pipeline->progressed = true;
-        else
+        if (!run_slot(shard, slot)) {
             stall(shard, slot);
+            continue;
+        }
+        slot->pipeline->progressed = true;
+        if (__builtin_expect(shard->settings.verbosity >= LOG_COMMANDS, false))
+            pipeline_log(shard, slot);
     }
     batch->count = 0;
 }

@@ -62,12 +62,14 @@ struct pipeline {
     struct shard_stats *stats; /* the sum of the parts of the answer to stats so far */
     struct walk *walk;         /* the walk that answers the next request, while it is under way */
     uint32_t logins_failed;    /* not yet told to the log */
+    int number;                /* of its connection, in the log */
 
     bool wants_more;    /* the bytes hold no further whole request */
     bool stalled;       /* the next request could not run; cleared by pipeline_resume() */
     bool walks_here;    /* stalled, but only so that others have their turn */
     bool progressed;    /* a request has run; cleared by the reactor before a round */
     bool closing;       /* nothing is parsed any more; close when all replies are sent */
+    bool misspoke;      /* closing, since what came was beyond the protocol */
     bool out_of_memory; /* replies were lost: close at once */
 };
 

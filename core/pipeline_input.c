@@ -54,7 +54,7 @@ static bool parse_one(struct pipeline *pipeline, const struct shard *shard, char
         if (status == PARSE_REQUEST)
             return true;
         if (status == PARSE_CLOSE) {
-            pipeline->closing = true;
+            pipeline->closing = pipeline->misspoke = true;
             return false;
         }
         if (may_hold(pipeline, shard, pipeline->parser.need)) {
@@ -80,6 +80,7 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct bat
         slot->pipeline = pipeline;
         struct request *request = &slot->request;
         pipeline->closing = request->closes;
+        pipeline->misspoke = request->closes && request->op == OP_ERROR;
         if (request->op == OP_FLUSH && shard->facts->no_flush)
             refuse_flush(request);
         if (op_has_key(request->op)) {

@@ -317,9 +317,10 @@ static void sleep_until_event(struct reactor *reactor) {
     }
     reactor->shard.counters.reactor_sleeps++;
     uint64_t wait_ns = crawler_wait_ns(&reactor->shard, reactor->now_ns);
-    uint64_t idle_ns = idle_wait_ns(reactor);
-    if (idle_ns < wait_ns)
-        wait_ns = idle_ns;
+    const uint64_t others_ns[] = {idle_wait_ns(reactor), log_wait_ns(&reactor->shard.log)};
+    for (size_t i = 0; i < sizeof others_ns / sizeof *others_ns; i++)
+        if (others_ns[i] < wait_ns)
+            wait_ns = others_ns[i];
     if (reactor->stopping && wait_ns > STOP_POLL_NS)
         wait_ns = STOP_POLL_NS;
     if (wait_ns < UINT64_MAX)
@@ -366,7 +367,7 @@ static bool is_stopped(struct reactor *reactor) {
         return false;
     if (reactor->now_ns > reactor->stop_deadline_ns)
         LIST_FOREACH(connection, &reactor->connections, all_link) {
-            connection_break(reactor, connection);
+            connection_break(reactor, connection, "the server stops");
         }
     if (!reactor->drained && LIST_EMPTY(&reactor->connections)) {
         reactor->drained = true;
@@ -412,6 +413,7 @@ void reactor_run(struct reactor *reactor) {
         tend(reactor);
         settle_all(reactor);
         mesh_publish(reactor->shard.port, on_wake, reactor);
+        log_flush(&reactor->shard.log);
         enter(reactor);
     }
 }

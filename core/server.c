@@ -349,13 +349,13 @@ int server_run(const struct config *config) {
 }
 
 /* The connections that are there stay, as in memcached; a file that won't do changes nothing. */
-static void reload_logins(struct server *server) {
+static void reload_logins(struct server *server, struct log *log) {
     char problem[PROBLEM_BYTES];
     if (!server->logins)
         return;
     struct logins *newer = read_users(server->config, problem);
     if (!newer) {
-        log_line("%s; the users stay as they were", problem);
+        log_add(log, LOG_NO_CONNECTION, "%s; the users stay as they were", problem);
         return;
     }
     logins_free(server->logins);
@@ -365,9 +365,10 @@ static void reload_logins(struct server *server) {
         if (copy)
             shard_renew_logins(&server->reactors[i].shard, copy);
         else
-            log_line("no memory for the users on reactor %u; they stay as they were", i);
+            log_add(log, LOG_NO_CONNECTION,
+                    "no memory for the users on reactor %u; they stay as they were", i);
     }
-    log_line("users read again from %s", server->config->users_file);
+    log_add(log, LOG_NO_CONNECTION, "users read again from %s", server->config->users_file);
 }
 
 static void stop(struct server *server, struct reactor *by) {
@@ -382,7 +383,7 @@ void server_signalled(struct server *server, struct reactor *by) {
     struct signalfd_siginfo signal;
     while (read(server->signals, &signal, sizeof signal) == sizeof signal) {
         if (signal.ssi_signo == SIGHUP)
-            reload_logins(server);
+            reload_logins(server, &by->shard.log);
         else if (!atomic_load(&server->stopping))
             stop(server, by);
     }

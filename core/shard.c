@@ -43,6 +43,7 @@ void shard_finish(struct shard *shard) {
     store_destroy(shard->store);
     shard->store = NULL;
     prefix_table_finish(&shard->prefixes);
+    log_finish(&shard->log);
     logins_free(shard->logins);
     logins_free(atomic_load(&shard->logins_mailbox));
 }

@@ -256,6 +256,19 @@ struct credentials {
 };
 bool request_credentials(const struct request *request, struct credentials *credentials);
 
+/* Whether the last request taken was a key of a get line with more behind it: what comes next
+ * belongs to the same line. */
+bool parser_is_amid_keys(const struct parser *parser);
+
+/* For people: the command's name, as its protocol has it. A text command that is no request because
+ * of its form has none: its words may be anything, somebody's value too. */
+const char *request_name(const struct request *request);
+
+/* The same for an error's answer, whether it is sent or not: writes it without its frame. At most
+ * REQUEST_ERROR_MAX bytes, which may be none. */
+#define REQUEST_ERROR_MAX 128
+size_t request_error(char *out, const struct request *request);
+
 enum result_status {
     RESULT_OK, /* found, stored, deleted, touched, counted, logged in */
     RESULT_NOT_FOUND,

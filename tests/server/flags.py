@@ -310,7 +310,8 @@ class Effects(FlagsTest):
                 under_test = self.start(*flags, talks=True)
                 self.assertEqual(self.settings(under_test)['verbosity'], str(level))
                 if not server.ORIGINAL:
-                    self.assertRegex(under_test.errors(), r'(?m)^simplecache: .*connection .*')
+                    self.assertRegex(under_test.errors(), r'(?m)Z \d+ opened by ')
+                    self.assertEqual(' version\n' in under_test.errors(), level > 1)
 
     def test_no_udp(self):
         for flags in (('-U', '0'), ('-U0',), ('--udp-port=0',)):

@@ -145,9 +145,10 @@ class Server:
     """One server process on a free loopback port."""
 
     def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, inherited=(), port=None,
-                 wait=True, command=None, host='127.0.0.1', environment=None):
+                 wait=True, command=None, host='127.0.0.1', environment=None, stderr=None):
         """`command` is that of another server, which takes its port alone; `host` is where to find
-        this one; flags with a -p of their own get no other."""
+        this one; flags with a -p of their own get no other; `stderr` is what the server writes to
+        instead of a file that errors() reads."""
         self.port = port or free_port()
         self.host = host
         self.may_talk = ORIGINAL or command is not None  # on stderr, without --verbose
@@ -161,7 +162,7 @@ class Server:
             if nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout,
-                                        stderr=self.stderr, preexec_fn=limit, pass_fds=inherited,
+                                        stderr=stderr or self.stderr, preexec_fn=limit, pass_fds=inherited,
                                         env=dict(os.environ, **(environment or {})))
         running.add(self)
         if wait:
