@@ -38,6 +38,7 @@ struct config {
     uint64_t memory_bytes;
     uint64_t item_bytes_max; /* -I: an item with its key */
     uint32_t connections_max;
+    uint32_t turn_requests;  /* -R: of a connection, before whoever else has come is served */
     uint32_t idle_timeout_s; /* -o idle_timeout=: 0, connections may idle for ever */
     enum binding_protocol binding;
     const char *user;           /* NULL: stay who we are */

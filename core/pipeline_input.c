@@ -71,9 +71,11 @@ static void refuse_flush(struct request *request) {
     request->error = PROTO_ERROR_FLUSH;
 }
 
-void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch) {
-    assert(batch->count + PIPELINE_ROUND_MAX <= BATCH_MAX);
-    for (uint32_t i = 0; i < PIPELINE_ROUND_MAX && !pipeline->closing; i++) {
+void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t requests_max,
+                      struct batch *batch) {
+    assert(requests_max <= PIPELINE_ROUND_MAX);
+    assert(batch->count + requests_max <= BATCH_MAX);
+    for (uint32_t i = 0; i < requests_max && !pipeline->closing; i++) {
         struct batch_slot *slot = &batch->slots[batch->count];
         if (!parse_one(pipeline, shard, batch->key_space[batch->count], slot))
             return;

@@ -269,7 +269,7 @@ static struct server_facts server_facts(const struct config *config) {
         .binding_protocol = binding_name(config->binding),
         .item_bytes_max = config->item_bytes_max,
         .backlog = config->backlog,
-        .round_max = PIPELINE_ROUND_MAX,
+        .round_max = config->turn_requests,
         .prefix_delimiter = config->prefix_delimiter,
         .sasl = config->sasl,
         .no_flush = config->no_flush,

@@ -100,7 +100,7 @@ Test(walk, ends_once_in_a_turn) {
     fixture_turn(&fixture, commands, strlen(commands));
     for (int round = 0; round < 8; round++) {
         pipeline_resume(pipeline);
-        pipeline_collect(pipeline, &fixture.shard[0], &fixture.batch);
+        pipeline_collect(pipeline, &fixture.shard[0], PIPELINE_ROUND_MAX, &fixture.batch);
         batch_run(&fixture.batch, &fixture.shard[0]);
     }
     cr_assert(eq(sz, pipeline->output.length, strlen("END\r\n")));

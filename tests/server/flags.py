@@ -12,7 +12,7 @@ WRONG = 64  # EX_USAGE of sysexits.h
 
 # What memcached takes and means nothing here, each with a value that memcached takes.
 IGNORED = (('-f', '1.5'), ('--slab-growth-factor=1.5',), ('-n', '100'), ('--slab-min-size=100',),
-           ('-L',), ('--enable-largepages',), ('-R', '50'), ('--max-reqs-per-event=50',), ('-C',),
+           ('-L',), ('--enable-largepages',), ('-C',),
            ('--disable-cas',), ('-W',), ('--disable-watch',), ('-N', '1'), ('--napi-ids=1',))
 IGNORED_WORDS = ('hashpower=20', 'no_hashexpand', 'hash_algorithm=jenkins', 'tail_repair_time=60',
                  'slab_reassign', 'no_slab_reassign', 'slab_automove', 'slab_automove=1',
@@ -139,7 +139,7 @@ class Answers(FlagsTest):
 
     def test_ignored(self):
         self.warned('-f (--slab-growth-factor), -n (--slab-min-size), -L (--enable-largepages), '
-                    '-C (--disable-cas), -W (--disable-watch), -R (--max-reqs-per-event), '
+                    '-C (--disable-cas), -W (--disable-watch), '
                     '-N (--napi-ids)', *(part for flag in IGNORED for part in flag))
 
     def test_ignored_words(self):

@@ -229,7 +229,7 @@ class UnixSocket(ListenerTest):
         under_test = self.serve('-b', '3')
         os.kill(under_test.pid, signal.SIGSTOP)
         self.addCleanup(os.kill, under_test.pid, signal.SIGCONT)
-        self.until(lambda: states(under_test.pid), {'T'})
+        self.until(lambda: under_test.states(), {'T'})
         queued = []
         with self.assertRaises(BlockingIOError):
             for _ in range(100):
@@ -240,16 +240,6 @@ class UnixSocket(ListenerTest):
                 queued.append(waiting)
         # An accept that the kernel holds may have taken some of them.
         self.assertIn(len(queued), (4, 5))
-
-
-def states(pid):
-    """What the threads of a process are doing, in the letters of /proc."""
-    folder = '/proc/%d/task/' % pid
-    found = set()
-    for thread in os.listdir(folder):
-        with open(folder + thread + '/stat', encoding='ascii') as stat:
-            found.add(stat.read().rpartition(')')[2].split()[0])
-    return found
 
 
 class Limit(ListenerTest):

@@ -244,6 +244,15 @@ class Server:
         with open('/proc/%d/status' % self.pid) as status:
             return int(re.search(r'VmRSS:\s+(\d+) kB', status.read())[1]) * 1024
 
+    def states(self):
+        """What its threads are doing, in the letters of /proc."""
+        folder = '/proc/%d/task/' % self.pid
+        found = set()
+        for thread in os.listdir(folder):
+            with open(folder + thread + '/stat', encoding='ascii') as stat:
+                found.add(stat.read().rpartition(')')[2].split()[0])
+        return found
+
     def stat(self, name):
         """The value of one line of `stats`, as a string; None when there is none."""
         with self.connect() as client:
