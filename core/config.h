@@ -56,6 +56,7 @@ struct config {
     bool shutdown_enabled;
     bool no_flush;
     bool no_dump;
+    bool no_cas;
     uint32_t verbosity;
     uint32_t ring_capacity;
     uint32_t spin_us;

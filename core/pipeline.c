@@ -15,6 +15,9 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     *pipeline = (struct pipeline){.wants_more = true};
     parser_init(&pipeline->parser, store_value_length_max(shard->store, 1));
     pipeline->parser.must_login = pipeline->parser.sasl = shard->logins != NULL;
+    pipeline->parser.no_flush = shard->facts->no_flush;
+    pipeline->parser.no_dump = shard->facts->no_dump;
+    pipeline->parser.no_cas = shard->facts->no_cas;
 }
 
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {

@@ -65,12 +65,6 @@ static bool parse_one(struct pipeline *pipeline, const struct shard *shard, char
     }
 }
 
-/* flush_all has been forbidden by -F. */
-static void refuse_flush(struct request *request) {
-    request->op = OP_ERROR;
-    request->error = PROTO_ERROR_FLUSH;
-}
-
 void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t requests_max,
                       struct batch *batch) {
     assert(requests_max <= PIPELINE_ROUND_MAX);
@@ -83,8 +77,6 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
         struct request *request = &slot->request;
         pipeline->closing = request->closes;
         pipeline->misspoke = request->closes && request->op == OP_ERROR;
-        if (request->op == OP_FLUSH && shard->facts->no_flush)
-            refuse_flush(request);
         if (op_has_key(request->op)) {
             slot->hash = shard_hash(shard, request->key, request->key_length);
             slot->owner = shard_owner(shard, slot->hash);

@@ -274,6 +274,7 @@ static struct server_facts server_facts(const struct config *config) {
         .sasl = config->sasl,
         .no_flush = config->no_flush,
         .no_dump = config->no_dump,
+        .no_cas = config->no_cas,
         .shutdown_enabled = config->shutdown_enabled,
     };
 }

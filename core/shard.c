@@ -24,6 +24,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .item_bytes_max = config->item_bytes_max,
         .shard = config->id,
         .shards = config->count,
+        .no_cas = config->facts->no_cas,
     };
     int error = store_create(&shard->store, &store_config);
     if (error)

@@ -45,7 +45,7 @@ static void put_permissions(struct stats_writer *writer, const struct server_fac
 static void put_items(struct stats_writer *writer, const struct server_facts *facts) {
     stats_put(writer, "evictions", facts->no_eviction ? "off" : "on");
     stats_put_number(writer, "item_size_max", facts->item_bytes_max);
-    stats_put_switch(writer, "cas_enabled", true);
+    stats_put_switch(writer, "cas_enabled", !facts->no_cas);
     stats_put_number(writer, "client_flags_size", sizeof(uint32_t));
     stats_put(writer, "hash_algorithm", "xxh3");
 }

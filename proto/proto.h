@@ -107,7 +107,14 @@ enum proto_error {
     PROTO_ERROR_TOO_LARGE,    /* SERVER_ERROR object too large for cache; binary status 3 */
     PROTO_ERROR_NO_MEMORY,    /* SERVER_ERROR out of memory storing object; binary status 0x82 */
     PROTO_ERROR_LOGIN,        /* CLIENT_ERROR unauthenticated; binary status 0x20 */
-    PROTO_ERROR_FLUSH,        /* CLIENT_ERROR flush_all not allowed; binary status 0x20 */
+
+    /* Forbidden by the caller, see struct parser. */
+    PROTO_ERROR_FLUSH,     /* CLIENT_ERROR flush_all not allowed; binary status 0x20 */
+    PROTO_ERROR_METADUMP,  /* ERROR metadump not allowed */
+    PROTO_ERROR_MGDUMP,    /* ERROR key dump not allowed */
+    PROTO_ERROR_DETAIL,    /* CLIENT_ERROR stats detail not allowed; binary status 1 */
+    PROTO_ERROR_CACHEDUMP, /* CLIENT_ERROR stats cachedump not allowed; binary status 1 */
+    PROTO_ERROR_WATCH,     /* CLIENT_ERROR watch commands not allowed: there is no watch */
 
     /* Logins: CLIENT_ERROR and */
     PROTO_ERROR_LOGIN_LENGTH, /* auth token too long */
@@ -218,6 +225,12 @@ struct parser {
                          one fails, and parses nothing between an OP_LOGIN and its outcome. */
     bool sasl;        /* set by the caller: the SASL commands of the binary protocol are understood,
                          before and after a login (memcached -S) */
+    bool no_flush;    /* set by the caller: flush_all is refused (memcached -F) */
+    bool no_dump;     /* set by the caller: what tells of keys in numbers is refused (memcached -X):
+                       metadump, mgdump, stats detail and cachedump */
+    bool no_cas;    /* set by the caller: all items' CAS is 0 (memcached -C). As in memcached text's
+                       cas and meta's C of a set find another one then, whatever they ask for, and
+                       what sets or extends a value in another way asks for none */
     bool no_memory; /* set by the caller after PARSE_MORE, when it can't hold `need` bytes: the next
                        call refuses the value with PROTO_ERROR_NO_MEMORY and swallows it; cleared by
                        that call */

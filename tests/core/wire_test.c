@@ -258,15 +258,6 @@ Test(admin, a_crawl_drops_what_has_expired_and_nothing_else) {
     fixture_finish(&fixture);
 }
 
-Test(admin, flush_can_be_forbidden) {
-    struct fixture fixture;
-    fixture_init(&fixture, 2, 4, MEMORY_BYTES);
-    fixture.facts.no_flush = true;
-    expect(&fixture, "set a 0 0 1\r\nx\r\nflush_all\r\nget a\r\n",
-           "STORED\r\nCLIENT_ERROR flush_all not allowed\r\nVALUE a 0 1\r\nx\r\nEND\r\n");
-    fixture_finish(&fixture);
-}
-
 Test(admin, shutdown_is_forbidden_unless_allowed) {
     struct fixture fixture;
     fixture_init(&fixture, 1, 4, MEMORY_BYTES);

@@ -5,7 +5,11 @@ import time
 import unittest
 
 import server
+from binary import (ADD, APPEND, DELETE, FLAGS, FLUSH, FOREVER, GET, INCR, NOOP, REPLACE, SET, STAT,
+                    error, number, reply, request)
 from flags import FlagsTest
+
+FLUSHQ = 0x18
 
 
 class Turns(FlagsTest):
@@ -67,6 +71,124 @@ class Turns(FlagsTest):
             client.send(b'lru_crawler metadump all\r\n')
             lines = iter(client.read_line, b'END\r\n')
             self.assertEqual(sum(line.startswith(b'key=') for line in lines), keys)
+
+
+class ForbiddenTest(FlagsTest):
+    """Questions on a connection each, with their whole answers."""
+
+    def told(self, under_test, said, answer):
+        with under_test.connect() as client:
+            client.send(said)
+            client.end_input()
+            self.assertEqual(client.read_all(), answer, said)
+
+
+class Forbidden(ForbiddenTest):
+    """What -X, -F and -W refuse, and what they don't; in memcached's words, which it says too."""
+
+    def test_dumps(self):
+        for flag in ('-X', '--disable-dumping'):
+            under_test = self.start(flag)
+            self.assertEqual(self.settings(under_test)['dump_enabled'], 'no')
+            self.told(under_test, b'set a 0 0 1\r\nx\r\n', b'STORED\r\n')
+            for verb, answer in ((b'metadump', b'ERROR metadump not allowed\r\n'),
+                                 (b'mgdump', b'ERROR key dump not allowed\r\n')):
+                for which in (b'all', b'hash', b'1', b'nosuch'):
+                    self.told(under_test, b'lru_crawler %s %s\r\n' % (verb, which), answer)
+                self.told(under_test, b'lru_crawler %s\r\n' % verb, b'ERROR\r\n')
+            for words in (b'', b' on', b' off', b' dump', b' nosuch'):
+                self.told(under_test, b'stats detail%s\r\n' % words,
+                          b'CLIENT_ERROR stats detail not allowed\r\n')
+            for words in (b'', b' 1', b' 1 1', b' x y', b' 500 1'):
+                self.told(under_test, b'stats cachedump%s\r\n' % words,
+                          b'CLIENT_ERROR stats cachedump not allowed\r\n')
+            for words in (b'detail dump', b'detail on', b'cachedump 1 1'):
+                self.told(under_test, request(STAT, words), error(STAT, 1))
+            self.told(under_test, b'lru_crawler crawl all\r\nget a\r\n',
+                      b'OK\r\nVALUE a 0 1\r\nx\r\nEND\r\n')
+            with under_test.connect() as client:
+                self.assertRegex(client.ask(b'me a\r\n'), b'^ME a ')
+
+    def test_flushes(self):
+        """Whatever the time that is asked for."""
+        for flag in ('-F', '--disable-flush-all'):
+            under_test = self.start(flag)
+            self.assertEqual(self.settings(under_test)['flush_enabled'], 'no')
+            self.told(under_test, b'set a 0 0 1\r\nx\r\n', b'STORED\r\n')
+            for words in (b'', b' 0', b' 10', b' -1', b' abc', b' 1 2'):
+                self.told(under_test, b'flush_all%s\r\n' % words,
+                          b'CLIENT_ERROR flush_all not allowed\r\n')
+            self.told(under_test, b'flush_all noreply\r\nflush_all 10 noreply\r\nmn\r\n', b'MN\r\n')
+            for opcode in (FLUSH, FLUSHQ):
+                for extras in (b'', bytes(4)):
+                    self.told(under_test, request(opcode, b'', extras) + request(NOOP),
+                              error(opcode, 0x20) + reply(NOOP))
+            self.told(under_test, b'get a\r\n', b'VALUE a 0 1\r\nx\r\nEND\r\n')
+
+    def test_watch(self):
+        """Ours never has it."""
+        for flags in (('-W',), ('--disable-watch',)) + (() if server.ORIGINAL else ((),)):
+            under_test = self.start(*flags)
+            for words in (b'', b' fetchers', b' nosuch', b' mutations evictions', b' noreply'):
+                self.told(under_test, b'watch%s\r\nmn\r\n' % words,
+                          b'CLIENT_ERROR watch commands not allowed\r\nMN\r\n')
+
+
+class NoCas(ForbiddenTest):
+    """-C: every item's CAS is 0, and what memcached makes of that."""
+
+    def test_text(self):
+        for flag in ('-C', '--disable-cas'):
+            under_test = self.start(flag, cores=2)
+            self.assertEqual(self.settings(under_test)['cas_enabled'], 'no')
+            self.told(under_test, b'set a 0 0 1\r\nx\r\ngets a\r\ngats 0 a\r\n'
+                                  b'cas a 0 0 1 0\r\ny\r\ncas a 0 0 1 1\r\ny\r\n'
+                                  b'cas b 0 0 1 0\r\ny\r\ncas a 0 0 1 7 noreply\r\ny\r\ngets a b\r\n',
+                      b'STORED\r\n' + 2 * b'VALUE a 0 1 0\r\nx\r\nEND\r\n' + 2 * b'EXISTS\r\n'
+                      + b'NOT_FOUND\r\nVALUE a 0 1 0\r\nx\r\nEND\r\n')
+        self.assertEqual(self.settings(self.start())['cas_enabled'], 'yes')
+
+    def test_meta(self):
+        under_test = self.start('-C', cores=2)
+        for said, answer in (
+                (b'ms a 1 c\r\nx\r\nmg a c v\r\n', b'HD c0\r\nVA 1 c0\r\nx\r\n'),
+                (b'ms a 1 C0 c\r\ny\r\nms a 1 C5 c\r\ny\r\n', b'EX c0\r\n' * 2),
+                (b'ms a 1 C5 I c\r\ny\r\nms a 1 MR C3\r\ny\r\n', b'EX c0\r\nEX\r\n'),
+                (b'ms a 1 MA C3 c\r\ny\r\nms a 1 MP C3 c\r\nz\r\n', b'HD c0\r\n' * 2),
+                (b'mg a C0 v\r\nmg a C5 v\r\n', b'HD\r\nVA 3\r\nzxy\r\n'),
+                (b'ms none 1 C3\r\nx\r\nms none 1 MR C3\r\nx\r\n', b'NF\r\n' * 2),
+                (b'ms new 1 ME C3 c\r\nx\r\n', b'HD c0\r\n'),
+                (b'ms a 1 E77 c\r\nw\r\nmg a c\r\nms a 1 C77\r\nv\r\n', b'HD c0\r\n' * 2 + b'EX\r\n'),
+                (b'md a C5\r\nmg a v\r\nmd a C0\r\nmg a\r\n', b'EX\r\nVA 1\r\nw\r\nHD\r\nEN\r\n'),
+                (b'ma n N0 J5 c v\r\nma n C3 v\r\nma n C0 c v\r\n',
+                 b'VA 1 c0\r\n5\r\nEX\r\nVA 1 c0\r\n6\r\n'),
+                (b'md n I E5\r\nmg n c\r\nms n 1 c\r\n1\r\n', b'HD\r\nHD c0 X W\r\nHD c0\r\n')):
+            self.told(under_test, said, answer)
+        with under_test.connect() as client:
+            self.assertIn(b' cas=0 ', client.ask(b'me n\r\n'))
+            if not server.ORIGINAL:  # whose crawler takes its time
+                client.send(b'lru_crawler metadump all\r\n')
+                lines = list(iter(client.read_line, b'END\r\n'))[1:]
+                self.assertEqual([b' cas=0 ' in line for line in lines], [True] * 2)
+
+    def test_binary(self):
+        """What stores a value takes no notice of a CAS."""
+        under_test = self.start('-C', cores=2)
+        cas = bytes(7) + b'\5'
+        for said, answer in (
+                (request(SET, b'a', FOREVER, b'x'), reply(SET)),
+                (request(SET, b'a', FOREVER, b'y', cas=cas), reply(SET)),
+                (request(ADD, b'a', FOREVER, b'z', cas=cas), error(ADD, 2)),
+                (request(ADD, b'b', FOREVER, b'z', cas=cas), reply(ADD)),
+                (request(REPLACE, b'a', FOREVER, b'r', cas=cas), reply(REPLACE)),
+                (request(REPLACE, b'none', FOREVER, b'r', cas=cas), error(REPLACE, 1)),
+                (request(APPEND, b'a', b'', b'p', cas=cas), reply(APPEND)),
+                (request(GET, b'a'), reply(GET, value=b'rp', extras=FLAGS)),
+                (request(DELETE, b'a', cas=cas), error(DELETE, 2)),
+                (request(INCR, b'n', number(1, 5)), reply(INCR, value=bytes(7) + b'\5')),
+                (request(INCR, b'n', number(1, 5), cas=cas), error(INCR, 2)),
+                (request(DELETE, b'a'), reply(DELETE))):
+            self.told(under_test, said, answer)
 
 
 if __name__ == '__main__':

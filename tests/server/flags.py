@@ -12,8 +12,7 @@ WRONG = 64  # EX_USAGE of sysexits.h
 
 # What memcached takes and means nothing here, each with a value that memcached takes.
 IGNORED = (('-f', '1.5'), ('--slab-growth-factor=1.5',), ('-n', '100'), ('--slab-min-size=100',),
-           ('-L',), ('--enable-largepages',), ('-C',),
-           ('--disable-cas',), ('-W',), ('--disable-watch',), ('-N', '1'), ('--napi-ids=1',))
+           ('-L',), ('--enable-largepages',), ('-N', '1'), ('--napi-ids=1',))
 IGNORED_WORDS = ('hashpower=20', 'no_hashexpand', 'hash_algorithm=jenkins', 'tail_repair_time=60',
                  'slab_reassign', 'no_slab_reassign', 'slab_automove', 'slab_automove=1',
                  'no_slab_automove', 'slab_automove_ratio=0.8', 'slab_automove_window=30',
@@ -22,7 +21,7 @@ IGNORED_WORDS = ('hashpower=20', 'no_hashexpand', 'hash_algorithm=jenkins', 'tai
                  'warm_lru_pct=40', 'hot_max_factor=0.2', 'warm_max_factor=2', 'temporary_ttl=61',
                  'watcher_logbuf_size=256', 'worker_logbuf_size=64', 'read_buf_mem_limit=10',
                  'resp_obj_mem_limit=10', 'resp_obj_mem_limit', 'inline_ascii_resp',
-                 'no_inline_ascii_resp', 'modern', 'no_modern', 'no_drop_privileges',
+                 'no_inline_ascii_resp', 'no_drop_privileges',
                  'relaxed_privileges')
 
 # What promises something that isn't kept, and a part of the reason.
@@ -139,7 +138,6 @@ class Answers(FlagsTest):
 
     def test_ignored(self):
         self.warned('-f (--slab-growth-factor), -n (--slab-min-size), -L (--enable-largepages), '
-                    '-C (--disable-cas), -W (--disable-watch), '
                     '-N (--napi-ids)', *(part for flag in IGNORED for part in flag))
 
     def test_ignored_words(self):
@@ -148,9 +146,11 @@ class Answers(FlagsTest):
 
     def test_ignored_beside_done(self):
         """In a list, in a list with empty places, combined with other letters."""
-        for names, flags in (('-o modern', ('-o', 'lru_crawler,modern,track_sizes')),
-                             ('-o modern', ('-o', ',modern,', '-o', 'lru_crawler')),
-                             ('-C (--disable-cas), -o modern', ('-FCX', '-omodern')),
+        for names, flags in (('-o slab_reassign',
+                              ('-o', 'lru_crawler,slab_reassign,track_sizes')),
+                             ('-o slab_reassign', ('-o', ',slab_reassign,', '-o', 'lru_crawler')),
+                             ('-L (--enable-largepages), -o slab_reassign',
+                              ('-FLX', '-oslab_reassign')),
                              ('-L (--enable-largepages)', ('-LA', '--enable-largepages'))):
             with self.subTest(flags=flags):
                 self.warned(names, *flags)
@@ -158,7 +158,7 @@ class Answers(FlagsTest):
     def test_refused(self):
         for flags, reason in REFUSED:
             with self.subTest(flags=flags):
-                status, stdout, stderr = run('-o', 'modern', *flags)
+                status, stdout, stderr = run('-o', 'slab_reassign', *flags)
                 self.assertEqual((status, stdout), (WRONG, ''))
                 self.assertRegex(stderr, r'\Asimplecache: [^\n]+ is refused: [^\n]+\n\Z')
                 self.assertIn(reason, stderr.partition('is refused:')[2])
@@ -196,7 +196,7 @@ class Questions(unittest.TestCase):
         self.assertLessEqual(max(map(len, lines)), 100)
         names = [line.split()[0] for line in lines[2:] if line[:5].strip()]
         self.assertEqual(len(names), len(set(names)))
-        for missing in ('-Z', '-M', '-U', 'slab', 'ssl', 'ext_', 'proxy', 'modern'):
+        for missing in ('-Z', '-M', '-U', 'slab', 'ssl', 'ext_', 'proxy'):
             self.assertNotIn(missing, stdout)
 
 
@@ -332,6 +332,8 @@ class Effects(FlagsTest):
                 (('idle_timeout=77,maxconns_fast,track_sizes',), {'maxconns_fast': 'yes'}),
                 (('no_lru_crawler',), {'lru_crawler': 'no'}),
                 (('lru_crawler',), {'lru_crawler': 'yes'}),
+                (('modern',), {'lru_crawler': 'yes'}), (('no_modern',), {'lru_crawler': 'no'}),
+                (('no_modern,lru_crawler',), {'lru_crawler': 'yes'}),
                 (('no_lru_crawler,lru_crawler_sleep=1',), {'lru_crawler': 'no'})):
             with self.subTest(words=words):
                 flags = [part for word in words for part in ('-o', word)]

@@ -124,7 +124,7 @@ class Connections(LogTest):
         under_test = self.start(cores=2, flags=('-v',))
         self.appears(under_test, 'closed: its client has closed')  # that asked whether it is up
         beyond = 'what came is beyond the protocol'
-        self.ends(under_test, 'its client has closed', b'get a\r\n', way=server.Connection.close)
+        self.ends(under_test, 'its client has closed', b'get a\r\n', way=server.Connection.end_input)
         self.ends(under_test, 'it said quit', b'get a\r\nquit\r\n')
         self.ends(under_test, beyond, b'x' * 5000)
         self.ends(under_test, beyond, request(SET, b'a', b'', b'x'))
@@ -181,13 +181,20 @@ class Commands(LogTest):
                     time.sleep(0.01)
             client.end_input()
             client.read_all()
-            peer = 'tcp:127.0.0.1:%d on' % client.socket.getsockname()[1]
-        lines = self.lines(under_test)
-        begun = next(place for place, line in enumerate(lines) if peer in line[1])
-        number = lines[begun][0]
-        self.assertEqual([text for connection, text in lines[begun + 1:]
-                          if connection == number and not text.startswith('closed: ')],
-                         [text for _, text in commands])
+            peer = r'opened by tcp:127\.0\.0\.1:%d on reactor \d' % client.socket.getsockname()[1]
+        told = self.between(under_test, peer)
+        self.assertEqual(told, [text for _, text in commands])
+
+    def between(self, under_test, opened):
+        """What a connection is told to have done, up to its end."""
+        number, told = self.appears(under_test, opened), None
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while told is None or not told[-1].startswith('closed: '):
+            self.assertLess(time.monotonic(), deadline, told)
+            lines = iter(self.lines(under_test))
+            next(line for line in lines if re.fullmatch(opened, line[1]))
+            told = [text for connection, text in lines if connection == number] or None
+        return told[:-1]
 
     def test_each_command(self):
         for commands in (TEXT, META, BINARY):
@@ -205,9 +212,10 @@ class Commands(LogTest):
         commands[0:0] = [(b'set a 0 0 1000\r\n%s\r\n' % (b'x' * 1000), 'set a')]
         under_test = self.start(cores=3, ring_capacity=1, flags=('-vv',))
         with under_test.connect() as client:
-            client.send(b''.join(sent for sent, _ in commands))
+            client.send(b''.join(sent for sent, _ in commands) + b'mn\r\n')
             client.end_input()
             client.read_all()
+            self.appears(under_test, 'mn')
         lines = [text for _, text in self.lines(under_test) if text.startswith(('get', 'set'))]
         self.assertEqual(lines, [text for _, text in commands])
 
@@ -260,7 +268,11 @@ class Secrets(Logins, LogTest):
         self.secret = secrets.token_hex(8)
 
     def hides(self, under_test, *hidden):
-        log = under_test.errors()
+        """Once all connections have come to their end."""
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while (log := under_test.errors()).count(' opened by ') > log.count(' closed: '):
+            self.assertLess(time.monotonic(), deadline, log)
+            time.sleep(0.02)
         self.lines(under_test)
         for text in hidden:
             self.assertNotIn(text, log)
@@ -322,10 +334,9 @@ class Secrets(Logins, LogTest):
                 client.send(said)
                 client.end_input()
                 client.read_all()
-        told = [text for _, text in self.lines(under_test)]
         for name in ('login', 'sasl_auth', 'sasl_step', 'sasl_list',
                      'command refused: CLIENT_ERROR unauthenticated'):
-            self.assertIn(name, told)
+            self.appears(under_test, name)
         self.hides(under_test, self.secret, user, wrong)
 
     def test_forged_lines(self):

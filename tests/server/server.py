@@ -212,8 +212,8 @@ class Server:
 
     @staticmethod
     def text(file):
-        file.seek(0)
-        return file.read().decode(errors='replace')
+        # The server writes where the file's position is, which is not to be moved.
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors='replace')
 
     def stop(self, sent=signal.SIGTERM):
         """Ends the server; AssertionError unless it exits with 0 and has said nothing on stderr
