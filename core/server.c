@@ -307,8 +307,8 @@ static bool read_logins(struct server *server) {
 static void server_finish(struct server *server) {
     logins_free(server->logins);
     listeners_close(&server->listeners);
-    if (server->pid_written && unlink(server->config->pid_file) != 0)
-        log_line("can't remove the pid file %s: %s", server->config->pid_file, strerror(errno));
+    if (server->pid_written)
+        process_remove_pid(server->config->pid_file);
     mesh_destroy(server->mesh);
     free(server->reactors);
     close(server->signals);

@@ -163,6 +163,26 @@ class UnixSocket(ListenerTest):
         server.Server(host=self.path, flags=('-p', '0', '-s', self.path)).stop()
         self.assertFalse(os.path.lexists(self.path))
 
+    @unittest.skipIf(server.ORIGINAL, 'memcached leaves it')
+    def test_another_ones_is_not_removed(self):
+        """Whose file was taken away leaves that of a server in its place alone."""
+        first = server.Server(host=self.path, flags=('-p', '0', '-s', self.path))
+        os.unlink(self.path)
+        second = server.Server(host=self.path, flags=('-p', '0', '-s', self.path))
+        first.stop()
+        self.answers(second)
+        second.stop()
+        self.assertFalse(os.path.lexists(self.path))
+
+    @unittest.skipIf(server.ORIGINAL, 'memcached leaves it')
+    def test_another_kind_of_file_is_not_removed(self):
+        under_test = server.Server(host=self.path, flags=('-p', '0', '-s', self.path))
+        os.unlink(self.path)
+        with open(self.path, 'w', encoding='ascii') as file:
+            file.write('mine')
+        under_test.stop()
+        self.assertTrue(os.path.isfile(self.path))
+
     @unittest.skipIf(os.geteuid() != 0 or server.SANITIZED, 'only root, and no leak sanitizer')
     def test_belongs_to_the_user(self):
         under_test = self.serve('-u', 'nobody')
