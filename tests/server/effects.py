@@ -1,4 +1,5 @@
-"""Flags whose effect takes more than one question to see: -R, -C, and what -X, -F and -W refuse."""
+"""Flags whose effect takes more than one question to see: -R, -C, -m, what -X, -F and -W refuse, and
+the words for crawler, ring and spinning."""
 import os
 import signal
 import time
@@ -192,6 +193,94 @@ class NoCas(ForbiddenTest):
                 (request(INCR, b'n', number(1, 5), cas=cas), error(INCR, 2)),
                 (request(DELETE, b'a'), reply(DELETE))):
             self.told(under_test, said, answer)
+
+
+class Memory(FlagsTest):
+    """-m: what fits stays, and no more."""
+
+    def test_bound(self):
+        count, value = 3000, b'v' * 10000
+        for megabytes, is_enough in ((16, False), (64, True)):
+            under_test = self.start('-m', str(megabytes))
+            with under_test.connect() as client:
+                client.send(b''.join(b'set v%d 0 0 10000 noreply\r\n%s\r\n' % (n, value)
+                                     for n in range(count)))
+                self.assertEqual(client.ask(b'mn\r\n'), b'MN\r\n')
+            self.assertLessEqual(int(under_test.stat('bytes')), megabytes << 20)
+            self.assertEqual(under_test.stat('evictions') == '0', is_enough)
+            self.assertEqual(under_test.stat('curr_items') == str(count), is_enough)
+
+
+class Words(FlagsTest):
+    """-o"""
+
+    ITEMS = 5000  # some 20 of the crawler's slices
+
+    def crawl(self, *flags):
+        """A server that has begun to crawl over its items, none of which has expired."""
+        under_test = self.start(*flags)
+        with under_test.connect() as client:
+            client.send(b''.join(b'set k%d 0 0 1 noreply\r\nx\r\n' % n for n in range(self.ITEMS)))
+            self.assertEqual(client.ask(b'lru_crawler crawl all\r\n'), b'OK\r\n')
+        return under_test
+
+    def until(self, what, is_so):
+        """What it is once it is so."""
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while not is_so(value := int(what())) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertTrue(is_so(value), value)
+        return value
+
+    def checked(self, under_test):
+        return self.until(lambda: under_test.stat('crawler_items_checked'), lambda count: count > 0)
+
+    @unittest.skipIf(server.ORIGINAL, 'its crawler takes its time')
+    def test_crawler_sleep(self):
+        """A second between two slices, or none."""
+        fast = self.crawl('-o', 'lru_crawler_sleep=0')
+        self.until(lambda: fast.stat('crawler_items_checked'), lambda count: count == self.ITEMS)
+        self.assertLess(self.checked(self.crawl('-o', 'lru_crawler_sleep=1000000')), self.ITEMS)
+
+    @unittest.skipIf(server.ORIGINAL, 'its crawler takes its time')
+    def test_crawler_tocrawl(self):
+        for most, looked_at in ((0, self.ITEMS), (100, 100), (1000, 1000)):
+            under_test = self.crawl('-o', 'lru_crawler_tocrawl=%d' % most)
+            self.until(lambda: under_test.stat('lru_crawler_running'), lambda count: count == 0)
+            self.assertEqual(self.checked(under_test), looked_at)
+
+    def test_maxconns_fast(self):
+        under_test = self.start('-c', '3', '-o', 'maxconns_fast')
+        clients = [under_test.connect() for _ in range(10)]
+        for client in clients[5:]:
+            self.assertEqual(client.read_all(), b'ERROR Too many open connections\r\n')
+        for client in clients:
+            client.close()
+
+    @unittest.skipIf(server.ORIGINAL, 'it has no rings')
+    def test_ring_capacity(self):
+        """Twenty requests at once find room, or have to wait for it."""
+        for flags, waits in (((), False), (('-o', 'ring_capacity=64'), False),
+                             (('-o', 'ring_capacity=1'), True)):
+            under_test = self.start(*flags, cores=2)
+            with under_test.connect() as client:
+                for _ in range(20):
+                    client.ask(b'get %s\r\n' % b' '.join(b'k%d' % n for n in range(20)))
+            self.assertEqual(under_test.stat('mesh_stalls') != '0', waits)
+
+    @unittest.skipIf(server.ORIGINAL, 'it has no reactors')
+    def test_spin(self):
+        """Who polls for a reply doesn't sleep until it comes."""
+        gets = 200
+        sleeps = {}
+        for spin in (0, 1000000):
+            under_test = self.start('-o', 'spin=%d' % spin, cores=2)
+            with under_test.connect() as client:
+                for n in range(gets):
+                    client.ask(b'get k%d\r\n' % n)
+            self.assertGreater(remote := int(under_test.stat('mesh_requests')), gets // 5)
+            sleeps[spin] = int(under_test.stat('reactor_sleeps')) - 2 * remote
+        self.assertGreater(sleeps[0], sleeps[1000000] + gets // 10)
 
 
 if __name__ == '__main__':

@@ -231,7 +231,11 @@ class Effects(FlagsTest):
             if server.ORIGINAL and '--cores=3' in flags:
                 continue
             with self.subTest(flags=flags):
-                self.assertEqual(self.start(*flags).stat('threads'), '3')
+                under_test = self.start(*flags)
+                self.assertEqual(under_test.stat('threads'), '3')
+                if not server.ORIGINAL:
+                    self.assertEqual([name for name in under_test.threads() if 'reactor' in name],
+                                     ['reactor 0', 'reactor 1', 'reactor 2'])
 
     def test_memory(self):
         for flags in (('-m', '100'), ('-m100',), ('--memory-limit=100',), ('-m', ' 100')):
@@ -343,13 +347,15 @@ class Effects(FlagsTest):
     @unittest.skipIf(server.ORIGINAL, 'its crawler comes by once in a while')
     def test_no_crawler(self):
         """What has expired stays until a client enables the crawler."""
-        resting, working = self.start('--extended=no_lru_crawler'), self.start('-olru_crawler')
-        for under_test in (resting, working):
-            self.answers(under_test, b'set a 0 1 1\r\nx', b'STORED')
-        self.becomes_empty(working)
-        self.assertEqual(resting.stat('curr_items'), '1')
-        self.answers(resting, b'lru_crawler enable', b'OK')
-        self.becomes_empty(resting)
+        for off, on in (('--extended=no_lru_crawler', '-olru_crawler'),
+                        ('-ono_modern', '-omodern')):
+            resting, working = self.start(off), self.start(on)
+            for under_test in (resting, working):
+                self.answers(under_test, b'set a 0 1 1\r\nx', b'STORED')
+            self.becomes_empty(working)
+            self.assertEqual(resting.stat('curr_items'), '1')
+            self.answers(resting, b'lru_crawler enable', b'OK')
+            self.becomes_empty(resting)
 
     def becomes_empty(self, under_test):
         deadline = time.monotonic() + server.TIMEOUT_S

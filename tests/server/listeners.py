@@ -284,6 +284,7 @@ class Limit(ListenerTest):
             return
         self.until(lambda: self.now_open(served[0]), 50)
         self.assertEqual(self.ask_stat(served[0], b'rejected_connections'), 900 + rejected)
+        self.assertEqual(self.ask_stat(served[0], b'listen_disabled_num'), 0)  # nobody had to wait
         again = [under_test.connect() for _ in range(60)]
         answers = [self.first_line(client) for client in again]
         for client in again:

@@ -253,6 +253,15 @@ class Server:
                 found.add(stat.read().rpartition(')')[2].split()[0])
         return found
 
+    def threads(self):
+        """Their names."""
+        folder = '/proc/%d/task/' % self.pid
+        names = []
+        for thread in os.listdir(folder):
+            with open(folder + thread + '/comm', encoding='ascii') as comm:
+                names.append(comm.read().rstrip('\n'))
+        return sorted(names)
+
     def stat(self, name):
         """The value of one line of `stats`, as a string; None when there is none."""
         with self.connect() as client:
