@@ -304,7 +304,10 @@ static bool run_walk(struct pipeline *pipeline, struct shard *shard,
 }
 
 /* A refused value that leaves the old one in place concerns no shard, but is counted. */
-static void count_refusal(struct counters *counters, const struct request *request) {
+static void note_error(struct pipeline *pipeline, struct shard *shard,
+                       const struct request *request) {
+    struct counters *counters = &shard->counters;
+    pipeline->misspoke |= request->closes;
     counters->cmd_set += request->error == PROTO_ERROR_DATA_CHUNK;
     counters->store_too_large += request->error == PROTO_ERROR_TOO_LARGE;
     counters->store_no_memory += request->error == PROTO_ERROR_NO_MEMORY;
@@ -340,8 +343,8 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
         result->status = login(pipeline, shard, request) ? RESULT_OK : RESULT_LOGIN_FAILED;
     else if (request->op == OP_SHUTDOWN)
         shutdown_server(shard, request, result);
-    else
-        count_refusal(&shard->counters, request);
+    else if (request->op == OP_ERROR)
+        note_error(pipeline, shard, request);
 }
 
 static bool run_alone(struct pipeline *pipeline, struct shard *shard,

@@ -76,7 +76,6 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
         slot->pipeline = pipeline;
         struct request *request = &slot->request;
         pipeline->closing = request->closes;
-        pipeline->misspoke = request->closes && request->op == OP_ERROR;
         if (op_has_key(request->op)) {
             slot->hash = shard_hash(shard, request->key, request->key_length);
             slot->owner = shard_owner(shard, slot->hash);

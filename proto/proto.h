@@ -225,12 +225,13 @@ struct parser {
                          one fails, and parses nothing between an OP_LOGIN and its outcome. */
     bool sasl;        /* set by the caller: the SASL commands of the binary protocol are understood,
                          before and after a login (memcached -S) */
-    bool no_flush;    /* set by the caller: flush_all is refused (memcached -F) */
-    bool no_dump;     /* set by the caller: what tells of keys in numbers is refused (memcached -X):
-                       metadump, mgdump, stats detail and cachedump */
-    bool no_cas;    /* set by the caller: all items' CAS is 0 (memcached -C). As in memcached text's
-                       cas and meta's C of a set find another one then, whatever they ask for, and
-                       what sets or extends a value in another way asks for none */
+    /* Set by the caller. no_flush: flush_all is refused (memcached -F). no_dump: so is what tells of
+     * keys in numbers, metadump, mgdump, stats detail and cachedump (-X). no_cas: all items' CAS is
+     * 0 (-C); as in memcached, text's cas and meta's C of a set find another one then, whatever they
+     * ask for, and what else stores or extends a value asks for none. */
+    bool no_flush : 1;
+    bool no_dump : 1;
+    bool no_cas : 1;
     bool no_memory; /* set by the caller after PARSE_MORE, when it can't hold `need` bytes: the next
                        call refuses the value with PROTO_ERROR_NO_MEMORY and swallows it; cleared by
                        that call */
