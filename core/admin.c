@@ -143,7 +143,9 @@ void admin_execute(struct shard *shard, const struct request *request, struct sh
         run_stats(shard, request, stats);
         return;
     case OP_VERBOSITY:
-        shard->settings.verbosity = (uint32_t)request->delta;
+        /* As in memcached there is no more to say than that. */
+        shard->settings.verbosity =
+            request->delta < LOG_COMMANDS ? (uint32_t)request->delta : LOG_COMMANDS;
         return;
     case OP_CRAWL:
         crawl(shard, request, result);

@@ -10,6 +10,7 @@
 #include "core/machine.h"
 #include "core/mesh.h"
 #include "core/options.h"
+#include "core/pipeline.h"
 
 #define MIB ((uint64_t)1 << 20)
 #define MEMORY_MIB_DEFAULT 64
@@ -240,6 +241,7 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         .item_bytes_max = MIB,
         .memory_bytes = MEMORY_MIB_DEFAULT * MIB,
         .connections_max = 1024,
+        .turn_requests = PIPELINE_TURN_DEFAULT,
         .ring_capacity = MESH_CAPACITY_DEFAULT,
         .spin_us = 20,
         .prefix_delimiter = ':',

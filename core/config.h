@@ -39,6 +39,7 @@ struct config {
     uint64_t memory_bytes;
     uint64_t item_bytes_max; /* -I: an item with its key */
     uint32_t connections_max;
+    uint32_t turn_requests;  /* -R: of a connection, before whoever else has come is served */
     uint32_t idle_timeout_s; /* -o idle_timeout=: 0, connections may idle for ever */
     enum binding_protocol binding;
     const char *user;           /* NULL: stay who we are */
@@ -56,6 +57,7 @@ struct config {
     bool shutdown_enabled;
     bool no_flush;
     bool no_dump;
+    bool no_cas;
     uint32_t verbosity;
     uint32_t ring_capacity;
     uint32_t spin_us;

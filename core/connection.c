@@ -16,8 +16,25 @@
  * turn: one send for all of them is cheaper than two. */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
 
+static const char no_memory[] = "there is no memory for it";
+
 static bool is_logged(const struct reactor *reactor) {
-    return reactor->shard.settings.verbosity > 0;
+    return reactor->shard.settings.verbosity >= LOG_CONNECTIONS;
+}
+
+static void write_peer(const struct connection *connection, char address[STATS_ADDRESS_MAX]) {
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0)
+        length = 0;
+    stats_address_write(address, &peer, length, false);
+}
+
+static void log_opened(struct reactor *reactor, const struct connection *connection) {
+    char address[STATS_ADDRESS_MAX];
+    write_peer(connection, address);
+    log_add(&reactor->shard.log, connection->descriptor, "opened by %s on reactor %u", address,
+            reactor->shard.id);
 }
 
 /* -B: what the first byte would tell is known. */
@@ -43,6 +60,7 @@ void connection_open(struct reactor *reactor, int descriptor) {
         return;
     }
     pipeline_init(&connection->pipeline, &reactor->shard);
+    connection->pipeline.number = descriptor;
     connection->pipeline.parser.protocol = (uint8_t)first_protocol(reactor->server->config);
     connection->descriptor = descriptor;
     connection->receive_buffer = -1;
@@ -52,7 +70,7 @@ void connection_open(struct reactor *reactor, int descriptor) {
     reactor->shard.counters.curr_connections++;
     reactor->shard.counters.total_connections++;
     if (is_logged(reactor))
-        log_line("connection %d opened on reactor %u", descriptor, reactor->shard.id);
+        log_opened(reactor, connection);
     if (reactor->stopping)
         connection_drain(connection);
     reactor_settle(reactor, connection);
@@ -60,7 +78,8 @@ void connection_open(struct reactor *reactor, int descriptor) {
 
 static void destroy(struct reactor *reactor, struct connection *connection) {
     if (is_logged(reactor))
-        log_line("connection %d closed", connection->descriptor);
+        log_add(&reactor->shard.log, connection->descriptor, "closed: %s",
+                connection->ending ? connection->ending : "the server stops");
     reactor_forget(reactor, connection);
     pipeline_finish(&connection->pipeline, &reactor->shard);
     close(connection->descriptor);
@@ -76,25 +95,26 @@ void connection_drain(struct connection *connection) {
 }
 
 /* From here on nothing happens but the way back of what is out. */
-static void mark_broken(struct connection *connection) {
+static void mark_broken(struct connection *connection, const char *reason) {
     connection->broken = true;
     connection->pipeline.closing = true;
+    if (!connection->ending)
+        connection->ending = reason;
 }
 
 /* There was no memory for what it has sent or is owed. */
 static void starve(struct reactor *reactor, struct connection *connection) {
     reactor->shard.counters.malloc_fails += !connection->broken;
-    mark_broken(connection);
+    mark_broken(connection, no_memory);
 }
 
-static void fail(struct reactor *reactor, struct connection *connection, int error) {
-    if (is_logged(reactor) && !connection->broken)
-        log_line("connection %d: %s", connection->descriptor, strerror(-error));
-    mark_broken(connection);
+static void fail(struct connection *connection, int error) {
+    const char *reason = strerrordesc_np(-error);
+    mark_broken(connection, reason ? reason : "an unknown error");
 }
 
-void connection_break(struct reactor *reactor, struct connection *connection) {
-    mark_broken(connection);
+void connection_break(struct reactor *reactor, struct connection *connection, const char *reason) {
+    mark_broken(connection, reason);
     reactor_settle(reactor, connection);
 }
 
@@ -171,7 +191,7 @@ void connection_received(struct reactor *reactor, struct connection *connection,
     else if (result == 0)
         connection->ended = true;
     else if (result < 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN)
-        fail(reactor, connection, result);
+        fail(connection, result);
     /* After ENOBUFS the receive is armed again when this turn has given its buffers back. */
     connection->socket_has_more |= result == -ENOBUFS;
     reactor_settle(reactor, connection);
@@ -211,7 +231,7 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
     bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
     if (result < 0 && !again)
-        fail(reactor, connection, result);
+        fail(connection, result);
     if (result > 0) {
         connection->flight_sent += (size_t)result;
         reactor->shard.counters.bytes_written += (size_t)result;
@@ -236,19 +256,16 @@ void connection_progressed(struct reactor *reactor, struct connection *connectio
 /* Whatever the verbosity, since somebody may be trying passwords; but he shall not fill the disk:
  * without -v one line a second. */
 static void log_failed_logins(struct reactor *reactor, struct connection *connection) {
-    struct sockaddr_storage peer;
-    socklen_t length = sizeof peer;
     char address[STATS_ADDRESS_MAX];
     reactor->wrong_logins += connection->pipeline.logins_failed;
     connection->pipeline.logins_failed = 0;
     if (!is_logged(reactor) && reactor->wrong_login_s == reactor->shard.now)
         return;
     reactor->wrong_login_s = reactor->shard.now;
-    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0)
-        length = 0;
-    stats_address_write(address, &peer, length, false);
-    log_line("wrong login from %s, %u on this reactor since the last line", address,
-             reactor->wrong_logins);
+    write_peer(connection, address);
+    log_add(&reactor->shard.log, connection->descriptor,
+            "wrong login from %s, %u on this reactor since the last line", address,
+            reactor->wrong_logins);
     reactor->wrong_logins = 0;
 }
 
@@ -273,6 +290,15 @@ static bool is_finished(const struct connection *connection) {
            pipeline->output.length == 0 && !connection->sending;
 }
 
+static const char *reason_to_finish(const struct reactor *reactor,
+                                    const struct connection *connection) {
+    if (connection->pipeline.misspoke)
+        return "what came is beyond the protocol";
+    if (connection->pipeline.closing)
+        return "it said quit";
+    return reactor->stopping ? "the server stops" : "its client has closed";
+}
+
 static void settle_broken(struct reactor *reactor, struct connection *connection) {
     if (!connection->shut)
         shutdown(connection->descriptor, SHUT_RDWR);
@@ -289,7 +315,7 @@ void connection_settle(struct reactor *reactor, struct connection *connection) {
     if (!connection->broken)
         send_output(reactor, connection);
     if (is_finished(connection))
-        mark_broken(connection); /* in order, but ended the same way */
+        mark_broken(connection, reason_to_finish(reactor, connection)); /* in order */
     if (connection->broken)
         settle_broken(reactor, connection);
     else if (may_receive(connection))

@@ -46,6 +46,7 @@ struct connection {
     bool is_ready; /* on the reactor's list of that name; never on both of these two */
     bool is_waiting;
     bool is_settling;
+    const char *ending; /* why it is broken, for the log; NULL while it isn't */
     LIST_ENTRY(connection) all_link;
     TAILQ_ENTRY(connection) turn_link; /* ready or waiting */
     TAILQ_ENTRY(connection) settling_link;
@@ -75,8 +76,8 @@ void connection_settle(struct reactor *reactor, struct connection *connection);
 /* Lets the client send no more: what it has sent is answered, then the connection closes. */
 void connection_drain(struct connection *connection);
 
-/* Breaks it off. */
-void connection_break(struct reactor *reactor, struct connection *connection);
+/* Breaks it off, for a reason that lives as long as the program. */
+void connection_break(struct reactor *reactor, struct connection *connection, const char *reason);
 
 /* Frees it at the end of its reactor, whatever is still out: neither kernel nor other reactors work
  * any more. */

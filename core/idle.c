@@ -19,7 +19,7 @@ static uint32_t close_if_due(struct reactor *reactor, struct connection *connect
     if (connection->broken || is_owed(connection))
         return 1;
     reactor->shard.counters.idle_kicks++;
-    connection_break(reactor, connection);
+    connection_break(reactor, connection, "it was idle");
     return 0;
 }
 

@@ -254,6 +254,22 @@ static bool tell_unix_failure(const char *path, int error) {
     return false;
 }
 
+/* Our socket holds on to its file, so that no other gets its number meanwhile. */
+static void remember_file(struct listeners *listeners, const char *path) {
+    struct stat file = {0};
+    lstat(path, &file);
+    listeners->socket_path = path;
+    listeners->socket_device = file.st_dev;
+    listeners->socket_inode = file.st_ino;
+}
+
+static void remove_file(const struct listeners *listeners) {
+    struct stat file;
+    if (listeners->socket_path && lstat(listeners->socket_path, &file) == 0 &&
+        file.st_dev == listeners->socket_device && file.st_ino == listeners->socket_inode)
+        unlink(listeners->socket_path);
+}
+
 bool listeners_open_unix(struct listeners *listeners, const struct config *config) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = config->socket_path;
@@ -270,7 +286,7 @@ bool listeners_open_unix(struct listeners *listeners, const struct config *confi
     struct listener *listener = &listeners->all[listeners->count++];
     *listener = (struct listener){.descriptor = descriptor, .family = AF_UNIX};
     snprintf(listener->name, sizeof listener->name, "unix:%.107s", path);
-    listeners->socket_path = path;
+    remember_file(listeners, path);
     return true;
 }
 
@@ -294,8 +310,7 @@ void listeners_write_ports(const struct listeners *listeners, char text[LISTENER
 }
 
 void listeners_close(struct listeners *listeners) {
-    if (listeners->socket_path)
-        unlink(listeners->socket_path);
+    remove_file(listeners);
     listeners->socket_path = NULL;
     for (uint32_t i = 0; i < listeners->count; i++) {
         /* The shut-down ends an accept that waits in the kernel, which closing alone would not. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/config.h"
 
@@ -25,6 +26,8 @@ struct listeners {
     uint32_t count;
     struct listener all[LISTENERS_MAX];
     const char *socket_path; /* of the unix socket, to be removed in the end; NULL: there is none */
+    dev_t socket_device;     /* of its file: another server may have put its own there since */
+    ino_t socket_inode;
 };
 
 /* Opens a socket for every TCP address of the configuration, of which there may be none. False when
@@ -50,8 +53,8 @@ uint16_t listeners_port(const struct listeners *listeners);
  * empty where there is none. */
 void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]);
 
-/* Refuses new connections from now on, frees the ports and removes the unix socket's file; a socket
- * that was passed is let go of and goes on listening. */
+/* Refuses new connections from now on, frees the ports and removes the unix socket's file, unless
+ * that has become another one; a socket that was passed is let go of and goes on listening. */
 void listeners_close(struct listeners *listeners);
 
 #endif

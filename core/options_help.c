@@ -45,9 +45,10 @@ static int print_names(FILE *file, const struct command_option *option) {
 
 static void print_option(FILE *file, const struct command_option *option) {
     int length = print_names(file, option);
-    if (length + 2 <= TEXT_COLUMN)
-        length += fprintf(file, "%*s", TEXT_COLUMN - length, "");
-    print_text(file, length == TEXT_COLUMN ? TEXT_COLUMN : 0, option->help);
+    bool has_room = length + 2 <= TEXT_COLUMN;
+    if (has_room)
+        fprintf(file, "%*s", TEXT_COLUMN - length, "");
+    print_text(file, has_room ? TEXT_COLUMN : 0, option->help);
 }
 
 const char *options_title(void) {

@@ -44,6 +44,13 @@ enum config_status options_set_switch(struct config *config, const struct comman
     return CONFIG_RUN;
 }
 
+enum config_status options_clear_switch(struct config *config, const struct command_option *option,
+                                        const char *value) {
+    (void)value;
+    *(bool *)field_of(config, option) = false;
+    return CONFIG_RUN;
+}
+
 enum config_status options_set_text(struct config *config, const struct command_option *option,
                                     const char *value) {
     *(const char **)field_of(config, option) = value;

@@ -8,9 +8,9 @@
 enum config_status options_read_number(const struct command_option *option, const char *value,
                                        int64_t *number);
 
-/* Into the row's field: true into a bool, the value by reference into a const char *, a number
+/* Into the row's field: true or false into a bool, the value by reference into a const char *, a number
  * within the row's limits into a uint32_t. */
-option_parser options_set_switch, options_set_text, options_set_number;
+option_parser options_set_switch, options_clear_switch, options_set_text, options_set_number;
 
 /* For a row that changes nothing, since it is so anyway. */
 option_parser options_accept;

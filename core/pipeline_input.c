@@ -54,7 +54,7 @@ static bool parse_one(struct pipeline *pipeline, const struct shard *shard, char
         if (status == PARSE_REQUEST)
             return true;
         if (status == PARSE_CLOSE) {
-            pipeline->closing = true;
+            pipeline->closing = pipeline->misspoke = true;
             return false;
         }
         if (may_hold(pipeline, shard, pipeline->parser.need)) {
@@ -65,23 +65,17 @@ static bool parse_one(struct pipeline *pipeline, const struct shard *shard, char
     }
 }
 
-/* flush_all has been forbidden by -F. */
-static void refuse_flush(struct request *request) {
-    request->op = OP_ERROR;
-    request->error = PROTO_ERROR_FLUSH;
-}
-
-void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch) {
-    assert(batch->count + PIPELINE_ROUND_MAX <= BATCH_MAX);
-    for (uint32_t i = 0; i < PIPELINE_ROUND_MAX && !pipeline->closing; i++) {
+void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t requests_max,
+                      struct batch *batch) {
+    assert(requests_max <= PIPELINE_ROUND_MAX);
+    assert(batch->count + requests_max <= BATCH_MAX);
+    for (uint32_t i = 0; i < requests_max && !pipeline->closing; i++) {
         struct batch_slot *slot = &batch->slots[batch->count];
         if (!parse_one(pipeline, shard, batch->key_space[batch->count], slot))
             return;
         slot->pipeline = pipeline;
         struct request *request = &slot->request;
         pipeline->closing = request->closes;
-        if (request->op == OP_FLUSH && shard->facts->no_flush)
-            refuse_flush(request);
         if (op_has_key(request->op)) {
             slot->hash = shard_hash(shard, request->key, request->key_length);
             slot->owner = shard_owner(shard, slot->hash);

@@ -101,6 +101,21 @@ bool process_write_pid(const char *path) {
     return replace_file("the pid file", path, ".tmp", text);
 }
 
+static bool holds_pid(const char *path, long pid) {
+    FILE *file = fopen(path, "re");
+    long found = -1;
+    if (!file)
+        return false;
+    bool read = fscanf(file, "%ld", &found) == 1;
+    fclose(file);
+    return read && found == pid;
+}
+
+void process_remove_pid(const char *path) {
+    if (holds_pid(path, getpid()) && unlink(path) != 0)
+        log_line("can't remove the pid file %s: %s", path, strerror(errno));
+}
+
 bool process_write_ports(const char *path, const char *text) {
     return replace_file("MEMCACHED_PORT_FILENAME", path, ".lck", text);
 }

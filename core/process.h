@@ -25,4 +25,8 @@ void process_ready(int caller, const struct config *config);
 bool process_write_pid(const char *path);
 bool process_write_ports(const char *path, const char *text);
 
+/* Removes the pid file, if it still holds this process's id: another server's may have taken its
+ * place. */
+void process_remove_pid(const char *path);
+
 #endif

@@ -13,11 +13,7 @@
 #include "core/idle.h"
 #include "core/machine.h"
 #include "core/server.h"
-
-/* Rounds of requests per turn, each of at most PIPELINE_ROUND_MAX a connection: a client that sends
- * without end takes no more than that before completions and other reactors' messages are looked at
- * again. */
-#define ROUNDS_PER_TURN_MAX 8
+#include "core/walk.h"
 
 /* While stopping, reactors look at the state of the server this often. */
 #define STOP_POLL_NS 10000000u
@@ -222,9 +218,11 @@ void reactor_wake(struct reactor *reactor, uint32_t other) {
 
 /* Requests. */
 
-/* Sends the connections of a round on their way that have, or have not, run a request in it. */
-static void end_round(struct reactor *reactor, struct connection_queue *round, bool progressed) {
+/* Sends the connections of a round on their way that have, or have not, run a request in it. True
+ * when there were any. */
+static bool end_round(struct reactor *reactor, struct connection_queue *round, bool progressed) {
     struct connection *connection, *next;
+    bool any = false;
     for (connection = TAILQ_FIRST(round); connection; connection = next) {
         next = TAILQ_NEXT(connection, turn_link);
         if (connection->pipeline.progressed != progressed)
@@ -232,10 +230,14 @@ static void end_round(struct reactor *reactor, struct connection_queue *round, b
         TAILQ_REMOVE(round, connection, turn_link);
         connection->is_ready = false;
         connection_ran(reactor, connection);
+        any = true;
     }
+    return any;
 }
 
-static void run_round(struct reactor *reactor) {
+/* Lets every ready connection run up to requests_max requests. False when it would be no use to have
+ * another round: nothing has run, and walks have done all that they may in a turn. */
+static bool run_round(struct reactor *reactor, uint32_t requests_max) {
     struct shard *shard = &reactor->shard;
     struct batch *batch = &reactor->batch;
     struct connection_queue round = TAILQ_HEAD_INITIALIZER(round);
@@ -250,18 +252,32 @@ static void run_round(struct reactor *reactor) {
             continue;
         pipeline_resume(&connection->pipeline);
         if (pipeline_can_run(&connection->pipeline))
-            pipeline_collect(&connection->pipeline, shard, batch);
+            pipeline_collect(&connection->pipeline, shard, requests_max, batch);
     }
     batch_run(batch, shard);
     /* Those that stalled before their first request come before those that had a share. */
     end_round(reactor, &round, false);
-    end_round(reactor, &round, true);
+    return end_round(reactor, &round, true) || shard->walk_slices < WALK_SLICES_PER_TURN;
+}
+
+/* It has sent more than it may have run in one turn, and whoever else has come is served first. */
+static bool yields(const struct connection *connection) {
+    const struct pipeline *pipeline = &connection->pipeline;
+    return pipeline_can_run(pipeline) && pipeline->consumed < pipeline->length;
 }
 
 static void run_requests(struct reactor *reactor) {
-    for (int round = 0; round < ROUNDS_PER_TURN_MAX && !TAILQ_EMPTY(&reactor->ready); round++)
-        run_round(reactor);
-    reactor->shard.counters.conn_yields += !TAILQ_EMPTY(&reactor->ready);
+    const struct connection *connection;
+    uint32_t left = reactor->server->config->turn_requests;
+    bool more = true;
+    while (more && left > 0 && !TAILQ_EMPTY(&reactor->ready)) {
+        uint32_t requests_max = left < PIPELINE_ROUND_MAX ? left : PIPELINE_ROUND_MAX;
+        more = run_round(reactor, requests_max);
+        left -= requests_max;
+    }
+    TAILQ_FOREACH(connection, &reactor->ready, turn_link) {
+        reactor->shard.counters.conn_yields += yields(connection);
+    }
 }
 
 static void settle_all(struct reactor *reactor) {
@@ -317,9 +333,10 @@ static void sleep_until_event(struct reactor *reactor) {
     }
     reactor->shard.counters.reactor_sleeps++;
     uint64_t wait_ns = crawler_wait_ns(&reactor->shard, reactor->now_ns);
-    uint64_t idle_ns = idle_wait_ns(reactor);
-    if (idle_ns < wait_ns)
-        wait_ns = idle_ns;
+    const uint64_t others_ns[] = {idle_wait_ns(reactor), log_wait_ns(&reactor->shard.log)};
+    for (size_t i = 0; i < sizeof others_ns / sizeof *others_ns; i++)
+        if (others_ns[i] < wait_ns)
+            wait_ns = others_ns[i];
     if (reactor->stopping && wait_ns > STOP_POLL_NS)
         wait_ns = STOP_POLL_NS;
     if (wait_ns < UINT64_MAX)
@@ -366,7 +383,7 @@ static bool is_stopped(struct reactor *reactor) {
         return false;
     if (reactor->now_ns > reactor->stop_deadline_ns)
         LIST_FOREACH(connection, &reactor->connections, all_link) {
-            connection_break(reactor, connection);
+            connection_break(reactor, connection, "the server stops");
         }
     if (!reactor->drained && LIST_EMPTY(&reactor->connections)) {
         reactor->drained = true;
@@ -412,6 +429,7 @@ void reactor_run(struct reactor *reactor) {
         tend(reactor);
         settle_all(reactor);
         mesh_publish(reactor->shard.port, on_wake, reactor);
+        log_flush(&reactor->shard.log);
         enter(reactor);
     }
 }

@@ -287,11 +287,12 @@ static struct server_facts server_facts(const struct config *config) {
         .binding_protocol = binding_name(config->binding),
         .item_bytes_max = config->item_bytes_max,
         .backlog = config->backlog,
-        .round_max = PIPELINE_ROUND_MAX,
+        .round_max = config->turn_requests,
         .prefix_delimiter = config->prefix_delimiter,
         .sasl = config->sasl,
         .no_flush = config->no_flush,
         .no_dump = config->no_dump,
+        .no_cas = config->no_cas,
         .shutdown_enabled = config->shutdown_enabled,
     };
 }
@@ -324,8 +325,8 @@ static bool read_logins(struct server *server) {
 static void server_finish(struct server *server) {
     logins_free(server->logins);
     listeners_close(&server->listeners);
-    if (server->pid_written && unlink(server->config->pid_file) != 0)
-        log_line("can't remove the pid file %s: %s", server->config->pid_file, strerror(errno));
+    if (server->pid_written)
+        process_remove_pid(server->config->pid_file);
     mesh_destroy(server->mesh);
     free(server->reactors);
     close(server->signals);
@@ -371,13 +372,13 @@ int server_run(const struct config *config) {
 }
 
 /* The connections that are there stay, as in memcached; a file that won't do changes nothing. */
-static void reload_logins(struct server *server) {
+static void reload_logins(struct server *server, struct log *log) {
     char problem[PROBLEM_BYTES];
     if (!server->logins)
         return;
     struct logins *newer = read_users(server->config, problem);
     if (!newer) {
-        log_line("%s; the users stay as they were", problem);
+        log_add(log, LOG_NO_CONNECTION, "%s; the users stay as they were", problem);
         return;
     }
     logins_free(server->logins);
@@ -387,16 +388,17 @@ static void reload_logins(struct server *server) {
         if (copy)
             shard_renew_logins(&server->reactors[i].shard, copy);
         else
-            log_line("no memory for the users on reactor %u; they stay as they were", i);
+            log_add(log, LOG_NO_CONNECTION,
+                    "no memory for the users on reactor %u; they stay as they were", i);
     }
-    log_line("users read again from %s", server->config->users_file);
+    log_add(log, LOG_NO_CONNECTION, "users read again from %s", server->config->users_file);
 }
 
 /* systemd counts a new configuration as read once READY=1 follows, whatever came of it. */
-static void reload(struct server *server) {
+static void reload(struct server *server, struct log *log) {
     systemd_tell("RELOADING=1\nMONOTONIC_USEC=%llu",
                  (unsigned long long)(clock_monotonic_ns() / 1000));
-    reload_logins(server);
+    reload_logins(server, log);
     systemd_tell("READY=1");
 }
 
@@ -415,7 +417,7 @@ void server_signalled(struct server *server, struct reactor *by) {
         if (atomic_load(&server->stopping))
             continue;
         if (signal.ssi_signo == SIGHUP)
-            reload(server);
+            reload(server, &by->shard.log);
         else
             stop(server, by);
     }

@@ -13,6 +13,7 @@
 #include "core/buffer.h"
 #include "core/counters.h"
 #include "core/crawler.h"
+#include "core/log.h"
 #include "core/login.h"
 #include "core/mesh.h"
 #include "core/message.h"
@@ -46,6 +47,7 @@ struct shard {
     struct message_pool messages;
     struct buffer_pool buffers;
     struct counters counters;
+    struct log log;
     size_t input_large_bytes; /* held for unfinished values above a standard buffer */
     size_t reply_large_bytes; /* held by replies that wait for earlier ones of their connection */
     const struct server_facts *facts;

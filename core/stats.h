@@ -42,6 +42,7 @@ struct server_facts {
     bool sasl;             /* -S */
     bool no_flush;         /* -F */
     bool no_dump;          /* -X */
+    bool no_cas;           /* -C */
     bool shutdown_enabled; /* -A */
 };
 

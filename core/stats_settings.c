@@ -54,7 +54,7 @@ static void put_items(struct stats_writer *writer, const struct stats_sources *s
     stats_put_number(writer, "oldest", oldest_of(sources->settings));
     stats_put(writer, "evictions", facts->no_eviction ? "off" : "on");
     stats_put_number(writer, "item_size_max", facts->item_bytes_max);
-    stats_put_switch(writer, "cas_enabled", true);
+    stats_put_switch(writer, "cas_enabled", !facts->no_cas);
     stats_put_number(writer, "client_flags_size", sizeof(uint32_t));
     stats_put(writer, "hash_algorithm", "xxh3");
     stats_put_switch(writer, "track_sizes", true); /* stats sizes tells them any time */

@@ -2,6 +2,7 @@
 #include "proto/binary.h"
 
 #include <assert.h>
+#include <string.h>
 
 void parser_init(struct parser *parser, uint32_t value_length_max) {
     *parser = (struct parser){
@@ -21,6 +22,22 @@ static size_t swallow(struct parser *parser, size_t length) {
     size_t taken = parser->skip < length ? (size_t)parser->skip : length;
     parser->skip -= taken;
     return taken;
+}
+
+static bool begins_with_word(const char *words, size_t length, const char *word) {
+    size_t there = strlen(word);
+    return length >= there && memcmp(words, word, there) == 0 &&
+           (length == there || words[there] == ' ');
+}
+
+enum proto_error stats_refusal(const struct parser *parser, const char *words, size_t length) {
+    if (parser->no_dump && begins_with_word(words, length, "detail")) {
+        return PROTO_ERROR_DETAIL;
+    }
+    if (parser->no_dump && begins_with_word(words, length, "cachedump")) {
+        return PROTO_ERROR_CACHEDUMP;
+    }
+    return PROTO_ERROR_NONE;
 }
 
 static enum parse_status parse(struct parser *parser, const char *bytes, size_t length,

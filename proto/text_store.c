@@ -3,6 +3,9 @@
 
 #define VALUE_END_LENGTH 2 /* \r\n */
 
+/* Where it is 0 for all of them. */
+#define CAS_OF_NO_ITEM UINT64_MAX
+
 /* A length beyond this is taken for a mistake of the line, so that nothing is swallowed. */
 #define VALUE_LENGTH_PLAUSIBLE_MAX (INT32_MAX - VALUE_END_LENGTH)
 
@@ -53,6 +56,14 @@ static enum parse_status wait_for_value(struct parser *parser, const struct text
     return parse_more(parser, header_length + block_length);
 }
 
+/* For a parser with no_cas. */
+static void settle_cas(struct request *request) {
+    if (request->op == OP_APPEND || request->op == OP_PREPEND) {
+        request->compare_cas = false;
+    }
+    request->cas = CAS_OF_NO_ITEM;
+}
+
 enum parse_status text_take_value(struct parser *parser, const struct text_line *line, bool drops,
                                   struct request *request, size_t *used) {
     if (request->value_length > parser->value_length_max) {
@@ -67,6 +78,9 @@ enum parse_status text_take_value(struct parser *parser, const struct text_line 
     }
     *used += block_length;
     request->value = line->next;
+    if (parser->no_cas) {
+        settle_cas(request);
+    }
     if (memcmp(line->next + request->value_length, "\r\n", VALUE_END_LENGTH) != 0) {
         request->op = OP_ERROR;
         request->error = PROTO_ERROR_DATA_CHUNK;

@@ -32,6 +32,7 @@ struct store_config {
      * counter × shards + shard. */
     uint32_t shard;
     uint32_t shards;
+    bool no_cas; /* all CAS values are 0 */
 };
 
 #define STORE_MEMORY_BYTES_MIN ((size_t)1 << 20)

@@ -228,6 +228,23 @@ class PidFile(ServiceTest):
         with open(self.pid_file, encoding='ascii') as file:
             self.assertEqual(file.read(), '%d\n' % under_test.pid)
 
+    @unittest.skipIf(server.ORIGINAL, 'memcached leaves it')
+    def test_another_ones_is_not_removed(self):
+        """Nor is one that is none any more, or nothing; and nobody is bothered about it."""
+        first = server.Server(flags=('-P', self.pid_file))
+        second = server.Server(flags=('-P', self.pid_file))
+        first.stop()
+        with open(self.pid_file, encoding='ascii') as file:
+            self.assertEqual(file.read(), '%d\n' % second.pid)
+        with open(self.pid_file, 'w', encoding='ascii') as file:
+            file.write('no number')
+        second.stop()
+        self.assertEqual(os.listdir(self.folder), ['pid'])
+        third = server.Server(flags=('-P', self.pid_file))
+        os.unlink(self.pid_file)
+        third.stop()
+        self.assertEqual(os.listdir(self.folder), [])
+
     @unittest.skipIf(server.ORIGINAL, 'memcached goes on')
     def test_unwritable(self):
         path = self.folder + '/none/pid'
