@@ -13,6 +13,7 @@
 #include "core/idle.h"
 #include "core/machine.h"
 #include "core/server.h"
+#include "core/udp.h"
 
 /* Rounds of requests per turn, each of at most PIPELINE_ROUND_MAX a connection: a client that sends
  * without end takes no more than that before completions and other reactors' messages are looked at
@@ -37,6 +38,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     const struct config *config = server->config;
     reactor->server = server;
     reactor->acceptor = id == 0 ? &server->acceptor : NULL;
+    reactor->udp = id == 0 ? server->udp : NULL;
     LIST_INIT(&reactor->connections);
     TAILQ_INIT(&reactor->ready);
     TAILQ_INIT(&reactor->waiting);
@@ -173,6 +175,9 @@ static void dispatch(struct reactor *reactor, const struct io_uring_cqe *complet
         server_signalled(reactor->server, reactor);
         wait_for_signal(reactor);
         return;
+    case COMPLETION_DATAGRAM:
+        udp_readable(reactor->udp, subject);
+        return;
     }
     assert(!"a completion of unknown kind");
 }
@@ -271,7 +276,10 @@ static void settle_all(struct reactor *reactor) {
     while ((connection = TAILQ_FIRST(&settling))) {
         TAILQ_REMOVE(&settling, connection, settling_link);
         connection->is_settling = false;
-        connection_settle(reactor, connection);
+        if (connection->is_datagram)
+            udp_settle(reactor->udp, connection);
+        else
+            connection_settle(reactor, connection);
     }
 }
 
@@ -356,19 +364,25 @@ static void begin_stop(struct reactor *reactor) {
     }
 }
 
+static void break_all(struct reactor *reactor) {
+    struct connection *connection;
+    LIST_FOREACH(connection, &reactor->connections, all_link) {
+        connection_break(reactor, connection);
+    }
+    if (reactor->udp)
+        udp_break(reactor->udp);
+}
+
 /* Follows the order to stop; true when all reactors are through. */
 static bool is_stopped(struct reactor *reactor) {
     struct server *server = reactor->server;
-    struct connection *connection;
     if (!reactor->stopping && atomic_load(&server->stopping))
         begin_stop(reactor);
     if (!reactor->stopping)
         return false;
     if (reactor->now_ns > reactor->stop_deadline_ns)
-        LIST_FOREACH(connection, &reactor->connections, all_link) {
-            connection_break(reactor, connection);
-        }
-    if (!reactor->drained && LIST_EMPTY(&reactor->connections)) {
+        break_all(reactor);
+    if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_idle(reactor->udp)) {
         reactor->drained = true;
         atomic_fetch_add(&server->drained, 1);
     }
@@ -403,6 +417,8 @@ void reactor_run(struct reactor *reactor) {
         acceptor_start(reactor->acceptor, reactor->server);
         wait_for_signal(reactor);
     }
+    if (reactor->udp)
+        udp_start(reactor->udp, reactor);
     for (; !is_stopped(reactor); read_clock(reactor)) {
         reactor->shard.counters.reactor_turns++;
         reactor->shard.walk_slices = 0;

@@ -19,15 +19,17 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/process.h"
+#include "core/udp.h"
 #include "core/version.h"
 
 /* A line about a file. */
 #define PROBLEM_BYTES 400
 
 /* Descriptors beside the connections': standard streams, signals, listeners (a name may stand for
- * some addresses), a ring for each reactor, a few to spare. */
+ * some addresses, and each may be one of TCP and one of UDP), a ring for each reactor, a few to
+ * spare. */
 static uint64_t descriptors_beside(const struct config *config) {
-    return 16 + config->cores + 4 * (uint64_t)config->address_count;
+    return 16 + config->cores + 8 * (uint64_t)config->address_count;
 }
 
 /* Checks before anything is made. Each says what is wrong in one line. */
@@ -176,28 +178,34 @@ static void finish_reactors(struct server *server) {
             reactor_finish(&server->reactors[i]);
 }
 
+static void add_names(char *text, const char *before, const struct listeners *listeners) {
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        strcat(text, before);
+        strcat(text, listeners->all[i].name);
+    }
+}
+
 /* The line that says the server is up. */
 static void tell_start(const struct server *server) {
     const struct config *config = server->config;
-    char addresses[LISTENERS_MAX * (LISTENER_NAME_BYTES + 1)] = "";
-    for (uint32_t i = 0; i < server->listeners.count; i++) {
-        strcat(addresses, " ");
-        strcat(addresses, server->listeners.all[i].name);
-    }
+    char addresses[2 * LISTENERS_MAX * (LISTENER_NAME_BYTES + 5)] = "";
+    add_names(addresses, " ", &server->listeners);
+    add_names(addresses, " udp:", &server->udp_sockets);
     printf("simplecache %s listening on%s, %u core%s, %llu MB%s\n", SIMPLECACHE_VERSION, addresses,
            config->cores, config->cores == 1 ? "" : "s",
            (unsigned long long)(config->memory_bytes >> 20),
-           config->address_count || config->port == 0
+           config->address_count || (config->port == 0 && config->udp_port == 0)
                ? ""
                : " (this machine only; -l ADDRESS opens it to others)");
     fflush(stdout);
 }
 
-/* As in memcached: only TCP has ports, and the server goes on where the file can't be written. */
+/* As in memcached: those that have ports, and the server goes on where the file can't be written. */
 static void tell_ports(const struct server *server) {
-    char text[LISTENERS_PORTS_BYTES];
+    char text[2 * LISTENERS_PORTS_BYTES];
     const char *path = getenv("MEMCACHED_PORT_FILENAME");
     listeners_write_ports(&server->listeners, text);
+    listeners_write_ports(&server->udp_sockets, text + strlen(text));
     if (path && *text)
         process_write_ports(path, text);
 }
@@ -306,6 +314,8 @@ static bool read_logins(struct server *server) {
 static void server_finish(struct server *server) {
     logins_free(server->logins);
     listeners_close(&server->listeners);
+    udp_destroy(server->udp);
+    listeners_close(&server->udp_sockets);
     if (server->pid_written && unlink(server->config->pid_file) != 0)
         log_line("can't remove the pid file %s: %s", server->config->pid_file, strerror(errno));
     mesh_destroy(server->mesh);
@@ -313,11 +323,23 @@ static void server_finish(struct server *server) {
     close(server->signals);
 }
 
+static bool open_udp(struct server *server) {
+    if (server->config->udp_port == 0)
+        return true;
+    if (!listeners_open_udp(&server->udp_sockets, server->config))
+        return false;
+    server->facts.udp_port = listeners_port(&server->udp_sockets);
+    server->udp = udp_create(&server->udp_sockets);
+    if (!server->udp)
+        log_line("no memory for UDP");
+    return server->udp;
+}
+
 static bool open_listeners(struct server *server) {
     if (!listeners_open(&server->listeners, server->config))
         return false;
     server->facts.tcp_port = listeners_port(&server->listeners);
-    return true;
+    return open_udp(server);
 }
 
 /* Goes on in the background with -d. */

@@ -58,8 +58,8 @@ static const char *not_allowed(enum walk_kind kind) {
     return NULL;
 }
 
-const char *walk_refusal(const struct shard *shard, const struct request *request) {
-    if (shard->facts->no_dump && names_keys(request))
+const char *walk_refusal(const struct shard *shard, const struct request *request, bool datagram) {
+    if (shard->facts->no_dump ? names_keys(request) : datagram && is_dump(request))
         return not_allowed(walk_kind_of(request));
     if (!is_dump(request))
         return NULL;
