@@ -91,8 +91,7 @@ Test(config, addresses) {
     expect_listen("-l * -p 5", "* 0");
     expect_listen("-l *:5", "* 5");
     expect_listen("-l localhost:5,127.0.0.1 -p 6", "localhost 5, 127.0.0.1 0");
-    expect_listen("-l 127.0.0.1:5 --listen=[::1]:6;127.0.0.2",
-                  "127.0.0.1 5, ::1 6, 127.0.0.2 0");
+    expect_listen("-l 127.0.0.1:5 --listen=[::1]:6;127.0.0.2", "127.0.0.1 5, ::1 6, 127.0.0.2 0");
     expect_listen("-l ,127.0.0.1,, -p -1", "127.0.0.1 0");
     expect_listen("-l 127.0.0.1:0,127.0.0.2:-1", "127.0.0.1 -1, 127.0.0.2 -1");
     expect_listen("-p 0 -l 127.0.0.1:5", "0");

@@ -198,7 +198,7 @@ class Questions(unittest.TestCase):
         self.assertLessEqual(max(map(len, lines)), 100)
         names = [line.split()[0] for line in lines[2:] if line[:5].strip()]
         self.assertEqual(len(names), len(set(names)))
-        for missing in ('-Z', '-M', '-U', 'slab', 'ssl', 'ext_', 'proxy', 'modern'):
+        for missing in ('-Z', '-M', 'slab', 'ssl', 'ext_', 'proxy', 'modern'):
             self.assertNotIn(missing, stdout)
 
 
