@@ -362,6 +362,8 @@ static void begin_stop(struct reactor *reactor) {
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         connection_drain(connection);
     }
+    if (reactor->udp)
+        udp_stop(reactor->udp);
 }
 
 static void break_all(struct reactor *reactor) {
@@ -382,7 +384,7 @@ static bool is_stopped(struct reactor *reactor) {
         return false;
     if (reactor->now_ns > reactor->stop_deadline_ns)
         break_all(reactor);
-    if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_idle(reactor->udp)) {
+    if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_stopped(reactor->udp)) {
         reactor->drained = true;
         atomic_fetch_add(&server->drained, 1);
     }

@@ -55,12 +55,8 @@ struct udp *udp_create(struct listeners *sockets) {
 }
 
 void udp_destroy(struct udp *udp) {
-    assert(udp_is_idle(udp));
+    assert(!udp || LIST_EMPTY(&udp->working));
     free(udp);
-}
-
-bool udp_is_idle(const struct udp *udp) {
-    return !udp || LIST_EMPTY(&udp->working);
 }
 
 uint32_t udp_last_command_s(const struct udp *udp) {
@@ -243,6 +239,24 @@ void udp_settle(struct udp *udp, struct connection *connection) {
     if (!connection->broken && !pipeline->out_of_memory)
         answer(udp, (struct datagram *)connection);
     forget(udp, connection);
+}
+
+/* The end. */
+
+/* The shut-down makes a poll that waits in the kernel complete, though it says that the socket is
+ * not connected; answers can still be sent. */
+void udp_stop(struct udp *udp) {
+    for (uint32_t i = 0; i < udp->sockets->count; i++)
+        shutdown(udp->sockets->all[i].descriptor, SHUT_RD);
+}
+
+bool udp_is_stopped(const struct udp *udp) {
+    if (!udp)
+        return true;
+    for (uint32_t i = 0; i < udp->sockets->count; i++)
+        if (udp->polled[i])
+            return false;
+    return LIST_EMPTY(&udp->working);
 }
 
 void udp_break(struct udp *udp) {

@@ -54,11 +54,15 @@ void udp_readable(struct udp *udp, struct listener *socket);
  * answers and forgets it once it is through. */
 void udp_settle(struct udp *udp, struct connection *connection);
 
+/* Receives no more; what is worked on goes on. */
+void udp_stop(struct udp *udp);
+
 /* Breaks off what is worked on: it is forgotten without an answer as soon as it may be. */
 void udp_break(struct udp *udp);
 
-/* True when nothing is worked on; accepts NULL. */
-bool udp_is_idle(const struct udp *udp);
+/* After udp_stop(): true when nothing is worked on any more, and nothing is with the kernel, which
+ * would keep the ports for a while after the end of the process; accepts NULL. */
+bool udp_is_stopped(const struct udp *udp);
 
 /* When a datagram was last received, on the store's scale. */
 uint32_t udp_last_command_s(const struct udp *udp);

@@ -254,6 +254,14 @@ class Stop(UdpTest):
                 hits = int(line.split()[2])
         return hits
 
+    def test_ports_are_free_again(self):
+        """At once, though a poll of theirs was with the kernel."""
+        port = free_port()
+        for _ in range(40):
+            under_test = server.Server(port=port, flags=('-U', str(port)))
+            self.assertEqual(self.client(under_test).ask(b'mn\r\n'), b'MN\r\n')
+            self.stops(under_test)
+
     def test_with_datagrams_in_the_queue(self):
         """The order to stop comes while more wait than are worked on at once."""
         for cores in (1, 3):
@@ -267,6 +275,22 @@ class Stop(UdpTest):
                     client.raw(framed(b'set a 0 0 10\r\nhalf'))
                 os.kill(under_test.pid, signal.SIGTERM)
                 os.kill(under_test.pid, signal.SIGCONT)
+                self.stops(under_test)
+
+    @unittest.skipIf(server.ORIGINAL, 'it walks only where -o track_sizes says so')
+    def test_with_long_walks(self):
+        """What takes too long is broken off, like connections are."""
+        port = free_port()
+        under_test = server.Server(cores=3, port=port, flags=('-U', str(port), '-m', '128'))
+        with under_test.connect() as stream:
+            for start in range(0, 300000, 10000):
+                stream.send(b''.join(b'set key%d 0 0 1 noreply\r\nx\r\n' % n
+                                     for n in range(start, start + 10000)))
+            self.assertEqual(stream.ask(b'mn\r\n'), b'MN\r\n')
+            with Datagrams(port) as client:
+                for _ in range(64):
+                    client.request(b'stats sizes\r\n')
+                self.assertRegex(stream.ask(b'version\r\n'), b'^VERSION ')
                 self.stops(under_test)
 
 
