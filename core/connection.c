@@ -51,21 +51,24 @@ static enum protocol first_protocol(const struct config *config) {
     return PROTOCOL_UNKNOWN;
 }
 
+void connection_init(struct reactor *reactor, struct connection *connection, int descriptor) {
+    *connection = (struct connection){.descriptor = descriptor, .receive_buffer = -1};
+    pipeline_init(&connection->pipeline, &reactor->shard);
+    connection->pipeline.number = descriptor;
+    connection->pipeline.parser.protocol = (uint8_t)first_protocol(reactor->server->config);
+    connection->last_command_s = reactor->shard.now;
+}
+
 void connection_open(struct reactor *reactor, int descriptor) {
-    struct connection *connection = calloc(1, sizeof *connection);
+    struct connection *connection = malloc(sizeof *connection);
     if (!connection) {
         reactor->shard.counters.malloc_fails++;
         close(descriptor);
         atomic_fetch_add_explicit(&reactor->connections_ended, 1, memory_order_relaxed);
         return;
     }
-    pipeline_init(&connection->pipeline, &reactor->shard);
-    connection->pipeline.number = descriptor;
-    connection->pipeline.parser.protocol = (uint8_t)first_protocol(reactor->server->config);
-    connection->descriptor = descriptor;
-    connection->receive_buffer = -1;
+    connection_init(reactor, connection, descriptor);
     connection->serial = reactor->next_serial++;
-    connection->last_command_s = reactor->shard.now;
     LIST_INSERT_HEAD(&reactor->connections, connection, all_link);
     reactor->shard.counters.curr_connections++;
     reactor->shard.counters.total_connections++;

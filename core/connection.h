@@ -43,6 +43,8 @@ struct connection {
     bool shut;
     bool held; /* output was kept back last turn, for replies that are on their way */
 
+    bool is_datagram; /* and no connection at all, but a part of one, see core/udp.h */
+
     bool is_ready; /* on the reactor's list of that name; never on both of these two */
     bool is_waiting;
     bool is_settling;
@@ -54,6 +56,9 @@ struct connection {
 
 TAILQ_HEAD(connection_queue, connection);
 LIST_HEAD(connection_list, connection);
+
+/* Prepares one for a descriptor; it is on no list yet. */
+void connection_init(struct reactor *reactor, struct connection *connection, int descriptor);
 
 /* Takes over an accepted descriptor. Without memory it is closed. */
 void connection_open(struct reactor *reactor, int descriptor);

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/server.h"
 #include "core/stats_connection.h"
+#include "core/udp.h"
 
 /* The cursor: below the number of listeners the next one's; above that the connections with lower
  * serials are still to come, newest first. */
@@ -52,15 +53,28 @@ static enum stats_connection_state state_of(const struct connection *connection)
     return has_header(pipeline) ? STATS_CONNECTION_VALUE : STATS_CONNECTION_READ;
 }
 
-static bool list_listeners(const struct reactor *reactor, const struct request *request,
-                           uint64_t *cursor, struct chunk *chunk) {
-    const struct listeners *listeners = &reactor->server->listeners;
-    for (; *cursor < listeners->count; ++*cursor) {
-        struct stats_connection shown = {
-            .descriptor = listeners->all[*cursor].descriptor,
+static struct stats_connection show_listener(const struct reactor *reactor, uint64_t number) {
+    const struct listeners *streams = &reactor->server->listeners;
+    const struct listeners *datagrams = &reactor->server->udp_sockets;
+    if (number < streams->count)
+        return (struct stats_connection){
+            .descriptor = streams->all[number].descriptor,
             .state = STATS_CONNECTION_LISTENING,
             .idle_s = reactor->shard.now - CLOCK_FIRST_SECOND,
         };
+    return (struct stats_connection){
+        .descriptor = datagrams->all[number - streams->count].descriptor,
+        .udp = true,
+        .state = STATS_CONNECTION_READ,
+        .idle_s = reactor->shard.now - udp_last_command_s(reactor->udp),
+    };
+}
+
+static bool list_listeners(const struct reactor *reactor, const struct request *request,
+                           uint64_t *cursor, struct chunk *chunk) {
+    const struct server *server = reactor->server;
+    for (; *cursor < server->listeners.count + server->udp_sockets.count; ++*cursor) {
+        struct stats_connection shown = show_listener(reactor, *cursor);
         if (!chunk_has_room(chunk, STATS_CONNECTION_MAX))
             return true;
         put(chunk, request, &shown);

@@ -55,23 +55,34 @@ int listener_set_options(int descriptor) {
     return 0;
 }
 
-static int set_options(int descriptor, const struct addrinfo *address) {
+/* Each datagram comes with the address that it was sent to, where the answer has to come from. No
+ * SO_REUSEADDR: with it two servers could have the same port of UDP. */
+static int set_datagram_options(int descriptor, int family) {
     int one = 1;
-    if (address->ai_family == AF_INET6 &&
-        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0)
-        return -errno;
-    return listener_set_options(descriptor);
+    int error = family == AF_INET6
+                    ? setsockopt(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one)
+                    : setsockopt(descriptor, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
+    return error ? -errno : 0;
 }
 
-/* A listening socket for one address, or -errno. */
-static int open_socket(const struct addrinfo *address, uint32_t backlog) {
-    int descriptor = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+static int set_options(int descriptor, int family, bool udp) {
+    int one = 1;
+    if (family == AF_INET6 &&
+        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0)
+        return -errno;
+    return udp ? set_datagram_options(descriptor, family) : listener_set_options(descriptor);
+}
+
+/* A socket for one address, listening but for UDP, or -errno. */
+static int open_socket(const struct addrinfo *address, uint32_t backlog, bool udp) {
+    int type = udp ? SOCK_DGRAM : SOCK_STREAM;
+    int descriptor = socket(address->ai_family, type | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         return -errno;
-    int error = set_options(descriptor, address);
+    int error = set_options(descriptor, address->ai_family, udp);
     if (!error && bind(descriptor, address->ai_addr, address->ai_addrlen) != 0)
         error = -errno;
-    if (!error && listen(descriptor, (int)backlog) != 0)
+    if (!error && !udp && listen(descriptor, (int)backlog) != 0)
         error = -errno;
     if (!error)
         return descriptor;
@@ -79,15 +90,24 @@ static int open_socket(const struct addrinfo *address, uint32_t backlog) {
     return error;
 }
 
-static void tell_failure(const char *name, int error) {
-    const char *advice = "";
-    if (error == -EADDRINUSE)
-        advice = "; another program listens there: end it or choose another -p";
-    else if (error == -EADDRNOTAVAIL)
-        advice = "; this machine has no such address: give one of its own with -l";
-    else if (error == -EACCES)
-        advice = "; ports below 1024 are root's: choose another -p";
-    log_line("can't listen on %s: %s%s", name, strerror(-error), advice);
+static const char *advice(int error, bool udp) {
+    switch (error) {
+    case -EADDRINUSE:
+        return udp ? "; another program listens there: end it or choose another -U"
+                   : "; another program listens there: end it or choose another -p";
+    case -EADDRNOTAVAIL:
+        return "; this machine has no such address: give one of its own with -l";
+    case -EACCES:
+        return udp ? "; ports below 1024 are root's: choose another -U"
+                   : "; ports below 1024 are root's: choose another -p";
+    default:
+        return "";
+    }
+}
+
+static void tell_failure(const char *name, int error, bool udp) {
+    log_line("can't listen on %s%s: %s%s", udp ? "udp:" : "", name, strerror(-error),
+             advice(error, udp));
 }
 
 static bool is_open(const struct listeners *listeners, const char *name) {
@@ -106,7 +126,7 @@ static int open_address(struct listeners *listeners, const struct addrinfo *addr
     name_listener(listener, address->ai_addr, address->ai_addrlen);
     if (is_open(listeners, listener->name))
         return 0;
-    int descriptor = open_socket(address, backlog);
+    int descriptor = open_socket(address, backlog, listeners->udp);
     if (descriptor < 0)
         return descriptor;
     listener->descriptor = descriptor;
@@ -126,7 +146,7 @@ static bool open_addresses(struct listeners *listeners, const struct addrinfo *a
         any |= error == 0;
         bool lacking = error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
         if (error && (!lacking || (!any && !address->ai_next))) {
-            tell_failure(listeners->all[listeners->count].name, error);
+            tell_failure(listeners->all[listeners->count].name, error, listeners->udp);
             return false;
         }
     }
@@ -139,7 +159,7 @@ static bool open_name(struct listeners *listeners, const char *name, uint16_t po
     snprintf(service, sizeof service, "%u", port);
     const struct addrinfo hints = {
         .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-        .ai_socktype = SOCK_STREAM,
+        .ai_socktype = listeners->udp ? SOCK_DGRAM : SOCK_STREAM,
     };
     struct addrinfo *addresses;
     int error = getaddrinfo(strcmp(name, "*") == 0 ? NULL : name, service, &hints, &addresses);
@@ -176,29 +196,38 @@ static uint16_t port_to_bind(int32_t port) {
     return port == CONFIG_PORT_FREE ? 0 : (uint16_t)port;
 }
 
-static bool open_all(struct listeners *listeners, const struct config *config) {
-    if (config->port == 0)
-        return true;
+static bool open_each(struct listeners *listeners, const struct config *config, int32_t port) {
     if (config->address_count == 0)
-        return open_loopback(listeners, port_to_bind(config->port), config->backlog);
+        return open_loopback(listeners, port_to_bind(port), config->backlog);
     for (uint32_t i = 0; i < config->address_count; i++) {
         const struct listen_address *address = &config->addresses[i];
-        if (!open_name(listeners, address->host, port_to_bind(address->port), config->backlog))
+        uint16_t its_port = port_to_bind(address->port ? address->port : port);
+        if (!open_name(listeners, address->host, its_port, config->backlog))
             return false;
     }
     return true;
 }
 
-bool listeners_open(struct listeners *listeners, const struct config *config) {
-    *listeners = (struct listeners){0};
-    if (config->port == 0 && !config->socket_path) {
-        log_line("-p 0 leaves nothing to listen on: give a unix socket with -s PATH");
-        return false;
-    }
-    if (open_all(listeners, config))
+static bool open_all(struct listeners *listeners, const struct config *config, int32_t port) {
+    if (port == 0 || open_each(listeners, config, port))
         return true;
     listeners_close(listeners);
     return false;
+}
+
+bool listeners_open(struct listeners *listeners, const struct config *config) {
+    *listeners = (struct listeners){0};
+    if (config->port == 0 && config->udp_port == 0 && !config->socket_path) {
+        log_line("-p 0 leaves nothing to listen on: give a unix socket with -s PATH, or "
+                 "UDP with -U PORT");
+        return false;
+    }
+    return open_all(listeners, config, config->port);
+}
+
+bool listeners_open_udp(struct listeners *listeners, const struct config *config) {
+    *listeners = (struct listeners){.udp = true};
+    return open_all(listeners, config, config->udp_port);
 }
 
 /* The unix socket. */
@@ -304,7 +333,7 @@ void listeners_write_ports(const struct listeners *listeners, char text[LISTENER
         const struct listener *listener = &listeners->all[i];
         if (listener->family != AF_UNIX)
             length +=
-                (size_t)sprintf(text + length, "TCP %s: %u\n",
+                (size_t)sprintf(text + length, "%s %s: %u\n", listeners->udp ? "UDP" : "TCP",
                                 listener->family == AF_INET6 ? "INET6" : "INET", listener->port);
     }
 }

@@ -1,4 +1,4 @@
-/* listener: the listening sockets. */
+/* listener: the listening sockets, and those that take datagrams. */
 #ifndef CORE_LISTENER_H
 #define CORE_LISTENER_H
 
@@ -9,7 +9,7 @@
 
 #include "core/config.h"
 
-#define LISTENERS_MAX 64
+#define LISTENERS_MAX 64 /* of TCP with the unix socket, and of UDP */
 #define LISTENER_NAME_BYTES 128
 #define LISTENERS_PORTS_BYTES ((size_t)LISTENERS_MAX * 32)
 
@@ -23,6 +23,7 @@ struct listener {
 };
 
 struct listeners {
+    bool udp; /* all of them */
     uint32_t count;
     struct listener all[LISTENERS_MAX];
     const char *socket_path; /* of the unix socket, to be removed in the end; NULL: there is none */
@@ -35,6 +36,9 @@ struct listeners {
  * asked for, and one that is taken earns a warning. */
 bool listeners_open(struct listeners *listeners, const struct config *config);
 
+/* The same for UDP. */
+bool listeners_open_udp(struct listeners *listeners, const struct config *config);
+
 /* Adds the unix socket of the configuration, if any, in place of one that nobody listens on any
  * more. The file belongs to whom this process runs as: root must have been dropped, since clients
  * are let in by its owner and group, and the server removes it. False as above. */
@@ -46,11 +50,11 @@ void listener_name(struct listener *listener);
 /* Sets the options of a listening TCP socket. Returns 0 or -errno. */
 int listener_set_options(int descriptor);
 
-/* The port of the first TCP listener, 0 where there is none. */
+/* The port of the first one that has any, 0 where there is none. */
 uint16_t listeners_port(const struct listeners *listeners);
 
-/* Writes a line for each TCP listener, in memcached's words: "TCP INET: 11211". NUL-terminated;
- * empty where there is none. */
+/* Writes a line for each but the unix socket, in memcached's words: "TCP INET: 11211".
+ * NUL-terminated; empty where there is none. */
 void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]);
 
 /* Refuses new connections from now on, frees the ports and removes the unix socket's file, unless

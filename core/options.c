@@ -10,6 +10,8 @@
 #define SWITCH(name) options_set_switch, .field = FIELD(name)
 #define CLEAR(name) options_clear_switch, .field = FIELD(name)
 #define TEXT(name) options_set_text, .field = FIELD(name)
+#define PORT(name)                                                                                 \
+    options_set_port, .field = FIELD(name), .min = CONFIG_PORT_FREE, .max = UINT16_MAX
 #define NUMBER(name, least, most)                                                                  \
     options_set_number, .field = FIELD(name), .min = (least), .max = (most)
 
@@ -20,10 +22,10 @@
     }
 #define IGNORED(name_, letter_, argument_)                                                         \
     { .name = (name_), .letter = (letter_), .kind = OPTION_IGNORED, .argument = (argument_) }
-#define REFUSED(name_, letter_, argument_, reason_, ...)                                           \
+#define REFUSED(name_, letter_, argument_, reason_)                                                \
     {                                                                                              \
         .name = (name_), .letter = (letter_), .kind = OPTION_REFUSED, .argument = (argument_),     \
-        .help = (reason_), ##__VA_ARGS__                                                           \
+        .help = (reason_)                                                                          \
     }
 
 #define WORD '\0'
@@ -36,11 +38,11 @@
 /* clang-format off */
 const struct command_option option_table[] = {
     DONE("port", 'p', "N",
-         "TCP port (default 11211; 0: no TCP; -1: any free one)",
-         options_set_port, .min = CONFIG_PORT_FREE, .max = UINT16_MAX),
-    REFUSED("udp-port", 'U', "N",
-            "there is no UDP: give 0 or leave it out",
-            .parse = options_set_no_udp),
+         "TCP port (default -U's, else 11211; 0: no TCP; -1: any free one)",
+         PORT(port)),
+    DONE("udp-port", 'U', "N",
+         "UDP port (default 0: no UDP; -1: any free one); an answer above 64 KB is an error there",
+         PORT(udp_port)),
     DONE("unix-socket", 's', "FILE",
          "listen on a unix socket, and not on TCP unless -p or -l is given",
          TEXT(socket_path)),

@@ -31,7 +31,7 @@ struct command_option {
     enum option_kind kind;
     const char *argument; /* what is to be given, for people; "[N]": or not; NULL: nothing */
     const char *help;     /* done: what -h says of it; refused: the reason; ignored: NULL */
-    option_parser *parse; /* done: always; refused: NULL, or what lets some values pass */
+    option_parser *parse; /* done: always; else NULL */
     /* For those parsers that serve many: the field of config, by its offset, and its limits. */
     size_t field;
     int64_t min;

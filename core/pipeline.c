@@ -237,7 +237,7 @@ static const char *refusal(const struct pipeline *pipeline, const struct shard *
         return "ERROR cannot pipeline other commands before metadump";
     if (pipelined && request->op == OP_MGDUMP)
         return "ERROR cannot pipeline other commands before mgdump";
-    return walk_refusal(shard, request);
+    return walk_refusal(shard, request, pipeline->datagram);
 }
 
 static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,

@@ -66,6 +66,7 @@ struct pipeline {
     uint32_t logins_failed;    /* not yet told to the log */
     int number;                /* of its connection, in the log */
 
+    bool datagram;      /* there is one piece of input and no more, see core/udp.h */
     bool wants_more;    /* the bytes hold no further whole request */
     bool stalled;       /* the next request could not run; cleared by pipeline_resume() */
     bool walks_here;    /* stalled, but only so that others have their turn */
@@ -106,6 +107,10 @@ void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
  * when they could not be added to what is waiting already: the connection is lost. */
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length);
+
+/* The same with a copy of the bytes, which may be more. */
+bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
+                        size_t length);
 
 /* Room inside the input for the rest of a large value, so that it can be received in place; 0 when
  * there is none or it is not worth it. */

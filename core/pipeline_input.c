@@ -100,6 +100,15 @@ static void run_when_whole(struct pipeline *pipeline) {
     pipeline_resume(pipeline);
 }
 
+bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
+                        size_t length) {
+    assert(pipeline->bytes == NULL);
+    if (!input_append(pipeline, shard, bytes, length))
+        return false;
+    run_when_whole(pipeline);
+    return true;
+}
+
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length) {
     assert(pipeline->bytes == NULL);
@@ -109,10 +118,7 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
         pipeline->length = length;
         return true;
     }
-    if (!input_append(pipeline, shard, bytes, length))
-        return false;
-    run_when_whole(pipeline);
-    return true;
+    return pipeline_feed_copy(pipeline, shard, bytes, length);
 }
 
 size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {

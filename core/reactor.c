@@ -13,6 +13,7 @@
 #include "core/idle.h"
 #include "core/machine.h"
 #include "core/server.h"
+#include "core/udp.h"
 #include "core/walk.h"
 
 /* While stopping, reactors look at the state of the server this often. */
@@ -33,6 +34,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     const struct config *config = server->config;
     reactor->server = server;
     reactor->acceptor = id == 0 ? &server->acceptor : NULL;
+    reactor->udp = id == 0 ? server->udp : NULL;
     LIST_INIT(&reactor->connections);
     TAILQ_INIT(&reactor->ready);
     TAILQ_INIT(&reactor->waiting);
@@ -169,6 +171,9 @@ static void dispatch(struct reactor *reactor, const struct io_uring_cqe *complet
         server_signalled(reactor->server, reactor);
         wait_for_signal(reactor);
         return;
+    case COMPLETION_DATAGRAM:
+        udp_readable(reactor->udp, subject);
+        return;
     }
     assert(!"a completion of unknown kind");
 }
@@ -287,7 +292,10 @@ static void settle_all(struct reactor *reactor) {
     while ((connection = TAILQ_FIRST(&settling))) {
         TAILQ_REMOVE(&settling, connection, settling_link);
         connection->is_settling = false;
-        connection_settle(reactor, connection);
+        if (connection->is_datagram)
+            udp_settle(reactor->udp, connection);
+        else
+            connection_settle(reactor, connection);
     }
 }
 
@@ -371,21 +379,29 @@ static void begin_stop(struct reactor *reactor) {
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         connection_drain(connection);
     }
+    if (reactor->udp)
+        udp_stop(reactor->udp);
+}
+
+static void break_all(struct reactor *reactor) {
+    struct connection *connection;
+    LIST_FOREACH(connection, &reactor->connections, all_link) {
+        connection_break(reactor, connection, "the server stops");
+    }
+    if (reactor->udp)
+        udp_break(reactor->udp);
 }
 
 /* Follows the order to stop; true when all reactors are through. */
 static bool is_stopped(struct reactor *reactor) {
     struct server *server = reactor->server;
-    struct connection *connection;
     if (!reactor->stopping && atomic_load(&server->stopping))
         begin_stop(reactor);
     if (!reactor->stopping)
         return false;
     if (reactor->now_ns > reactor->stop_deadline_ns)
-        LIST_FOREACH(connection, &reactor->connections, all_link) {
-            connection_break(reactor, connection, "the server stops");
-        }
-    if (!reactor->drained && LIST_EMPTY(&reactor->connections)) {
+        break_all(reactor);
+    if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_stopped(reactor->udp)) {
         reactor->drained = true;
         atomic_fetch_add(&server->drained, 1);
     }
@@ -420,6 +436,8 @@ void reactor_run(struct reactor *reactor) {
         acceptor_start(reactor->acceptor, reactor->server);
         wait_for_signal(reactor);
     }
+    if (reactor->udp)
+        udp_start(reactor->udp, reactor);
     for (; !is_stopped(reactor); read_clock(reactor)) {
         reactor->shard.counters.reactor_turns++;
         reactor->shard.walk_slices = 0;

@@ -21,16 +21,18 @@
 #include "core/passed.h"
 #include "core/process.h"
 #include "core/systemd.h"
+#include "core/udp.h"
 #include "core/version.h"
 
 /* A line about a file. */
 #define PROBLEM_BYTES 400
 
 /* Descriptors beside the connections': standard streams, signals, listeners (a name may stand for
- * some addresses), a ring for each reactor, a few to spare. */
+ * some addresses, and each may be one of TCP and one of UDP), a ring for each reactor, a few to
+ * spare. */
 static uint64_t descriptors_beside(const struct server *server) {
     const struct config *config = server->config;
-    return 16 + config->cores + 4 * (uint64_t)config->address_count + (uint64_t)server->passed;
+    return 16 + config->cores + 8 * (uint64_t)config->address_count + (uint64_t)server->passed;
 }
 
 /* Checks before anything is made. Each says what is wrong in one line. */
@@ -184,21 +186,27 @@ static void finish_reactors(struct server *server) {
 
 /* What follows the start line's facts. */
 static const char *start_remark(const struct server *server) {
+    const struct config *config = server->config;
     if (server->passed)
         return " (sockets passed by systemd)";
-    if (server->config->address_count || server->config->port == 0)
+    if (config->address_count || (config->port == 0 && config->udp_port == 0))
         return "";
     return " (this machine only; -l ADDRESS opens it to others)";
+}
+
+static void add_names(char *text, const char *before, const struct listeners *listeners) {
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        strcat(text, before);
+        strcat(text, listeners->all[i].name);
+    }
 }
 
 /* The line that says the server is up, and the same to systemd. */
 static void tell_start(const struct server *server) {
     const struct config *config = server->config;
-    char addresses[LISTENERS_MAX * (LISTENER_NAME_BYTES + 1)] = "", facts[64];
-    for (uint32_t i = 0; i < server->listeners.count; i++) {
-        strcat(addresses, " ");
-        strcat(addresses, server->listeners.all[i].name);
-    }
+    char addresses[2 * LISTENERS_MAX * (LISTENER_NAME_BYTES + 5)] = "", facts[64];
+    add_names(addresses, " ", &server->listeners);
+    add_names(addresses, " udp:", &server->udp_sockets);
     snprintf(facts, sizeof facts, "%u core%s, %llu MB", config->cores,
              config->cores == 1 ? "" : "s", (unsigned long long)(config->memory_bytes >> 20));
     printf("simplecache %s listening on%s, %s%s\n", SIMPLECACHE_VERSION, addresses, facts,
@@ -209,11 +217,12 @@ static void tell_start(const struct server *server) {
     systemd_tell("READY=1\nSTATUS=Listening on%.2000s, %s", addresses, facts);
 }
 
-/* As in memcached: only TCP has ports, and the server goes on where the file can't be written. */
+/* As in memcached: those that have ports, and the server goes on where the file can't be written. */
 static void tell_ports(const struct server *server) {
-    char text[LISTENERS_PORTS_BYTES];
+    char text[2 * LISTENERS_PORTS_BYTES];
     const char *path = getenv("MEMCACHED_PORT_FILENAME");
     listeners_write_ports(&server->listeners, text);
+    listeners_write_ports(&server->udp_sockets, text + strlen(text));
     if (path && *text)
         process_write_ports(path, text);
 }
@@ -325,11 +334,25 @@ static bool read_logins(struct server *server) {
 static void server_finish(struct server *server) {
     logins_free(server->logins);
     listeners_close(&server->listeners);
+    udp_destroy(server->udp);
+    listeners_close(&server->udp_sockets);
     if (server->pid_written)
         process_remove_pid(server->config->pid_file);
     mesh_destroy(server->mesh);
     free(server->reactors);
     close(server->signals);
+}
+
+static bool open_udp(struct server *server) {
+    if (server->config->udp_port == 0)
+        return true;
+    if (!listeners_open_udp(&server->udp_sockets, server->config))
+        return false;
+    server->facts.udp_port = listeners_port(&server->udp_sockets);
+    server->udp = udp_create(&server->udp_sockets);
+    if (!server->udp)
+        log_line("no memory for UDP");
+    return server->udp;
 }
 
 static bool open_listeners(struct server *server) {
@@ -340,7 +363,7 @@ static bool open_listeners(struct server *server) {
     if (server->passed)
         server->facts.addresses = server->facts.socket_path = NULL;
     server->facts.tcp_port = listeners_port(&server->listeners);
-    return true;
+    return open_udp(server);
 }
 
 /* Goes on in the background with -d. */

@@ -25,6 +25,8 @@ struct server {
     int passed; /* listening sockets, by systemd */
     struct listeners listeners;
     struct acceptor acceptor;
+    struct listeners udp_sockets;
+    struct udp *udp;       /* NULL without -U */
     struct logins *logins; /* as last read; each shard has a copy. NULL: none are asked for */
     int signals;           /* signalfd of those that end the server, and of SIGHUP */
     int caller;            /* of process_detach(), with -d */

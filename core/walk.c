@@ -34,7 +34,10 @@ static bool is_dump(const struct request *request) {
     return request->op == OP_METADUMP || request->op == OP_MGDUMP;
 }
 
-const char *walk_refusal(const struct shard *shard, const struct request *request) {
+const char *walk_refusal(const struct shard *shard, const struct request *request, bool datagram) {
+    if (datagram && is_dump(request))
+        return request->op == OP_METADUMP ? "ERROR metadump not allowed"
+                                          : "ERROR key dump not allowed";
     if (!is_dump(request))
         return NULL;
     if (!shard->settings.lru_crawler)
