@@ -119,10 +119,6 @@ class Mistakes(server.ServerTest):
     def test_missing_argument(self):
         self.refused('-m')
 
-    def test_left_over_argument(self):
-        if not server.ORIGINAL:
-            self.refused('stray', names=['stray'])
-
     def test_bad_numbers(self):
         if server.ORIGINAL:
             self.skipTest('memcached takes some of them')

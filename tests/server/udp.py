@@ -10,7 +10,6 @@ from binary import (FOREVER, GET, GETKQ, GETQ, NOOP, QUIT, SET, SETQ, STAT, erro
                     request, stored)
 from datagrams import HEADER, PAYLOAD_MAX, PROBE, Datagrams, UdpTest, each, framed
 from exchanges import EXCHANGES, TOO_LARGE
-from listeners import states
 from transcript import Player
 
 ANSWER_MAX = 65536
@@ -316,7 +315,7 @@ class InFlight(UdpTest):
         items = [(b'key%d' % n, b'%d' % n) for n in range(200)]
         self.store(under_test, items)
         os.kill(under_test.pid, signal.SIGSTOP)
-        self.until(lambda: states(under_test.pid), {'T'})
+        self.until(lambda: under_test.states(), {'T'})
         wanted = {client.request(b'get %s\r\n' % key): self.values((key, value))
                   for key, value in items}
         os.kill(under_test.pid, signal.SIGCONT)

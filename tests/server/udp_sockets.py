@@ -9,7 +9,7 @@ import unittest
 
 import server
 from datagrams import Datagrams, UdpTest, framed, free_port
-from listeners import has_ipv6, states
+from listeners import has_ipv6
 from startup import FAILED, STOP_LIMIT_S, WRONG, address, listeners, run, sockets
 
 
@@ -268,7 +268,7 @@ class Stop(UdpTest):
             port = free_port()
             under_test = server.Server(cores=cores, port=port, flags=('-U', str(port)))
             os.kill(under_test.pid, signal.SIGSTOP)
-            self.until(lambda: states(under_test.pid), {'T'})
+            self.until(lambda: under_test.states(), {'T'})
             with Datagrams(port) as client:
                 for n in range(200):
                     client.request(b'get a b c d e f%d\r\n' % n)
