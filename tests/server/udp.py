@@ -283,7 +283,8 @@ class Answers(UdpTest):
         for _ in range(3):
             self.assertEqual(client.ask(b'stats cachedump 1 0\r\n'), TOO_LONG)
             self.assertEqual(client.ask(b'stats cachedump 1 500\r\n').count(b'ITEM'), 500)
-        self.assertEqual(client.ask(b'watch fetchers\r\n')[:5], b'ERROR')
+        self.assertEqual(client.ask(b'watch fetchers\r\n'),
+                         b'CLIENT_ERROR watch commands not allowed\r\n')
         self.assertEqual(client.ask(b'mn\r\n'), b'MN\r\n')
 
 
