@@ -46,9 +46,9 @@ class ListenerTest(server.ServerTest):
 
     def until(self, what, wanted):
         deadline = time.monotonic() + server.TIMEOUT_S
-        while what() != wanted and time.monotonic() < deadline:
+        while (found := what()) != wanted and time.monotonic() < deadline:
             time.sleep(0.02)
-        self.assertEqual(what(), wanted)
+        self.assertEqual(found, wanted)
 
     def answers(self, under_test, **where):
         with under_test.connect(**where) as client:

@@ -182,9 +182,9 @@ class Connections(EventTest):
                                  [structures + 10, structures])
 
     def test_rejected(self):
-        self.asker_of(cores=2, flags=('-c', '20'))
+        self.asker_of(cores=2, flags=('-c', '60'))
         rejected, total = self.stats('rejected_connections', 'total_connections')
-        clients = [self.under_test.connect() for _ in range(50)]
+        clients = [self.under_test.connect() for _ in range(100)]
         lines = []
         for client in clients:
             self.addCleanup(client.close)
@@ -194,9 +194,9 @@ class Connections(EventTest):
                 pass
             lines.append(client.read_line())
         told = lines.count(b'ERROR Too many open connections\r\n')
-        self.assertGreaterEqual(told, 30)
+        self.assertGreaterEqual(told, 40)
         self.assertEqual(self.stats('rejected_connections', 'total_connections'),
-                         [rejected + told, total + 50 - told])
+                         [rejected + told, total + 100 - told])
 
     def test_no_descriptor_left(self):
         """Those who wait meanwhile are served when others have gone."""
