@@ -1,5 +1,4 @@
-/* replay: uses a cache server as a read-through cache does, get and on a miss set, and tells the hit
- * ratio.
+/* replay: uses a server as a read-through cache, get and on a miss set, and tells the hit ratio.
  *
  * One connection, in order: requests go in batches, each the gets of keys that are all different,
  * behind the sets of what the batch before it missed. So a get never overtakes the set of its key.
@@ -318,8 +317,10 @@ int main(int argc, char **argv) {
     parse(&options, argc, argv);
     struct trace trace;
     const char *wrong = trace_load(&trace, &options.trace);
-    if (wrong)
-        fail(wrong);
+    if (wrong) {
+        fprintf(stderr, "replay: trace: %s\n", wrong);
+        return EXIT_FAILURE;
+    }
     struct replay replay = {.trace = &trace,
                             .descriptor = connect_to(options.port),
                             .batch = options.batch,

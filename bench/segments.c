@@ -1,7 +1,7 @@
-/* Simulates S3-FIFO over segments, as the store evicts: the keys divide over shards by hash. A shard
- * is a row of segments of one size; the small and the main queue are FIFOs of segments, each with an
- * open one at its end. What an item spends in the index counts against the segments, and one
- * segment stays free to move items into.
+/* Simulates S3-FIFO over segments, as a log-structured store evicts: the keys divide over shards by
+ * hash. A shard is a row of segments of one size; the small and the main queue are FIFOs of
+ * segments, each with an open one at its end. What an item spends in the index counts against the
+ * segments, and one segment stays free to move items into.
  *
  * Small gives up its oldest segment when it has more than its share, else main does. Of small, what
  * was read moves to main, the rest leaves a ghost; of main, what was read moves to its end with one

@@ -137,7 +137,7 @@ int main(int argc, char **argv) {
     struct trace trace;
     const char *wrong = trace_load(&trace, &options.trace);
     if (wrong) {
-        fprintf(stderr, "simulate: %s\n", wrong);
+        fprintf(stderr, "simulate: trace: %s\n", wrong);
         return EXIT_FAILURE;
     }
     printf("requests %zu, keys %u\n", trace.requests_count, trace.keys_count);

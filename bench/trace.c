@@ -66,9 +66,11 @@ static uint32_t *find(const struct trace *trace, uint64_t hash, const char *key,
     size_t mask = trace->slots_count - 1;
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
         uint32_t *slot = &trace->slots[i];
+        if (*slot == 0)
+            return slot;
         const struct trace_key *at = &trace->keys[*slot - 1];
-        if (*slot == 0 || (at->hash == hash && at->length == length &&
-                           memcmp(trace->text + at->text, key, length) == 0))
+        if (at->hash == hash && at->length == length &&
+            memcmp(trace->text + at->text, key, length) == 0)
             return slot;
     }
 }
