@@ -276,6 +276,17 @@ static void print(const struct replay *replay, uint32_t pid) {
         printf("resident_mb %.1f\n", resident_mb(pid));
 }
 
+static void finish(struct replay *replay, struct trace *trace) {
+    close(replay->descriptor);
+    free(replay->output.bytes);
+    free(replay->input.bytes);
+    free(replay->seen);
+    free(replay->gets);
+    free(replay->sets);
+    free(replay->expected);
+    trace_finish(trace);
+}
+
 static uint32_t number(const char *text, uint32_t min, uint32_t max) {
     char *end;
     unsigned long value = strtoul(text, &end, 10);
@@ -332,6 +343,6 @@ int main(int argc, char **argv) {
         fail("no memory");
     play(&replay);
     print(&replay, options.pid);
-    close(replay.descriptor);
+    finish(&replay, &trace);
     return replay.wrong > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
