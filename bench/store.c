@@ -6,14 +6,13 @@
  * starts.
  *
  * Then how long single sets of mixed sizes take in a full store, where they evict, beside the same
- * clock around nothing: what that shows is the machine's.
+ * clock around nothing, and around waits as long as a set: what these show is the machine's.
  */
 #include "store/store.h"
 
 #include "bench/random.h"
 #include "bench/trace.h"
 
-#include <assert.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,21 +224,42 @@ static void print_times(const char *name, uint32_t *times_ns, uint64_t count) {
     printf(" %9u\n", times_ns[count - 1]);
 }
 
-/* Sets of new keys, or with no store the clock alone. */
-static void time_sets(struct bench *bench, bool empty, uint32_t *times_ns, uint64_t count) {
+enum timed { NOTHING, WAITING, SETTING };
+
+static void wait_ns(uint64_t since_ns, uint64_t wanted_ns) {
+    while (now_ns() - since_ns < wanted_ns)
+        continue;
+}
+
+/* Times sets of new keys, or nothing, or idle waits of wait_wanted_ns each. */
+static void time_sets(struct bench *bench, enum timed timed, uint64_t wait_wanted_ns,
+                      uint32_t *times_ns, uint64_t count) {
     for (uint64_t done = 0; done < count; done++) {
         if (done % BLOCK == 0)
             make_keys(bench, EVICT);
         const struct store_key *key = &bench->keys->key[done % BLOCK];
         uint32_t length = trace_value_bytes(key->hash);
         uint64_t begun_ns = now_ns();
-        if (!empty)
+        if (timed == SETTING)
             set(bench, key, length);
+        else if (timed == WAITING)
+            wait_ns(begun_ns, wait_wanted_ns);
         uint64_t taken_ns = now_ns() - begun_ns;
         times_ns[done] = taken_ns < UINT32_MAX ? (uint32_t)taken_ns : UINT32_MAX;
     }
 }
 
+/* Sets keys until the store must be full, whatever their sizes. */
+static void fill_up(struct bench *bench, size_t megabytes) {
+    for (uint64_t done = 0; done < megabytes * MB / 256; done += BLOCK) {
+        make_keys(bench, EVICT);
+        for (size_t i = 0; i < BLOCK; i++)
+            set(bench, &bench->keys->key[i], trace_value_bytes(bench->keys->key[i].hash));
+    }
+}
+
+/* What interrupts the program meets a longer operation more often: so there is an empty loop that
+ * waits as long as the median set takes. */
 static void measure_times(size_t megabytes, uint64_t count) {
     struct bench bench;
     bench_init(&bench, megabytes * MB);
@@ -247,15 +267,13 @@ static void measure_times(size_t megabytes, uint64_t count) {
     if (!times_ns)
         fail("no memory");
     memset(times_ns, 1, count * sizeof *times_ns); /* a first touch is not the store's time */
-    time_sets(&bench, true, times_ns, count);
+    time_sets(&bench, NOTHING, 0, times_ns, count);
     print_times("empty loop", times_ns, count);
-    for (uint64_t done = 0; done < megabytes * MB / 256; done += BLOCK) { /* until it is full */
-        make_keys(&bench, EVICT);
-        for (size_t i = 0; i < BLOCK; i++)
-            set(&bench, &bench.keys->key[i], trace_value_bytes(bench.keys->key[i].hash));
-    }
-    time_sets(&bench, false, times_ns, count);
+    fill_up(&bench, megabytes);
+    time_sets(&bench, SETTING, 0, times_ns, count);
     print_times("set in a full store", times_ns, count);
+    time_sets(&bench, WAITING, times_ns[count / 2], times_ns, count); /* they are sorted */
+    print_times("as long, doing nothing", times_ns, count);
     free(times_ns);
     bench_finish(&bench);
 }
