@@ -376,6 +376,7 @@ static bool detach(struct server *server) {
 }
 
 int server_run(const struct config *config) {
+    process_fill_streams();
     struct server server = {.config = config, .passed = systemd_take_sockets()};
     if (server.passed < 0 || !check_machine(&server) || !check_user(config) ||
         !check_core_files(config) || !detach(&server))
