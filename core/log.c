@@ -106,9 +106,9 @@ void log_add(struct log *log, int connection, const char *format, ...) {
     log_end(log, &entry);
 }
 
-/* A terminal takes its time for what it has no room for, and a pipe fills up between a look at it and
- * the write where others write to it too, our own reactors among them. Opening them anew gives a mode
- * of our own; where that isn't allowed, a look before each write has to do. */
+/* A terminal takes its time for what it has no room for, and a pipe fills up between a look at it
+ * and the write where others write to it too, our own reactors among them. Opening them anew gives
+ * a mode of our own; where that isn't allowed, a look before each write has to do. */
 void log_open(void) {
     struct stat file;
     if (fstat(STDERR_FILENO, &file) != 0 || !(S_ISFIFO(file.st_mode) || S_ISCHR(file.st_mode)))
