@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,6 +104,20 @@ void log_add(struct log *log, int connection, const char *format, ...) {
     put_arguments(&entry, format, arguments);
     va_end(arguments);
     log_end(log, &entry);
+}
+
+/* A terminal takes its time for what it has no room for, and a pipe fills up between a look at it
+ * and the write where others write to it too, our own reactors among them. Opening them anew gives
+ * a mode of our own; where that isn't allowed, a look before each write has to do. */
+void log_open(void) {
+    struct stat file;
+    if (fstat(STDERR_FILENO, &file) != 0 || !(S_ISFIFO(file.st_mode) || S_ISCHR(file.st_mode)))
+        return;
+    int anew = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (anew < 0)
+        return;
+    dup2(anew, STDERR_FILENO);
+    close(anew);
 }
 
 static bool is_writable(void) {

@@ -59,6 +59,10 @@ void log_end(struct log *log, struct log_entry *entry);
 __attribute__((format(printf, 3, 4))) void log_add(struct log *log, int connection,
                                                    const char *format, ...);
 
+/* Before the reactors run, and before root is dropped, which a pipe may belong to: has stderr
+ * written without waiting. For this process alone: others that share it still wait there. */
+void log_open(void);
+
 /* Writes what can be written without waiting. */
 void log_flush(struct log *log);
 

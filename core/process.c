@@ -10,6 +10,15 @@
 
 #include "core/log.h"
 
+void process_fill_streams(void) {
+    int null;
+    do
+        null = open("/dev/null", O_RDWR);
+    while (null >= 0 && null <= STDERR_FILENO);
+    if (null >= 0)
+        close(null);
+}
+
 /* A daemon. */
 
 /* The pipe brings a byte when the child serves, and ends with it otherwise. */

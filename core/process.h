@@ -9,6 +9,10 @@
 
 #include "core/config.h"
 
+/* Gives standard streams that whoever started this process has closed to /dev/null, before anything
+ * else is opened: a listener would become stdout otherwise, and be taken leave of as such. */
+void process_fill_streams(void);
+
 /* Goes on in a child, in a session of its own. The process that was started waits in here, and ends
  * by exit() with success once the child says process_ready(), or with the child's exit status when
  * that ends before. Before any thread is started. Returns, in the child, the descriptor that

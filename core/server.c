@@ -233,9 +233,10 @@ static bool write_pid(struct server *server) {
     return !path || server->pid_written;
 }
 
-/* The rest of the start, as the user that the server runs as: files are that user's. */
+/* The rest of the start, most of it as the user that the server runs as: files are that user's. */
 static bool settle_down(struct server *server) {
     const struct config *config = server->config;
+    log_open();
     if (!drop_root(config))
         return false;
     if (!server->passed && !listeners_open_unix(&server->listeners, config))
@@ -375,6 +376,7 @@ static bool detach(struct server *server) {
 }
 
 int server_run(const struct config *config) {
+    process_fill_streams();
     struct server server = {.config = config, .passed = systemd_take_sockets()};
     if (server.passed < 0 || !check_machine(&server) || !check_user(config) ||
         !check_core_files(config) || !detach(&server))

@@ -115,10 +115,18 @@ static ssize_t take(struct udp *udp, const struct listener *socket, struct datag
     return length;
 }
 
+/* An answer in one frame looks like a request, of which the answer begins like this. Were that one
+ * answered, two servers would go on for ever once a forged sender has brought them together. */
+static bool is_error(const unsigned char *bytes, size_t length) {
+    static const char error[] = "ERROR";
+    return length >= sizeof error - 1 && memcmp(bytes, error, sizeof error - 1) == 0;
+}
+
 /* As in memcached a request has to be whole in one datagram, anything else is passed over; sequence
  * number and reserved bytes aren't looked at. */
 static bool is_request(const unsigned char *bytes, size_t length) {
-    return length > UDP_HEADER_BYTES && bytes[4] == 0 && bytes[5] == 1;
+    return length > UDP_HEADER_BYTES && bytes[4] == 0 && bytes[5] == 1 &&
+           !is_error(bytes + UDP_HEADER_BYTES, length - UDP_HEADER_BYTES);
 }
 
 static void begin(struct udp *udp, const struct listener *socket, struct datagram *datagram,

@@ -1,6 +1,7 @@
 """What -v and -vv write to stderr, and what they never do: values, logins, forged lines, waiting."""
 import base64
 import os
+import pty
 import re
 import secrets
 import select
@@ -387,6 +388,27 @@ class Unread(LogTest):
             self.assertTrue(ready, log[-1000:])
             log += os.read(descriptor, 1 << 16).decode()
         return log
+
+    def test_terminal_that_stands_still(self):
+        """It has room for less than what is written at once."""
+        terminal, stream = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        under_test = self.start(flags=('-vv',), stderr=stream)
+        os.close(stream)
+        with under_test.connect() as client:
+            client.send(b'get some_key\r\n' * 3000)
+            self.assertEqual(client.read(15000), b'END\r\n' * 3000)
+
+    def test_pipe_of_others_too(self):
+        """Who else has it open still waits there; the server has a mode of its own."""
+        taken, given = os.pipe()
+        self.addCleanup(os.close, taken)
+        self.addCleanup(os.close, given)
+        under_test = self.start(flags=('-v',), stderr=given)
+        with open('/proc/%d/fdinfo/2' % under_test.pid, encoding='ascii') as info:
+            flags = int(re.search(r'flags:\s*(\d+)', info.read())[1], 8)
+        self.assertTrue(flags & os.O_NONBLOCK)
+        self.assertTrue(os.get_blocking(given))
 
     def test_no_stderr(self):
         """One that is closed or broken harms nobody."""

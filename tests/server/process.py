@@ -131,6 +131,19 @@ class Daemon(ServiceTest):
         self.assertFalse(os.path.exists(self.pid_file))
 
     @unittest.skipIf(server.ORIGINAL, 'memcached has ended well by then')
+    @unittest.skipIf(server.ORIGINAL, 'memcached gives none back')
+    def test_started_without_streams(self):
+        """Nothing of the server takes their place, to be closed with them."""
+        def close_streams():
+            os.closerange(0, 3)
+        starter = subprocess.Popen(server.program() + self.flags + ['-d', '-P', self.pid_file],
+                                   preexec_fn=close_streams)
+        self.assertEqual(starter.wait(server.TIMEOUT_S), 0)
+        with open(self.pid_file, encoding='ascii') as file:
+            pid = int(file.read())
+        self.addCleanup(self.end, pid)
+        self.answers()
+
     def test_failures_are_seen(self):
         other = self.start()
         self.fails('-p', str(other.port), name=str(other.port))

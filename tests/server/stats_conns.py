@@ -1,9 +1,11 @@
 """stats conns: every connection of every reactor, and the listeners, in memcached's words."""
 import os
 import re
+import socket
 import tempfile
 import threading
 import time
+import unittest
 
 import server
 from binary import NOOP, STAT, error, request
@@ -77,6 +79,20 @@ class Conns(server.ServerTest):
                              ['unix:' + path])
             self.assertEqual([one['listen_addr'] for one in found if 'listen_addr' in one],
                              ['unix:' + path])
+
+    @unittest.skipIf(server.ORIGINAL, 'memcached shows no client\'s path')
+    def test_forged_name(self):
+        """A client of a unix socket may have a path, and choose it so that it looks like lines."""
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            path = folder + '/socket'
+            under_test = self.start(host=path, flags=('-p', '0', '-s', path, '--verbose'))
+            with under_test.connect() as client, socket.socket(socket.AF_UNIX) as forger:
+                forger.bind(folder + '/\r\nEND\n\x7f\u2028')
+                forger.connect(path)
+                masked = 'unix:%s/??END?????' % folder
+                self.until(lambda: masked in self.by_address(client))
+            self.until(lambda: ' opened by %s on reactor 0\n' % masked in under_test.errors())
 
     def test_states(self):
         """What each client has done last, on two reactors."""

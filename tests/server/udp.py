@@ -41,6 +41,17 @@ class Frames(UdpTest):
         for total in (0, 2, 256, 257, 65535):
             self.assertTrue(client.answers_nothing_to(framed(b'mn\r\n', total=total)), total)
 
+    @unittest.skipIf(server.ORIGINAL, 'memcached answers itself for ever')
+    @each
+    def test_answers_are_not_answered_for_ever(self, _, client):
+        """Whatever a server says, another one's answer to that is passed over."""
+        for said in (b'mn\r\n', b'nosuch\r\n', b'get\r\n', b'stats\r\n', b'set a 0 0 1\r\nx\r\n',
+                     b'get a\r\n', b'mg a v\r\n', request(NOOP)):
+            for _ in range(3):
+                if not said.startswith(b'ERROR'):
+                    said = client.ask(said)
+            self.assertTrue(client.answers_nothing_to(framed(said)), said)
+
     @each
     def test_split_request_is_passed_over(self, _, client):
         """A set in two frames, in either order; the server goes on, and takes it whole."""
