@@ -29,9 +29,21 @@ void acceptor_start(struct acceptor *acceptor, struct server *server) {
         start_accept(acceptor, &server->listeners.all[i]);
 }
 
+/* What waits in the kernel for a socket that goes on listening would take who connects next. */
+static void cancel_accept(struct acceptor *acceptor, struct listener *listener) {
+    struct io_uring_sqe *entry = uring_entry(&first_reactor(acceptor)->uring);
+    io_uring_prep_cancel64(entry, (uintptr_t)listener | COMPLETION_ACCEPT, 0);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    reactor_mark(entry, COMPLETION_ACCEPT, listener);
+}
+
 void acceptor_stop(struct acceptor *acceptor) {
+    struct listeners *listeners = &acceptor->server->listeners;
     acceptor->stopped = true;
-    listeners_close(&acceptor->server->listeners);
+    for (uint32_t i = 0; i < listeners->count; i++)
+        if (listeners->all[i].passed)
+            cancel_accept(acceptor, &listeners->all[i]);
+    listeners_close(listeners);
 }
 
 static uint64_t open_connections(const struct acceptor *acceptor, uint32_t reactor) {
@@ -77,10 +89,14 @@ static void hand_over(struct acceptor *acceptor, int descriptor) {
 
 /* As memcached does: the client is told and let go. */
 static void reject(struct acceptor *acceptor, int descriptor) {
+    struct shard *shard = &first_reactor(acceptor)->shard;
     static const char text[] = "ERROR Too many open connections\r\n";
     send(descriptor, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(descriptor);
-    first_reactor(acceptor)->shard.counters.rejected_connections++;
+    shard->counters.rejected_connections++;
+    if (shard->settings.verbosity >= LOG_CONNECTIONS)
+        log_add(&shard->log, descriptor, "refused: %u connections are open (-c)",
+                acceptor->server->config->connections_max);
 }
 
 static void pause_accept(struct acceptor *acceptor, struct listener *listener, int error) {
@@ -90,8 +106,9 @@ static void pause_accept(struct acceptor *acceptor, struct listener *listener, i
     reactor->shard.counters.listen_disabled_num++;
     acceptor->paused_ns = reactor->now_ns;
     reactor->shard.counters.accepting_conns = 0;
-    if (reactor->shard.settings.verbosity > 0)
-        log_line("can't accept on %s: %s; trying again", listener->name, strerror(-error));
+    if (reactor->shard.settings.verbosity >= LOG_CONNECTIONS)
+        log_add(&reactor->shard.log, LOG_NO_CONNECTION, "can't accept on %s: %s; trying again",
+                listener->name, strerror(-error));
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
     io_uring_prep_timeout(entry, (struct __kernel_timespec *)&pause, 0, 0);
     reactor_mark(entry, COMPLETION_ACCEPT_RETRY, listener);

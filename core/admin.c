@@ -52,6 +52,7 @@ static void flush(struct shard *shard, const struct request *request) {
     if (request->exptime > 0)
         at = clock_expires(request->exptime, shard->now, shard->debug_offset_s);
     store_flush(shard->store, at, shard->now);
+    shard->settings.flushed_at = at;
 }
 
 static void crawl(struct shard *shard, const struct request *request, struct result *result) {
@@ -141,7 +142,9 @@ void admin_execute(struct shard *shard, const struct request *request, struct sh
         run_stats(shard, request, stats);
         return;
     case OP_VERBOSITY:
-        shard->settings.verbosity = (uint32_t)request->delta;
+        /* As in memcached there is no more to say than that. */
+        shard->settings.verbosity =
+            request->delta < LOG_COMMANDS ? (uint32_t)request->delta : LOG_COMMANDS;
         return;
     case OP_CRAWL:
         crawl(shard, request, result);

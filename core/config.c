@@ -10,6 +10,7 @@
 #include "core/machine.h"
 #include "core/mesh.h"
 #include "core/options.h"
+#include "core/pipeline.h"
 
 #define MIB ((uint64_t)1 << 20)
 #define MEMORY_MIB_DEFAULT 64
@@ -35,7 +36,7 @@ static enum config_status apply(struct command_line *line, const struct command_
         line->ignored[option - option_table] = true;
         return CONFIG_RUN;
     case OPTION_REFUSED:
-        return option->parse ? option->parse(line->config, option, value) : options_refuse(option);
+        return options_refuse(option);
     }
     return CONFIG_WRONG;
 }
@@ -108,8 +109,8 @@ static enum config_status read_all(struct command_line *line, int argc, char **a
         if (status != CONFIG_RUN)
             return status;
     }
-    if (optind < argc)
-        return options_wrong("\"%s\" is no option; see simplecache --help", argv[optind]);
+    if (optind < argc) /* as in memcached, which says nothing */
+        fprintf(stderr, "simplecache: ignored, for it is no option: \"%s\"\n", argv[optind]);
     return CONFIG_RUN;
 }
 
@@ -127,10 +128,20 @@ static void warn_of_ignored(const struct command_line *line) {
         fputc('\n', stderr);
 }
 
-/* Without -p the default one, but none beside a unix socket. */
-static void choose_port(struct config *config) {
-    if (config->port == PORT_NOT_GIVEN)
-        config->port = config->socket_path && !config->address_text ? 0 : PORT_DEFAULT;
+/* Without -p the default one, or UDP's; but beside a unix socket no port at all. */
+static void choose_ports(struct config *config) {
+    bool port_given = config->port != PORT_NOT_GIVEN;
+    config->listeners_given = port_given || config->address_text || config->socket_path;
+    if (port_given)
+        return;
+    bool socket_alone = config->socket_path && !config->address_text;
+    if (socket_alone && config->udp_port)
+        fputs("simplecache: -U is ignored beside -s, as in memcached; give -p too, 0 for no TCP\n",
+              stderr);
+    if (socket_alone)
+        config->port = config->udp_port = 0;
+    else
+        config->port = config->udp_port ? config->udp_port : PORT_DEFAULT;
 }
 
 static enum config_status read_address_port(struct listen_address *address, const char *text) {
@@ -194,14 +205,13 @@ static enum config_status split_addresses(struct config *config) {
         if (config->address_count == CONFIG_ADDRESSES_MAX)
             return options_wrong("-l takes at most %d addresses", CONFIG_ADDRESSES_MAX);
         struct listen_address *address = &config->addresses[config->address_count++];
-        address->port = config->port;
         enum config_status status = read_address(address, text);
         if (status != CONFIG_RUN)
             return status;
     }
     if (config->address_count == 0)
         return options_wrong("-l takes an address");
-    if (config->port == 0)
+    if (config->port == 0 && config->udp_port == 0)
         config->address_count = 0;
     return CONFIG_RUN;
 }
@@ -241,6 +251,14 @@ static enum config_status check_item(const struct config *config) {
         config->cores > 1 ? ", or fewer --cores" : "");
 }
 
+/* As in memcached: a login is a connection's, and a datagram has none. */
+static enum config_status check_udp(const struct config *config) {
+    if (!config->udp_port || !config->users_file)
+        return CONFIG_RUN;
+    return options_wrong("-U beside -Y or -S is refused: nobody can log in over UDP, so it would "
+                         "let everybody in: leave one of them out");
+}
+
 static void fill_in(struct config *config) {
     if (config->cores == 0)
         config->cores = default_cores(config);
@@ -262,6 +280,7 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         .item_bytes_max = MIB,
         .memory_bytes = MEMORY_MIB_DEFAULT * MIB,
         .connections_max = 1024,
+        .turn_requests = PIPELINE_TURN_DEFAULT,
         .ring_capacity = MESH_CAPACITY_DEFAULT,
         .spin_us = 20,
         .prefix_delimiter = ':',
@@ -271,9 +290,11 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
     enum config_status status = read_all(&line, argc, argv);
     if (status == CONFIG_RUN)
         status = choose_users_file(config);
+    if (status == CONFIG_RUN)
+        status = check_udp(config);
     if (status != CONFIG_RUN)
         return status;
-    choose_port(config);
+    choose_ports(config);
     status = split_addresses(config);
     if (status != CONFIG_RUN)
         return status;

@@ -12,7 +12,7 @@
 /* One -l: where to listen. */
 struct listen_address {
     const char *host; /* part of config.address_parts; "*" for every address */
-    int32_t port;     /* config.port, or its own: 1 to 65535 or CONFIG_PORT_FREE */
+    int32_t port;     /* of TCP and UDP, 1 to 65535 or CONFIG_PORT_FREE; 0: -p's and -U's */
 };
 
 /* -B: which protocols are spoken. */
@@ -26,9 +26,11 @@ enum binding_protocol {
 
 struct config {
     uint32_t cores;
-    int32_t port; /* 0: no TCP; CONFIG_PORT_FREE */
+    int32_t port;     /* 0: no TCP; CONFIG_PORT_FREE */
+    int32_t udp_port; /* -U; likewise */
     struct listen_address addresses[CONFIG_ADDRESSES_MAX];
-    uint32_t address_count; /* 0: the loopback addresses; always 0 where port is 0 */
+    uint32_t address_count; /* 0: the loopback addresses; always 0 where both ports are 0 */
+    bool listeners_given;   /* -p, -l or -s */
     char *address_text;     /* owned: the -l arguments with commas between */
     char *address_parts;    /* owned: the same, cut up */
     const char
@@ -38,6 +40,7 @@ struct config {
     uint64_t memory_bytes;
     uint64_t item_bytes_max; /* -I: an item with its key */
     uint32_t connections_max;
+    uint32_t turn_requests;  /* -R: of a connection, before whoever else has come is served */
     uint32_t idle_timeout_s; /* -o idle_timeout=: 0, connections may idle for ever */
     enum binding_protocol binding;
     const char *user;           /* NULL: stay who we are */
@@ -55,6 +58,7 @@ struct config {
     bool shutdown_enabled;
     bool no_flush;
     bool no_dump;
+    bool no_cas;
     uint32_t verbosity;
     uint32_t ring_capacity;
     uint32_t spin_us;

@@ -17,8 +17,25 @@
  * turn: one send for all of them is cheaper than two. */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
 
+static const char no_memory[] = "there is no memory for it";
+
 static bool is_logged(const struct reactor *reactor) {
-    return reactor->shard.settings.verbosity > 0;
+    return reactor->shard.settings.verbosity >= LOG_CONNECTIONS;
+}
+
+static void write_peer(const struct connection *connection, char address[STATS_ADDRESS_MAX]) {
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0)
+        length = 0;
+    stats_address_write(address, &peer, length, false);
+}
+
+static void log_opened(struct reactor *reactor, const struct connection *connection) {
+    char address[STATS_ADDRESS_MAX];
+    write_peer(connection, address);
+    log_add(&reactor->shard.log, connection->descriptor, "opened by %s on reactor %u", address,
+            reactor->shard.id);
 }
 
 /* -B: what the first byte would tell is known. */
@@ -35,24 +52,29 @@ static enum protocol first_protocol(const struct config *config) {
     return PROTOCOL_UNKNOWN;
 }
 
+void connection_init(struct reactor *reactor, struct connection *connection, int descriptor) {
+    *connection = (struct connection){.descriptor = descriptor, .receive_buffer = -1};
+    pipeline_init(&connection->pipeline, &reactor->shard);
+    connection->pipeline.number = descriptor;
+    connection->pipeline.parser.protocol = (uint8_t)first_protocol(reactor->server->config);
+    connection->last_command_s = reactor->shard.now;
+}
+
 void connection_open(struct reactor *reactor, int descriptor) {
-    struct connection *connection = calloc(1, sizeof *connection);
+    struct connection *connection = malloc(sizeof *connection);
     if (!connection) {
+        reactor->shard.counters.malloc_fails++;
         close(descriptor);
         atomic_fetch_add_explicit(&reactor->connections_ended, 1, memory_order_relaxed);
         return;
     }
-    pipeline_init(&connection->pipeline, &reactor->shard);
-    connection->pipeline.parser.protocol = (uint8_t)first_protocol(reactor->server->config);
-    connection->descriptor = descriptor;
-    connection->receive_buffer = -1;
+    connection_init(reactor, connection, descriptor);
     connection->serial = reactor->next_serial++;
-    connection->last_command_s = reactor->shard.now;
     LIST_INSERT_HEAD(&reactor->connections, connection, all_link);
     reactor->shard.counters.curr_connections++;
     reactor->shard.counters.total_connections++;
     if (is_logged(reactor))
-        log_line("connection %d opened on reactor %u", descriptor, reactor->shard.id);
+        log_opened(reactor, connection);
     if (reactor->stopping)
         connection_drain(connection);
     reactor_settle(reactor, connection);
@@ -60,7 +82,8 @@ void connection_open(struct reactor *reactor, int descriptor) {
 
 static void destroy(struct reactor *reactor, struct connection *connection) {
     if (is_logged(reactor))
-        log_line("connection %d closed", connection->descriptor);
+        log_add(&reactor->shard.log, connection->descriptor, "closed: %s",
+                connection->ending ? connection->ending : "the server stops");
     reactor_forget(reactor, connection);
     pipeline_finish(&connection->pipeline, &reactor->shard);
     close(connection->descriptor);
@@ -76,19 +99,26 @@ void connection_drain(struct connection *connection) {
 }
 
 /* From here on nothing happens but the way back of what is out. */
-static void mark_broken(struct connection *connection) {
+static void mark_broken(struct connection *connection, const char *reason) {
     connection->broken = true;
     connection->pipeline.closing = true;
+    if (!connection->ending)
+        connection->ending = reason;
 }
 
-static void fail(struct reactor *reactor, struct connection *connection, int error) {
-    if (is_logged(reactor) && !connection->broken)
-        log_line("connection %d: %s", connection->descriptor, strerror(-error));
-    mark_broken(connection);
+/* There was no memory for what it has sent or is owed. */
+static void starve(struct reactor *reactor, struct connection *connection) {
+    reactor->shard.counters.malloc_fails += !connection->broken;
+    mark_broken(connection, no_memory);
 }
 
-void connection_break(struct reactor *reactor, struct connection *connection) {
-    mark_broken(connection);
+static void fail(struct connection *connection, int error) {
+    const char *reason = strerrordesc_np(-error);
+    mark_broken(connection, reason ? reason : "an unknown error");
+}
+
+void connection_break(struct reactor *reactor, struct connection *connection, const char *reason) {
+    mark_broken(connection, reason);
     reactor_settle(reactor, connection);
 }
 
@@ -137,7 +167,7 @@ static void take_bytes(struct reactor *reactor, struct connection *connection, s
     connection->last_command_s = reactor->shard.now;
     const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
     if (!pipeline_feed(pipeline, &reactor->shard, bytes, length))
-        mark_broken(connection);
+        starve(reactor, connection);
     if (pipeline->bytes != bytes)
         give_buffer_back(reactor, connection);
     if (pipeline_can_run(pipeline))
@@ -155,7 +185,7 @@ void connection_received(struct reactor *reactor, struct connection *connection,
     else if (result == 0)
         connection->ended = true;
     else if (result < 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN)
-        fail(reactor, connection, result);
+        fail(connection, result);
     /* After ENOBUFS the receive is armed again when this turn has given its buffers back. */
     connection->socket_has_more |= result == -ENOBUFS;
     reactor_settle(reactor, connection);
@@ -241,7 +271,7 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
     bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
     if (result < 0 && !again)
-        fail(reactor, connection, result);
+        fail(connection, result);
     if (result > 0) {
         connection->last_sent_s = reactor->shard.now;
         reactor->shard.counters.bytes_written += (size_t)result;
@@ -266,19 +296,16 @@ void connection_progressed(struct reactor *reactor, struct connection *connectio
 /* Whatever the verbosity, since somebody may be trying passwords; but he shall not fill the disk:
  * without -v one line a second. */
 static void log_failed_logins(struct reactor *reactor, struct connection *connection) {
-    struct sockaddr_storage peer;
-    socklen_t length = sizeof peer;
     char address[STATS_ADDRESS_MAX];
     reactor->wrong_logins += connection->pipeline.logins_failed;
     connection->pipeline.logins_failed = 0;
     if (!is_logged(reactor) && reactor->wrong_login_s == reactor->shard.now)
         return;
     reactor->wrong_login_s = reactor->shard.now;
-    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0)
-        length = 0;
-    stats_address_write(address, &peer, length, false);
-    log_line("wrong login from %s, %u on this reactor since the last line", address,
-             reactor->wrong_logins);
+    write_peer(connection, address);
+    log_add(&reactor->shard.log, connection->descriptor,
+            "wrong login from %s, %u on this reactor since the last line", address,
+            reactor->wrong_logins);
     reactor->wrong_logins = 0;
 }
 
@@ -302,6 +329,15 @@ static bool is_finished(const struct connection *connection) {
            pipeline->output.length == 0 && flight_is_empty(&connection->flight);
 }
 
+static const char *reason_to_finish(const struct reactor *reactor,
+                                    const struct connection *connection) {
+    if (connection->pipeline.misspoke)
+        return "what came is beyond the protocol";
+    if (connection->pipeline.closing)
+        return "it said quit";
+    return reactor->stopping ? "the server stops" : "its client has closed";
+}
+
 /* What it holds of the stores is given back before it is gone; the kernel has to be through with it
  * first. */
 static void settle_broken(struct reactor *reactor, struct connection *connection) {
@@ -320,14 +356,14 @@ static void settle_broken(struct reactor *reactor, struct connection *connection
 void connection_settle(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
     if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory)
-        mark_broken(connection);
+        starve(reactor, connection);
     give_buffer_back(reactor, connection);
     if (!connection->broken && has_arrived(connection))
         land(reactor, connection);
     if (!connection->broken)
         send_output(reactor, connection);
     if (is_finished(connection))
-        mark_broken(connection); /* in order, but ended the same way */
+        mark_broken(connection, reason_to_finish(reactor, connection)); /* in order */
     if (connection->broken) {
         settle_broken(reactor, connection);
         return;

@@ -46,11 +46,14 @@ struct connection {
     bool shut;
     bool held; /* output was kept back last turn, for replies that are on their way */
 
+    bool is_datagram; /* and no connection at all, but a part of one, see core/udp.h */
+
     bool is_ready; /* on the reactor's list of that name; never on both of these two */
     bool is_waiting;
     bool is_settling;
     bool is_begging; /* on the list of those that ask for memory of a store again */
     bool is_flying;  /* on the list of those that have large values to send */
+    const char *ending; /* why it is broken, for the log; NULL while it isn't */
     LIST_ENTRY(connection) all_link;
     TAILQ_ENTRY(connection) turn_link; /* ready or waiting */
     TAILQ_ENTRY(connection) settling_link;
@@ -60,6 +63,9 @@ struct connection {
 
 TAILQ_HEAD(connection_queue, connection);
 LIST_HEAD(connection_list, connection);
+
+/* Prepares one for a descriptor; it is on no list yet. */
+void connection_init(struct reactor *reactor, struct connection *connection, int descriptor);
 
 /* Takes over an accepted descriptor. Without memory it is closed. */
 void connection_open(struct reactor *reactor, int descriptor);
@@ -86,8 +92,8 @@ void connection_settle(struct reactor *reactor, struct connection *connection);
 /* Lets the client send no more: what it has sent is answered, then the connection closes. */
 void connection_drain(struct connection *connection);
 
-/* Breaks it off. */
-void connection_break(struct reactor *reactor, struct connection *connection);
+/* Breaks it off, for a reason that lives as long as the program. */
+void connection_break(struct reactor *reactor, struct connection *connection, const char *reason);
 
 /* Frees it at the end of its reactor, whatever is still out: neither kernel nor other reactors work
  * any more. */

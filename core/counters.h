@@ -36,6 +36,7 @@
     COUNT(touch_misses)                                                                            \
     COUNT(store_too_large)                                                                         \
     COUNT(store_no_memory)                                                                         \
+    COUNT(malloc_fails) /* connections that were closed for want of memory */                      \
     COUNT(auth_cmds)                                                                               \
     COUNT(auth_errors)                                                                             \
     COUNT(bytes_read)                                                                              \

@@ -21,7 +21,7 @@ static uint32_t close_if_due(struct reactor *reactor, struct connection *connect
     if (connection->broken || is_owed(connection))
         return 1;
     reactor->shard.counters.idle_kicks++;
-    connection_break(reactor, connection);
+    connection_break(reactor, connection, "it was idle");
     return 0;
 }
 
@@ -70,7 +70,7 @@ static void look_for_stalled(struct reactor *reactor) {
             (!holds_upload(shard, connection) && !holds_lease(shard, connection)))
             continue;
         reactor->shard.counters.stall_kicks++;
-        connection_break(reactor, connection);
+        connection_break(reactor, connection, "it stalled with memory that others wait for");
     }
 }
 

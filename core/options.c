@@ -8,7 +8,10 @@
 
 #define FIELD(name) offsetof(struct config, name)
 #define SWITCH(name) options_set_switch, .field = FIELD(name)
+#define CLEAR(name) options_clear_switch, .field = FIELD(name)
 #define TEXT(name) options_set_text, .field = FIELD(name)
+#define PORT(name)                                                                                 \
+    options_set_port, .field = FIELD(name), .min = CONFIG_PORT_FREE, .max = UINT16_MAX
 #define NUMBER(name, least, most)                                                                  \
     options_set_number, .field = FIELD(name), .min = (least), .max = (most)
 
@@ -19,10 +22,10 @@
     }
 #define IGNORED(name_, letter_, argument_)                                                         \
     { .name = (name_), .letter = (letter_), .kind = OPTION_IGNORED, .argument = (argument_) }
-#define REFUSED(name_, letter_, argument_, reason_, ...)                                           \
+#define REFUSED(name_, letter_, argument_, reason_)                                                \
     {                                                                                              \
         .name = (name_), .letter = (letter_), .kind = OPTION_REFUSED, .argument = (argument_),     \
-        .help = (reason_), ##__VA_ARGS__                                                           \
+        .help = (reason_)                                                                          \
     }
 
 #define WORD '\0'
@@ -35,11 +38,11 @@
 /* clang-format off */
 const struct command_option option_table[] = {
     DONE("port", 'p', "N",
-         "TCP port (default 11211; 0: no TCP; -1: any free one)",
-         options_set_port, .min = CONFIG_PORT_FREE, .max = UINT16_MAX),
-    REFUSED("udp-port", 'U', "N",
-            "there is no UDP: give 0 or leave it out",
-            .parse = options_set_no_udp),
+         "TCP port (default -U's, else 11211; 0: no TCP; -1: any free one)",
+         PORT(port)),
+    DONE("udp-port", 'U', "N",
+         "UDP port (default 0: no UDP; -1: any free one); an answer above 64 KB is an error there",
+         PORT(udp_port)),
     DONE("unix-socket", 's', "FILE",
          "listen on a unix socket, and not on TCP unless -p or -l is given",
          TEXT(socket_path)),
@@ -75,7 +78,9 @@ const struct command_option option_table[] = {
     IGNORED("slab-growth-factor", 'f', "N"),
     IGNORED("slab-min-size", 'n', "BYTES"),
     IGNORED("enable-largepages", 'L', NULL),
-    IGNORED("disable-cas", 'C', NULL),
+    DONE("disable-cas", 'C', NULL,
+         "all items have the CAS 0 (it saves no memory)",
+         SWITCH(no_cas)),
 
     DONE("user", 'u', "NAME",
          "switch to this user when started as root",
@@ -91,9 +96,11 @@ const struct command_option option_table[] = {
          "refuse flush_all",
          SWITCH(no_flush)),
     DONE("disable-dumping", 'X', NULL,
-         "refuse what tells keys: lru_crawler metadump and mgdump, stats cachedump and detail dump",
+         "refuse what tells keys: lru_crawler metadump and mgdump, stats cachedump and detail",
          SWITCH(no_dump)),
-    IGNORED("disable-watch", 'W', NULL),
+    DONE("disable-watch", 'W', NULL,
+         "refuse watch, which is always done",
+         options_accept),
     DONE("enable-shutdown", 'A', NULL,
          "let clients end the server by the command shutdown",
          SWITCH(shutdown_enabled)),
@@ -103,7 +110,9 @@ const struct command_option option_table[] = {
          "CPUs, with 16 MB of memory each)",
          NUMBER(cores, 1, CONFIG_CORES_MAX)),
     DONE("threads", 't', "N", NULL, NUMBER(cores, 1, CONFIG_CORES_MAX)),
-    IGNORED("max-reqs-per-event", 'R', "N"),
+    DONE("max-reqs-per-event", 'R', "N",
+         "requests of one connection before others are served; each key of a get is one (default 128)",
+         NUMBER(turn_requests, 1, INT32_MAX)),
     IGNORED("napi-ids", 'N', "N"),
     DONE("daemon", 'd', NULL,
          "go on in the background once the server listens",
@@ -121,7 +130,7 @@ const struct command_option option_table[] = {
          "count by key prefix, up to that character (stats detail; default :)",
          options_set_delimiter),
     DONE("verbose", 'v', "[N]", /* for --verbose=N; as in memcached it is not looked at */
-         "log connections and errors to stderr; -vv and -vvv say no more",
+         "log connections and errors to stderr; -vv: each command too, but no value and no login",
          options_count_verbose),
     DONE("version", 'V', NULL,
          "print the version and exit",
@@ -153,9 +162,15 @@ const struct command_option option_table[] = {
             "connections beyond the limit are always closed at once: give a larger -c"),
     DONE("lru_crawler", WORD, NULL,
          "free the memory of what has expired, as by default",
-         options_accept),
+         CLEAR(no_crawler)),
     DONE("no_lru_crawler", WORD, NULL,
          "leave that until a client enables it",
+         SWITCH(no_crawler)),
+    DONE("modern", WORD, NULL,
+         "as lru_crawler",
+         CLEAR(no_crawler)),
+    DONE("no_modern", WORD, NULL,
+         "as no_lru_crawler, of what it stands for in memcached",
          SWITCH(no_crawler)),
     DONE("lru_crawler_sleep", WORD, "N",
          "microseconds between its slices (default 100)",
@@ -194,8 +209,6 @@ const struct command_option option_table[] = {
     IGNORED("resp_obj_mem_limit", WORD, NULL),
     IGNORED("inline_ascii_resp", WORD, NULL),
     IGNORED("no_inline_ascii_resp", WORD, NULL),
-    IGNORED("modern", WORD, NULL),
-    IGNORED("no_modern", WORD, NULL),
     IGNORED("no_drop_privileges", WORD, NULL),
     IGNORED("relaxed_privileges", WORD, NULL),
     REFUSED("drop_privileges", WORD, NULL,

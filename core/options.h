@@ -31,7 +31,7 @@ struct command_option {
     enum option_kind kind;
     const char *argument; /* what is to be given, for people; "[N]": or not; NULL: nothing */
     const char *help;     /* done: what -h says of it; refused: the reason; ignored: NULL */
-    option_parser *parse; /* done: always; refused: NULL, or what lets some values pass */
+    option_parser *parse; /* done: always; else NULL */
     /* For those parsers that serve many: the field of config, by its offset, and its limits. */
     size_t field;
     int64_t min;
@@ -53,6 +53,10 @@ const struct command_option *options_find_word(const char *word);
 /* The option's name as people give it ("-p (--port)", "-o spin"), in `name`, which it returns. */
 #define OPTION_NAME_BYTES 64
 const char *options_name(const struct command_option *option, char name[OPTION_NAME_BYTES]);
+
+/* The program and its version, in the words that tools look for: "memcached 2.0.0 (simplecache)" where
+ * it was started by that name. */
+const char *options_title(void);
 
 /* Writes the text of -h: the options that are done. */
 void options_print_help(FILE *file);

@@ -1,4 +1,5 @@
 /* options: the text of -h. */
+#include <errno.h>
 #include <string.h>
 
 #include "core/options.h"
@@ -44,15 +45,20 @@ static int print_names(FILE *file, const struct command_option *option) {
 
 static void print_option(FILE *file, const struct command_option *option) {
     int length = print_names(file, option);
-    if (length + 2 <= TEXT_COLUMN)
-        length += fprintf(file, "%*s", TEXT_COLUMN - length, "");
-    print_text(file, length == TEXT_COLUMN ? TEXT_COLUMN : 0, option->help);
+    bool has_room = length + 2 <= TEXT_COLUMN;
+    if (has_room)
+        fprintf(file, "%*s", TEXT_COLUMN - length, "");
+    print_text(file, has_room ? TEXT_COLUMN : 0, option->help);
+}
+
+const char *options_title(void) {
+    return strcmp(program_invocation_short_name, "memcached") == 0
+               ? "memcached " SIMPLECACHE_VERSION " (simplecache)"
+               : "simplecache " SIMPLECACHE_VERSION;
 }
 
 void options_print_help(FILE *file) {
-    fputs("simplecache " SIMPLECACHE_VERSION
-          ": a memcached-compatible cache, one reactor per core\n\n",
-          file);
+    fprintf(file, "%s: a memcached-compatible cache, one reactor per core\n\n", options_title());
     for (size_t i = 0; i < option_count; i++)
         if (option_table[i].kind == OPTION_DONE && option_table[i].help)
             print_option(file, &option_table[i]);

@@ -44,6 +44,13 @@ enum config_status options_set_switch(struct config *config, const struct comman
     return CONFIG_RUN;
 }
 
+enum config_status options_clear_switch(struct config *config, const struct command_option *option,
+                                        const char *value) {
+    (void)value;
+    *(bool *)field_of(config, option) = false;
+    return CONFIG_RUN;
+}
+
 enum config_status options_set_text(struct config *config, const struct command_option *option,
                                     const char *value) {
     *(const char **)field_of(config, option) = value;
@@ -62,14 +69,8 @@ enum config_status options_set_port(struct config *config, const struct command_
                                     const char *value) {
     int64_t number = 0;
     enum config_status status = options_read_number(option, value, &number);
-    config->port = (int32_t)number;
+    *(int32_t *)field_of(config, option) = (int32_t)number;
     return status;
-}
-
-enum config_status options_set_no_udp(struct config *config, const struct command_option *option,
-                                      const char *value) {
-    (void)config;
-    return strcmp(value, "0") == 0 ? CONFIG_RUN : options_refuse(option);
 }
 
 enum config_status options_set_mode(struct config *config, const struct command_option *option,
@@ -185,7 +186,7 @@ enum config_status options_show_help(struct config *config, const struct command
 enum config_status options_show_version(struct config *config, const struct command_option *option,
                                         const char *value) {
     (void)config, (void)option, (void)value;
-    puts("simplecache " SIMPLECACHE_VERSION);
+    puts(options_title());
     return CONFIG_DONE;
 }
 

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/execute.h"
 #include "core/flight.h"
+#include "core/pipeline_log.h"
 #include "core/pipeline_parts.h"
 #include "core/stats.h"
 #include "core/upload.h"
@@ -18,6 +19,9 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     parser_init(&pipeline->parser, store_value_length_max(shard->store, 1),
                 store_inline_max(shard->store, KEY_LENGTH_MAX));
     pipeline->parser.must_login = pipeline->parser.sasl = shard->logins != NULL;
+    pipeline->parser.no_flush = shard->facts->no_flush;
+    pipeline->parser.no_dump = shard->facts->no_dump;
+    pipeline->parser.no_cas = shard->facts->no_cas;
 }
 
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
@@ -276,7 +280,7 @@ static const char *refusal(const struct pipeline *pipeline, const struct shard *
         return "ERROR cannot pipeline other commands before metadump";
     if (pipelined && request->op == OP_MGDUMP)
         return "ERROR cannot pipeline other commands before mgdump";
-    return walk_refusal(shard, request);
+    return walk_refusal(shard, request, pipeline->datagram);
 }
 
 static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,
@@ -343,7 +347,10 @@ static bool run_walk(struct pipeline *pipeline, struct shard *shard,
 }
 
 /* A refused value that leaves the old one in place concerns no shard, but is counted. */
-static void count_refusal(struct counters *counters, const struct request *request) {
+static void note_error(struct pipeline *pipeline, struct shard *shard,
+                       const struct request *request) {
+    struct counters *counters = &shard->counters;
+    pipeline->misspoke |= request->closes;
     counters->cmd_set += request->error == PROTO_ERROR_DATA_CHUNK;
     counters->store_too_large += request->error == PROTO_ERROR_TOO_LARGE;
     counters->store_no_memory += request->error == PROTO_ERROR_NO_MEMORY;
@@ -379,8 +386,8 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
         result->status = login(pipeline, shard, request) ? RESULT_OK : RESULT_LOGIN_FAILED;
     else if (request->op == OP_SHUTDOWN)
         shutdown_server(shard, request, result);
-    else
-        count_refusal(&shard->counters, request);
+    else if (request->op == OP_ERROR)
+        note_error(pipeline, shard, request);
 }
 
 static bool run_alone(struct pipeline *pipeline, struct shard *shard,
@@ -430,10 +437,13 @@ void batch_run(struct batch *batch, struct shard *shard) {
         const struct batch_slot *slot = &batch->slots[i];
         if (slot->pipeline->stalled)
             continue;
-        if (pipeline_run(shard, slot))
-            slot->pipeline->progressed = true;
-        else
+        if (!pipeline_run(shard, slot)) {
             stall(shard, slot);
+            continue;
+        }
+        slot->pipeline->progressed = true;
+        if (__builtin_expect(shard->settings.verbosity >= LOG_COMMANDS, false))
+            pipeline_log(shard, slot);
     }
     batch->count = 0;
 }

@@ -36,8 +36,10 @@
 /* Requests of one connection that may be in its queue at once. */
 #define PIPELINE_QUEUE_MAX 64
 
-/* Requests taken from one connection before others have their turn. */
+/* Requests taken from one connection before others that are ready have their round; and in a turn,
+ * after which whoever else has come is served, unless -R says otherwise. */
 #define PIPELINE_ROUND_MAX 16
+#define PIPELINE_TURN_DEFAULT (8 * PIPELINE_ROUND_MAX)
 
 struct upload;
 
@@ -63,12 +65,15 @@ struct pipeline {
     struct shard_stats *stats; /* the sum of the parts of the answer to stats so far */
     struct walk *walk;         /* the walk that answers the next request, while it is under way */
     uint32_t logins_failed;    /* not yet told to the log */
+    int number;                /* of its connection, in the log */
 
+    bool datagram;      /* there is one piece of input and no more, see core/udp.h */
     bool wants_more;    /* the bytes hold no further whole request */
     bool stalled;       /* the next request could not run; cleared by pipeline_resume() */
     bool walks_here;    /* stalled, but only so that others have their turn */
     bool progressed;    /* a request has run; cleared by the reactor before a round */
     bool closing;       /* nothing is parsed any more; close when all replies are sent */
+    bool misspoke;      /* closing, since what came was beyond the protocol */
     bool out_of_memory; /* replies were lost: close at once */
     bool aborted;       /* pipeline_abort() has been called: there will be no more replies */
 };
@@ -106,15 +111,21 @@ void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length);
 
+/* The same with a copy of the bytes, which may be more. */
+bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
+                        size_t length);
+
 /* Begins again with what pipeline_pause() kept. */
 void pipeline_resume(struct pipeline *pipeline);
 
 /* True while there may be another request to run at once. */
 bool pipeline_can_run(const struct pipeline *pipeline);
 
-/* Parses up to PIPELINE_ROUND_MAX requests into the batch, which must have room for them, hashes
- * their keys and prefetches their buckets. The bytes must stay until batch_run(). */
-void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch);
+/* Parses up to `requests_max` requests, at most PIPELINE_ROUND_MAX, into the batch, which must have
+ * room for so many, hashes their keys and prefetches their buckets. The bytes must stay until
+ * batch_run(). */
+void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t requests_max,
+                      struct batch *batch);
 
 /* Prefetches the items of a batch, runs its requests in order, and empties it. */
 void batch_run(struct batch *batch, struct shard *shard);

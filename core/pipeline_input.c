@@ -18,28 +18,23 @@ static bool parse_one(struct pipeline *pipeline, char *key_space, struct batch_s
                                            left, key_space, &slot->request, &used);
     assert(used <= left);
     pipeline->consumed += used;
+    pipeline->misspoke |= status == PARSE_CLOSE;
     pipeline->closing |= status == PARSE_CLOSE;
     pipeline->wants_more |= status == PARSE_MORE;
     return status == PARSE_REQUEST;
 }
 
-/* flush_all has been forbidden by -F. */
-static void refuse_flush(struct request *request) {
-    request->op = OP_ERROR;
-    request->error = PROTO_ERROR_FLUSH;
-}
-
-void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct batch *batch) {
-    assert(batch->count + PIPELINE_ROUND_MAX <= BATCH_MAX);
-    for (uint32_t i = 0; i < PIPELINE_ROUND_MAX && !pipeline->closing; i++) {
+void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t requests_max,
+                      struct batch *batch) {
+    assert(requests_max <= PIPELINE_ROUND_MAX);
+    assert(batch->count + requests_max <= BATCH_MAX);
+    for (uint32_t i = 0; i < requests_max && !pipeline->closing; i++) {
         struct batch_slot *slot = &batch->slots[batch->count];
         if (!parse_one(pipeline, batch->key_space[batch->count], slot))
             return;
         slot->pipeline = pipeline;
         struct request *request = &slot->request;
         pipeline->closing = request->closes;
-        if (request->op == OP_FLUSH && shard->facts->no_flush)
-            refuse_flush(request);
         if (op_has_key(request->op)) {
             slot->hash = shard_hash(shard, request->key, request->key_length);
             slot->owner = shard_owner(shard, slot->hash);
@@ -64,6 +59,15 @@ static void run_when_whole(struct pipeline *pipeline) {
     pipeline_resume(pipeline);
 }
 
+bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
+                        size_t length) {
+    assert(pipeline->bytes == NULL);
+    if (!buffer_append(&shard->buffers, &pipeline->input, bytes, length))
+        return false;
+    run_when_whole(pipeline);
+    return true;
+}
+
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length) {
     assert(pipeline->bytes == NULL);
@@ -73,10 +77,7 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
         pipeline->length = length;
         return true;
     }
-    if (!buffer_append(&shard->buffers, &pipeline->input, bytes, length))
-        return false;
-    run_when_whole(pipeline);
-    return true;
+    return pipeline_feed_copy(pipeline, shard, bytes, length);
 }
 
 void pipeline_resume(struct pipeline *pipeline) {

@@ -10,6 +10,15 @@
 
 #include "core/log.h"
 
+void process_fill_streams(void) {
+    int null;
+    do
+        null = open("/dev/null", O_RDWR);
+    while (null >= 0 && null <= STDERR_FILENO);
+    if (null >= 0)
+        close(null);
+}
+
 /* A daemon. */
 
 /* The pipe brings a byte when the child serves, and ends with it otherwise. */
@@ -99,6 +108,21 @@ bool process_write_pid(const char *path) {
     char text[16];
     snprintf(text, sizeof text, "%d\n", (int)getpid());
     return replace_file("the pid file", path, ".tmp", text);
+}
+
+static bool holds_pid(const char *path, long pid) {
+    FILE *file = fopen(path, "re");
+    long found = -1;
+    if (!file)
+        return false;
+    bool read = fscanf(file, "%ld", &found) == 1;
+    fclose(file);
+    return read && found == pid;
+}
+
+void process_remove_pid(const char *path) {
+    if (holds_pid(path, getpid()) && unlink(path) != 0)
+        log_line("can't remove the pid file %s: %s", path, strerror(errno));
 }
 
 bool process_write_ports(const char *path, const char *text) {

@@ -9,6 +9,10 @@
 
 #include "core/config.h"
 
+/* Gives standard streams that whoever started this process has closed to /dev/null, before anything
+ * else is opened: a listener would become stdout otherwise, and be taken leave of as such. */
+void process_fill_streams(void);
+
 /* Goes on in a child, in a session of its own. The process that was started waits in here, and ends
  * by exit() with success once the child says process_ready(), or with the child's exit status when
  * that ends before. Before any thread is started. Returns, in the child, the descriptor that
@@ -24,5 +28,9 @@ void process_ready(int caller, const struct config *config);
  * line on stderr has said why. The first writes this process's id and a newline. */
 bool process_write_pid(const char *path);
 bool process_write_ports(const char *path, const char *text);
+
+/* Removes the pid file, if it still holds this process's id: another server's may have taken its
+ * place. */
+void process_remove_pid(const char *path);
 
 #endif

@@ -13,11 +13,8 @@
 #include "core/idle.h"
 #include "core/machine.h"
 #include "core/server.h"
-
-/* Rounds of requests per turn, each of at most PIPELINE_ROUND_MAX a connection: a client that sends
- * without end takes no more than that before completions and other reactors' messages are looked at
- * again. */
-#define ROUNDS_PER_TURN_MAX 8
+#include "core/udp.h"
+#include "core/walk.h"
 
 /* Connections that have been refused a lease ask for it again this often, so many at a time. */
 #define BEG_NS 1000000u
@@ -41,6 +38,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     const struct config *config = server->config;
     reactor->server = server;
     reactor->acceptor = id == 0 ? &server->acceptor : NULL;
+    reactor->udp = id == 0 ? server->udp : NULL;
     LIST_INIT(&reactor->connections);
     TAILQ_INIT(&reactor->ready);
     TAILQ_INIT(&reactor->waiting);
@@ -203,6 +201,9 @@ static void dispatch(struct reactor *reactor, const struct io_uring_cqe *complet
         server_signalled(reactor->server, reactor);
         wait_for_signal(reactor);
         return;
+    case COMPLETION_DATAGRAM:
+        udp_readable(reactor->udp, subject);
+        return;
     }
     assert(!"a completion of unknown kind");
 }
@@ -252,9 +253,11 @@ void reactor_wake(struct reactor *reactor, uint32_t other) {
 
 /* Requests. */
 
-/* Sends the connections of a round on their way that have, or have not, run a request in it. */
-static void end_round(struct reactor *reactor, struct connection_queue *round, bool progressed) {
+/* Sends the connections of a round on their way that have, or have not, run a request in it. True
+ * when there were any. */
+static bool end_round(struct reactor *reactor, struct connection_queue *round, bool progressed) {
     struct connection *connection, *next;
+    bool any = false;
     for (connection = TAILQ_FIRST(round); connection; connection = next) {
         next = TAILQ_NEXT(connection, turn_link);
         if (connection->pipeline.progressed != progressed)
@@ -262,10 +265,14 @@ static void end_round(struct reactor *reactor, struct connection_queue *round, b
         TAILQ_REMOVE(round, connection, turn_link);
         connection->is_ready = false;
         connection_ran(reactor, connection);
+        any = true;
     }
+    return any;
 }
 
-static void run_round(struct reactor *reactor) {
+/* Lets every ready connection run up to requests_max requests. False when it would be no use to have
+ * another round: nothing has run, and walks have done all that they may in a turn. */
+static bool run_round(struct reactor *reactor, uint32_t requests_max) {
     struct shard *shard = &reactor->shard;
     struct batch *batch = &reactor->batch;
     struct connection_queue round = TAILQ_HEAD_INITIALIZER(round);
@@ -280,18 +287,32 @@ static void run_round(struct reactor *reactor) {
             continue;
         pipeline_resume(&connection->pipeline);
         if (pipeline_can_run(&connection->pipeline))
-            pipeline_collect(&connection->pipeline, shard, batch);
+            pipeline_collect(&connection->pipeline, shard, requests_max, batch);
     }
     batch_run(batch, shard);
     /* Those that stalled before their first request come before those that had a share. */
     end_round(reactor, &round, false);
-    end_round(reactor, &round, true);
+    return end_round(reactor, &round, true) || shard->walk_slices < WALK_SLICES_PER_TURN;
+}
+
+/* It has sent more than it may have run in one turn, and whoever else has come is served first. */
+static bool yields(const struct connection *connection) {
+    const struct pipeline *pipeline = &connection->pipeline;
+    return pipeline_can_run(pipeline) && pipeline->consumed < pipeline->length;
 }
 
 static void run_requests(struct reactor *reactor) {
-    for (int round = 0; round < ROUNDS_PER_TURN_MAX && !TAILQ_EMPTY(&reactor->ready); round++)
-        run_round(reactor);
-    reactor->shard.counters.conn_yields += !TAILQ_EMPTY(&reactor->ready);
+    const struct connection *connection;
+    uint32_t left = reactor->server->config->turn_requests;
+    bool more = true;
+    while (more && left > 0 && !TAILQ_EMPTY(&reactor->ready)) {
+        uint32_t requests_max = left < PIPELINE_ROUND_MAX ? left : PIPELINE_ROUND_MAX;
+        more = run_round(reactor, requests_max);
+        left -= requests_max;
+    }
+    TAILQ_FOREACH(connection, &reactor->ready, turn_link) {
+        reactor->shard.counters.conn_yields += yields(connection);
+    }
 }
 
 /* Leases that end are not told to those who wait for one: they ask, in turn. What that sets free may
@@ -321,7 +342,10 @@ static void settle_all(struct reactor *reactor) {
     while ((connection = TAILQ_FIRST(&settling))) {
         TAILQ_REMOVE(&settling, connection, settling_link);
         connection->is_settling = false;
-        connection_settle(reactor, connection);
+        if (connection->is_datagram)
+            udp_settle(reactor->udp, connection);
+        else
+            connection_settle(reactor, connection);
     }
 }
 
@@ -379,11 +403,11 @@ static void sleep_until_event(struct reactor *reactor) {
     }
     reactor->shard.counters.reactor_sleeps++;
     uint64_t wait_ns = crawler_wait_ns(&reactor->shard, reactor->now_ns);
-    uint64_t idle_ns = idle_wait_ns(reactor);
-    if (idle_ns < wait_ns)
-        wait_ns = idle_ns;
-    if (!TAILQ_EMPTY(&reactor->begging) && wait_ns > BEG_NS)
-        wait_ns = BEG_NS;
+    const uint64_t others_ns[] = {idle_wait_ns(reactor), log_wait_ns(&reactor->shard.log),
+                                  TAILQ_EMPTY(&reactor->begging) ? UINT64_MAX : BEG_NS};
+    for (size_t i = 0; i < sizeof others_ns / sizeof *others_ns; i++)
+        if (others_ns[i] < wait_ns)
+            wait_ns = others_ns[i];
     if (reactor->stopping && wait_ns > STOP_POLL_NS)
         wait_ns = STOP_POLL_NS;
     if (wait_ns < UINT64_MAX)
@@ -418,21 +442,29 @@ static void begin_stop(struct reactor *reactor) {
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         connection_drain(connection);
     }
+    if (reactor->udp)
+        udp_stop(reactor->udp);
+}
+
+static void break_all(struct reactor *reactor) {
+    struct connection *connection;
+    LIST_FOREACH(connection, &reactor->connections, all_link) {
+        connection_break(reactor, connection, "the server stops");
+    }
+    if (reactor->udp)
+        udp_break(reactor->udp);
 }
 
 /* Follows the order to stop; true when all reactors are through. */
 static bool is_stopped(struct reactor *reactor) {
     struct server *server = reactor->server;
-    struct connection *connection;
     if (!reactor->stopping && atomic_load(&server->stopping))
         begin_stop(reactor);
     if (!reactor->stopping)
         return false;
     if (reactor->now_ns > reactor->stop_deadline_ns)
-        LIST_FOREACH(connection, &reactor->connections, all_link) {
-            connection_break(reactor, connection);
-        }
-    if (!reactor->drained && LIST_EMPTY(&reactor->connections)) {
+        break_all(reactor);
+    if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_stopped(reactor->udp)) {
         reactor->drained = true;
         atomic_fetch_add(&server->drained, 1);
     }
@@ -467,6 +499,8 @@ void reactor_run(struct reactor *reactor) {
         acceptor_start(reactor->acceptor, reactor->server);
         wait_for_signal(reactor);
     }
+    if (reactor->udp)
+        udp_start(reactor->udp, reactor);
     for (; !is_stopped(reactor); read_clock(reactor)) {
         reactor->shard.counters.reactor_turns++;
         reactor->shard.walk_slices = 0;
@@ -477,6 +511,7 @@ void reactor_run(struct reactor *reactor) {
         settle_all(reactor);
         send_large(reactor);
         mesh_publish(reactor->shard.port, on_wake, reactor);
+        log_flush(&reactor->shard.log);
         enter(reactor);
     }
 }

@@ -19,6 +19,7 @@
 
 struct server;
 struct acceptor;
+struct udp;
 
 /* What a completion is about: the low bits of its user data; the others are a pointer. */
 enum completion_kind {
@@ -28,6 +29,7 @@ enum completion_kind {
     COMPLETION_ACCEPT,
     COMPLETION_ACCEPT_RETRY,
     COMPLETION_SIGNAL,
+    COMPLETION_DATAGRAM,
 };
 
 #define COMPLETION_KIND_MASK ((uint64_t)7)
@@ -37,6 +39,7 @@ struct reactor {
     struct uring uring;
     struct server *server;
     struct acceptor *acceptor; /* reactor 0's, else NULL */
+    struct udp *udp;           /* likewise, and NULL without -U */
     uint64_t now_ns;           /* monotonic, read once a turn */
 
     struct connection_list connections;

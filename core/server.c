@@ -18,21 +18,27 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/passed.h"
 #include "core/process.h"
+#include "core/systemd.h"
+#include "core/udp.h"
 #include "core/version.h"
 
 /* A line about a file. */
 #define PROBLEM_BYTES 400
 
 /* Descriptors beside the connections': standard streams, signals, listeners (a name may stand for
- * some addresses), a ring for each reactor, a few to spare. */
-static uint64_t descriptors_beside(const struct config *config) {
-    return 16 + config->cores + 4 * (uint64_t)config->address_count;
+ * some addresses, and each may be one of TCP and one of UDP), a ring for each reactor, a few to
+ * spare. */
+static uint64_t descriptors_beside(const struct server *server) {
+    const struct config *config = server->config;
+    return 16 + config->cores + 8 * (uint64_t)config->address_count + (uint64_t)server->passed;
 }
 
 /* Checks before anything is made. Each says what is wrong in one line. */
 
-static bool check_machine(const struct config *config) {
+static bool check_machine(const struct server *server) {
+    const struct config *config = server->config;
     uint64_t memory = machine_memory_bytes();
     if (config->memory_bytes > memory) {
         log_line("-m %llu MB is more than the %llu MB of memory there is: give less",
@@ -40,7 +46,7 @@ static bool check_machine(const struct config *config) {
                  (unsigned long long)(memory >> 20));
         return false;
     }
-    uint64_t needed = config->connections_max + descriptors_beside(config);
+    uint64_t needed = config->connections_max + descriptors_beside(server);
     uint64_t allowed = machine_raise_limits(needed);
     if (allowed) {
         log_line(
@@ -52,16 +58,18 @@ static bool check_machine(const struct config *config) {
     return true;
 }
 
+/* As in memcached -u is root's, and others stay who they are. */
+static bool switches_user(const struct config *config) {
+    return config->user && geteuid() == 0;
+}
+
 static bool check_user(const struct config *config) {
-    if (config->user && geteuid() != 0) {
-        log_line("-u %s: only root can switch users; start without -u", config->user);
-        return false;
-    }
-    if (config->user && !getpwnam(config->user)) {
-        log_line("-u %s: there is no such user", config->user);
-        return false;
-    }
-    return true;
+    if (config->user && !switches_user(config))
+        log_line("-u %s is left aside: only root can switch users", config->user);
+    if (!switches_user(config) || getpwnam(config->user))
+        return true;
+    log_line("-u %s: there is no such user", config->user);
+    return false;
 }
 
 static bool check_core_files(const struct config *config) {
@@ -95,7 +103,7 @@ static int open_signals(void) {
 }
 
 static bool drop_root(const struct config *config) {
-    if (!config->user)
+    if (!switches_user(config))
         return true;
     const struct passwd *user = getpwnam(config->user);
     if (user && initgroups(config->user, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 &&
@@ -179,28 +187,45 @@ static void finish_reactors(struct server *server) {
             reactor_finish(&server->reactors[i]);
 }
 
-/* The line that says the server is up. */
-static void tell_start(const struct server *server) {
+/* What follows the start line's facts. */
+static const char *start_remark(const struct server *server) {
     const struct config *config = server->config;
-    char addresses[LISTENERS_MAX * (LISTENER_NAME_BYTES + 1)] = "";
-    for (uint32_t i = 0; i < server->listeners.count; i++) {
-        strcat(addresses, " ");
-        strcat(addresses, server->listeners.all[i].name);
-    }
-    printf("simplecache %s listening on%s, %u core%s, %llu MB%s\n", SIMPLECACHE_VERSION, addresses,
-           config->cores, config->cores == 1 ? "" : "s",
-           (unsigned long long)(config->memory_bytes >> 20),
-           config->address_count || config->port == 0
-               ? ""
-               : " (this machine only; -l ADDRESS opens it to others)");
-    fflush(stdout);
+    if (server->passed)
+        return " (sockets passed by systemd)";
+    if (config->address_count || (config->port == 0 && config->udp_port == 0))
+        return "";
+    return " (this machine only; -l ADDRESS opens it to others)";
 }
 
-/* As in memcached: only TCP has ports, and the server goes on where the file can't be written. */
+static void add_names(char *text, const char *before, const struct listeners *listeners) {
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        strcat(text, before);
+        strcat(text, listeners->all[i].name);
+    }
+}
+
+/* The line that says the server is up, and the same to systemd. */
+static void tell_start(const struct server *server) {
+    const struct config *config = server->config;
+    char addresses[2 * LISTENERS_MAX * (LISTENER_NAME_BYTES + 5)] = "", facts[64];
+    add_names(addresses, " ", &server->listeners);
+    add_names(addresses, " udp:", &server->udp_sockets);
+    snprintf(facts, sizeof facts, "%u core%s, %llu MB", config->cores,
+             config->cores == 1 ? "" : "s", (unsigned long long)(config->memory_bytes >> 20));
+    printf("simplecache %s listening on%s, %s%s\n", SIMPLECACHE_VERSION, addresses, facts,
+           start_remark(server));
+    fflush(stdout);
+    if (config->daemonize)
+        systemd_tell("MAINPID=%d", (int)getpid()); /* the one that it knows is about to end */
+    systemd_tell("READY=1\nSTATUS=Listening on%.2000s, %s", addresses, facts);
+}
+
+/* As in memcached: those that have ports, and the server goes on where the file can't be written. */
 static void tell_ports(const struct server *server) {
-    char text[LISTENERS_PORTS_BYTES];
+    char text[2 * LISTENERS_PORTS_BYTES];
     const char *path = getenv("MEMCACHED_PORT_FILENAME");
     listeners_write_ports(&server->listeners, text);
+    listeners_write_ports(&server->udp_sockets, text + strlen(text));
     if (path && *text)
         process_write_ports(path, text);
 }
@@ -211,10 +236,13 @@ static bool write_pid(struct server *server) {
     return !path || server->pid_written;
 }
 
-/* The rest of the start, as the user that the server runs as: files are that user's. */
+/* The rest of the start, most of it as the user that the server runs as: files are that user's. */
 static bool settle_down(struct server *server) {
     const struct config *config = server->config;
-    if (!drop_root(config) || !listeners_open_unix(&server->listeners, config))
+    log_open();
+    if (!drop_root(config))
+        return false;
+    if (!server->passed && !listeners_open_unix(&server->listeners, config))
         return false;
     lock_memory(config);
     tell_ports(server);
@@ -272,11 +300,12 @@ static struct server_facts server_facts(const struct config *config) {
         .binding_protocol = binding_name(config->binding),
         .item_bytes_max = config->item_bytes_max,
         .backlog = config->backlog,
-        .round_max = PIPELINE_ROUND_MAX,
+        .round_max = config->turn_requests,
         .prefix_delimiter = config->prefix_delimiter,
         .sasl = config->sasl,
         .no_flush = config->no_flush,
         .no_dump = config->no_dump,
+        .no_cas = config->no_cas,
         .shutdown_enabled = config->shutdown_enabled,
     };
 }
@@ -313,19 +342,37 @@ static bool read_logins(struct server *server) {
 static void server_finish(struct server *server) {
     logins_free(server->logins);
     listeners_close(&server->listeners);
-    if (server->pid_written && unlink(server->config->pid_file) != 0)
-        log_line("can't remove the pid file %s: %s", server->config->pid_file, strerror(errno));
+    udp_destroy(server->udp);
+    listeners_close(&server->udp_sockets);
+    if (server->pid_written)
+        process_remove_pid(server->config->pid_file);
     mesh_destroy(server->mesh);
     free(server->reactors);
     free(server->shards);
     close(server->signals);
 }
 
-static bool open_listeners(struct server *server) {
-    if (!listeners_open(&server->listeners, server->config))
+static bool open_udp(struct server *server) {
+    if (server->config->udp_port == 0)
+        return true;
+    if (!listeners_open_udp(&server->udp_sockets, server->config))
         return false;
+    server->facts.udp_port = listeners_port(&server->udp_sockets);
+    server->udp = udp_create(&server->udp_sockets);
+    if (!server->udp)
+        log_line("no memory for UDP");
+    return server->udp;
+}
+
+static bool open_listeners(struct server *server) {
+    bool opened = server->passed ? passed_open(&server->listeners, server->passed, server->config)
+                                 : listeners_open(&server->listeners, server->config);
+    if (!opened)
+        return false;
+    if (server->passed)
+        server->facts.addresses = server->facts.socket_path = NULL;
     server->facts.tcp_port = listeners_port(&server->listeners);
-    return true;
+    return open_udp(server);
 }
 
 /* Goes on in the background with -d. */
@@ -337,9 +384,10 @@ static bool detach(struct server *server) {
 }
 
 int server_run(const struct config *config) {
-    struct server server = {.config = config};
-    if (!check_machine(config) || !check_user(config) || !check_core_files(config) ||
-        !detach(&server))
+    process_fill_streams();
+    struct server server = {.config = config, .passed = systemd_take_sockets()};
+    if (server.passed < 0 || !check_machine(&server) || !check_user(config) ||
+        !check_core_files(config) || !detach(&server))
         return EXIT_FAILURE;
     if (config->lock_memory)
         machine_lift_lock_limit();
@@ -357,13 +405,13 @@ int server_run(const struct config *config) {
 }
 
 /* The connections that are there stay, as in memcached; a file that won't do changes nothing. */
-static void reload_logins(struct server *server) {
+static void reload_logins(struct server *server, struct log *log) {
     char problem[PROBLEM_BYTES];
     if (!server->logins)
         return;
     struct logins *newer = read_users(server->config, problem);
     if (!newer) {
-        log_line("%s; the users stay as they were", problem);
+        log_add(log, LOG_NO_CONNECTION, "%s; the users stay as they were", problem);
         return;
     }
     logins_free(server->logins);
@@ -373,12 +421,22 @@ static void reload_logins(struct server *server) {
         if (copy)
             shard_renew_logins(&server->reactors[i].shard, copy);
         else
-            log_line("no memory for the users on reactor %u; they stay as they were", i);
+            log_add(log, LOG_NO_CONNECTION,
+                    "no memory for the users on reactor %u; they stay as they were", i);
     }
-    log_line("users read again from %s", server->config->users_file);
+    log_add(log, LOG_NO_CONNECTION, "users read again from %s", server->config->users_file);
+}
+
+/* systemd counts a new configuration as read once READY=1 follows, whatever came of it. */
+static void reload(struct server *server, struct log *log) {
+    systemd_tell("RELOADING=1\nMONOTONIC_USEC=%llu",
+                 (unsigned long long)(clock_monotonic_ns() / 1000));
+    reload_logins(server, log);
+    systemd_tell("READY=1");
 }
 
 static void stop(struct server *server, struct reactor *by) {
+    systemd_tell("STOPPING=1");
     acceptor_stop(&server->acceptor);
     atomic_store(&server->stopping, true);
     for (uint32_t i = 0; i < server->config->cores; i++)
@@ -389,9 +447,11 @@ static void stop(struct server *server, struct reactor *by) {
 void server_signalled(struct server *server, struct reactor *by) {
     struct signalfd_siginfo signal;
     while (read(server->signals, &signal, sizeof signal) == sizeof signal) {
+        if (atomic_load(&server->stopping))
+            continue;
         if (signal.ssi_signo == SIGHUP)
-            reload_logins(server);
-        else if (!atomic_load(&server->stopping))
+            reload(server, &by->shard.log);
+        else
             stop(server, by);
     }
 }

@@ -22,8 +22,11 @@ struct server {
     struct server_facts facts;
     uint64_t seed;
     struct mesh *mesh;
+    int passed; /* listening sockets, by systemd */
     struct listeners listeners;
     struct acceptor acceptor;
+    struct listeners udp_sockets;
+    struct udp *udp;       /* NULL without -U */
     struct logins *logins; /* as last read; each shard has a copy. NULL: none are asked for */
     int signals;           /* signalfd of those that end the server, and of SIGHUP */
     int caller;            /* of process_detach(), with -d */

@@ -26,6 +26,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .item_bytes_max = config->item_bytes_max,
         .shard = config->id,
         .shards = config->count,
+        .no_cas = config->facts->no_cas,
     };
     int error = store_create(&shard->store, &store_config);
     if (error)
@@ -45,6 +46,7 @@ void shard_finish(struct shard *shard) {
     store_destroy(shard->store);
     shard->store = NULL;
     prefix_table_finish(&shard->prefixes);
+    log_finish(&shard->log);
     logins_free(shard->logins);
     logins_free(atomic_load(&shard->logins_mailbox));
 }

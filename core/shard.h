@@ -13,6 +13,7 @@
 #include "core/buffer.h"
 #include "core/counters.h"
 #include "core/crawler.h"
+#include "core/log.h"
 #include "core/login.h"
 #include "core/mesh.h"
 #include "core/message.h"
@@ -48,6 +49,7 @@ struct shard {
     struct message_pool messages;
     struct buffer_pool buffers;
     struct counters counters;
+    struct log log;
     const struct server_facts *facts;
     struct server_settings settings;
     struct crawler crawler;

@@ -42,12 +42,14 @@ struct server_facts {
     bool sasl;             /* -S */
     bool no_flush;         /* -F */
     bool no_dump;          /* -X */
+    bool no_cas;           /* -C */
     bool shutdown_enabled; /* -A */
 };
 
 /* What commands change while the server runs. */
 struct server_settings {
     uint64_t memory_bytes;
+    uint32_t flushed_at; /* of the last flush_all, on the store's scale, due or not; 0: none yet */
     uint64_t lru_crawler_tocrawl; /* items of a walk, 0 all */
     uint32_t lru_crawler_sleep_us;
     uint32_t verbosity;

@@ -31,7 +31,14 @@ static void write_ip6(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage
              ntohs(ip->sin6_port));
 }
 
-/* A client has no path; its name is empty. */
+/* A client's path is what it wants it to be: no line of an answer, or of the log, ends in it. */
+static void mask(char *text) {
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
+/* Most clients have no path; their name is empty. */
 static void write_unix(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
                        socklen_t length) {
     const struct sockaddr_un *name = (const void *)address;
@@ -39,6 +46,7 @@ static void write_unix(char out[STATS_ADDRESS_MAX], const struct sockaddr_storag
     size_t path_max = length > offset ? length - offset : 0;
     snprintf(out, STATS_ADDRESS_MAX, "unix:%.*s", (int)strnlen(name->sun_path, path_max),
              name->sun_path);
+    mask(out);
 }
 
 void stats_address_write(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,

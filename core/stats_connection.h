@@ -15,7 +15,7 @@
 /* memcached's names for what a connection is doing: conn_listening and so on. */
 enum stats_connection_state {
     STATS_CONNECTION_LISTENING,
-    STATS_CONNECTION_NEW_COMMAND, /* nothing of a command is here: it may go on */
+    STATS_CONNECTION_NEW_COMMAND, /* it has not sent anything yet */
     STATS_CONNECTION_READ,        /* waiting for bytes */
     STATS_CONNECTION_PARSE,       /* its requests run */
     STATS_CONNECTION_VALUE,       /* in the middle of a value */

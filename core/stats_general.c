@@ -33,17 +33,19 @@ static void put_items(struct stats_writer *writer, const struct store_stats *sto
     stats_put_number(writer, "total_items", store->items_stored);
     stats_put_number(writer, "get_expired", store->met_expired);
     stats_put_number(writer, "get_flushed", store->met_flushed);
-    stats_put_number(writer, "expired_unfetched", store->expired_unfetched);
-    stats_put_number(writer, "evicted_unfetched", store->evicted_unfetched);
     stats_put_number(writer, "evictions", store->evictions);
-    stats_put_number(writer, "reclaimed", store->expired + store->flushed);
-    stats_put_number(writer, "lrutail_reflocked", 0); /* nothing keeps an item from eviction */
-    stats_put_number(writer, "crawler_reclaimed", store->crawl_reclaimed);
-    stats_put_number(writer, "crawler_items_checked", store->crawl_checked);
+    stats_put_fates(writer, "", store);
+}
+
+/* The size that a hash table would have. */
+static uint64_t power_of(uint64_t buckets) {
+    return buckets > 0 ? 63 - (uint64_t)__builtin_clzll(buckets) : 0;
 }
 
 static void put_memory(struct stats_writer *writer, const struct store_stats *store) {
+    stats_put_number(writer, "hash_power_level", power_of(store->index_buckets));
     stats_put_number(writer, "hash_bytes", store->index_bytes);
+    stats_put_number(writer, "hash_is_expanding", 0); /* it grows with every set, by one bucket */
     stats_put_number(writer, "store_bytes", store->memory_bytes);
     stats_put_number(writer, "dead_bytes", store->dead_bytes);
     stats_put_number(writer, "segment_size", store->segment_bytes);
@@ -55,6 +57,16 @@ static void put_memory(struct stats_writer *writer, const struct store_stats *st
     stats_put_number(writer, "leases", store->leases);
     stats_put_number(writer, "leased_bytes", store->leased_bytes);
     stats_put_number(writer, "pinned_bytes", store->pinned_bytes);
+}
+
+/* What can't happen here, and programs that read memcached's statistics look for: there are no slabs
+ * to move, and nobody can watch. */
+static void put_constants(struct stats_writer *writer) {
+    static const char *const names[] = {
+        "slab_reassign_running", "slabs_moved",      "log_worker_dropped", "log_worker_written",
+        "log_watcher_skipped",   "log_watcher_sent", "log_watchers"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        stats_put_number(writer, names[i], 0);
 }
 
 /* What was asked for; or where shards can't shrink that far, what they keep to. */
@@ -74,6 +86,6 @@ void stats_put_general(struct stats_writer *writer, const struct stats_sources *
     COUNTERS(PUT_COUNTER, PUT_COUNTER)
 #undef PUT_COUNTER
     put_items(writer, &sources->sum->store);
-    stats_put_moves(writer, "", &sources->sum->store);
     put_memory(writer, &sources->sum->store);
+    put_constants(writer);
 }

@@ -5,9 +5,6 @@
 
 #include "core/stats_writer.h"
 
-/* No item takes less. */
-#define CHUNK_BYTES_MIN 24u
-
 #define NAME_BYTES 64
 
 static void put_item_number(struct stats_writer *writer, const char *name, uint64_t number) {
@@ -27,22 +24,50 @@ static uint64_t age_of(const struct stats_sources *sources) {
     return sources->now - sources->sum->store.oldest_time;
 }
 
-/* There is one queue of segments, so nothing moves between queues; and whoever writes makes room
- * for itself. */
-void stats_put_moves(struct stats_writer *writer, const char *prefix,
+/* Expired items whose memory was taken when somebody needed room: neither met by an operation on
+ * their key nor by the crawler, which are told apart. */
+static uint64_t reclaimed_of(const struct store_stats *store) {
+    return store->expired + store->flushed - store->met_expired - store->met_flushed -
+           store->crawl_reclaimed;
+}
+
+/* There is one queue of segments, so nothing moves between queues, or is evicted from one that was
+ * read lately; nothing keeps an item from being evicted; and whoever writes makes room for itself.
+ */
+void stats_put_fates(struct stats_writer *writer, const char *prefix,
                      const struct store_stats *store) {
     const struct {
         const char *name;
         uint64_t number;
-    } moves[] = {{"moves_to_cold", 0},
+    } fates[] = {{"reclaimed", reclaimed_of(store)},
+                 {"expired_unfetched", store->expired_unfetched},
+                 {"evicted_unfetched", store->evicted_unfetched},
+                 {"evicted_active", 0},
+                 {"crawler_reclaimed", store->crawl_reclaimed},
+                 {"crawler_items_checked", store->crawl_checked},
+                 {"lrutail_reflocked", 0},
+                 {"moves_to_cold", 0},
                  {"moves_to_warm", 0},
                  {"moves_within_lru", 0},
                  {"direct_reclaims", store->segments_evicted}};
-    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
+    for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
         char full[NAME_BYTES];
-        snprintf(full, sizeof full, "%s%s", prefix, moves[i].name);
-        stats_put_number(writer, full, moves[i].number);
+        snprintf(full, sizeof full, "%s%s", prefix, fates[i].name);
+        stats_put_number(writer, full, fates[i].number);
     }
+}
+
+/* The one queue is what memcached calls cold: its oldest item is evicted next. */
+static void put_queues(struct stats_writer *writer, const struct stats_sources *sources) {
+    put_item_number(writer, "number_hot", 0);
+    put_item_number(writer, "number_warm", 0);
+    put_item_number(writer, "number_cold", sources->sum->store.items);
+    put_item_number(writer, "age_hot", 0);
+    put_item_number(writer, "age_warm", 0);
+    put_item_number(writer, "hits_to_hot", 0);
+    put_item_number(writer, "hits_to_warm", 0);
+    put_item_number(writer, "hits_to_cold", sources->sum->counters.get_hits);
+    put_item_number(writer, "hits_to_temp", 0);
 }
 
 void stats_put_items(struct stats_writer *writer, const struct stats_sources *sources) {
@@ -56,20 +81,15 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     put_item_number(writer, "evicted_nonzero", store->evicted_expiring);
     put_item_number(writer, "evicted_time", store->evicted_idle);
     put_item_number(writer, "outofmemory", store->out_of_memory);
-    put_item_number(writer, "tailrepairs", 0);       /* no reference can leak here */
-    put_item_number(writer, "lrutail_reflocked", 0); /* nor keep an item from being evicted */
-    put_item_number(writer, "reclaimed", store->expired + store->flushed);
-    put_item_number(writer, "expired_unfetched", store->expired_unfetched);
-    put_item_number(writer, "evicted_unfetched", store->evicted_unfetched);
-    put_item_number(writer, "crawler_reclaimed", store->crawl_reclaimed);
-    put_item_number(writer, "crawler_items_checked", store->crawl_checked);
-    stats_put_moves(writer, "items:1:", store);
+    put_item_number(writer, "tailrepairs", 0); /* no reference can leak here */
+    stats_put_fates(writer, "items:1:", store);
+    put_queues(writer, sources);
 }
 
 /* Free is what holds no live item: the room of dead ones comes back with their segment. */
 static void put_pages(struct stats_writer *writer, const struct store_stats *store) {
     uint64_t chunk_bytes =
-        store->items ? (store->item_bytes + store->items - 1) / store->items : CHUNK_BYTES_MIN;
+        store->items ? (store->item_bytes + store->items - 1) / store->items : STATS_ITEM_BYTES_MIN;
     uint64_t free_bytes = store->segments * store->segment_bytes - store->item_bytes;
     uint64_t chunks_free = free_bytes / chunk_bytes;
     put_slab_number(writer, "chunk_size", chunk_bytes);
@@ -79,7 +99,8 @@ static void put_pages(struct stats_writer *writer, const struct store_stats *sto
     put_slab_number(writer, "used_chunks", store->items);
     put_slab_number(writer, "free_chunks", chunks_free);
     put_slab_number(writer, "free_chunks_end", 0); /* there is no second list of them */
-    put_slab_number(writer, "mem_requested", store->item_bytes);
+    /* mem_requested is told with the items alone, as in memcached: the Prometheus exporter makes
+     * one metric of both, and with two of them it answers nothing but an error. */
 }
 
 /* With one class its counters are those of the server. */

@@ -1,6 +1,7 @@
 /* stats settings: what is in force. */
 #include <stdio.h>
 
+#include "core/clock.h"
 #include "core/stats_writer.h"
 
 static void put_octal(struct stats_writer *writer, const char *name, uint32_t number) {
@@ -42,12 +43,29 @@ static void put_permissions(struct stats_writer *writer, const struct server_fac
     stats_put_switch(writer, "dump_enabled", !facts->no_dump);
 }
 
-static void put_items(struct stats_writer *writer, const struct server_facts *facts) {
+/* When what was stored before is gone, in seconds of the server's uptime. */
+static uint64_t oldest_of(const struct server_settings *settings) {
+    uint32_t at = settings->flushed_at;
+    return at > CLOCK_FIRST_SECOND ? at - CLOCK_FIRST_SECOND : 0;
+}
+
+static void put_items(struct stats_writer *writer, const struct stats_sources *sources) {
+    const struct server_facts *facts = sources->facts;
+    stats_put_number(writer, "oldest", oldest_of(sources->settings));
     stats_put(writer, "evictions", facts->no_eviction ? "off" : "on");
     stats_put_number(writer, "item_size_max", facts->item_bytes_max);
-    stats_put_switch(writer, "cas_enabled", true);
+    stats_put_switch(writer, "cas_enabled", !facts->no_cas);
     stats_put_number(writer, "client_flags_size", sizeof(uint32_t));
     stats_put(writer, "hash_algorithm", "xxh3");
+    stats_put_switch(writer, "track_sizes", true); /* stats sizes tells them any time */
+}
+
+/* There are no slab classes: each item takes what it needs. */
+static void put_slabs(struct stats_writer *writer) {
+    stats_put_number(writer, "chunk_size", STATS_ITEM_BYTES_MIN);
+    stats_put(writer, "growth_factor", "0.00");
+    stats_put_switch(writer, "slab_reassign", false);
+    stats_put_number(writer, "slab_automove", 0);
 }
 
 /* The rest of them says that there is one queue only, and so neither a hot nor a warm part. */
@@ -61,6 +79,7 @@ static void put_lru(struct stats_writer *writer, const struct server_settings *s
     stats_put_number(writer, "warm_lru_pct", 0);
     stats_put(writer, "hot_max_factor", "0.00");
     stats_put(writer, "warm_max_factor", "0.00");
+    stats_put_switch(writer, "temp_lru", false);
 }
 
 void stats_put_settings(struct stats_writer *writer, const struct stats_sources *sources) {
@@ -72,6 +91,7 @@ void stats_put_settings(struct stats_writer *writer, const struct stats_sources 
     put_character(writer, "stat_key_prefix", facts->prefix_delimiter);
     stats_put_switch(writer, "detail_enabled", settings->detail_enabled);
     put_permissions(writer, facts);
-    put_items(writer, facts);
+    put_items(writer, sources);
+    put_slabs(writer);
     put_lru(writer, settings);
 }

@@ -14,6 +14,9 @@
 #include "core/stats.h"
 #include "proto/proto.h"
 
+/* No item takes less memory. */
+#define STATS_ITEM_BYTES_MIN 24u
+
 struct stats_writer {
     struct buffer_pool *pool;
     struct buffer *output;
@@ -33,7 +36,7 @@ void stats_put_switch(struct stats_writer *writer, const char *name, bool on); /
 void stats_put_end(struct stats_writer *writer);
 
 /* What becomes of items beside being asked for; prefix stands before each name. */
-void stats_put_moves(struct stats_writer *writer, const char *prefix,
+void stats_put_fates(struct stats_writer *writer, const char *prefix,
                      const struct store_stats *store);
 
 /* The groups. */

@@ -34,33 +34,10 @@ static bool is_dump(const struct request *request) {
     return request->op == OP_METADUMP || request->op == OP_MGDUMP;
 }
 
-static bool names_keys(const struct request *request) {
-    enum walk_kind kind = walk_kind_of(request);
-    return kind != WALK_SIZES && kind != WALK_CONNECTIONS;
-}
-
-/* What -X says to those that tell keys. */
-static const char *not_allowed(enum walk_kind kind) {
-    switch (kind) {
-    case WALK_METADUMP:
-        return "ERROR metadump not allowed";
-    case WALK_MGDUMP:
-        return "ERROR key dump not allowed";
-    case WALK_CACHEDUMP:
-        return "CLIENT_ERROR stats cachedump not allowed";
-    case WALK_PREFIXES:
-        return "CLIENT_ERROR stats detail not allowed";
-    case WALK_NONE:
-    case WALK_SIZES:
-    case WALK_CONNECTIONS:
-        break;
-    }
-    return NULL;
-}
-
-const char *walk_refusal(const struct shard *shard, const struct request *request) {
-    if (shard->facts->no_dump && names_keys(request))
-        return not_allowed(walk_kind_of(request));
+const char *walk_refusal(const struct shard *shard, const struct request *request, bool datagram) {
+    if (datagram && is_dump(request))
+        return request->op == OP_METADUMP ? "ERROR metadump not allowed"
+                                          : "ERROR key dump not allowed";
     if (!is_dump(request))
         return NULL;
     if (!shard->settings.lru_crawler)

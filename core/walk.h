@@ -51,8 +51,8 @@ struct walk {
 /* What kind of walk a request is. A malformed one is none. */
 enum walk_kind walk_kind_of(const struct request *request);
 
-/* The line that answers a walk that can't be made; NULL where it can. */
-const char *walk_refusal(const struct shard *shard, const struct request *request);
+/* The line that answers a walk that can't be made; NULL where it can. Dumps never fit a datagram. */
+const char *walk_refusal(const struct shard *shard, const struct request *request, bool datagram);
 
 /* Begins a walk and writes what comes before its first line. NULL without memory. */
 struct walk *walk_start(struct shard *shard, const struct request *request, struct buffer *output);

@@ -224,17 +224,22 @@ static void fill_extras(struct request *request, const struct packet *packet) {
     }
 }
 
-static bool op_compares_cas(enum op op) {
+static bool compares_cas(const struct parser *parser, const struct packet *packet) {
+    enum op op = (enum op)packet->opcode->op;
+    bool writes = packet->opcode->shape == SHAPE_STORE || packet->opcode->shape == SHAPE_APPEND;
+    if (writes && parser->no_cas) {
+        return false;
+    }
     return op_has_key(op) && op != OP_GET && op != OP_TOUCH && op != OP_GAT;
 }
 
 /* The whole packet is here. */
-static enum parse_status take_packet(struct request *request, const struct packet *packet,
-                                     size_t *used) {
+static enum parse_status take_packet(const struct parser *parser, struct request *request,
+                                     const struct packet *packet, size_t *used) {
     fill(request, packet);
     fill_key(request, packet);
     fill_extras(request, packet);
-    if (op_compares_cas((enum op)request->op)) {
+    if (compares_cas(parser, packet)) {
         fill_cas(request, packet);
     }
     request->value = request->key + request->key_length;
@@ -271,7 +276,7 @@ static enum parse_status take_front(struct parser *parser, const struct packet *
     if (packet->value_length > parser->value_length_max) {
         return refuse_value(parser, packet, request, used);
     }
-    take_packet(request, packet, used);
+    take_packet(parser, request, packet, used);
     request->value = NULL;
     request->upload = true;
     request->drops = packet->opcode->op == OP_SET;
@@ -315,7 +320,7 @@ static enum proto_error check_login(const struct parser *parser, const struct pa
 /* A login of PLAIN may come in two packets: the mechanism alone, then what it asks for. */
 static enum parse_status take_login(struct parser *parser, const struct packet *packet,
                                     struct request *request, size_t *used) {
-    take_packet(request, packet, used);
+    take_packet(parser, request, packet, used);
     bool step = request->opcode == OPCODE_SASL_STEP;
     parser->state = LOGIN_NONE;
     if (!step && packet->value_length == 0 &&
@@ -327,6 +332,14 @@ static enum parse_status take_login(struct parser *parser, const struct packet *
     return PARSE_REQUEST;
 }
 
+static enum parse_status check_stats(const struct parser *parser, struct request *request) {
+    request->error = (uint8_t)stats_refusal(parser, request->key, request->key_length);
+    if (request->error != PROTO_ERROR_NONE) {
+        request->op = OP_ERROR;
+    }
+    return PARSE_REQUEST;
+}
+
 static enum parse_status parse_packet(struct parser *parser, const struct packet *packet,
                                       size_t length, struct request *request, size_t *used) {
     if (packet->opcode->shape == SHAPE_UNKNOWN) {
@@ -334,6 +347,9 @@ static enum parse_status parse_packet(struct parser *parser, const struct packet
     }
     if (!shape_fits(packet)) {
         return refuse(request, packet, PROTO_ERROR_FORMAT, true, used);
+    }
+    if (parser->no_flush && packet->opcode->shape == SHAPE_FLUSH) {
+        return refuse_packet(parser, packet, PROTO_ERROR_FLUSH, request, used);
     }
     if (is_login(packet)) {
         enum proto_error error = check_login(parser, packet);
@@ -350,7 +366,8 @@ static enum parse_status parse_packet(struct parser *parser, const struct packet
     if (packet->opcode->shape == SHAPE_LOGIN) {
         return take_login(parser, packet, request, used);
     }
-    return take_packet(request, packet, used);
+    take_packet(parser, request, packet, used);
+    return packet->opcode->shape == SHAPE_STAT ? check_stats(parser, request) : PARSE_REQUEST;
 }
 
 enum parse_status binary_parse(struct parser *parser, const char *bytes, size_t length,

@@ -25,6 +25,22 @@ static size_t swallow(struct parser *parser, size_t length) {
     return taken;
 }
 
+static bool begins_with_word(const char *words, size_t length, const char *word) {
+    size_t there = strlen(word);
+    return length >= there && memcmp(words, word, there) == 0 &&
+           (length == there || words[there] == ' ');
+}
+
+enum proto_error stats_refusal(const struct parser *parser, const char *words, size_t length) {
+    if (parser->no_dump && begins_with_word(words, length, "detail")) {
+        return PROTO_ERROR_DETAIL;
+    }
+    if (parser->no_dump && begins_with_word(words, length, "cachedump")) {
+        return PROTO_ERROR_CACHEDUMP;
+    }
+    return PROTO_ERROR_NONE;
+}
+
 /* Fewer bytes than these are not worth a request of their own, unless they are the last. */
 #define PART_LENGTH_MIN 8192
 

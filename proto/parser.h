@@ -18,6 +18,9 @@ enum parse_status binary_parse(struct parser *parser, const char *bytes, size_t 
 /* Whether a SASL mechanism is the one that is understood. */
 bool login_mechanism_is_plain(const char *mechanism, size_t length);
 
+/* What is wrong with a sub-command of stats where the caller has forbidden dumps. */
+enum proto_error stats_refusal(const struct parser *parser, const char *words, size_t length);
+
 /* Says that the parser can't go on before there are `need` bytes behind those used. */
 static inline enum parse_status parse_more(struct parser *parser, size_t need) {
     parser->need = need;

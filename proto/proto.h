@@ -113,7 +113,14 @@ enum proto_error {
     PROTO_ERROR_TOO_LARGE,    /* SERVER_ERROR object too large for cache; binary status 3 */
     PROTO_ERROR_NO_MEMORY,    /* SERVER_ERROR out of memory storing object; binary status 0x82 */
     PROTO_ERROR_LOGIN,        /* CLIENT_ERROR unauthenticated; binary status 0x20 */
-    PROTO_ERROR_FLUSH,        /* CLIENT_ERROR flush_all not allowed; binary status 0x20 */
+
+    /* Forbidden by the caller, see struct parser. */
+    PROTO_ERROR_FLUSH,     /* CLIENT_ERROR flush_all not allowed; binary status 0x20 */
+    PROTO_ERROR_METADUMP,  /* ERROR metadump not allowed */
+    PROTO_ERROR_MGDUMP,    /* ERROR key dump not allowed */
+    PROTO_ERROR_DETAIL,    /* CLIENT_ERROR stats detail not allowed; binary status 1 */
+    PROTO_ERROR_CACHEDUMP, /* CLIENT_ERROR stats cachedump not allowed; binary status 1 */
+    PROTO_ERROR_WATCH,     /* CLIENT_ERROR watch commands not allowed: there is no watch */
 
     /* Logins: CLIENT_ERROR and */
     PROTO_ERROR_LOGIN_LENGTH, /* auth token too long */
@@ -227,6 +234,13 @@ struct parser {
                          one fails, and parses nothing between an OP_LOGIN and its outcome. */
     bool sasl;        /* set by the caller: the SASL commands of the binary protocol are understood,
                          before and after a login (memcached -S) */
+    /* Set by the caller. no_flush: flush_all is refused (memcached -F). no_dump: so is what tells of
+     * keys in numbers, metadump, mgdump, stats detail and cachedump (-X). no_cas: all items' CAS is
+     * 0 (-C); as in memcached, text's cas and meta's C of a set find another one then, whatever they
+     * ask for, and what else stores or extends a value asks for none. */
+    bool no_flush : 1;
+    bool no_dump : 1;
+    bool no_cas : 1;
     uint32_t value_length_max; /* a longer value is refused from its header on with
                                   PROTO_ERROR_TOO_LARGE */
     uint32_t upload_from;      /* a longer value is not waited for: request.upload */
@@ -264,6 +278,19 @@ struct credentials {
     uint32_t password_length;
 };
 bool request_credentials(const struct request *request, struct credentials *credentials);
+
+/* Whether the last request taken was a key of a get line with more behind it: what comes next
+ * belongs to the same line. */
+bool parser_is_amid_keys(const struct parser *parser);
+
+/* For people: the command's name, as its protocol has it. A text command that is no request because
+ * of its form has none: its words may be anything, somebody's value too. */
+const char *request_name(const struct request *request);
+
+/* The same for an error's answer, whether it is sent or not: writes it without its frame. At most
+ * REQUEST_ERROR_MAX bytes, which may be none. */
+#define REQUEST_ERROR_MAX 128
+size_t request_error(char *out, const struct request *request);
 
 enum result_status {
     RESULT_OK, /* found, stored, deleted, touched, counted, logged in */

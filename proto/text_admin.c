@@ -93,7 +93,7 @@ static enum parse_status parse_crawler_number(const struct text_line *line, enum
 enum parse_status text_parse_lru_crawler(struct parser *parser, const struct text_command *command,
                                          struct text_line *line, struct request *request,
                                          size_t *used) {
-    (void)parser, (void)command, (void)used;
+    (void)command, (void)used;
     struct words words = take_words(line);
     struct text_word sub = words.word[0];
     if (words.count == 1 && (text_word_is(sub, "enable") || text_word_is(sub, "disable"))) {
@@ -103,10 +103,12 @@ enum parse_status text_parse_lru_crawler(struct parser *parser, const struct tex
         return text_line_error(line, request, PROTO_ERROR_COMMAND);
     }
     if (text_word_is(sub, "metadump")) {
-        return parse_walk(line, OP_METADUMP, words.word[1], request);
+        return parser->no_dump ? text_line_error(line, request, PROTO_ERROR_METADUMP)
+                               : parse_walk(line, OP_METADUMP, words.word[1], request);
     }
     if (text_word_is(sub, "mgdump")) {
-        return parse_walk(line, OP_MGDUMP, words.word[1], request);
+        return parser->no_dump ? text_line_error(line, request, PROTO_ERROR_MGDUMP)
+                               : parse_walk(line, OP_MGDUMP, words.word[1], request);
     }
     if (text_word_is(sub, "crawl")) {
         return parse_walk(line, OP_CRAWL, words.word[1], request);

@@ -75,7 +75,10 @@ static enum parse_status parse_touch(struct parser *parser, const struct text_co
 static enum parse_status parse_flush(struct parser *parser, const struct text_command *command,
                                      struct text_line *line, struct request *request,
                                      size_t *used) {
-    (void)parser, (void)used;
+    (void)used;
+    if (parser->no_flush) {
+        return text_line_error(line, request, PROTO_ERROR_FLUSH);
+    }
     fill(request, command, line, (struct text_word){NULL, 0});
     struct text_word delay = text_take_word(line);
     struct text_line behind = *line;
@@ -110,7 +113,7 @@ static enum parse_status parse_verbosity(struct parser *parser, const struct tex
 static enum parse_status parse_stats(struct parser *parser, const struct text_command *command,
                                      struct text_line *line, struct request *request,
                                      size_t *used) {
-    (void)parser, (void)used;
+    (void)used;
     const char *start = text_skip_spaces(line->rest, line->end);
     const char *end = line->end;
     while (end > start && end[-1] == ' ') {
@@ -120,9 +123,21 @@ static enum parse_status parse_stats(struct parser *parser, const struct text_co
     if (sub.length > KEY_LENGTH_MAX) {
         return text_error(request, PROTO_ERROR_COMMAND);
     }
+    enum proto_error error = stats_refusal(parser, sub.start, sub.length);
+    if (error != PROTO_ERROR_NONE) {
+        return text_error(request, error);
+    }
     fill(request, command, line, sub);
     request->quiet = false;
     return PARSE_REQUEST;
+}
+
+/* watch …: as in a memcached that was told not to have it (-W). */
+static enum parse_status parse_watch(struct parser *parser, const struct text_command *command,
+                                     struct text_line *line, struct request *request,
+                                     size_t *used) {
+    (void)parser, (void)command, (void)line, (void)used;
+    return text_error(request, PROTO_ERROR_WATCH);
 }
 
 /* version and quit, which no noreply silences. */
@@ -169,6 +184,7 @@ static const struct text_command commands[] = {
     {COMMAND("lru"), OP_OK, false, text_parse_lru},
     {COMMAND("slabs"), OP_OK, false, text_parse_slabs},
     {COMMAND("cache_memlimit"), OP_MEMORY_LIMIT, false, text_parse_memory_limit},
+    {COMMAND("watch"), OP_ERROR, false, parse_watch},
     {COMMAND("shutdown"), OP_SHUTDOWN, false, text_parse_shutdown},
 #ifdef PROTO_DEBUG_TIME
     {COMMAND("debugtime"), OP_DEBUG_TIME, false, text_parse_debug_time},

@@ -4,6 +4,12 @@
 
 #include <assert.h>
 
+bool parser_is_amid_keys(const struct parser *parser) {
+    bool keys = parser->state == TEXT_KEYS || parser->state == TEXT_TOUCH_KEYS ||
+                parser->state == TEXT_STREAMED_KEYS;
+    return parser->protocol == PROTOCOL_TEXT && keys;
+}
+
 static void fill(const struct parser *parser, struct request *request, const char *key,
                  size_t length, bool last) {
     bool touch = parser->state == TEXT_TOUCH_KEYS;

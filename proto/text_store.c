@@ -1,6 +1,9 @@
 /* Text: set, add, replace, append, prepend and cas, which carry a value block behind their line. */
 #include "proto/text.h"
 
+/* Where it is 0 for all of them. */
+#define CAS_OF_NO_ITEM UINT64_MAX
+
 /* A length beyond this is taken for a mistake of the line, so that nothing is swallowed. */
 #define VALUE_LENGTH_PLAUSIBLE_MAX (INT32_MAX - TEXT_VALUE_END_LENGTH)
 
@@ -51,6 +54,14 @@ static enum parse_status wait_for_value(struct parser *parser, const struct text
     return parse_more(parser, header_length + block_length);
 }
 
+/* For a parser with no_cas. */
+static void settle_cas(struct request *request) {
+    if (request->op == OP_APPEND || request->op == OP_PREPEND) {
+        request->compare_cas = false;
+    }
+    request->cas = CAS_OF_NO_ITEM;
+}
+
 enum parse_status text_take_block(struct parser *parser, const struct text_line *line,
                                   struct request *request, size_t *used) {
     size_t block_length = (size_t)request->value_length + TEXT_VALUE_END_LENGTH;
@@ -70,6 +81,9 @@ enum parse_status text_take_value(struct parser *parser, const struct text_line 
                                   struct request *request, size_t *used) {
     if (request->value_length > parser->value_length_max) {
         return text_refuse_value(parser, drops, PROTO_ERROR_TOO_LARGE, request);
+    }
+    if (parser->no_cas) {
+        settle_cas(request);
     }
     if (request->value_length <= parser->upload_from) {
         return text_take_block(parser, line, request, used);

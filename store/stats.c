@@ -24,6 +24,7 @@ static void sizes(const struct store *store, struct store_stats *stats) {
     stats->memory_bytes_max = store->bound_bytes;
     stats->memory_bytes = used;
     stats->index_bytes = index_resident_bytes(&store->index);
+    stats->index_buckets = store->index.primary.count;
     stats->segment_bytes = log->segment_bytes;
     stats->segments = log->segments_used;
     stats->segments_free = log->warm_count + room / log->segment_bytes;

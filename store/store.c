@@ -211,6 +211,8 @@ void store_hit(struct store *store, const struct store_found *found) {
 uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas) {
     const struct store_config *config = &store->config;
     uint64_t cas_end = (uint64_t)1 << ITEM_CAS_BITS;
+    if (config->no_cas)
+        return 0;
     if (set_cas)
         return new_cas;
     store->cas_counter++;

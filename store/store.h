@@ -33,6 +33,7 @@ struct store_config {
      * counter × shards + shard. */
     uint32_t shard;
     uint32_t shards;
+    bool no_cas; /* all CAS values are 0 */
 };
 
 #define STORE_MEMORY_BYTES_MIN ((size_t)1 << 20)
@@ -179,6 +180,7 @@ struct store_stats {
         memory_bytes_max;   /* the bound: config.memory_bytes, or what store_resize() made of it */
     uint64_t memory_bytes;  /* in use for segments, index and bookkeeping */
     uint64_t index_bytes;   /* of these the index's */
+    uint64_t index_buckets; /* that keys are spread over; there are more, behind full ones */
     uint64_t segment_bytes; /* size of one segment; the same in shards made alike */
     uint64_t segments;      /* in use */
     uint64_t segments_free; /* may still be taken */

@@ -30,6 +30,7 @@ static enum store_status store_digits(struct store *store, const struct store_dr
         return STORE_NO_MEMORY;
     memcpy(item_value(item), digits->text, digits->length);
     store_settle(store, draft, found, location);
+    store->counters.items_stored++;
     return STORE_OK;
 }
 
@@ -132,6 +133,5 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     }
     shown->made = made;
     store_show(store, found.item, shown);
-    store->counters.items_stored += made;
     return STORE_OK;
 }

@@ -26,7 +26,7 @@ static void read_flags(struct reading *reading, const char *flags) {
     cr_assert(eq(int, config_parse(&reading->config, argc, argv), CONFIG_RUN), "%s", flags);
 }
 
-/* As "host port, host port", or the port alone where no address was given. */
+/* As "host port, host port", or the port alone where no address was given; a port of 0 is -p's. */
 static void expect_listen(const char *flags, const char *expected) {
     struct reading reading;
     read_flags(&reading, flags);
@@ -51,24 +51,48 @@ Test(config, ports) {
     expect_listen("-p-1", "-1");
 }
 
+/* Both ports, and how many addresses were given. */
+static void expect_ports(const char *flags, int tcp, int udp, uint32_t addresses) {
+    struct reading reading;
+    read_flags(&reading, flags);
+    cr_assert(eq(int, reading.config.port, tcp), "%s", flags);
+    cr_assert(eq(int, reading.config.udp_port, udp), "%s", flags);
+    cr_assert(eq(u32, reading.config.address_count, addresses), "%s", flags);
+    config_finish(&reading.config);
+}
+
+Test(config, udp_and_tcp) {
+    expect_ports("", 11211, 0, 0);
+    expect_ports("-U 0", 11211, 0, 0);
+    expect_ports("-U 5000", 5000, 5000, 0);
+    expect_ports("-U5000 -p 6000", 6000, 5000, 0);
+    expect_ports("--udp-port=-1", -1, -1, 0);
+    expect_ports("-p 0 -U 5000 -l ::1", 0, 5000, 1);
+    expect_ports("-p 0 -U 0 -l ::1", 0, 0, 0);
+    expect_ports("-U 5000 -l [::1]:1", 5000, 5000, 1);
+    expect_ports("-s /tmp/x", 0, 0, 0);
+    expect_ports("-s /tmp/x -U 5000", 0, 0, 0);
+    expect_ports("-s /tmp/x -U 5000 -p 0", 0, 5000, 0);
+    expect_ports("-s /tmp/x -U 5000 -l ::1", 5000, 5000, 1);
+}
+
 Test(config, unix_socket_instead_of_tcp) {
     expect_listen("-s /tmp/x", "0");
     expect_listen("-s /tmp/x -p 5000", "5000");
-    expect_listen("-s /tmp/x -l ::1", "::1 11211");
+    expect_listen("-s /tmp/x -l ::1", "::1 0");
     expect_listen("-l ::1 -s /tmp/x -p 0", "0");
 }
 
 Test(config, addresses) {
-    expect_listen("-l ::1", "::1 11211");
-    expect_listen("-l::1", "::1 11211");
-    expect_listen("-l [::1]", "::1 11211");
+    expect_listen("-l ::1", "::1 0");
+    expect_listen("-l::1", "::1 0");
+    expect_listen("-l [::1]", "::1 0");
     expect_listen("-l [fe80::1%lo]:5", "fe80::1%lo 5");
-    expect_listen("-l * -p 5", "* 5");
+    expect_listen("-l * -p 5", "* 0");
     expect_listen("-l *:5", "* 5");
-    expect_listen("-l localhost:5,127.0.0.1 -p 6", "localhost 5, 127.0.0.1 6");
-    expect_listen("-l 127.0.0.1:5 --listen=[::1]:6;127.0.0.2",
-                  "127.0.0.1 5, ::1 6, 127.0.0.2 11211");
-    expect_listen("-l ,127.0.0.1,, -p -1", "127.0.0.1 -1");
+    expect_listen("-l localhost:5,127.0.0.1 -p 6", "localhost 5, 127.0.0.1 0");
+    expect_listen("-l 127.0.0.1:5 --listen=[::1]:6;127.0.0.2", "127.0.0.1 5, ::1 6, 127.0.0.2 0");
+    expect_listen("-l ,127.0.0.1,, -p -1", "127.0.0.1 0");
     expect_listen("-l 127.0.0.1:0,127.0.0.2:-1", "127.0.0.1 -1, 127.0.0.2 -1");
     expect_listen("-p 0 -l 127.0.0.1:5", "0");
 }

@@ -200,7 +200,7 @@ static void client_turn(struct crowd *crowd, struct client *client) {
         pipeline_beg(pipeline, shard);
     pipeline_resume(pipeline);
     if (pipeline_can_run(pipeline))
-        pipeline_collect(pipeline, shard, &crowd->batch);
+        pipeline_collect(pipeline, shard, PIPELINE_ROUND_MAX, &crowd->batch);
     batch_run(&crowd->batch, shard);
     cr_assert(pipeline_pause(pipeline, shard));
     cr_assert(not(pipeline->out_of_memory));

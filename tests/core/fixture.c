@@ -105,7 +105,7 @@ void fixture_finish(struct fixture *fixture) {
 static void run_rounds(struct fixture *fixture) {
     struct pipeline *pipeline = &fixture->pipeline;
     for (int round = 0; round < 4 && pipeline_can_run(pipeline); round++) {
-        pipeline_collect(pipeline, &fixture->shard[0], &fixture->batch);
+        pipeline_collect(pipeline, &fixture->shard[0], PIPELINE_ROUND_MAX, &fixture->batch);
         batch_run(&fixture->batch, &fixture->shard[0]);
     }
 }

@@ -100,7 +100,7 @@ Test(walk, ends_once_in_a_turn) {
     fixture_turn(&fixture, commands, strlen(commands));
     for (int round = 0; round < 8; round++) {
         pipeline_resume(pipeline);
-        pipeline_collect(pipeline, &fixture.shard[0], &fixture.batch);
+        pipeline_collect(pipeline, &fixture.shard[0], PIPELINE_ROUND_MAX, &fixture.batch);
         batch_run(&fixture.batch, &fixture.shard[0]);
     }
     cr_assert(eq(sz, pipeline->output.length, strlen("END\r\n")));
@@ -255,15 +255,6 @@ Test(admin, a_crawl_drops_what_has_expired_and_nothing_else) {
     }
     cr_assert(eq(u64, reclaimed, 300));
     cr_assert(eq(u64, items, 300));
-    fixture_finish(&fixture);
-}
-
-Test(admin, flush_can_be_forbidden) {
-    struct fixture fixture;
-    fixture_init(&fixture, 2, 4, MEMORY_BYTES);
-    fixture.facts.no_flush = true;
-    expect(&fixture, "set a 0 0 1\r\nx\r\nflush_all\r\nget a\r\n",
-           "STORED\r\nCLIENT_ERROR flush_all not allowed\r\nVALUE a 0 1\r\nx\r\nEND\r\n");
     fixture_finish(&fixture);
 }
 

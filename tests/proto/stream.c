@@ -83,6 +83,11 @@ static const char *const error_names[] = {
     [PROTO_ERROR_NO_MEMORY] = "no_memory",
     [PROTO_ERROR_LOGIN] = "login",
     [PROTO_ERROR_FLUSH] = "flush",
+    [PROTO_ERROR_METADUMP] = "metadump",
+    [PROTO_ERROR_MGDUMP] = "mgdump",
+    [PROTO_ERROR_DETAIL] = "detail",
+    [PROTO_ERROR_CACHEDUMP] = "cachedump",
+    [PROTO_ERROR_WATCH] = "watch",
     [PROTO_ERROR_LOGIN_LENGTH] = "login_length",
     [PROTO_ERROR_LOGIN_END] = "login_end",
     [PROTO_ERROR_LOGIN_FORMAT] = "login_format",
@@ -274,7 +279,7 @@ static bool same_parser(const struct parser *a, const struct parser *b) {
            a->upload == b->upload && a->value_length_max == b->value_length_max &&
            a->upload_from == b->upload_from && a->scanned == b->scanned && a->need == b->need &&
            a->skip == b->skip && a->exptime == b->exptime && a->must_login == b->must_login &&
-           a->sasl == b->sasl;
+           a->sasl == b->sasl && a->no_flush == b->no_flush && a->no_dump == b->no_dump;
 }
 
 /* Parses once, takes it back, parses again. */
@@ -428,7 +433,8 @@ static char *render(const char *bytes, size_t length, size_t fragment,
         .out = open_memstream(&text, &text_length),
     };
     parser_init(&s.parser, STREAM_VALUE_LENGTH_MAX, setting->upload_from);
-    s.parser.must_login = setting->login != STREAM_OPEN;
+    s.parser.must_login = setting->login == STREAM_TEXT_LOGIN || setting->login == STREAM_SASL;
+    s.parser.no_flush = s.parser.no_dump = setting->login == STREAM_FORBIDDEN;
     s.parser.sasl = setting->login == STREAM_SASL;
     enum parse_status status = PARSE_MORE;
     while (step(&s, fragment, &status)) {

@@ -49,8 +49,9 @@ char *stream_render_uploads(const char *bytes, size_t length, size_t fragment,
  * asserts what it renders to. */
 void stream_check(const struct stream_case *c);
 
-/* Whether the connection must log in (as `user` with `password`), and in which way. */
-enum stream_login { STREAM_OPEN, STREAM_TEXT_LOGIN, STREAM_SASL };
+/* Whether the connection must log in (as `user` with `password`), and in which way; or may do
+ * neither flushes nor dumps. */
+enum stream_login { STREAM_OPEN, STREAM_TEXT_LOGIN, STREAM_SASL, STREAM_FORBIDDEN };
 void stream_check_login(const struct stream_case *c, enum stream_login login);
 
 void stream_check_all(const struct stream_case *cases, size_t count);

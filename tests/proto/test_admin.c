@@ -80,6 +80,36 @@ Test(admin, slabs) {
     CHECK_ALL(cases);
 }
 
+/* What -F and -X forbid is refused whatever its arguments are; what only looks like it isn't. */
+Test(admin, forbidden) {
+    static const struct stream_case cases[] = {
+        CASE("flush_all\r\n", "ERROR flush"),
+        CASE("flush_all x\r\n", "ERROR flush"),
+        CASE("flush_all -1 noreply\r\n", "ERROR flush quiet"),
+        CASE("lru_crawler metadump all\r\n", "ERROR metadump"),
+        CASE("lru_crawler metadump nosuch\r\n", "ERROR metadump"),
+        CASE("lru_crawler metadump\r\n", "ERROR command"),
+        CASE("lru_crawler mgdump hash\r\n", "ERROR mgdump"),
+        CASE("lru_crawler crawl all\r\n", "crawl all"),
+        CASE("stats detail\r\n", "ERROR detail"),
+        CASE("stats  detail on\r\n", "ERROR detail"),
+        CASE("stats details\r\n", "stats details"),
+        CASE("stats cachedump 1 1\r\n", "ERROR cachedump"),
+        CASE("stats cachedump\r\n", "ERROR cachedump"),
+        CASE("stats\r\n", "stats"),
+        CASE("\x80\x08\0\0\4\0\0\0\0\0\0\4\1\2\3\4\0\0\0\0\0\0\0\0\0\0\0\1"
+             "\x80\x18\0\0\0\0\0\0\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\0",
+             "ERROR flush 08/01020304; ERROR flush quiet 18/01020304"),
+        CASE("\x80\x10\0\6\0\0\0\0\0\0\0\6\1\2\3\4\0\0\0\0\0\0\0\0"
+             "detail"
+             "\x80\x10\0\0\0\0\0\0\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\0",
+             "ERROR detail 10/01020304; stats 10/01020304"),
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        stream_check_login(&cases[i], STREAM_FORBIDDEN);
+    }
+}
+
 /* Known to builds for tests alone. */
 Test(admin, debug_time) {
 #ifdef PROTO_DEBUG_TIME
@@ -112,7 +142,8 @@ Test(admin, others) {
         CASE("shutdown foo\r\n", "shutdown d2"),
         CASE("shutdown graceful now\r\n", "shutdown d2"),
         CASE("shutdown noreply\r\n", "shutdown d2 quiet"),
-        CASE("watch\r\n", "ERROR command"),
+        CASE("watch\r\n", "ERROR watch"),
+        CASE("watch fetchers noreply\r\n", "ERROR watch"),
         CASE("extstore item_age 1\r\n", "ERROR command"),
         CASE("refresh_certs\r\n", "ERROR command"),
     };

@@ -113,4 +113,7 @@ exchange('slabs mistakes',
 
 # --- What there is not ---------------------------------------------------------------------------
 exchange('commands that are not here',
-         b'watch\r\nstats extstore\r\nstats proxy\r\n', b'ERROR\r\n' * 3, memcached=UNASKED)
+         b'stats extstore\r\nstats proxy\r\n', b'ERROR\r\n' * 2, memcached=UNASKED)
+# What memcached says with -W.
+exchange('watch is not here', b'watch\r\nwatch fetchers\r\nwatch nosuch\r\n',
+         b'CLIENT_ERROR watch commands not allowed\r\n' * 3, memcached=UNASKED)

@@ -294,6 +294,9 @@ class Crowds(server.ServerTest):
             client.close()
         with under_test.connect() as client:
             self.assertEqual(client.ask(b'get a\r\n'), b'END\r\n')
+        self.assertGreater(int(under_test.stat('listen_disabled_num')), 0)
+        self.assertGreater(int(under_test.stat('time_in_listen_disabled_us')), 0)
+        self.assertEqual(under_test.stat('accepting_conns'), '1')
 
     def press(self, under_test, count):
         """Up to `count` connections; the server may stop listening before that."""

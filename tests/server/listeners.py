@@ -46,9 +46,9 @@ class ListenerTest(server.ServerTest):
 
     def until(self, what, wanted):
         deadline = time.monotonic() + server.TIMEOUT_S
-        while what() != wanted and time.monotonic() < deadline:
+        while (found := what()) != wanted and time.monotonic() < deadline:
             time.sleep(0.02)
-        self.assertEqual(what(), wanted)
+        self.assertEqual(found, wanted)
 
     def answers(self, under_test, **where):
         with under_test.connect(**where) as client:
@@ -163,6 +163,26 @@ class UnixSocket(ListenerTest):
         server.Server(host=self.path, flags=('-p', '0', '-s', self.path)).stop()
         self.assertFalse(os.path.lexists(self.path))
 
+    @unittest.skipIf(server.ORIGINAL, 'memcached leaves it')
+    def test_another_ones_is_not_removed(self):
+        """Whose file was taken away leaves that of a server in its place alone."""
+        first = server.Server(host=self.path, flags=('-p', '0', '-s', self.path))
+        os.unlink(self.path)
+        second = server.Server(host=self.path, flags=('-p', '0', '-s', self.path))
+        first.stop()
+        self.answers(second)
+        second.stop()
+        self.assertFalse(os.path.lexists(self.path))
+
+    @unittest.skipIf(server.ORIGINAL, 'memcached leaves it')
+    def test_another_kind_of_file_is_not_removed(self):
+        under_test = server.Server(host=self.path, flags=('-p', '0', '-s', self.path))
+        os.unlink(self.path)
+        with open(self.path, 'w', encoding='ascii') as file:
+            file.write('mine')
+        under_test.stop()
+        self.assertTrue(os.path.isfile(self.path))
+
     @unittest.skipIf(os.geteuid() != 0 or server.SANITIZED, 'only root, and no leak sanitizer')
     def test_belongs_to_the_user(self):
         under_test = self.serve('-u', 'nobody')
@@ -229,7 +249,7 @@ class UnixSocket(ListenerTest):
         under_test = self.serve('-b', '3')
         os.kill(under_test.pid, signal.SIGSTOP)
         self.addCleanup(os.kill, under_test.pid, signal.SIGCONT)
-        self.until(lambda: states(under_test.pid), {'T'})
+        self.until(lambda: under_test.states(), {'T'})
         queued = []
         with self.assertRaises(BlockingIOError):
             for _ in range(100):
@@ -240,16 +260,6 @@ class UnixSocket(ListenerTest):
                 queued.append(waiting)
         # An accept that the kernel holds may have taken some of them.
         self.assertIn(len(queued), (4, 5))
-
-
-def states(pid):
-    """What the threads of a process are doing, in the letters of /proc."""
-    folder = '/proc/%d/task/' % pid
-    found = set()
-    for thread in os.listdir(folder):
-        with open(folder + thread + '/stat', encoding='ascii') as stat:
-            found.add(stat.read().rpartition(')')[2].split()[0])
-    return found
 
 
 class Limit(ListenerTest):
@@ -274,6 +284,7 @@ class Limit(ListenerTest):
             return
         self.until(lambda: self.now_open(served[0]), 50)
         self.assertEqual(self.ask_stat(served[0], b'rejected_connections'), 900 + rejected)
+        self.assertEqual(self.ask_stat(served[0], b'listen_disabled_num'), 0)  # nobody had to wait
         again = [under_test.connect() for _ in range(60)]
         answers = [self.first_line(client) for client in again]
         for client in again:

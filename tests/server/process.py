@@ -2,6 +2,7 @@
 import ctypes
 import errno
 import os
+import pwd
 import re
 import resource
 import signal
@@ -11,7 +12,7 @@ import time
 import unittest
 
 import server
-from startup import forbid_io_uring, run
+from startup import forbid_io_uring, reachable_by_all, run
 
 PR_SET_CHILD_SUBREAPER = 36
 PR_CAPBSET_DROP = 24
@@ -70,6 +71,13 @@ class ServiceTest(server.ServerTest):
         with server.Connection(self.port) as client:
             self.assertRegex(client.ask(b'version\r\n'), b'^VERSION ')
 
+    def is_open(self):
+        try:
+            self.answers()
+            return True
+        except OSError:
+            return False
+
 
 class Daemon(ServiceTest):
     """-d: whoever starts it learns whether it serves."""
@@ -86,7 +94,11 @@ class Daemon(ServiceTest):
     def test_has_left(self):
         """Its terminal, its streams, its directory, whoever started it."""
         pid = self.daemon()
-        self.assertEqual(os.getsid(pid), pid)
+        self.assertEqual((os.getsid(pid), os.getpgid(pid)), (pid, pid))
+        with open('/proc/%d/stat' % pid, encoding='ascii') as stat:
+            fields = stat.read().rpartition(')')[2].split()
+        self.assertEqual(fields[1], str(os.getpid()))  # its parent, which takes in orphans
+        self.assertEqual(fields[4], '0')  # its terminal
         for stream in range(3):
             self.assertEqual(os.readlink('/proc/%d/fd/%d' % (pid, stream)), '/dev/null')
         self.assertEqual(os.readlink('/proc/%d/cwd' % pid), '/')
@@ -119,6 +131,19 @@ class Daemon(ServiceTest):
         self.assertFalse(os.path.exists(self.pid_file))
 
     @unittest.skipIf(server.ORIGINAL, 'memcached has ended well by then')
+    @unittest.skipIf(server.ORIGINAL, 'memcached gives none back')
+    def test_started_without_streams(self):
+        """Nothing of the server takes their place, to be closed with them."""
+        def close_streams():
+            os.closerange(0, 3)
+        starter = subprocess.Popen(server.program() + self.flags + ['-d', '-P', self.pid_file],
+                                   preexec_fn=close_streams)
+        self.assertEqual(starter.wait(server.TIMEOUT_S), 0)
+        with open(self.pid_file, encoding='ascii') as file:
+            pid = int(file.read())
+        self.addCleanup(self.end, pid)
+        self.answers()
+
     def test_failures_are_seen(self):
         other = self.start()
         self.fails('-p', str(other.port), name=str(other.port))
@@ -140,6 +165,64 @@ class Daemon(ServiceTest):
             return re.search(rb'SigBlk:\s+(\w+)', status.read())[1]
 
 
+class Privileges(ServiceTest):
+    """-u: what is left of root once the server runs, in each of its threads."""
+
+    def status(self, pid):
+        """The lines of /proc, by name, for each thread."""
+        for thread in os.listdir('/proc/%d/task' % pid):
+            with open('/proc/%d/task/%s/status' % (pid, thread), encoding='ascii') as lines:
+                yield dict(line.rstrip('\n').split(':\t', 1) for line in lines)
+
+    def is_dropped(self, pid, name):
+        user = pwd.getpwnam(name)
+        groups = sorted(os.getgrouplist(name, user.pw_gid))
+        if server.ORIGINAL:
+            groups = []  # it leaves none but the user's own
+        threads = list(self.status(pid))
+        self.assertGreaterEqual(len(threads), 3)  # two reactors and the one that started them
+        for thread in threads:
+            self.assertEqual(thread['Uid'].split(), [str(user.pw_uid)] * 4)
+            self.assertEqual(thread['Gid'].split(), [str(user.pw_gid)] * 4)
+            self.assertEqual(sorted(map(int, thread['Groups'].split())), groups)
+            for rights in ('CapPrm', 'CapEff', 'CapAmb'):
+                self.assertEqual(int(thread[rights], 16), 0, rights)
+
+    @unittest.skipIf(os.geteuid() != 0 or server.SANITIZED, 'only root, and no leak sanitizer')
+    def test_dropped(self):
+        """Started by a root with groups of its own."""
+        process = subprocess.Popen(server.program() + self.flags + ['-P', self.pid_file],
+                                   stdout=subprocess.DEVNULL,
+                                   preexec_fn=lambda: os.setgroups([0, 4, 27]))
+        self.addCleanup(process.wait, server.TIMEOUT_S)
+        self.addCleanup(process.terminate)
+        self.wait_until(lambda: os.path.exists(self.pid_file))
+        self.is_dropped(process.pid, 'nobody')
+
+    @unittest.skipIf(os.geteuid() != 0 or server.SANITIZED, 'only root, and no leak sanitizer')
+    def test_dropped_by_daemon(self):
+        self.is_dropped(self.daemon(), 'nobody')
+
+    def test_others_stay(self):
+        """As in memcached: -u is for root, and to others one line is said."""
+        command = server.program()
+        if os.geteuid() == 0:
+            if not reachable_by_all(command[0]):
+                self.skipTest('others can not run the server')
+            command = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] + command
+        for name in ('root', 'no-such-user'):
+            process = subprocess.Popen(command + ['-p', str(self.port), '-t', '2', '-u', name],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(process.stderr.close)
+            self.wait_until(self.is_open)
+            self.assertEqual(os.stat('/proc/%d' % process.pid).st_uid, os.geteuid() or 65534)
+            process.terminate()
+            self.assertEqual(process.wait(server.TIMEOUT_S), 0)
+            if not server.ORIGINAL:
+                self.assertEqual(process.stderr.read(), 'simplecache: -u %s is left aside: only '
+                                                        'root can switch users\n' % name)
+
+
 class PidFile(ServiceTest):
     """-P without -d."""
 
@@ -157,6 +240,23 @@ class PidFile(ServiceTest):
         under_test = self.start(flags=('-P', self.pid_file))
         with open(self.pid_file, encoding='ascii') as file:
             self.assertEqual(file.read(), '%d\n' % under_test.pid)
+
+    @unittest.skipIf(server.ORIGINAL, 'memcached leaves it')
+    def test_another_ones_is_not_removed(self):
+        """Nor is one that is none any more, or nothing; and nobody is bothered about it."""
+        first = server.Server(flags=('-P', self.pid_file))
+        second = server.Server(flags=('-P', self.pid_file))
+        first.stop()
+        with open(self.pid_file, encoding='ascii') as file:
+            self.assertEqual(file.read(), '%d\n' % second.pid)
+        with open(self.pid_file, 'w', encoding='ascii') as file:
+            file.write('no number')
+        second.stop()
+        self.assertEqual(os.listdir(self.folder), ['pid'])
+        third = server.Server(flags=('-P', self.pid_file))
+        os.unlink(self.pid_file)
+        third.stop()
+        self.assertEqual(os.listdir(self.folder), [])
 
     @unittest.skipIf(server.ORIGINAL, 'memcached goes on')
     def test_unwritable(self):
@@ -273,13 +373,6 @@ class LockedMemory(ServiceTest):
         self.assertEqual(process.wait(server.TIMEOUT_S), 0)
         self.assertEqual(process.stderr.read(), '')
         process.stderr.close()
-
-    def is_open(self):
-        try:
-            self.answers()
-            return True
-        except OSError:
-            return False
 
 
 if __name__ == '__main__':

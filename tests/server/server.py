@@ -145,14 +145,17 @@ class Server:
     """One server process on a free loopback port."""
 
     def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, inherited=(), port=None,
-                 wait=True, command=None, host='127.0.0.1', environment=None):
+                 wait=True, command=None, host='127.0.0.1', environment=None, launcher=(),
+                 stderr=None):
         """`command` is that of another server, which takes its port alone; `host` is where to find
-        this one; flags with a -p of their own get no other."""
+        this one; flags with a -p of their own get no other; `launcher` is a command that runs the
+        server's and says where it listens; `stderr` is what the server writes to instead of a file
+        that errors() reads."""
         self.port = port or free_port()
         self.host = host
         self.may_talk = ORIGINAL or command is not None  # on stderr, without --verbose
-        self.command = command or self.own_command(cores, flags, ring_capacity)
-        if '-p' not in flags:
+        self.command = [*launcher, *(command or self.own_command(cores, flags, ring_capacity))]
+        if '-p' not in flags and not launcher:
             self.command += ['-p', str(self.port)]
         self.stdout = tempfile.TemporaryFile()
         self.stderr = tempfile.TemporaryFile()
@@ -161,7 +164,7 @@ class Server:
             if nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout,
-                                        stderr=self.stderr, preexec_fn=limit, pass_fds=inherited,
+                                        stderr=stderr or self.stderr, preexec_fn=limit, pass_fds=inherited,
                                         env=dict(os.environ, **(environment or {})))
         running.add(self)
         if wait:
@@ -211,8 +214,8 @@ class Server:
 
     @staticmethod
     def text(file):
-        file.seek(0)
-        return file.read().decode(errors='replace')
+        # The server writes where the file's position is, which is not to be moved.
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors='replace')
 
     def stop(self, sent=signal.SIGTERM):
         """Ends the server; AssertionError unless it exits with 0 and has said nothing on stderr
@@ -242,6 +245,24 @@ class Server:
     def resident_bytes(self):
         with open('/proc/%d/status' % self.pid) as status:
             return int(re.search(r'VmRSS:\s+(\d+) kB', status.read())[1]) * 1024
+
+    def states(self):
+        """What its threads are doing, in the letters of /proc."""
+        folder = '/proc/%d/task/' % self.pid
+        found = set()
+        for thread in os.listdir(folder):
+            with open(folder + thread + '/stat', encoding='ascii') as stat:
+                found.add(stat.read().rpartition(')')[2].split()[0])
+        return found
+
+    def threads(self):
+        """Their names."""
+        folder = '/proc/%d/task/' % self.pid
+        names = []
+        for thread in os.listdir(folder):
+            with open(folder + thread + '/comm', encoding='ascii') as comm:
+                names.append(comm.read().rstrip('\n'))
+        return sorted(names)
 
     def stat(self, name):
         """The value of one line of `stats`, as a string; None when there is none."""
