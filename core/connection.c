@@ -143,11 +143,18 @@ static void give_buffer_back(struct reactor *reactor, struct connection *connect
 }
 
 static void start_receive(struct reactor *reactor, struct connection *connection) {
+    char *where = NULL;
+    size_t room = pipeline_direct_room(&connection->pipeline, &where);
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
     connection->receiving = true;
-    io_uring_prep_recv(entry, connection->descriptor, NULL, URING_BUFFER_BYTES, 0);
-    entry->flags |= IOSQE_BUFFER_SELECT;
-    entry->buf_group = URING_BUFFER_GROUP;
+    connection->receiving_direct = room > 0;
+    if (room > 0) {
+        io_uring_prep_recv(entry, connection->descriptor, where, room, 0);
+    } else {
+        io_uring_prep_recv(entry, connection->descriptor, NULL, URING_BUFFER_BYTES, 0);
+        entry->flags |= IOSQE_BUFFER_SELECT;
+        entry->buf_group = URING_BUFFER_GROUP;
+    }
     /* The last receive has said whether it left something: if not, trying at once would be in vain.
      */
     if (!connection->socket_has_more)
@@ -165,6 +172,10 @@ static void take_bytes(struct reactor *reactor, struct connection *connection, s
     struct pipeline *pipeline = &connection->pipeline;
     reactor->shard.counters.bytes_read += length;
     connection->last_command_s = reactor->shard.now;
+    if (connection->receiving_direct) {
+        pipeline_direct_feed(pipeline, &reactor->shard, length);
+        return;
+    }
     const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
     if (!pipeline_feed(pipeline, &reactor->shard, bytes, length))
         starve(reactor, connection);

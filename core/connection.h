@@ -40,6 +40,7 @@ struct connection {
 
     bool receiving; /* a receive or a send is with the kernel */
     bool sending;
+    bool receiving_direct; /* to the place where the bytes of an upload belong */
     bool socket_has_more;
     bool ended;  /* the client sends no more */
     bool broken; /* nothing is run, sent or received any more */

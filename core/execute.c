@@ -286,19 +286,6 @@ static void run_reject(struct shard *shard, const struct request *request, uint6
     result->status = too_large ? RESULT_TOO_LARGE : RESULT_NO_MEMORY;
 }
 
-/* An upload whose value could not be kept. */
-static void run_refusal(struct shard *shard, const struct request *request, uint64_t hash,
-                        struct result *result) {
-    struct request refused = *request;
-    refused.error = PROTO_ERROR_NO_MEMORY;
-    if (request->drops) {
-        run_reject(shard, &refused, hash, result);
-        return;
-    }
-    shard->counters.store_no_memory++;
-    result->status = RESULT_NO_MEMORY;
-}
-
 static void run(struct shard *shard, const struct request *request, uint64_t hash,
                 struct result *result) {
     switch ((enum op)request->op) {
@@ -393,31 +380,27 @@ bool execute_lease(struct shard *shard, const struct request *request, uint64_t 
     return lend(shard, request, result);
 }
 
+enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
+                                      struct upload_room *room) {
+    room->length = store_upload_room(shard->store, upload, shard->now, &room->bytes);
+    return room->length > 0 ? STORE_OK : STORE_NO_MEMORY;
+}
+
 enum store_status execute_upload_begin(struct shard *shard, const struct request *request,
-                                       uint64_t hash, uint64_t *upload) {
+                                       uint64_t hash, uint64_t *upload, struct upload_room *room) {
     struct store_key key = key_of(request, hash);
+    *upload = 0;
     enum store_status status =
         store_upload_begin(shard->store, &key, request->value_length, shard->now, upload);
     if (status == STORE_BUSY)
         shard_tell_short(shard);
-    return status;
-}
-
-enum store_status execute_upload_part(struct shard *shard, uint64_t upload, const char *bytes,
-                                      uint32_t length) {
-    return store_upload_add(shard->store, upload, bytes, length, shard->now);
+    return status == STORE_OK ? execute_upload_room(shard, *upload, room) : status;
 }
 
 void execute_upload_end(struct shard *shard, const struct request *request, uint64_t hash,
-                        uint64_t upload, const char *bytes, uint32_t length,
-                        struct result *result) {
+                        uint64_t upload, struct result *result) {
     *result = (struct result){0};
-    if (execute_upload_part(shard, upload, bytes, length) == STORE_OK) {
-        run_write(shard, request, hash, upload, result);
-    } else {
-        store_upload_cancel(shard->store, upload);
-        run_refusal(shard, request, hash, result);
-    }
+    run_write(shard, request, hash, upload, result);
     prefix_record(&shard->prefixes, request, result->status == RESULT_OK);
 }
 
@@ -443,22 +426,19 @@ static void run_message(struct shard *shard, struct message *message) {
 void execute_message(struct shard *shard, struct message *message) {
     const struct request *request = &message->request;
     struct result *result = &message->result;
-    const char *part = message_value(message);
     switch ((enum message_kind)message->kind) {
     case MESSAGE_REQUEST:
         run_message(shard, message);
         return;
     case MESSAGE_UPLOAD_BEGIN:
-        message->status =
-            (uint8_t)execute_upload_begin(shard, request, message->hash, &message->large);
+        message->status = (uint8_t)execute_upload_begin(shard, request, message->hash,
+                                                        &message->large, &message->room);
         return;
-    case MESSAGE_UPLOAD_PART:
-        message->status =
-            (uint8_t)execute_upload_part(shard, message->large, part, message->part_length);
+    case MESSAGE_UPLOAD_ROOM:
+        message->status = (uint8_t)execute_upload_room(shard, message->large, &message->room);
         return;
     case MESSAGE_UPLOAD_END:
-        execute_upload_end(shard, request, message->hash, message->large, part,
-                           message->part_length, result);
+        execute_upload_end(shard, request, message->hash, message->large, result);
         return;
     case MESSAGE_UPLOAD_CANCEL:
         store_upload_cancel(shard->store, message->large);

@@ -19,15 +19,15 @@ bool execute(struct shard *shard, const struct request *request, uint64_t hash,
 bool execute_lease(struct shard *shard, const struct request *request, uint64_t hash,
                    struct result *result);
 
-/* An upload (see store/store.h) for a request: its begin, the next part of the value, and the end
- * with the last part, as execute(). The first two return what the store says; an upload that has
- * begun is to be ended by execute_upload_end() or store_upload_cancel(). */
+/* An upload (see store/store.h) for a request: its begin, and with it the first place for bytes of the
+ * value; the next place; and the end, as execute(). What has begun (*upload is not 0, whatever is
+ * returned) is to be ended by execute_upload_end() or store_upload_cancel(). */
 enum store_status execute_upload_begin(struct shard *shard, const struct request *request,
-                                       uint64_t hash, uint64_t *upload);
-enum store_status execute_upload_part(struct shard *shard, uint64_t upload, const char *bytes,
-                                      uint32_t length);
+                                       uint64_t hash, uint64_t *upload, struct upload_room *room);
+enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
+                                      struct upload_room *room);
 void execute_upload_end(struct shard *shard, const struct request *request, uint64_t hash,
-                        uint64_t upload, const char *bytes, uint32_t length, struct result *result);
+                        uint64_t upload, struct result *result);
 
 /* Does what a message asks of the shard that owns its key, or of every shard, and leaves the result
  * in the message. Not for a MESSAGE_CONNECTION. */

@@ -71,12 +71,6 @@ void message_set_request(struct message *message, const struct request *request,
     message->request.value = message_value(message);
 }
 
-void message_set_part(struct message *message, uint64_t upload, const struct request *part) {
-    copy_value(message, part->value, part->value_length);
-    message->large = upload;
-    message->part_length = part->value_length;
-}
-
 void message_set_result(struct message *message, const struct result *result) {
     message->result = *result;
     if (!result->value)

@@ -20,7 +20,7 @@
 #include "proto/proto.h"
 
 /* Values up to this size travel inside the message. Longer ones don't travel at all: those of sets
- * come in parts, and those of gets are sent from where they lie. */
+ * are received, and those of gets sent, where they lie. */
 #define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
 #define MESSAGE_KEY_BYTES 288 /* a key and an opaque */
 
@@ -29,18 +29,24 @@ struct pipeline;
 enum message_kind {
     /* Those in the queue of a connection, for their replies. */
     MESSAGE_REQUEST,
-    MESSAGE_UPLOAD_END, /* a request, and the last part of its value */
+    MESSAGE_UPLOAD_END, /* a request whose value has been uploaded */
     MESSAGE_LEASE,      /* a get that has been run, once more for a lease on what it has found */
     MESSAGE_LEASE_BACK, /* and the end of its lease, to be asked for anew later */
 
     /* Those of a connection's upload. */
     MESSAGE_UPLOAD_BEGIN,
-    MESSAGE_UPLOAD_PART,
+    MESSAGE_UPLOAD_ROOM,
 
     /* Those that nobody waits for. */
     MESSAGE_UPLOAD_CANCEL,
     MESSAGE_LEASE_END,
     MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
+};
+
+/* A place for bytes of an upload, in one piece. */
+struct upload_room {
+    char *bytes;
+    uint32_t length; /* 0: there is none */
 };
 
 struct message {
@@ -59,8 +65,8 @@ struct message {
     bool walk_more;   /* its reply: there is more in that shard */
     uint64_t cursor;  /* of that walk */
     uint64_t large;   /* the store's handle of an upload, or of the value whose lease ends */
-    uint32_t part_length; /* of the part of an upload that lies in data as a value */
-    int descriptor;       /* of a MESSAGE_CONNECTION */
+    struct upload_room room; /* where in the owner's memory an upload goes on */
+    int descriptor;          /* of a MESSAGE_CONNECTION */
     struct request request;
     struct result result;
     _Alignas(8) char data[MESSAGE_KEY_BYTES + MESSAGE_VALUE_BYTES_MAX];
@@ -93,9 +99,6 @@ void message_keep_request(struct message *message, const struct request *request
 
 /* Copies a request into a message, with its key and its value, if it has one. */
 void message_set_request(struct message *message, const struct request *request, uint64_t hash);
-
-/* Copies a part of an upload into a message, where a value would lie. */
-void message_set_part(struct message *message, uint64_t upload, const struct request *part);
 
 /* Copies a result into a message, with the value that its maker lends. */
 void message_set_result(struct message *message, const struct result *result);

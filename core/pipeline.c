@@ -469,7 +469,7 @@ struct pipeline *pipeline_complete(struct shard *shard, struct message *message,
             pipeline_drain(pipeline, shard);
         return pipeline;
     case MESSAGE_UPLOAD_BEGIN:
-    case MESSAGE_UPLOAD_PART:
+    case MESSAGE_UPLOAD_ROOM:
         upload_take(pipeline->upload, message, shard->now);
         message_give(&shard->messages, message);
         return pipeline;

@@ -12,8 +12,8 @@
  * message, output full) takes its parsing back: the pipeline is stalled and goes on from there
  * later.
  *
- * Values that are too long for a message are never here as a whole. One that is stored is uploaded
- * part by part as it arrives (core/upload.h); of one that was found the output holds a lease
+ * Values that are too long for a message are never here as a whole. One that is stored is received
+ * where it will stay (core/upload.h); of one that was found the output holds a lease
  * (core/flight.h).
  *
  * Thread: the reactor that owns shard and connection.
@@ -114,6 +114,14 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
 /* The same with a copy of the bytes, which may be more. */
 bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                         size_t length);
+
+/* Where the next bytes of an upload belong, and how many may be received there at once, by the kernel
+ * itself; they need not be fed then. 0: there is no such place, or it isn't worth it. */
+#define PIPELINE_DIRECT_BYTES_MIN ((size_t)4 * 1024)
+size_t pipeline_direct_room(const struct pipeline *pipeline, char **where);
+
+/* So many have been received there. */
+void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t length);
 
 /* Begins again with what pipeline_pause() kept. */
 void pipeline_resume(struct pipeline *pipeline);

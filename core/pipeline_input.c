@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "core/pipeline.h"
+#include "core/upload.h"
 
 void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard) {
     buffer_release(&shard->buffers, &pipeline->input);
@@ -78,6 +79,22 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
         return true;
     }
     return pipeline_feed_copy(pipeline, shard, bytes, length);
+}
+
+size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {
+    if (!pipeline->upload || pipeline->bytes || pipeline->input.length > 0)
+        return 0;
+    struct upload_room room = upload_room(pipeline->upload);
+    size_t left = parser_upload_left(&pipeline->parser);
+    size_t length = left < room.length ? left : room.length;
+    *where = room.bytes;
+    return length < PIPELINE_DIRECT_BYTES_MIN ? 0 : length;
+}
+
+void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t length) {
+    assert(pipeline->upload && pipeline->input.length == 0);
+    parser_uploaded(&pipeline->parser, length);
+    upload_received(pipeline, shard, (uint32_t)length);
 }
 
 void pipeline_resume(struct pipeline *pipeline) {

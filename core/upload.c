@@ -11,8 +11,12 @@ struct upload {
     struct request request; /* OP_REJECT or OP_ERROR once it has failed */
     uint64_t hash;
     uint32_t owner;
-    uint32_t out; /* messages under way */
-    bool busy;    /* the owner has let it wait */
+    uint32_t taken;               /* of the part that is run next: bytes that are in already */
+    uint32_t roomless;            /* bytes of the value that there has been no room for yet */
+    struct upload_room room;      /* in the owner's memory: where the next bytes go */
+    struct upload_room next_room; /* and those behind */
+    uint32_t out;                 /* messages under way: begin or room */
+    bool busy;                    /* the owner has let it wait */
     uint32_t begun_s;
     uint64_t handle;              /* of the owner's store; 0: it hasn't begun, or isn't any more */
     char text[MESSAGE_KEY_BYTES]; /* key and opaque */
@@ -44,22 +48,34 @@ static void take_status(struct upload *upload, enum store_status status) {
         fail(upload, status == STORE_TOO_LARGE ? PROTO_ERROR_TOO_LARGE : PROTO_ERROR_NO_MEMORY);
 }
 
-static void take_begin(struct upload *upload, enum store_status status, uint64_t handle,
-                       uint32_t now) {
+static void take_room(struct upload *upload, enum store_status status,
+                      const struct upload_room *room) {
     take_status(upload, status);
-    if (status == STORE_OK) {
-        upload->handle = handle;
-        upload->begun_s = now;
-    }
+    if (status != STORE_OK)
+        return;
+    assert(room->length > 0 && room->length <= upload->roomless);
+    assert(upload->next_room.length == 0);
+    upload->roomless -= room->length;
+    if (upload->room.length == 0)
+        upload->room = *room;
+    else
+        upload->next_room = *room;
+}
+
+static void take_begin(struct upload *upload, enum store_status status, uint64_t handle,
+                       const struct upload_room *room, uint32_t now) {
+    upload->handle = handle;
+    upload->begun_s = now;
+    take_room(upload, status, room);
 }
 
 void upload_take(struct upload *upload, const struct message *message, uint32_t now) {
     enum store_status status = (enum store_status)message->status;
     upload->out--;
     if (message->kind == MESSAGE_UPLOAD_BEGIN)
-        take_begin(upload, status, message->large, now);
+        take_begin(upload, status, message->large, &message->room, now);
     else
-        take_status(upload, status);
+        take_room(upload, status, &message->room);
 }
 
 static bool may_send(const struct shard *shard, uint32_t to) {
@@ -81,7 +97,12 @@ static struct upload *make(const struct batch_slot *slot) {
     struct upload *upload = malloc(sizeof *upload);
     if (!upload)
         return NULL;
-    *upload = (struct upload){.request = slot->request, .hash = slot->hash, .owner = slot->owner};
+    *upload = (struct upload){
+        .request = slot->request,
+        .hash = slot->hash,
+        .owner = slot->owner,
+        .roomless = slot->request.value_length,
+    };
     struct request *request = &upload->request;
     request->upload = false;
     memcpy(upload->text, request->key, request->key_length);
@@ -96,10 +117,11 @@ static struct upload *make(const struct batch_slot *slot) {
 static void begin(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
     if (upload->owner == shard->id) {
-        uint64_t handle = 0;
+        uint64_t handle;
+        struct upload_room room;
         enum store_status status =
-            execute_upload_begin(shard, &upload->request, upload->hash, &handle);
-        take_begin(upload, status, handle, shard->now);
+            execute_upload_begin(shard, &upload->request, upload->hash, &handle, &room);
+        take_begin(upload, status, handle, &room, shard->now);
         return;
     }
     struct message *message = message_take(&shard->messages);
@@ -134,22 +156,74 @@ void upload_beg(struct pipeline *pipeline, struct shard *shard) {
 
 /* Parts. */
 
-static bool add_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
+/* Asks another shard for the next room while there is some left, so that nobody waits for it. */
+static void ask_for_room(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
-    if (has_failed(upload))
-        return true; /* swallowed */
-    if (upload->owner == shard->id) {
-        take_status(upload,
-                    execute_upload_part(shard, upload->handle, part->value, part->value_length));
-        return true;
-    }
-    bool begins = upload->handle == 0;
-    if (begins || upload->out == UPLOAD_PARTS_OUT_MAX || !may_send(shard, upload->owner))
-        return false;
+    if (upload->owner == shard->id || upload->out > 0 || upload->next_room.length > 0 ||
+        upload->roomless == 0 || has_failed(upload) || !may_send(shard, upload->owner))
+        return;
     struct message *message = message_take(&shard->messages);
-    message_set_part(message, upload->handle, part);
-    send_aside(pipeline, shard, MESSAGE_UPLOAD_PART, message);
+    message->large = upload->handle;
+    send_aside(pipeline, shard, MESSAGE_UPLOAD_ROOM, message);
+}
+
+/* Goes on to the next room where one is used up. False when there is none yet. */
+static bool has_room(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    if (upload->room.length == 0 && upload->next_room.length > 0) {
+        upload->room = upload->next_room;
+        upload->next_room.length = 0;
+    }
+    if (upload->room.length == 0 && upload->owner == shard->id) {
+        struct upload_room room;
+        take_room(upload, execute_upload_room(shard, upload->handle, &room), &room);
+    }
+    ask_for_room(pipeline, shard);
+    return upload->room.length > 0;
+}
+
+static void use_room(struct upload *upload, uint32_t length) {
+    assert(length <= upload->room.length);
+    upload->room.bytes += length;
+    upload->room.length -= length;
+}
+
+/* Writes a part where it belongs; one that has failed is swallowed. False when it is not all in: it is
+ * run again then, perhaps with more bytes at its end. `taken` stays for the caller to clear. */
+static bool write_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
+    struct upload *upload = pipeline->upload;
+    while (upload->taken < part->value_length && !has_failed(upload)) {
+        bool begins = upload->handle == 0;
+        if (begins || !has_room(pipeline, shard)) {
+            if (has_failed(upload))
+                break;
+            return false;
+        }
+        uint32_t left = part->value_length - upload->taken;
+        uint32_t length = left < upload->room.length ? left : upload->room.length;
+        memcpy(upload->room.bytes, part->value + upload->taken, length);
+        use_room(upload, length);
+        upload->taken += length;
+    }
     return true;
+}
+
+static bool add_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
+    if (!write_part(pipeline, shard, part))
+        return false;
+    pipeline->upload->taken = 0;
+    return true;
+}
+
+struct upload_room upload_room(const struct upload *upload) {
+    bool in_order = upload->taken == 0 && !has_failed(upload);
+    return in_order ? upload->room : (struct upload_room){0};
+}
+
+void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t length) {
+    use_room(pipeline->upload, length);
+    if (pipeline->upload->room.length == 0)
+        has_room(pipeline, shard);
 }
 
 /* The end. */
@@ -201,27 +275,24 @@ static struct batch_slot slot_of(struct pipeline *pipeline) {
                                .request = upload->request};
 }
 
-static bool complete_here(struct pipeline *pipeline, struct shard *shard,
-                          const struct request *last) {
+static bool complete_here(struct pipeline *pipeline, struct shard *shard) {
     const struct batch_slot slot = slot_of(pipeline);
     struct result result;
     if (pipeline->first && !pipeline_may_enqueue(pipeline, shard))
         return false;
-    execute_upload_end(shard, &slot.request, slot.hash, pipeline->upload->handle, last->value,
-                       last->value_length, &result);
+    execute_upload_end(shard, &slot.request, slot.hash, pipeline->upload->handle, &result);
     pipeline_answer(pipeline, shard, &slot, &result, true);
     upload_free(pipeline, shard);
     return true;
 }
 
-static bool complete_there(struct pipeline *pipeline, struct shard *shard,
-                           const struct request *last) {
+static bool complete_there(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
     if (!pipeline_may_enqueue(pipeline, shard) || !mesh_has_credit(shard->port, upload->owner))
         return false;
     struct message *message = pipeline_enqueue(pipeline, shard);
     message_keep_request(message, &upload->request, upload->hash);
-    message_set_part(message, upload->handle, last);
+    message->large = upload->handle;
     message->kind = MESSAGE_UPLOAD_END;
     pipeline_send(pipeline, shard, upload->owner, message);
     upload_free(pipeline, shard);
@@ -245,14 +316,15 @@ static bool refuse(struct pipeline *pipeline, struct shard *shard) {
 
 static bool end(struct pipeline *pipeline, struct shard *shard, const struct request *last) {
     struct upload *upload = pipeline->upload;
-    if (upload->out > 0)
+    if (!write_part(pipeline, shard, last))
         return false;
+    assert(upload->out == 0);
     if (last->error != PROTO_ERROR_NONE)
         fail(upload, (enum proto_error)last->error);
     if (has_failed(upload))
         return refuse(pipeline, shard);
-    return upload->owner == shard->id ? complete_here(pipeline, shard, last)
-                                      : complete_there(pipeline, shard, last);
+    return upload->owner == shard->id ? complete_here(pipeline, shard)
+                                      : complete_there(pipeline, shard);
 }
 
 bool upload_run(struct shard *shard, const struct batch_slot *slot) {

@@ -1,13 +1,14 @@
 /* upload: a value that is too long for a message, on its way from a connection to the shard that will
  * keep it.
  *
- *     connection's shard                                   the owner, maybe the same
- *     set k 0 0 100000   ── begin: key and length ─────▶   takes memory
- *     16 KiB             ── part ──────────────────────▶   copies it there
- *     …
- *     the last bytes     ── end: the request and these ▶   makes an item of it; the reply comes back
+ *     connection's shard                                the owner, maybe the same
+ *     set k 0 0 100000   ── begin: key and length ──▶   takes memory
+ *                        ◀── room for 64 KiB ────────
+ *     writes what it receives there: parts, or what the kernel puts there itself
+ *                        ── room ──▶  ◀── for the rest   (asked for while the first is filled)
+ *     the last bytes     ── end: the request ───────▶   makes an item of it; the reply comes back
  *
- * A begin or part has no reply in the connection's queue; what goes wrong there is answered at the
+ * Begin and room have no reply in the connection's queue; what goes wrong there is answered at the
  * end, as the parser gives out the value to its last byte all the same. An owner whose uploads hold
  * as much as they may lets a begin wait: it is tried again, and the connection runs and receives
  * nothing meanwhile.
@@ -21,19 +22,19 @@
 
 #include "core/pipeline.h"
 
-/* Parts of one value under way at once. */
-#define UPLOAD_PARTS_OUT_MAX 4
-
-_Static_assert(UPLOAD_PART_LENGTH_MAX <= MESSAGE_VALUE_BYTES_MAX, "a part fits a message");
-
 struct upload;
 
 /* Runs the slot of a request with `upload`, or of what follows one. False, with nothing changed, when
  * it can't be done now. */
 bool upload_run(struct shard *shard, const struct batch_slot *slot);
 
-/* A begin or part has come back; the message stays the caller's. */
+/* A begin or room has come back; the message stays the caller's. */
 void upload_take(struct upload *upload, const struct message *message, uint32_t now);
+
+/* The place where its next bytes belong, if all parts that were run are in: received there they need
+ * not come as parts. upload_received() says that so many have. */
+struct upload_room upload_room(const struct upload *upload);
+void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t length);
 
 /* Whether it waits to begin; and tries again to. */
 bool upload_is_busy(const struct upload *upload);

@@ -89,6 +89,16 @@ static enum parse_status parse_upload(struct parser *parser, const char *bytes, 
     return take_part(parser, OP_UPLOAD_PART, bytes, part < left ? part : left, request, used);
 }
 
+size_t parser_upload_left(const struct parser *parser) {
+    size_t behind = parser->protocol == PROTOCOL_TEXT ? TEXT_VALUE_END_LENGTH : 0;
+    return parser->upload > behind ? (size_t)parser->upload - behind - 1 : 0;
+}
+
+void parser_uploaded(struct parser *parser, size_t length) {
+    assert(length <= parser_upload_left(parser));
+    parser->upload -= length;
+}
+
 static enum parse_status parse(struct parser *parser, const char *bytes, size_t length,
                                char *key_space, struct request *request, size_t *used) {
     if (length == 0) {

@@ -268,6 +268,13 @@ void parser_init(struct parser *parser, uint32_t value_length_max, uint32_t uplo
 enum parse_status parser_next(struct parser *parser, const char *bytes, size_t length,
                               char *key_space, struct request *request, size_t *used);
 
+/* How many bytes of the value under way a caller may receive by itself before it calls again: all but
+ * the last, which comes with the OP_UPLOAD_END. 0: there is none. */
+size_t parser_upload_left(const struct parser *parser);
+
+/* It has received so many, at most as many as that. */
+void parser_uploaded(struct parser *parser, size_t length);
+
 /* Tells user and password of an OP_LOGIN apart (text: user, space, password; binary: RFC 4616); they
  * point into request->value. False when it is malformed, its mechanism isn't PLAIN, or it asks to act
  * for another user. */

@@ -101,8 +101,11 @@ static bool take_answer(struct crowd *crowd, struct client *client) {
     size_t length, used;
     if (!newline)
         return false;
+    *newline = '\0'; /* for sscanf(), which looks for an end first */
+    bool is_value_line = sscanf(client->received, "VALUE k%u 0 %zu", &key, &length) == 2;
+    *newline = '\n';
     used = (size_t)(newline + 1 - client->received);
-    if (sscanf(client->received, "VALUE k%u 0 %zu", &key, &length) == 2) {
+    if (is_value_line) {
         if (client->received_length < used + length + 2)
             return false;
         cr_assert(is_value(client->received + used, key, length), "a wrong value of k%u", key);
@@ -168,6 +171,15 @@ static void client_feed(struct crowd *crowd, struct client *client) {
         return;
     size_t length = 1 + random_below(&crowd->state, 16384);
     length = length < left ? length : left;
+    char *where;
+    size_t direct = pipeline_direct_room(pipeline, &where);
+    if (direct > 0 && random_below(&crowd->state, 4) > 0) {
+        length = 1 + random_below(&crowd->state, (uint32_t)(direct < left ? direct : left));
+        memcpy(where, client->command + client->sent, length);
+        pipeline_direct_feed(pipeline, &crowd->shard[client->home], length);
+        client->sent += length;
+        return;
+    }
     /* The bytes stay: the command is sent whole before the next one is made. */
     cr_assert(pipeline_feed(pipeline, &crowd->shard[client->home], client->command + client->sent,
                             length));

@@ -114,8 +114,17 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     struct shard *shard = &fixture->shard[0];
     struct pipeline *pipeline = &fixture->pipeline;
     const struct exchange_handler handler = {fixture, no_connection, on_progress};
-    char *copy = NULL;
+    char *copy = NULL, *where;
+    size_t direct;
     shard->walk_slices = 0;
+    direct = pipeline_direct_room(pipeline, &where);
+    if (length && direct) {
+        direct = direct < length ? direct : length;
+        memcpy(where, bytes, direct);
+        pipeline_direct_feed(pipeline, shard, direct);
+        bytes += direct;
+        length -= direct;
+    }
     if (length) {
         copy = malloc(length);
         memcpy(copy, bytes, length);

@@ -151,6 +151,46 @@ Test(upload, begins_above_its_limit) {
     }
 }
 
+/* What the caller receives by itself is no part any more; the last byte always is. */
+Test(upload, may_be_received_by_the_caller) {
+    static const char *const streams[] = {
+        "set k 0 0 9\r\n", "ms k 9\r\n",
+        "\x80\x01\0\1\x08\0\0\0\0\0\0\x12\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0k"};
+    static const size_t stream_lengths[] = {13, 8, 33};
+    for (size_t i = 0; i < 3; i++) {
+        char key_space[KEY_LENGTH_MAX];
+        struct parser parser;
+        struct request request;
+        size_t used;
+        parser_init(&parser, 100, 5);
+        cr_assert(zero(sz, parser_upload_left(&parser)));
+        cr_assert(
+            eq(int,
+               (int)parser_next(&parser, streams[i], stream_lengths[i], key_space, &request, &used),
+               PARSE_REQUEST));
+        cr_assert(eq(sz, used, stream_lengths[i]));
+        cr_assert(eq(sz, parser_upload_left(&parser), (size_t)8));
+        parser_uploaded(&parser, 3);
+        parser_uploaded(&parser, 4);
+        cr_assert(eq(sz, parser_upload_left(&parser), (size_t)1));
+        size_t rest = i < 2 ? 4 : 2;
+        cr_assert(
+            eq(int,
+               (int)parser_next(&parser, "89\r\nversion\r\n", rest - 1, key_space, &request, &used),
+               PARSE_MORE));
+        cr_assert(eq(sz, parser.need, rest));
+        cr_assert(eq(int,
+                     (int)parser_next(&parser, "89\r\nversion\r\n", 13, key_space, &request, &used),
+                     PARSE_REQUEST));
+        cr_assert(eq(int, request.op, OP_UPLOAD_END));
+        cr_assert(zero(int, request.error));
+        cr_assert(eq(u32, request.value_length, 2u));
+        cr_assert(zero(int, memcmp(request.value, "89", 2)));
+        cr_assert(eq(sz, used, rest));
+        cr_assert(zero(sz, parser_upload_left(&parser)));
+    }
+}
+
 struct halves {
     struct request request;
     struct result result;
