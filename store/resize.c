@@ -38,21 +38,22 @@ int store_resize(struct store *store, size_t memory_bytes) {
 }
 
 /* What was evicted goes back to the system, the reserve at the very last. When nothing is left that
- * can be evicted, the open segments are. */
-static void give_back(struct store *store) {
+ * can be evicted, the open segments are. false: there was nothing to give. */
+static bool give_back(struct store *store) {
+    size_t before = store_memory_bytes(store);
     if (store->log.warm_count <= store_kept_free(store) || !segment_cool(&store->log))
         segment_seal_all(&store->log);
     for (uint32_t i = 0; i < SLICE_STEPS; i++)
         store_tend_index(store);
     lower_ceiling(store);
+    return store_memory_bytes(store) < before || !store->config.no_eviction;
 }
 
 bool store_tend(struct store *store, uint32_t now) {
     store_begin(store, now);
     bool shrinks = store->ceiling_bytes != store->bound_bytes;
     uint32_t wanted = store_free_wanted(store) + shrinks;
-    bool more = store_evict(store, wanted, SLICE_BYTES);
-    if (shrinks && !more)
-        give_back(store);
-    return more || store->ceiling_bytes != store->bound_bytes;
+    if (store_evict(store, wanted, SLICE_BYTES))
+        return true;
+    return shrinks && give_back(store) && store->ceiling_bytes != store->bound_bytes;
 }
