@@ -297,27 +297,18 @@ static void begin_slice(struct store *store, uint32_t free_wanted, uint32_t byte
         .moved_bytes_max = moved > EVICT_MOVED_BYTES_MIN ? (uint32_t)moved : EVICT_MOVED_BYTES_MIN};
 }
 
-static bool has_flushed(const struct store *store) {
-    return oldest_is_flushed(store, SEGMENT_SMALL) || oldest_is_flushed(store, SEGMENT_MAIN);
-}
-
 /* The segment at hand waits where it is while enough are free, unless nothing in it lives. */
 static bool has_work(const struct store *store) {
-    return (store->emptying.segment != 0 && is_over(store)) || has_flushed(store) ||
-           !is_enough(store);
-}
-
-/* Another segment is begun anew when what was flushed meanwhile is done. */
-static bool is_overtaken(const struct store *store) {
-    return store->emptying.segment != 0 && store->emptying.how != EMPTYING_FLUSHED &&
-           has_flushed(store);
+    if (!is_enough(store))
+        return true;
+    if (store->emptying.segment != 0)
+        return is_over(store) || store->emptying.how == EMPTYING_FLUSHED;
+    return oldest_is_flushed(store, SEGMENT_SMALL) || oldest_is_flushed(store, SEGMENT_MAIN);
 }
 
 bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
     begin_slice(store, free_wanted, bytes);
     while (has_work(store)) {
-        if (is_overtaken(store))
-            finish(store);
         if (store->emptying.segment == 0 && !choose(store))
             return false;
         bool in_time = empty(store);

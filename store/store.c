@@ -67,6 +67,7 @@ void store_destroy(struct store *store) {
 static void flush_now(struct store *store) {
     segment_seal_all(&store->log);
     store->flush_sequence = store->log.sequence_next;
+    store->emptying.how = EMPTYING_FLUSHED; /* whatever is being emptied */
     store->flush_at = 0;
     store->flushed_at = store->now;
     store->expires_soonest = 0; /* what is dead now is worth a crawl */
