@@ -53,6 +53,7 @@ struct config {
     uint32_t crawler_sleep_us;  /* between its slices */
     uint32_t crawler_items_max; /* of a walk; 0: all */
     bool no_crawler;
+    bool no_eviction; /* -M */
     bool sasl;
     bool detail_enabled;
     bool shutdown_enabled;

@@ -71,8 +71,9 @@ const struct command_option option_table[] = {
          "the largest item, with its key: bytes, or with k or m behind the number (default 1m; "
          "1k to 1024m, and at most a quarter of a core's share of -m)",
          options_set_item_bytes),
-    REFUSED("disable-evictions", 'M', NULL,
-            "the oldest items make room when memory is full: leave it out, and give enough -m"),
+    DONE("disable-evictions", 'M', NULL,
+         "refuse what memory has no room for, instead of dropping what is asked for least",
+         SWITCH(no_eviction)),
     REFUSED("memory-file", 'e', "FILE",
             "items don't outlive the server: leave it out"),
     IGNORED("slab-growth-factor", 'f', "N"),

@@ -304,6 +304,7 @@ static struct server_facts server_facts(const struct config *config) {
         .prefix_delimiter = config->prefix_delimiter,
         .sasl = config->sasl,
         .no_flush = config->no_flush,
+        .no_eviction = config->no_eviction,
         .no_dump = config->no_dump,
         .no_cas = config->no_cas,
         .shutdown_enabled = config->shutdown_enabled,

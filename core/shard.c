@@ -24,6 +24,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .memory_bytes = config->memory_bytes,
         .memory_bytes_max = config->memory_bytes_max,
         .item_bytes_max = config->item_bytes_max,
+        .no_eviction = config->facts->no_eviction,
         .shard = config->id,
         .shards = config->count,
         .no_cas = config->facts->no_cas,

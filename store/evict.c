@@ -321,20 +321,23 @@ bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
     return false;
 }
 
+/* Where nothing may be evicted it cleans; else the segment at hand is dropped. */
 bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
-    if (store->config.no_eviction)
-        return false;
-    store->slice.free_wanted = free_wanted;
+    struct store_slice *slice = &store->slice;
+    slice->free_wanted = free_wanted;
     if (store->emptying.segment == 0 && !choose(store))
         return false;
-    store->emptying.how = EMPTYING_DROP;
-    store->slice.items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);
+    enum emptying how = store->emptying.how;
+    slice->items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);
+    if (store->config.no_eviction)
+        slice->moved_bytes_max += (uint32_t)store->log.segment_bytes;
+    else
+        store->emptying.how = EMPTYING_DROP;
     bool in_time = empty(store);
     assert(in_time);
     store_check_slice(store);
+    store->emptying.how = how;
     if (is_over(store))
         finish(store);
-    else
-        store->emptying.how = EMPTYING_EVICT;
     return true;
 }

@@ -242,10 +242,10 @@ bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes);
 /* So many are kept free ahead of need. */
 uint32_t store_free_wanted(const struct store *store);
 /* What an operation begins with that may write: a slice of the work of keeping room for it and those
- * to come, the larger the more the last one wrote. Then there is room for an item, and for an extent
- * of so many bytes. The index may grow by what one operation can need, and is brought one step nearer
- * to its proper size. false: impossible. Ends what was found before. */
-bool store_make_room(struct store *store, uint32_t extent_bytes);
+ * to come, the larger the more the last one wrote. Then, if that is possible, there is room for an
+ * item, for an extent of so many bytes, and for the index to grow by what one operation can need.
+ * Ends what was found before. */
+void store_make_room(struct store *store, uint32_t extent_bytes);
 /* The index only shrinks or grows when that takes no memory from others. */
 void store_tend_index(struct store *store);
 

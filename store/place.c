@@ -101,7 +101,8 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
     enum segment_end end = end_for(store, draft->key, found);
     if (end == SEGMENT_NEW_MAIN && !store_room_at(store, end, bytes))
         end = SEGMENT_NEW_SMALL;
-    if (!store_room_at(store, end, bytes)) {
+    bool index_has_room = found->item != NULL || store_memory_has_room(store, 0);
+    if (!index_has_room || !store_room_at(store, end, bytes)) {
         store->counters.out_of_memory++;
         return NULL;
     }
@@ -128,6 +129,7 @@ static void link(struct store *store, const struct store_draft *draft,
                  const struct store_found *found, uint64_t location) {
     store_count(store, location);
     if (found->item == NULL) {
+        index_step(&store->index);
         index_insert(&store->index, draft->key->hash, location);
         return;
     }

@@ -22,6 +22,8 @@ static size_t memory_floor(const struct store *store) {
 static void lower_ceiling(struct store *store) {
     size_t used = store_memory_bytes(store);
     size_t ceiling = used + store_memory_slack(store);
+    if (store->log.warm_count < store_kept_free(store))
+        ceiling += store->log.segment_bytes; /* cleaning has to go on */
     if (used <= store->bound_bytes)
         store->ceiling_bytes = store->bound_bytes;
     else if (ceiling < store->ceiling_bytes)
@@ -38,21 +40,22 @@ int store_resize(struct store *store, size_t memory_bytes) {
 }
 
 /* What was evicted goes back to the system, the reserve at the very last. When nothing is left that
- * can be evicted, the open segments are. */
-static void give_back(struct store *store) {
+ * can be evicted, the open segments are. false: there was nothing to give. */
+static bool give_back(struct store *store) {
+    size_t before = store->ceiling_bytes;
     if (store->log.warm_count <= store_kept_free(store) || !segment_cool(&store->log))
         segment_seal_all(&store->log);
     for (uint32_t i = 0; i < SLICE_STEPS; i++)
         store_tend_index(store);
     lower_ceiling(store);
+    return store->ceiling_bytes < before || !store->config.no_eviction;
 }
 
 bool store_tend(struct store *store, uint32_t now) {
     store_begin(store, now);
     bool shrinks = store->ceiling_bytes != store->bound_bytes;
     uint32_t wanted = store_free_wanted(store) + shrinks;
-    bool more = store_evict(store, wanted, SLICE_BYTES);
-    if (shrinks && !more)
-        give_back(store);
-    return more || store->ceiling_bytes != store->bound_bytes;
+    if (store_evict(store, wanted, SLICE_BYTES))
+        return true;
+    return shrinks && give_back(store) && store->ceiling_bytes != store->bound_bytes;
 }

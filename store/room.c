@@ -64,14 +64,14 @@ bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) 
     return true;
 }
 
-/* One for what eviction moves, which comes in bursts; one for each other end that will soon need it,
+/* One for what eviction moves, which comes in bursts, or that only cleaning may take; one for each other end that will soon need it,
  * but for ends of extents where there are none; and two where there is something to clean. */
 uint32_t store_free_wanted(const struct store *store) {
     const struct segment_log *log = &store->log;
     uint32_t little = (uint32_t)log->segment_bytes / 4;
     if (little < store->record_bytes_max)
         little = store->record_bytes_max;
-    uint32_t wanted = 1 + store_kept_free(store);
+    uint32_t wanted = 1;
     wanted += segment_room(log, SEGMENT_NEW_SMALL) < little;
     for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++)
         wanted += log->open[end] != 0 &&
@@ -94,21 +94,17 @@ static bool cool(struct store *store) {
     return store->log.warm_count > store_kept_free(store) && segment_cool(&store->log);
 }
 
-bool store_make_room(struct store *store, uint32_t extent_bytes) {
+/* When that is not enough, somebody has to go at once. */
+void store_make_room(struct store *store, uint32_t extent_bytes) {
     uint32_t written = store->written_bytes;
     store->written_bytes = 0;
     store_evict(store, store_free_wanted(store), written);
-    while (!store_memory_has_room(store, 0)) {
-        if (!cool(store) && !store_evict_at_once(store, 1)) {
-            store->counters.out_of_memory++;
-            return false;
-        }
-    }
     uint32_t wanted = lacking(store, extent_bytes);
-    while (!store_has_free(store, wanted) && store_evict_at_once(store, wanted))
-        ;
-    index_step(&store->index);
-    return true;
+    bool possible = true;
+    while (possible && !(store_memory_has_room(store, 0) && store_has_free(store, wanted))) {
+        bool cooled = !store_memory_has_room(store, 0) && cool(store);
+        possible = cooled || store_evict_at_once(store, wanted + 1);
+    }
 }
 
 void store_tend_index(struct store *store) {

@@ -26,6 +26,7 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
     log->segments_max = (uint32_t)(memory_bytes_max / log->segment_bytes);
     log->sequence_next = 1;
     log->warm_max = SEGMENTS_WARM_MIN;
+    log->sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS;
     log->page_bytes = page_bytes;
     log->headers_bytes = headers_bytes(log, 0);
     log->segments = pages_reserve(headers_bytes(log, log->segments_max));
@@ -189,7 +190,7 @@ static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
 
 static void segment_note_sparse(struct segment_log *log, struct segment *segment) {
     if (segment->open || segment->sparse ||
-        segment->live_bytes >= segment->used_bytes / 4 * SEGMENT_SPARSE_QUARTERS)
+        segment->live_bytes >= segment->used_bytes / 16 * log->sparse_sixteenths)
         return;
     segment->sparse = 1;
     queue_of(log, segment)->sparse++;

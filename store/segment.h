@@ -31,9 +31,11 @@
 /* Segments that one search for a victim or a sparse one looks at. */
 #define SEGMENT_LOOKS_MAX 256
 
-/* With less than this share of what was appended alive, a segment is sparse: cleaning one that is
- * fuller copies more than three bytes for each that it gains. */
-#define SEGMENT_SPARSE_QUARTERS 3
+/* With fewer of its sixteenths alive, so far as it was filled, a segment is sparse: cleaning one that
+ * is fuller copies more than three bytes for each that it gains. Where nothing may be evicted there
+ * is no other way. */
+#define SEGMENT_SPARSE_SIXTEENTHS 12
+#define SEGMENT_SPARSE_SIXTEENTHS_MAX 15
 
 enum segment_queue_name { SEGMENT_SMALL, SEGMENT_MAIN, SEGMENT_QUEUES };
 
@@ -92,6 +94,7 @@ struct segment_log {
     uint32_t warm;   /* heads of the lists of free segments */
     uint32_t cold;
     uint32_t warm_count;
+    uint32_t sparse_sixteenths; /* SEGMENT_SPARSE_SIXTEENTHS, unless the store changes it */
     uint32_t warm_max; /* so many stay resident for the next use, at least SEGMENTS_WARM_MIN */
     uint64_t sequence_next;
 };

@@ -33,6 +33,8 @@ int store_create(struct store **result, const struct store_config *config) {
     store->record_bytes_max = store_record_bytes_max(store);
     /* The largest item leaves without a system call, and the next one comes without page faults. */
     store->log.warm_max += (uint32_t)(store_item_bytes_max(store) / store->log.segment_bytes);
+    if (config->no_eviction)
+        store->log.sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS_MAX;
     store->small_share = EVICT_SMALL_SHARE;
     store->credit_bytes = config->memory_bytes;
     error = index_init(&store->index, store->log.base, config->memory_bytes_max, page_bytes);

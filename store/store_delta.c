@@ -111,8 +111,7 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     struct store_found found;
     enum store_status status;
     store_begin(store, now);
-    if (!store_make_room(store, 0))
-        return STORE_NO_MEMORY;
+    store_make_room(store, 0);
     store_find(store, key, &found);
     bool made = found.item == NULL;
     if (made && !delta->create)

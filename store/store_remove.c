@@ -44,8 +44,8 @@ enum store_status store_delete(struct store *store, const struct store_key *key,
     struct store_found found;
     store_begin(store, now);
     store_tend_index(store);
-    if ((removal->empty || removal->mark_stale) && !store_make_room(store, 0))
-        return STORE_NO_MEMORY;
+    if (removal->empty || removal->mark_stale)
+        store_make_room(store, 0);
     store_find(store, key, &found);
     if (found.item == NULL)
         return STORE_NOT_FOUND;

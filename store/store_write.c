@@ -157,8 +157,7 @@ enum store_status store_carry_out(struct store *store, const struct store_key *k
                                   const struct store_write *write, uint64_t begun, uint64_t *cas) {
     struct store_found found;
     bool joins = begun != 0 && is_join(write); /* what is there takes a new place, too */
-    if (!store_make_room(store, joins ? item_extent_bytes(store_extent_length_max(store)) : 0))
-        return refuse(store, key, write, STORE_NO_MEMORY);
+    store_make_room(store, joins ? item_extent_bytes(store_extent_length_max(store)) : 0);
     store_find(store, key, &found);
     enum store_status status = condition(store, key, write, found.item);
     if (status != STORE_OK)
@@ -187,8 +186,7 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
                               uint32_t now, struct store_item *shown) {
     struct store_found found;
     store_begin(store, now);
-    if (!store_make_room(store, 0))
-        return STORE_NO_MEMORY;
+    store_make_room(store, 0);
     store_find(store, key, &found);
     if (found.item == NULL)
         return STORE_NOT_FOUND;

@@ -65,8 +65,7 @@ uint64_t store_upload_open(struct store *store, const struct store_key *key,
                            uint32_t value_length) {
     uint32_t length =
         (uint32_t)sizeof(struct upload) + item_list_bytes(store_extents_max(store, value_length));
-    if (!store_make_room(store, item_extent_bytes(length)))
-        return 0;
+    store_make_room(store, item_extent_bytes(length));
     uint64_t location = record_make(store, (uint32_t)key->hash, length);
     if (location == 0)
         return 0;
@@ -113,8 +112,7 @@ static uint32_t next_length(const struct store *store, const struct upload *uplo
 static bool add_extent(struct store *store, uint64_t location) {
     struct upload *upload = upload_at(store, location);
     struct item_list *list = list_at(store, location);
-    if (!store_make_room(store, item_extent_bytes(store_extent_length_max(store))))
-        return false;
+    store_make_room(store, item_extent_bytes(store_extent_length_max(store)));
     uint32_t length = next_length(store, upload);
     uint64_t extent = record_make(store, segment_item(&store->log, location)->hash, length);
     if (extent == 0)

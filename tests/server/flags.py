@@ -29,7 +29,6 @@ REFUSED = ((('-Z',), 'encryption'), (('--enable-ssl',), 'encryption'),
            (('-o', 'ssl_chain_cert=a.pem,ssl_key=b.pem'), 'encryption'),
            (('-o', 'ssl_session_cache'), 'encryption'), (('-o', 'ext_path=/tmp/x:1G'), 'memory'),
            (('-o', 'ext_threads'), 'memory'), (('-o', 'proxy_config=x.lua'), 'proxy'),
-           (('-M',), '-m'), (('--disable-evictions',), '-m'),
            (('-U', '11211', '-Y', '/tmp/x'), 'log in'), (('-e', '/tmp/x'), 'outlive'),
            (('--memory-file=/tmp/x',), 'outlive'), (('-I', '1025m'), '1024m'),
            (('-I', '1048577k'), '1024m'), (('--max-item-size=1073741825',), '1024m'),
@@ -206,7 +205,7 @@ class Questions(unittest.TestCase):
         self.assertLessEqual(max(map(len, lines)), 100)
         names = [line.split()[0] for line in lines[2:] if line[:5].strip()]
         self.assertEqual(len(names), len(set(names)))
-        for missing in ('-Z', '-M', 'slab', 'ssl', 'ext_', 'proxy'):
+        for missing in ('-Z', 'slab', 'ssl', 'ext_', 'proxy'):
             self.assertNotIn(missing, stdout)
 
 
@@ -288,6 +287,23 @@ class Effects(FlagsTest):
     def test_flush(self):
         for flag in ('-F', '--disable-flush-all'):
             self.answers(self.start(flag), b'flush_all', b'CLIENT_ERROR flush_all not allowed')
+
+    def test_evictions(self):
+        """Without -M everything is stored and something goes; with it, what is stored stays."""
+        value = b'x' * 10000
+        for flag in (None, '-M', '--disable-evictions'):
+            under_test = self.start('-m', '8', *((flag,) if flag else ()))
+            self.assertEqual(self.settings(under_test)['evictions'], 'off' if flag else 'on')
+            with under_test.connect() as client:
+                answers = [client.ask(b'set key-%d 0 0 %d\r\n%s\r\n' % (i, len(value), value))
+                           for i in range(1000)]
+                stored = answers.count(b'STORED\r\n')
+                there = sum(client.ask(b'mg key-%d\r\n' % i) == b'HD\r\n' for i in range(1000))
+            self.assertEqual(there == stored, flag is not None)
+            self.assertGreater(there, 600)
+            if flag:
+                refused = b'SERVER_ERROR out of memory storing object\r\n'
+                self.assertEqual(answers[stored:], [refused] * (1000 - stored))
 
     def test_dump(self):
         for flag in ('-X', '--disable-dumping'):

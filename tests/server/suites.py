@@ -59,6 +59,7 @@ LINES = (
     ('anybody', 'memcached -l 127.0.0.1:5000', 5000),
     ('anybody', 'memcached -d -m 64 -p 11211 127.0.0.1', DEFAULT),
     ('libmemcached', 'memcached -U 43052 -v', 43052),
+    ('memcached for Ruby', 'memcached -M -s {socket} -vv', '{socket}'),
     ('Homebrew', 'memcached --listen=127.0.0.1 --port=11212 --daemon --pidfile={pid}', 11212),
 )
 

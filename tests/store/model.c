@@ -122,7 +122,8 @@ static void join(const struct model *model, struct model_item *item,
 void model_write(const struct model *model, struct model_item *item,
                  const struct store_write *write, bool large, uint64_t cas,
                  enum store_status status) {
-    if (status == STORE_TOO_LARGE && write->mode == STORE_SET && !write->compare_cas)
+    bool dropped = status == STORE_TOO_LARGE || status == STORE_NO_MEMORY;
+    if (dropped && write->mode == STORE_SET && !write->compare_cas)
         model_forget(item);
     if (status != STORE_OK)
         return;

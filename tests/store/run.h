@@ -43,7 +43,8 @@ struct run {
     uint32_t value_length_max; /* of the values that the test makes */
     enum hashing hashing;
     bool evicts;
-    uint64_t lost; /* evicted items that the test has noticed */
+    uint64_t lost;    /* evicted items that the test has noticed */
+    uint64_t refused; /* operations for want of memory, where nothing is evicted */
     uint64_t cas_last;
     size_t memory_bytes_last; /* while the store comes down to its bound */
     uint64_t walk_cursor;
@@ -78,6 +79,8 @@ uint64_t run_cas(struct run *run, const struct model_item *item); /* the right o
 uint64_t run_new_cas(struct run *run);
 uint64_t run_initial(struct run *run);
 
+/* Was it refused for want of memory? That is right only in a store that must not evict. */
+bool run_is_refused(struct run *run, enum store_status status);
 /* An answer as for a missing item is right when the store may have evicted it. */
 void run_note_loss(struct run *run, struct model_item *item, bool as_expected);
 void run_check_item(struct run *run, const struct model_item *item, const struct store_item *shown);

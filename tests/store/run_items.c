@@ -56,6 +56,8 @@ static void do_read(struct run *run, uint32_t number) {
     };
     struct store_item shown, expected;
     enum store_status status = store_read(run->store, &key, &read, run->now, &shown);
+    if (run_is_refused(run, status))
+        return;
     bool present = status == STORE_OK && !(read.vivify && shown.cas != item->cas);
     run_note_loss(run, item, present == item->present);
     CHECK(run, status == (item->present || read.vivify ? STORE_OK : STORE_NOT_FOUND));
@@ -102,6 +104,10 @@ void run_check_write(struct run *run, struct model_item *item, const struct stor
                      bool large, enum store_status status, uint64_t cas) {
     uint32_t number = (uint32_t)(item - run->model->items);
     uint32_t max = store_value_length_max(run->store, run_key(run, number).length);
+    if (run_is_refused(run, status)) {
+        model_write(run->model, item, write, large, cas, status);
+        return;
+    }
     run_note_loss(run, item, status == model_expect_write(item, write, max));
     CHECK(run, status == model_expect_write(item, write, max));
     if (status == STORE_OK)
@@ -142,6 +148,8 @@ static void do_delta(struct run *run, uint32_t number) {
     uint64_t result = 0, wanted = 0;
     struct store_item shown, expected;
     enum store_status status = store_delta(run->store, &key, &delta, run->now, &result, &shown);
+    if (run_is_refused(run, status))
+        return;
     bool same = status == model_expect_delta(item, &delta, &wanted);
     run_note_loss(run, item, same && (status != STORE_OK || result == wanted));
     CHECK(run, status == model_expect_delta(item, &delta, &wanted));
@@ -163,6 +171,8 @@ static void do_touch(struct run *run, uint32_t number) {
     struct store_item shown;
     uint32_t expires = run_expires(run);
     enum store_status status = store_touch(run->store, &key, expires, run->now, &shown);
+    if (run_is_refused(run, status))
+        return;
     run_note_loss(run, item, (status == STORE_OK) == item->present);
     if (!item->present)
         return;
@@ -206,6 +216,8 @@ static void do_delete(struct run *run, uint32_t number) {
         .new_cas = run_new_cas(run),
     };
     enum store_status status = store_delete(run->store, &key, &removal, run->now);
+    if (run_is_refused(run, status))
+        return;
     run_note_loss(run, item, status == model_expect_delete(item, &removal));
     CHECK(run, status == model_expect_delete(item, &removal));
     if (status != STORE_OK)

@@ -28,25 +28,30 @@ static void upload_begins(struct run *run, struct run_upload *upload) {
     CHECK(run, (status == STORE_TOO_LARGE) == (length > max));
     CHECK(run, (status == STORE_OK) == (handle != 0));
     CHECK(run, status != STORE_BUSY || run->store->uploads > 0);
-    CHECK(run, status != STORE_NO_MEMORY);
-    if (status != STORE_OK)
+    if (run_is_refused(run, status) || status != STORE_OK)
         return;
     *upload = (struct run_upload){handle, number, malloc(length), length, 0};
     run_fill(run, upload->value, length);
+}
+
+static void upload_is_gone(struct run_upload *upload) {
+    free(upload->value);
+    *upload = (struct run_upload){0};
 }
 
 static void upload_goes_on(struct run *run, struct run_upload *upload) {
     uint32_t part = 1 + run_below(run, run_one_in(run, 4) ? 100 : PART_MAX);
     if (part > upload->length - upload->sent)
         part = upload->length - upload->sent;
-    CHECK(run, store_upload_add(run->store, upload->handle, upload->value + upload->sent, part,
-                                run->now) == STORE_OK);
+    enum store_status status =
+        store_upload_add(run->store, upload->handle, upload->value + upload->sent, part, run->now);
+    if (run_is_refused(run, status)) {
+        store_upload_cancel(run->store, upload->handle);
+        upload_is_gone(upload);
+        return;
+    }
+    CHECK(run, status == STORE_OK);
     upload->sent += part;
-}
-
-static void upload_is_gone(struct run_upload *upload) {
-    free(upload->value);
-    *upload = (struct run_upload){0};
 }
 
 static void upload_ends(struct run *run, struct run_upload *upload) {

@@ -107,6 +107,14 @@ uint32_t run_number(const struct store_walked *walked) {
     return number;
 }
 
+bool run_is_refused(struct run *run, enum store_status status) {
+    if (status != STORE_NO_MEMORY)
+        return false;
+    CHECK(run, run->store->config.no_eviction);
+    run->refused++;
+    return true;
+}
+
 void run_note_loss(struct run *run, struct model_item *item, bool as_expected) {
     if (as_expected)
         return;

@@ -26,16 +26,22 @@ static inline uint64_t fixture_hash(const char *bytes, size_t length) {
     return fixture_mix(hash);
 }
 
-/* A store that may be resized up to memory_bytes_max. */
-static inline struct store *fixture_store_up_to(size_t memory_bytes, size_t memory_bytes_max) {
+static inline struct store *fixture_store_of(size_t memory_bytes, size_t memory_bytes_max,
+                                             bool no_eviction) {
     struct store *store = NULL;
     struct store_config config = {.memory_bytes = memory_bytes,
                                   .memory_bytes_max = memory_bytes_max,
                                   .item_bytes_max = MIB,
+                                  .no_eviction = no_eviction,
                                   .shard = 1,
                                   .shards = 3};
     cr_assert(eq(int, store_create(&store, &config), 0));
     return store;
+}
+
+/* A store that may be resized up to memory_bytes_max. */
+static inline struct store *fixture_store_up_to(size_t memory_bytes, size_t memory_bytes_max) {
+    return fixture_store_of(memory_bytes, memory_bytes_max, false);
 }
 
 static inline struct store *fixture_store(size_t memory_bytes) {

@@ -156,3 +156,78 @@ Test(clean, items_keep_their_age) {
     store_check(store);
     store_destroy(store);
 }
+
+/* Of those that must not evict: fills it with values of a length until one is refused. */
+static uint32_t fill_to_the_brim(struct store *store, const char *prefix, uint32_t length) {
+    char name[32];
+    for (uint32_t i = 0;; i++) {
+        snprintf(name, sizeof(name), "%s-%u", prefix, i);
+        enum store_status status = fixture_set_bytes(store, name, length, 0, 1);
+        store_check_memory(store);
+        if (status == STORE_NO_MEMORY)
+            return i;
+        cr_assert(eq(int, status, STORE_OK));
+    }
+}
+
+Test(refuse, to_the_brim_and_back) {
+    static const uint32_t lengths[] = {1, 100, 1000, 9000};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct store *store = fixture_store_of(16 * MIB, 16 * MIB, true);
+        uint32_t items = fill_to_the_brim(store, "key", lengths[i]);
+        struct store_stats stats = fixture_stats(store);
+        cr_assert(ge(u64, stats.item_bytes + stats.index_bytes, 16 * MIB * 95 / 100));
+        cr_assert(eq(u32, count(store, "key", items), items), "nothing is lost");
+        cr_assert(eq(u64, stats.out_of_memory, 1));
+        for (uint32_t j = 0; j < items; j++)
+            if (fixture_mix(j) % 4 == 0)
+                drop(store, "key", j);
+        uint64_t left = fixture_stats(store).items;
+        uint64_t more = fill_to_the_brim(store, "other", lengths[i]);
+        cr_assert(ge(u64, left + more, items * 94ull / 100), "%u B: %u items, then %lu + %lu",
+                  lengths[i], items, (unsigned long)left, (unsigned long)more);
+        cr_assert(eq(u64, fixture_stats(store).items, left + more));
+        cr_assert(eq(u64, fixture_stats(store).evictions, 0));
+        store_check(store);
+        store_destroy(store);
+    }
+}
+
+/* What fits in its place is written, and can be touched and deleted; a set that is refused takes the
+ * old value with it, as in memcached. */
+Test(refuse, what_still_works) {
+    struct store *store = fixture_store_of(2 * MIB, 2 * MIB, true);
+    uint32_t items = fill_to_the_brim(store, "key", 100);
+    for (uint32_t i = 0; i < items; i++)
+        set_length(store, "key", i, 100, 0);
+    cr_assert(
+        eq(int, fixture_write(store, STORE_APPEND, "key-1", "a lot more", 1), STORE_NO_MEMORY));
+    cr_assert(eq(u32, count(store, "key", items), items));
+    cr_assert(eq(int, fixture_set_bytes(store, "key-0", 1500, 0, 1), STORE_NO_MEMORY));
+    cr_assert(eq(u32, count(store, "key", items), items - 1));
+    store_flush(store, 1, 1);
+    cr_assert(ge(u32, fill_to_the_brim(store, "new", 100), items * 98 / 100));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Idle turns end though nothing is to be gained, also when the bound comes down. */
+Test(refuse, idle_turns_end) {
+    struct store *store = fixture_store_of(8 * MIB, 8 * MIB, true);
+    uint32_t items = fill_to_the_brim(store, "key", 100);
+    cr_assert(not(store_tend(store, 1)));
+    cr_assert(eq(int, store_resize(store, 4 * MIB), 0));
+    for (uint32_t i = 0; store_tend(store, 1); i++)
+        cr_assert(lt(u32, i, 100000));
+    cr_assert(eq(u32, count(store, "key", items), items));
+    for (uint32_t i = 0; i < items; i++)
+        if (i % 3 != 0)
+            drop(store, "key", i);
+    for (uint32_t i = 0; store_tend(store, 1); i++)
+        cr_assert(lt(u32, i, 100000));
+    struct store_stats stats = fixture_stats(store);
+    cr_assert(le(u64, stats.memory_bytes, 4 * MIB));
+    cr_assert(eq(u32, count(store, "key", items), (items + 2) / 3));
+    store_check(store);
+    store_destroy(store);
+}
