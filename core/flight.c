@@ -28,6 +28,17 @@ static const struct loan *loan_of(const struct buffer *loans, uint32_t i) {
     return (const struct loan *)loans->bytes + i;
 }
 
+static bool has_loan_of(const struct buffer *loans, uint32_t first, uint32_t owner) {
+    for (uint32_t i = first; i < count_of(loans); i++)
+        if (loan_of(loans, i)->owner == owner)
+            return true;
+    return false;
+}
+
+bool loans_are_of(const struct buffer *loans, uint32_t owner) {
+    return has_loan_of(loans, 0, owner);
+}
+
 /* Of loans[*returned..end); false when some of them are left. */
 static bool end_leases(struct shard *shard, const struct buffer *loans, uint32_t end,
                        uint32_t *returned) {
@@ -66,10 +77,7 @@ size_t flight_bytes(const struct flight *flight) {
 }
 
 bool flight_has_loan_of(const struct flight *flight, uint32_t owner) {
-    for (uint32_t i = flight->returned; i < count_of(&flight->loans); i++)
-        if (loan_of(&flight->loans, i)->owner == owner)
-            return true;
-    return false;
+    return has_loan_of(&flight->loans, flight->returned, owner);
 }
 
 bool flight_is_over(const struct flight *flight) {

@@ -57,6 +57,9 @@ bool loans_return(struct shard *shard, struct buffer *loans);
 /* Adds the lease on the value that stands at the end of the output. False without memory. */
 bool loans_add(struct shard *shard, struct buffer *loans, const struct loan *loan);
 
+/* Whether one of them is a lease of that shard's store. */
+bool loans_are_of(const struct buffer *loans, uint32_t owner);
+
 /* Bytes of output and values together. */
 size_t flight_bytes(const struct flight *flight);
 

@@ -49,12 +49,15 @@ static bool holds_upload(const struct shard *shard, const struct connection *con
            shard_is_short(shard->all[upload_owner(upload)], shard->now);
 }
 
+/* What stands behind a flight waits for it, whatever that carries itself. */
 static bool holds_lease(const struct shard *shard, const struct connection *connection) {
     const struct flight *flight = &connection->flight;
-    if (flight->loans.length == 0 || shard->now - connection->last_sent_s <= IDLE_LEASE_S)
+    const struct buffer *behind = &connection->pipeline.loans;
+    if (flight_is_empty(flight) || shard->now - connection->last_sent_s <= IDLE_LEASE_S)
         return false;
     for (uint32_t i = 0; i < shard->count; i++)
-        if (shard_is_short(shard->all[i], shard->now) && flight_has_loan_of(flight, i))
+        if ((flight_has_loan_of(flight, i) || loans_are_of(behind, i)) &&
+            shard_is_short(shard->all[i], shard->now))
             return true;
     return false;
 }

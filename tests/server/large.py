@@ -401,6 +401,31 @@ class Slow(Exchange):
             client.close()
         self.nothing_held(self.server)
 
+    def test_readers_stalled_before_a_large_value_are_broken_off(self):
+        """It waits, leased, behind small replies that are not taken."""
+        self.clock(b'p')
+        self.store()
+        self.exchange(self.client, b'set small 0 0 8000\r\n%s\r\n' % (b's' * 8000), b'STORED\r\n')
+        clients = [self.server.connect() for _ in range(self.values)]
+        for client in clients:
+            self.addCleanup(client.close)
+        for _ in range(28):  # one by one: each is more than a socket holds, and less than a full output
+            hits = self.number('get_hits')
+            for client in clients:
+                client.send(b'get small\r\n')
+            self.until(lambda wanted=hits + len(clients): self.number('get_hits') == wanted)
+        for n, client in enumerate(clients):
+            client.send(b'get key%d\r\n' % n)
+        self.until(lambda: self.number('leased_bytes') > self.lent_max * 3 / 4)
+        self.clock(b'100')
+        for n in range(self.values):
+            self.exchange(self.client, b'get key%d\r\n' % n, b'VALUE key%d 0 %d\r\n%s\r\nEND\r\n'
+                          % (n, self.length, value_of(self.length, n)))
+        self.assertGreater(self.number('stall_kicks'), 0)
+        for client in clients:
+            client.close()
+        self.nothing_held(self.server)
+
     def test_senders_wait_in_turn(self):
         """More uploads than memory for them: all are stored in the end, small requests meanwhile."""
         self.clock(b'p')
