@@ -250,24 +250,24 @@ static bool copy_loans(struct connection *connection, struct shard *shard) {
 }
 
 /* Puts large values into the output and gives their leases back. False while there is no credit for
- * that. */
+ * that; what has come meanwhile stays for the next time. */
 static bool unload(struct udp *udp, struct connection *connection) {
     struct shard *shard = &udp->reactor->shard;
     struct pipeline *pipeline = &connection->pipeline;
     struct flight *flight = &connection->flight;
-    if (pipeline->loans.length > 0) {
+    if (flight_is_empty(flight) && pipeline->loans.length == 0)
+        return true;
+    bool landed = flight_land(flight, shard);
+    if (landed && pipeline->loans.length > 0) {
         *flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
         pipeline->output = pipeline->loans = (struct buffer){0};
         if (!copy_loans(connection, shard))
             pipeline->out_of_memory = true;
+        landed = flight_land(flight, shard);
     }
-    if (flight_is_empty(flight))
-        return true;
-    if (!flight_land(flight, shard))
-        return false;
-    if (pipeline->stalled && !pipeline_output_full(pipeline))
+    if (landed && pipeline->stalled && !pipeline_output_full(pipeline))
         reactor_ready(udp->reactor, connection);
-    return true;
+    return landed;
 }
 
 /* Nothing more of it will be run. Half a command at its end is never made whole. */

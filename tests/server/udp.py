@@ -321,6 +321,24 @@ class InFlight(UdpTest):
         self.assertEqual(answer, wanted.pop(number))
         return 1
 
+    @unittest.skipIf(server.ORIGINAL, 'it has no such statistics')
+    def test_leases_without_credit(self):
+        """Large values of other shards, which can't be told at once that they are copied: meanwhile
+        others arrive for the same datagram, and all is given back."""
+        under_test = self.serve('-m', '64', cores=3, ring_capacity=2)
+        client = self.client(under_test)
+        items = [(b'key%d' % n, value_of(b'key%d' % n, 17000)) for n in range(24)]
+        self.store(under_test, items)
+        for n in range(300):
+            some = [items[(n + 5 * i) % len(items)] for i in range(3)]
+            asked = b''.join(b'get %s\r\n' % key for key, _ in some)
+            sent = [client.request(asked) for _ in range(2)]  # its buffer holds the answers
+            wanted = b''.join(self.values(item) for item in some)
+            answered = [client.message()[:2] for _ in sent]
+            self.assertEqual(sorted(answered), [(number, wanted) for number in sorted(sent)])
+        self.until(lambda: under_test.stat('leases'), '0')
+        self.until(lambda: under_test.stat('pinned_bytes'), '0')
+
     @each
     def test_more_than_are_worked_on(self, under_test, client):
         """200 small requests are in the kernel's queue before the server sees the first."""
