@@ -89,6 +89,7 @@ size_t request_error(char *out, const struct request *request) {
     char reply[REQUEST_ERROR_MAX + BINARY_HEADER_LENGTH];
     struct request loud = *request;
     loud.quiet = false;
+    loud.op = OP_ERROR; /* an upload's end has one, too */
     size_t length = reply_write(reply, &loud, NULL);
     bool binary = request->protocol == PROTOCOL_BINARY;
     size_t begin = binary ? BINARY_HEADER_LENGTH : 0;

@@ -42,6 +42,8 @@ TEXT = (
     (b'incr a x noreply\r\n', 'command refused: CLIENT_ERROR invalid numeric delta argument'),
     (b'set a 0 0 2000000\r\n' + bytes(2000002),
      'set a refused: SERVER_ERROR object too large for cache'),
+    (b'set a 0 0 50000\r\n', 'set a'),
+    (bytes(50002), 'value refused: CLIENT_ERROR bad data chunk'),
     (b'quit\r\n', 'quit'))
 META = (
     (b'ms a 1 c\r\n7\r\n', 'ms a'), (b'ms a 1 MA q\r\nx\r\n', 'ms a'), (b'mg a v t\r\n', 'mg a'),
