@@ -30,10 +30,8 @@ static char *pool_take(struct buffer_pool *pool, size_t capacity) {
         return (char *)first;
     }
     char *bytes = malloc(capacity);
-    if (bytes) {
+    if (bytes)
         pool->bytes += capacity;
-        pool->large_bytes += capacity > BUFFER_STANDARD_BYTES ? capacity : 0;
-    }
     return bytes;
 }
 
@@ -46,7 +44,6 @@ static void pool_give(struct buffer_pool *pool, char *bytes, size_t capacity) {
         return;
     }
     pool->bytes -= capacity;
-    pool->large_bytes -= capacity > BUFFER_STANDARD_BYTES ? capacity : 0;
     free(bytes);
 }
 

@@ -28,8 +28,7 @@ struct free_buffer;
 struct buffer_pool {
     struct free_buffer *free;
     uint32_t free_count;
-    size_t bytes;       /* lent out and kept */
-    size_t large_bytes; /* of these in buffers above the standard size */
+    size_t bytes; /* lent out and kept */
 };
 
 void buffer_pool_init(struct buffer_pool *pool);

@@ -217,9 +217,33 @@ static enum config_status choose_users_file(struct config *config) {
                          "environment variable MEMCACHED_SASL_PWDB");
 }
 
+/* Of a core's memory the largest item may take so much, as the store has it. */
+#define ITEM_MEMORY_FACTOR 4
+
+static bool item_fits(const struct config *config, uint32_t cores) {
+    return config->item_bytes_max <= config->memory_bytes / cores / ITEM_MEMORY_FACTOR;
+}
+
+static uint32_t default_cores(const struct config *config) {
+    uint32_t cores = machine_default_cores(config->memory_bytes);
+    while (cores > 1 && !item_fits(config, cores))
+        cores--;
+    return cores;
+}
+
+static enum config_status check_item(const struct config *config) {
+    if (item_fits(config, config->cores))
+        return CONFIG_RUN;
+    uint64_t bytes = config->item_bytes_max * ITEM_MEMORY_FACTOR * config->cores;
+    return options_wrong(
+        "-I is more than a quarter of the memory of a core: give -m %llu or more%s",
+        (unsigned long long)((bytes + MIB - 1) / MIB),
+        config->cores > 1 ? ", or fewer --cores" : "");
+}
+
 static void fill_in(struct config *config) {
     if (config->cores == 0)
-        config->cores = machine_default_cores(config->memory_bytes);
+        config->cores = default_cores(config);
     uint64_t memory_min = config->cores * SHARD_MEMORY_BYTES_MIN;
     if (config->memory_bytes < memory_min) {
         fprintf(stderr, "simplecache: -m raised to %llu MB, the least for %u cores\n",
@@ -255,7 +279,7 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         return status;
     warn_of_ignored(&line);
     fill_in(config);
-    return CONFIG_RUN;
+    return check_item(config);
 }
 
 void config_finish(struct config *config) {

@@ -11,6 +11,7 @@
 #include "core/reactor.h"
 #include "core/server.h"
 #include "core/stats_connection.h"
+#include "core/upload.h"
 
 /* While earlier replies are at another shard, output up to this size waits for them until the next
  * turn: one send for all of them is cheaper than two. */
@@ -93,9 +94,13 @@ void connection_break(struct reactor *reactor, struct connection *connection) {
 
 void connection_abandon(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
+    struct buffer_pool *buffers = &reactor->shard.buffers;
     pipeline->first = NULL; /* the messages' memory goes with their pool */
     pipeline->outstanding = 0;
-    buffer_release(&reactor->shard.buffers, &connection->flight);
+    upload_free(pipeline, &reactor->shard);
+    buffer_release(buffers, &pipeline->loans); /* the leases go with the stores */
+    buffer_release(buffers, &connection->flight.output);
+    buffer_release(buffers, &connection->flight.loans);
     destroy(reactor, connection);
 }
 
@@ -108,7 +113,7 @@ static void give_buffer_back(struct reactor *reactor, struct connection *connect
 }
 
 static void start_receive(struct reactor *reactor, struct connection *connection) {
-    char *where;
+    char *where = NULL;
     size_t room = pipeline_direct_room(&connection->pipeline, &where);
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
     connection->receiving = true;
@@ -130,25 +135,22 @@ static void start_receive(struct reactor *reactor, struct connection *connection
 static bool may_receive(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     return !connection->receiving && !connection->ended && !pipeline->closing &&
-           pipeline->wants_more && !pipeline->stalled && pipeline->inputs_lent == 0 &&
-           !pipeline_output_full(pipeline);
+           pipeline->wants_more && !pipeline->stalled && !pipeline_is_blocked(pipeline);
 }
-
-_Static_assert(URING_BUFFER_BYTES <= PIPELINE_FEED_BYTES_MAX, "a buffer can be fed");
 
 static void take_bytes(struct reactor *reactor, struct connection *connection, size_t length) {
     struct pipeline *pipeline = &connection->pipeline;
     reactor->shard.counters.bytes_read += length;
     connection->last_command_s = reactor->shard.now;
     if (connection->receiving_direct) {
-        pipeline_direct_feed(pipeline, length);
-    } else {
-        const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
-        if (!pipeline_feed(pipeline, &reactor->shard, bytes, length))
-            mark_broken(connection);
-        if (pipeline->bytes != bytes)
-            give_buffer_back(reactor, connection);
+        pipeline_direct_feed(pipeline, &reactor->shard, length);
+        return;
     }
+    const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
+    if (!pipeline_feed(pipeline, &reactor->shard, bytes, length))
+        mark_broken(connection);
+    if (pipeline->bytes != bytes)
+        give_buffer_back(reactor, connection);
     if (pipeline_can_run(pipeline))
         reactor_ready(reactor, connection);
 }
@@ -172,56 +174,102 @@ void connection_received(struct reactor *reactor, struct connection *connection,
 
 /* Sending. */
 
-static void start_send(struct reactor *reactor, struct connection *connection) {
-    const struct buffer *flight = &connection->flight;
-    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
-    io_uring_prep_send(entry, connection->descriptor, flight->bytes + connection->flight_sent,
-                       flight->length - connection->flight_sent, MSG_NOSIGNAL | MSG_WAITALL);
+static void mark_sending(struct connection *connection, struct io_uring_sqe *entry) {
     reactor_mark(entry, COMPLETION_SEND, connection);
     connection->sending = true;
 }
 
+/* Bytes alone are sent as a whole; large values wait for the end of the turn. */
+static void start_send(struct reactor *reactor, struct connection *connection) {
+    const struct flight *flight = &connection->flight;
+    if (flight->loans.length > 0) {
+        reactor_fly(reactor, connection);
+        return;
+    }
+    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
+    size_t sent = flight->position.byte;
+    io_uring_prep_send(entry, connection->descriptor, flight->output.bytes + sent,
+                       flight->output.length - sent, MSG_NOSIGNAL | MSG_WAITALL);
+    mark_sending(connection, entry);
+}
+
+size_t connection_fly(struct reactor *reactor, struct connection *connection, size_t room) {
+    struct msghdr *message = &connection->send;
+    int count = flight_gather(&connection->flight, &reactor->shard, room, connection->parts);
+    *message = (struct msghdr){.msg_iov = connection->parts, .msg_iovlen = (size_t)count};
+    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
+    io_uring_prep_sendmsg(entry, connection->descriptor, message, MSG_NOSIGNAL);
+    mark_sending(connection, entry);
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += connection->parts[i].iov_len;
+    return bytes;
+}
+
+static void take_off(struct reactor *reactor, struct connection *connection) {
+    struct pipeline *pipeline = &connection->pipeline;
+    connection->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
+    connection->last_sent_s = reactor->shard.now;
+    pipeline->output = pipeline->loans = (struct buffer){0};
+    pipeline->sending = flight_bytes(&connection->flight);
+    start_send(reactor, connection);
+}
+
 static void send_output(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (connection->sending || pipeline->output.length == 0)
+    if (!flight_is_empty(&connection->flight) || pipeline->output.length == 0)
         return;
-    bool more_soon = pipeline->outstanding > 0 && pipeline->output.length < HELD_OUTPUT_BYTES_MAX;
+    bool more_soon = pipeline->outstanding > 0 && pipeline->loans.length == 0 &&
+                     pipeline->output.length < HELD_OUTPUT_BYTES_MAX;
     if (more_soon && !connection->held) {
         connection->held = true;
         reactor_settle(reactor, connection); /* next turn; a reply will bring it about */
         return;
     }
     connection->held = false;
-    connection->flight = pipeline->output;
-    connection->flight_sent = 0;
-    pipeline->output = (struct buffer){0};
-    pipeline->sending = connection->flight.length;
-    start_send(reactor, connection);
+    take_off(reactor, connection);
+}
+
+/* All of a flight has been sent, but perhaps not given back. */
+static bool has_arrived(const struct connection *connection) {
+    return !flight_is_empty(&connection->flight) && flight_is_over(&connection->flight);
+}
+
+/* A flight whose leases can't be given back for now stays as it is. */
+static void land(struct reactor *reactor, struct connection *connection) {
+    struct pipeline *pipeline = &connection->pipeline;
+    if (!flight_land(&connection->flight, &reactor->shard)) {
+        reactor_wait(reactor, connection);
+        return;
+    }
+    pipeline->sending = 0;
+    if (pipeline->stalled)
+        reactor_ready(reactor, connection);
 }
 
 void connection_sent(struct reactor *reactor, struct connection *connection, int result) {
-    struct pipeline *pipeline = &connection->pipeline;
+    struct flight *flight = &connection->flight;
     bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
     if (result < 0 && !again)
         fail(reactor, connection, result);
     if (result > 0) {
-        connection->flight_sent += (size_t)result;
+        connection->last_sent_s = reactor->shard.now;
         reactor->shard.counters.bytes_written += (size_t)result;
+        flight_advance(flight, &reactor->shard, (size_t)result);
     }
-    if (!connection->broken && connection->flight_sent < connection->flight.length) {
+    if (!connection->broken && !flight_is_over(flight)) {
         start_send(reactor, connection);
         return;
     }
-    buffer_release(&reactor->shard.buffers, &connection->flight);
-    pipeline->sending = 0;
-    if (pipeline->stalled)
-        reactor_ready(reactor, connection);
+    if (!connection->broken)
+        land(reactor, connection);
     reactor_settle(reactor, connection);
 }
 
 void connection_progressed(struct reactor *reactor, struct connection *connection) {
-    if (pipeline_can_run(&connection->pipeline))
+    const struct pipeline *pipeline = &connection->pipeline;
+    if (pipeline_can_run(pipeline) || (pipeline->stalled && !pipeline_is_blocked(pipeline)))
         reactor_ready(reactor, connection);
     reactor_settle(reactor, connection);
 }
@@ -251,7 +299,7 @@ void connection_ran(struct reactor *reactor, struct connection *connection) {
         log_failed_logins(reactor, connection);
     if (pipeline_can_run(pipeline) || pipeline->walks_here)
         reactor_ready(reactor, connection);
-    else if (pipeline->stalled && !pipeline_output_full(pipeline))
+    else if (pipeline->stalled && !pipeline_is_blocked(pipeline))
         reactor_wait(reactor, connection);
     reactor_settle(reactor, connection);
 }
@@ -260,18 +308,24 @@ void connection_ran(struct reactor *reactor, struct connection *connection) {
 
 static bool is_finished(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    bool input_used_up = connection->ended && !pipeline->stalled && !connection->is_ready &&
-                         pipeline->inputs_lent == 0;
+    bool input_used_up = connection->ended && !pipeline->stalled && !connection->is_ready;
     return (pipeline->closing || input_used_up) && !pipeline->first &&
-           pipeline->output.length == 0 && !connection->sending;
+           pipeline->output.length == 0 && flight_is_empty(&connection->flight);
 }
 
+/* What it holds of the stores is given back before it is gone; the kernel has to be through with it
+ * first. */
 static void settle_broken(struct reactor *reactor, struct connection *connection) {
     if (!connection->shut)
         shutdown(connection->descriptor, SHUT_RDWR);
     connection->shut = true;
-    if (!connection->receiving && !connection->sending && !connection->pipeline.first)
+    if (connection->receiving || connection->sending)
+        return;
+    bool landed = flight_land(&connection->flight, &reactor->shard);
+    if (pipeline_abort(&connection->pipeline, &reactor->shard) && landed)
         destroy(reactor, connection);
+    else
+        reactor_wait(reactor, connection);
 }
 
 void connection_settle(struct reactor *reactor, struct connection *connection) {
@@ -279,12 +333,18 @@ void connection_settle(struct reactor *reactor, struct connection *connection) {
     if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory)
         mark_broken(connection);
     give_buffer_back(reactor, connection);
+    if (!connection->broken && has_arrived(connection))
+        land(reactor, connection);
     if (!connection->broken)
         send_output(reactor, connection);
     if (is_finished(connection))
         mark_broken(connection); /* in order, but ended the same way */
-    if (connection->broken)
+    if (connection->broken) {
         settle_broken(reactor, connection);
-    else if (may_receive(connection))
+        return;
+    }
+    if (may_receive(connection))
         start_receive(reactor, connection);
+    if (pipeline_wants_memory(pipeline))
+        reactor_beg(reactor, connection);
 }

@@ -17,7 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
+#include "core/flight.h"
 #include "core/pipeline.h"
 
 struct reactor;
@@ -31,12 +33,14 @@ struct connection {
     uint32_t last_command_s; /* when bytes were last received, on the store's scale */
     uint64_t serial;         /* how many connections its reactor had opened before */
     int receive_buffer;      /* that the pipeline works on, or -1 */
-    struct buffer flight;    /* being sent */
-    size_t flight_sent;
+    struct flight flight;    /* being sent, or sent and to be landed */
+    struct msghdr send;      /* what of it the kernel has, if there are large values in it */
+    struct iovec parts[FLIGHT_PARTS_MAX];
+    uint32_t last_sent_s; /* when a part of the flight was taken, on the store's scale */
 
     bool receiving; /* a receive or a send is with the kernel */
     bool sending;
-    bool receiving_direct; /* into the pipeline's input */
+    bool receiving_direct; /* to the place where the bytes of an upload belong */
     bool socket_has_more;
     bool ended;  /* the client sends no more */
     bool broken; /* nothing is run, sent or received any more */
@@ -46,9 +50,13 @@ struct connection {
     bool is_ready; /* on the reactor's list of that name; never on both of these two */
     bool is_waiting;
     bool is_settling;
+    bool is_begging; /* on the list of those that ask for memory of a store again */
+    bool is_flying;  /* on the list of those that have large values to send */
     LIST_ENTRY(connection) all_link;
     TAILQ_ENTRY(connection) turn_link; /* ready or waiting */
     TAILQ_ENTRY(connection) settling_link;
+    TAILQ_ENTRY(connection) begging_link;
+    TAILQ_ENTRY(connection) flying_link;
 };
 
 TAILQ_HEAD(connection_queue, connection);
@@ -64,6 +72,10 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
 
 /* Its requests have had their round: puts it where it goes from here. */
 void connection_ran(struct reactor *reactor, struct connection *connection);
+
+/* Its turn to send of its large values, at most `room` bytes. Returns how many it has given to the
+ * kernel. */
+size_t connection_fly(struct reactor *reactor, struct connection *connection, size_t room);
 
 /* Replies have come back for it. */
 void connection_progressed(struct reactor *reactor, struct connection *connection);

@@ -29,11 +29,12 @@ static enum stats_connection_state state_of(const struct connection *connection)
         return STATS_CONNECTION_CLOSING;
     if (pipeline->stalled || connection->is_ready || connection->is_waiting)
         return STATS_CONNECTION_PARSE;
-    if (connection->sending)
+    if (!flight_is_empty(&connection->flight))
         return STATS_CONNECTION_WRITE;
     if (pipeline->parser.skip > 0)
         return STATS_CONNECTION_SWALLOW;
-    return pipeline->input.length > 0 ? STATS_CONNECTION_VALUE : STATS_CONNECTION_READ;
+    return pipeline->upload || pipeline->input.length > 0 ? STATS_CONNECTION_VALUE
+                                                          : STATS_CONNECTION_READ;
 }
 
 static bool list_listeners(const struct reactor *reactor, const struct request *request,

@@ -44,6 +44,7 @@
     COUNT(time_in_listen_disabled_us)                                                              \
     COUNT(listen_disabled_num)                                                                     \
     COUNT(idle_kicks)                                                                              \
+    COUNT(stall_kicks) /* connections broken off since they held up others' large values */        \
     COUNT(conn_yields)                                                                             \
     GAUGE(lru_crawler_running) /* shards whose crawler is in the middle of a walk */               \
     COUNT(lru_crawler_starts)                                                                      \

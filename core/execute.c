@@ -1,7 +1,6 @@
 #include "core/execute.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "core/admin.h"
 #include "core/clock.h"
@@ -37,24 +36,12 @@ static uint32_t expires_of(const struct shard *shard, int64_t exptime) {
     return clock_expires(exptime, shard->now, shard->debug_offset_s);
 }
 
-/* A large value is put together for the reply. */
-static const char *value_of(struct shard *shard, const struct store_item *item) {
-    if (item->large == 0)
-        return item->value;
-    for (uint32_t at = 0; at < item->value_length;) {
-        const char *bytes;
-        uint32_t length = store_lease_read(shard->store, item->large, at, &bytes);
-        memcpy(shard->gathered + at, bytes, length);
-        at += length;
-    }
-    return shard->gathered;
-}
-
-static void set_item(struct shard *shard, struct result *result, const struct store_item *item) {
-    result->value = value_of(shard, item);
+static void set_item(struct result *result, const struct store_item *item) {
+    result->value = item->value;
     result->value_length = item->value_length;
     result->client_flags = item->client_flags;
     result->cas = item->cas;
+    result->large = item->large;
 }
 
 /* Past times, too, are far from never. */
@@ -99,7 +86,7 @@ static void run_get(struct shard *shard, const struct request *request, uint64_t
     count_get(&shard->counters, status == STORE_OK);
     result->status = (uint8_t)result_of(status);
     if (status == STORE_OK)
-        set_item(shard, result, &item);
+        set_item(result, &item);
 }
 
 /* touch and gat, which counts as a touch alone, as in memcached. */
@@ -114,11 +101,9 @@ static void run_touch(struct shard *shard, const struct request *request, uint64
     result->status = (uint8_t)result_of(status);
     if (!hit)
         return;
-    set_item(shard, result, &item);
-    if (request->op == OP_TOUCH) {
-        result->value = NULL;
+    set_item(result, &item);
+    if (request->op == OP_TOUCH)
         result->value_length = 0;
-    }
 }
 
 /* What makes an mg more than a get. */
@@ -158,10 +143,8 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
     result->status = (uint8_t)result_of(status);
     if (status != STORE_OK)
         return;
-    set_item(shard, result, &item);
+    set_item(result, &item);
     set_facts(result, request, &item, shard->now);
-    if (!(request->meta & META_RETURN_VALUE))
-        result->value = NULL; /* need not travel */
 }
 
 static void run_meta_item(struct shard *shard, const struct request *request, uint64_t hash,
@@ -213,8 +196,9 @@ static void set_joined_length(struct shard *shard, const struct request *request
         result->value_length = item.value_length;
 }
 
+/* upload: where the value is in place of request->value, or 0. */
 static void run_write(struct shard *shard, const struct request *request, uint64_t hash,
-                      struct result *result) {
+                      uint64_t upload, struct result *result) {
     struct store_key key = key_of(request, hash);
     struct store_write write = {
         .mode = mode_of(request->op),
@@ -231,7 +215,9 @@ static void run_write(struct shard *shard, const struct request *request, uint64
         .expires = expires_of(shard, request->exptime),
         .create_expires = expires_of(shard, request->vivify_exptime),
     };
-    enum store_status status = store_write(shard->store, &key, &write, shard->now, &result->cas);
+    enum store_status status =
+        upload ? store_upload_end(shard->store, upload, &key, &write, shard->now, &result->cas)
+               : store_write(shard->store, &key, &write, shard->now, &result->cas);
     count_write(&shard->counters, request, status);
     result->status = (uint8_t)result_of(status);
     result->value_length = request->value_length;
@@ -321,7 +307,7 @@ static void run(struct shard *shard, const struct request *request, uint64_t has
     case OP_REPLACE:
     case OP_APPEND:
     case OP_PREPEND:
-        run_write(shard, request, hash, result);
+        run_write(shard, request, hash, 0, result);
         return;
     case OP_DELETE:
         run_delete(shard, request, hash, result);
@@ -350,6 +336,8 @@ static void run(struct shard *shard, const struct request *request, uint64_t has
     case OP_SHUTDOWN:
     case OP_LOGIN:
     case OP_SASL_LIST:
+    case OP_UPLOAD_PART:
+    case OP_UPLOAD_END:
     case OP_END:
     case OP_ERROR:
     case OP_QUIT:
@@ -358,10 +346,61 @@ static void run(struct shard *shard, const struct request *request, uint64_t has
     assert(!"not a request of one shard");
 }
 
-void execute(struct shard *shard, const struct request *request, uint64_t hash,
+/* What the reply doesn't carry need not travel. Of what it does a large value is leased. */
+static bool lend(struct shard *shard, const struct request *request, struct result *result) {
+    if (!reply_carries_value(request, result)) {
+        result->value = NULL;
+        result->large = 0;
+    }
+    if (result->large == 0 || store_lease(shard->store, result->large))
+        return true;
+    result->large = 0;
+    shard_tell_short(shard);
+    return false;
+}
+
+bool execute(struct shard *shard, const struct request *request, uint64_t hash,
              struct result *result) {
     *result = (struct result){0};
     run(shard, request, hash, result);
+    prefix_record(&shard->prefixes, request, result->status == RESULT_OK);
+    return lend(shard, request, result);
+}
+
+bool execute_lease(struct shard *shard, const struct request *request, uint64_t hash,
+                   struct result *result) {
+    struct store_key key = key_of(request, hash);
+    struct store_item item;
+    enum store_status status = store_peek(shard->store, &key, shard->now, &item);
+    if (status != STORE_OK || item.large == 0 || item.cas != result->cas) {
+        *result = (struct result){.status = RESULT_NOT_FOUND};
+        return true;
+    }
+    set_item(result, &item);
+    return lend(shard, request, result);
+}
+
+enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
+                                      struct upload_room *room) {
+    room->length = store_upload_room(shard->store, upload, shard->now, &room->bytes);
+    return room->length > 0 ? STORE_OK : STORE_NO_MEMORY;
+}
+
+enum store_status execute_upload_begin(struct shard *shard, const struct request *request,
+                                       uint64_t hash, uint64_t *upload, struct upload_room *room) {
+    struct store_key key = key_of(request, hash);
+    *upload = 0;
+    enum store_status status =
+        store_upload_begin(shard->store, &key, request->value_length, shard->now, upload);
+    if (status == STORE_BUSY)
+        shard_tell_short(shard);
+    return status == STORE_OK ? execute_upload_room(shard, *upload, room) : status;
+}
+
+void execute_upload_end(struct shard *shard, const struct request *request, uint64_t hash,
+                        uint64_t upload, struct result *result) {
+    *result = (struct result){0};
+    run_write(shard, request, hash, upload, result);
     prefix_record(&shard->prefixes, request, result->status == RESULT_OK);
 }
 
@@ -372,7 +411,7 @@ static void fill_chunk(struct shard *shard, struct message *message, struct resu
     result->value_length = (uint32_t)chunk.length;
 }
 
-void execute_message(struct shard *shard, struct message *message) {
+static void run_message(struct shard *shard, struct message *message) {
     _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX, "stats fit a message");
     struct result result = {.status = RESULT_OK};
     if (message->walk)
@@ -380,6 +419,39 @@ void execute_message(struct shard *shard, struct message *message) {
     else if (message->every_shard)
         admin_execute(shard, &message->request, (void *)message_value(message), &result);
     else
-        execute(shard, &message->request, message->hash, &result);
+        message->refused = !execute(shard, &message->request, message->hash, &result);
     message_set_result(message, &result);
+}
+
+void execute_message(struct shard *shard, struct message *message) {
+    const struct request *request = &message->request;
+    struct result *result = &message->result;
+    switch ((enum message_kind)message->kind) {
+    case MESSAGE_REQUEST:
+        run_message(shard, message);
+        return;
+    case MESSAGE_UPLOAD_BEGIN:
+        message->status = (uint8_t)execute_upload_begin(shard, request, message->hash,
+                                                        &message->large, &message->room);
+        return;
+    case MESSAGE_UPLOAD_ROOM:
+        message->status = (uint8_t)execute_upload_room(shard, message->large, &message->room);
+        return;
+    case MESSAGE_UPLOAD_END:
+        execute_upload_end(shard, request, message->hash, message->large, result);
+        return;
+    case MESSAGE_UPLOAD_CANCEL:
+        store_upload_cancel(shard->store, message->large);
+        return;
+    case MESSAGE_LEASE:
+        message->refused = !execute_lease(shard, request, message->hash, result);
+        return;
+    case MESSAGE_LEASE_BACK:
+    case MESSAGE_LEASE_END:
+        store_lease_end(shard->store, message->large);
+        return;
+    case MESSAGE_CONNECTION:
+        break;
+    }
+    assert(!"not a message for a shard");
 }

@@ -1,13 +1,15 @@
 #include "core/idle.h"
 
 #include "core/reactor.h"
+#include "core/upload.h"
 
 #define SECOND_NS ((uint64_t)1000000000)
 
 /* One that has yet to take its replies is not idle, as in memcached. */
 static bool is_owed(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    return pipeline->first || pipeline->walk || pipeline->output.length > 0 || connection->sending;
+    return pipeline->first || pipeline->walk || pipeline->output.length > 0 ||
+           !flight_is_empty(&connection->flight);
 }
 
 /* Seconds to wait before the connection is due; 0: it was due and is closed. */
@@ -23,7 +25,7 @@ static uint32_t close_if_due(struct reactor *reactor, struct connection *connect
     return 0;
 }
 
-void idle_step(struct reactor *reactor) {
+static void look_for_idle(struct reactor *reactor) {
     uint32_t timeout_s = reactor->shard.facts->idle_timeout_s;
     if (timeout_s == 0 || reactor->now_ns < reactor->idle_check_ns)
         return;
@@ -37,8 +39,55 @@ void idle_step(struct reactor *reactor) {
     reactor->idle_check_ns = reactor->now_ns + next_s * SECOND_NS;
 }
 
+/* Those that hold memory of a store while others are refused some. */
+
+static bool holds_upload(const struct shard *shard, const struct connection *connection) {
+    const struct upload *upload = connection->pipeline.upload;
+    uint32_t since = upload ? upload_held_since(upload) : 0;
+    return since > 0 && shard->now - since > IDLE_UPLOAD_S &&
+           shard->now - connection->last_command_s > IDLE_UPLOAD_S &&
+           shard_is_short(shard->all[upload_owner(upload)], shard->now);
+}
+
+static bool holds_lease(const struct shard *shard, const struct connection *connection) {
+    const struct flight *flight = &connection->flight;
+    if (flight->loans.length == 0 || shard->now - connection->last_sent_s <= IDLE_LEASE_S)
+        return false;
+    for (uint32_t i = 0; i < shard->count; i++)
+        if (shard_is_short(shard->all[i], shard->now) && flight_has_loan_of(flight, i))
+            return true;
+    return false;
+}
+
+static void look_for_stalled(struct reactor *reactor) {
+    const struct shard *shard = &reactor->shard;
+    struct connection *connection;
+    if (shard->uploads + shard->loans == 0 || reactor->now_ns < reactor->stall_check_ns)
+        return;
+    reactor->stall_check_ns = reactor->now_ns + SECOND_NS;
+    LIST_FOREACH(connection, &reactor->connections, all_link) {
+        if (connection->broken ||
+            (!holds_upload(shard, connection) && !holds_lease(shard, connection)))
+            continue;
+        reactor->shard.counters.stall_kicks++;
+        connection_break(reactor, connection);
+    }
+}
+
+void idle_step(struct reactor *reactor) {
+    look_for_idle(reactor);
+    look_for_stalled(reactor);
+}
+
+static uint64_t until(const struct reactor *reactor, uint64_t then_ns) {
+    return then_ns > reactor->now_ns ? then_ns - reactor->now_ns : 0;
+}
+
 uint64_t idle_wait_ns(const struct reactor *reactor) {
-    if (reactor->shard.facts->idle_timeout_s == 0)
-        return UINT64_MAX;
-    return reactor->idle_check_ns > reactor->now_ns ? reactor->idle_check_ns - reactor->now_ns : 0;
+    const struct shard *shard = &reactor->shard;
+    uint64_t idle_ns =
+        shard->facts->idle_timeout_s ? until(reactor, reactor->idle_check_ns) : UINT64_MAX;
+    uint64_t stall_ns =
+        shard->uploads + shard->loans > 0 ? until(reactor, reactor->stall_check_ns) : UINT64_MAX;
+    return idle_ns < stall_ns ? idle_ns : stall_ns;
 }

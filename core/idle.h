@@ -1,4 +1,5 @@
-/* idle: closes connections that have been without a command for longer than -o idle_timeout=.
+/* idle: closes connections that have been without a command for longer than -o idle_timeout=, and
+ * those that hold memory of a store and make no use of it while others are refused some.
  *
  * Thread: the reactor that owns them.
  */
@@ -9,7 +10,13 @@
 
 struct reactor;
 
-/* Once a turn: breaks off the connections whose time is up and to which nothing is owed. */
+/* How long one may send nothing of a large value that it uploads, and take nothing of one that it is
+ * sent, when others wait for such memory; in seconds. */
+#define IDLE_UPLOAD_S 30
+#define IDLE_LEASE_S 10
+
+/* Once a turn: breaks off the connections whose time is up and to which nothing is owed, and those
+ * that hold others up. */
 void idle_step(struct reactor *reactor);
 
 /* How long the reactor may sleep before the next step has something to do; UINT64_MAX: for ever.

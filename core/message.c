@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -39,14 +38,14 @@ struct message *message_take(struct message_pool *pool) {
 
 void message_give(struct message_pool *pool, struct message *message) {
     assert(pool->out > 0);
-    free(message->large);
     message->next = pool->free;
     pool->free = message;
     pool->out--;
 }
 
-void message_keep_request(struct message *message, const struct request *request) {
+void message_keep_request(struct message *message, const struct request *request, uint64_t hash) {
     assert(request->key_length <= KEY_LENGTH_MAX);
+    message->hash = hash;
     message->request = *request;
     if (request->key_length)
         memcpy(message->data, request->key, request->key_length);
@@ -58,34 +57,24 @@ void message_keep_request(struct message *message, const struct request *request
     message->request.value = NULL;
 }
 
+static void copy_value(struct message *message, const char *value, uint32_t length) {
+    assert(length <= MESSAGE_VALUE_BYTES_MAX);
+    if (length > 0)
+        memcpy(message_value(message), value, length);
+}
+
 void message_set_request(struct message *message, const struct request *request, uint64_t hash) {
-    message_keep_request(message, request);
-    message->hash = hash;
-    message->request.value = request->value;
-    if (!request->value || request->value_length == 0)
+    message_keep_request(message, request, hash);
+    if (!request->value)
         return;
-    message->lends_input = request->value_length > MESSAGE_VALUE_BYTES_MAX;
-    if (message->lends_input)
-        return;
+    copy_value(message, request->value, request->value_length);
     message->request.value = message_value(message);
-    memcpy(message_value(message), request->value, request->value_length);
 }
 
 void message_set_result(struct message *message, const struct result *result) {
     message->result = *result;
     if (!result->value)
         return;
-    char *place = message_value(message);
-    if (result->value_length > MESSAGE_VALUE_BYTES_MAX)
-        place = message->large = malloc(result->value_length);
-    if (!place) {
-        message->result = (struct result){.status = RESULT_NO_MEMORY};
-        return;
-    }
-    memcpy(place, result->value, result->value_length);
-    message->result.value = place;
-}
-
-size_t message_large_bytes(const struct message *message) {
-    return message->large ? message->result.value_length : 0;
+    copy_value(message, result->value, result->value_length);
+    message->result.value = message_value(message);
 }

@@ -19,17 +19,34 @@
 
 #include "proto/proto.h"
 
-/* Values up to this size travel inside the message. A longer one of a set stays in the connection's
- * input, which waits for the reply; a longer one of a get is copied by the owner to memory of its
- * own, which the origin frees. (To be replaced by a handle to the value where it lies.) */
+/* Values up to this size travel inside the message. Longer ones don't travel at all: those of sets
+ * are received, and those of gets sent, where they lie. */
 #define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
 #define MESSAGE_KEY_BYTES 288 /* a key and an opaque */
 
 struct pipeline;
 
 enum message_kind {
+    /* Those in the queue of a connection, for their replies. */
     MESSAGE_REQUEST,
+    MESSAGE_UPLOAD_END, /* a request whose value has been uploaded */
+    MESSAGE_LEASE,      /* a get that has been run, once more for a lease on what it has found */
+    MESSAGE_LEASE_BACK, /* and the end of its lease, to be asked for anew later */
+
+    /* Those of a connection's upload. */
+    MESSAGE_UPLOAD_BEGIN,
+    MESSAGE_UPLOAD_ROOM,
+
+    /* Those that nobody waits for. */
+    MESSAGE_UPLOAD_CANCEL,
+    MESSAGE_LEASE_END,
     MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
+};
+
+/* A place for bytes of an upload, in one piece. */
+struct upload_room {
+    char *bytes;
+    uint32_t length; /* 0: there is none */
 };
 
 struct message {
@@ -41,12 +58,15 @@ struct message {
     bool done;        /* origin: the reply is here */
     bool every_shard; /* one of the parts of a command for every shard */
     bool last_part;   /* of these parts the one that answers */
-    bool lends_input; /* request.value points into the connection's input */
+    uint8_t status;   /* enum store_status: what came of an upload's begin or part */
+    bool refused;     /* result tells of a large value that could not be lent */
+    bool asked;       /* origin: since it was the first of its queue, a lease has been asked for */
     bool walk;        /* asks for a chunk of a walk, see core/walk.h; it lies in data as a value */
     bool walk_more;   /* its reply: there is more in that shard */
     uint64_t cursor;  /* of that walk */
-    int descriptor;   /* of a MESSAGE_CONNECTION */
-    char *large; /* malloc'd: the value of the result where it is longer than data, else NULL */
+    uint64_t large;   /* the store's handle of an upload, or of the value whose lease ends */
+    struct upload_room room; /* where in the owner's memory an upload goes on */
+    int descriptor;          /* of a MESSAGE_CONNECTION */
     struct request request;
     struct result result;
     _Alignas(8) char data[MESSAGE_KEY_BYTES + MESSAGE_VALUE_BYTES_MAX];
@@ -75,17 +95,12 @@ static inline char *message_value(struct message *message) {
 }
 
 /* Keeps what the reply needs of a request: all but its value. */
-void message_keep_request(struct message *message, const struct request *request);
+void message_keep_request(struct message *message, const struct request *request, uint64_t hash);
 
-/* Copies a request into a message, with its key and, as far as it fits, its value; a longer value
- * stays where it is and is only pointed to (lends_input). */
+/* Copies a request into a message, with its key and its value, if it has one. */
 void message_set_request(struct message *message, const struct request *request, uint64_t hash);
 
-/* Copies a result into a message, with the value that its maker lends. Without memory for a large
- * one the result becomes RESULT_NO_MEMORY. */
+/* Copies a result into a message, with the value that its maker lends. */
 void message_set_result(struct message *message, const struct result *result);
-
-/* Bytes of memory that a message holds beside itself. */
-size_t message_large_bytes(const struct message *message);
 
 #endif

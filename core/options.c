@@ -65,8 +65,8 @@ const struct command_option option_table[] = {
          "memory for items, their index included (default 64)",
          options_set_memory, .min = 1, .max = 1 << 30),
     DONE("max-item-size", 'I', "SIZE",
-         "the largest item, with its key: bytes, or with k or m behind the number (default 1m, "
-         "which is the most; at least 1k)",
+         "the largest item, with its key: bytes, or with k or m behind the number (default 1m; "
+         "1k to 1024m, and at most a quarter of a core's share of -m)",
          options_set_item_bytes),
     DONE("disable-evictions", 'M', NULL,
          "refuse what memory has no room for, instead of dropping what is asked for least",

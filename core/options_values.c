@@ -10,7 +10,7 @@
 #define MIB ((uint64_t)1 << 20)
 
 #define ITEM_BYTES_MIN KIB
-#define ITEM_BYTES_MAX MIB
+#define ITEM_BYTES_MAX (1024 * (uint64_t)MIB)
 
 static void *field_of(struct config *config, const struct command_option *option) {
     return (char *)config + option->field;
@@ -115,11 +115,12 @@ enum config_status options_set_item_bytes(struct config *config,
         unit = MIB;
     bool whole = *value >= '0' && *value <= '9' && !errno && (unit == 1 ? end : end + 1)[0] == '\0';
     if (!whole || bytes * unit < ITEM_BYTES_MIN)
-        return options_wrong("%s takes a size from 1k to 1m, not \"%s\"",
+        return options_wrong("%s takes a size from 1k to 1024m, not \"%s\"",
                              options_name(option, name), value);
     if (bytes > ITEM_BYTES_MAX / unit)
-        return options_wrong("%s %s is refused: no item may be larger than 1m: give at most that",
-                             options_name(option, name), value);
+        return options_wrong(
+            "%s %s is refused: no item may be larger than 1024m: give at most that",
+            options_name(option, name), value);
     config->item_bytes_max = bytes * unit;
     return CONFIG_RUN;
 }

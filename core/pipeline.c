@@ -7,18 +7,24 @@
 #include "core/admin.h"
 #include "core/clock.h"
 #include "core/execute.h"
+#include "core/flight.h"
+#include "core/pipeline_parts.h"
 #include "core/stats.h"
+#include "core/upload.h"
 #include "core/walk.h"
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     *pipeline = (struct pipeline){.wants_more = true};
-    parser_init(&pipeline->parser, store_value_length_max(shard->store, 1));
+    parser_init(&pipeline->parser, store_value_length_max(shard->store, 1),
+                store_inline_max(shard->store, KEY_LENGTH_MAX));
     pipeline->parser.must_login = pipeline->parser.sasl = shard->logins != NULL;
 }
 
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     assert(pipeline->first == NULL);
     assert(pipeline->outstanding == 0);
+    assert(pipeline->loans.length == 0);
+    assert(!pipeline->upload);
     pipeline_drop_input(pipeline, shard);
     buffer_release(&shard->buffers, &pipeline->output);
     free(pipeline->stats);
@@ -28,7 +34,14 @@ void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
 }
 
 bool pipeline_output_full(const struct pipeline *pipeline) {
-    return pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
+    return pipeline->loans.length > 0 ||
+           pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
+}
+
+bool pipeline_is_blocked(const struct pipeline *pipeline) {
+    const struct message *first = pipeline->first;
+    bool asks = first && first->kind == MESSAGE_LEASE;
+    return asks || pipeline_wants_memory(pipeline) || pipeline_output_full(pipeline);
 }
 
 bool pipeline_can_run(const struct pipeline *pipeline) {
@@ -59,15 +72,35 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
     pipeline->stats = NULL;
 }
 
-static void write_reply(struct pipeline *pipeline, struct shard *shard,
-                        const struct request *request, const struct result *result) {
+/* The value stands at the end of the output, which goes on with what is behind it. */
+static bool write_loan(struct pipeline *pipeline, struct shard *shard,
+                       const struct request *request, const struct result *result, uint32_t owner) {
+    const struct loan loan = {.large = result->large,
+                              .owner = owner,
+                              .length = result->value_length,
+                              .at = pipeline->output.length};
+    if (!loans_add(shard, &pipeline->loans, &loan))
+        return false;
+    pipeline->output.length +=
+        reply_write_tail(pipeline->output.bytes + pipeline->output.length, request);
+    return true;
+}
+
+/* owner: of a large value. False without memory: a lease stays the caller's. */
+static bool write_reply(struct pipeline *pipeline, struct shard *shard,
+                        const struct request *request, const struct result *result,
+                        uint32_t owner) {
     size_t bound = reply_bound(request, result);
-    if (!output_reserve(pipeline, shard, bound))
-        return;
+    if (!output_reserve(pipeline, shard, bound + REPLY_TAIL_MAX))
+        return false;
     char *out = pipeline->output.bytes + pipeline->output.length;
     size_t length = reply_write(out, request, result);
     assert(length <= bound);
     pipeline->output.length += length;
+    if (!result->large || write_loan(pipeline, shard, request, result, owner))
+        return true;
+    pipeline->out_of_memory = true;
+    return false;
 }
 
 /* The parts of a command for every shard say nothing but for the last, which has all before it in
@@ -88,7 +121,7 @@ static void write_part(struct pipeline *pipeline, struct shard *shard, struct me
     if (message->request.op == OP_STATS)
         write_stats(pipeline, shard, &message->request);
     else
-        write_reply(pipeline, shard, &message->request, &message->result);
+        write_reply(pipeline, shard, &message->request, &message->result, shard->id);
 }
 
 static void take_chunk(struct pipeline *pipeline, struct shard *shard, struct message *message) {
@@ -99,34 +132,33 @@ static void take_chunk(struct pipeline *pipeline, struct shard *shard, struct me
         pipeline->out_of_memory = true;
 }
 
-static void write_message_reply(struct pipeline *pipeline, struct shard *shard,
+/* False when it is left in the queue: there is no memory, and it has a lease. */
+static bool write_message_reply(struct pipeline *pipeline, struct shard *shard,
                                 struct message *message) {
     if (message->walk)
         take_chunk(pipeline, shard, message);
     else if (message->every_shard)
         write_part(pipeline, shard, message);
     else
-        write_reply(pipeline, shard, &message->request, &message->result);
+        return write_reply(pipeline, shard, &message->request, &message->result,
+                           shard_owner(shard, message->hash)) ||
+               !message->result.large;
+    return true;
 }
 
-/* The reply is here; what it holds counts until it leaves the queue. */
-static void finish_request(struct shard *shard, struct message *message) {
-    message->done = true;
-    shard->reply_large_bytes += message_large_bytes(message);
-}
-
-static void drain_queue(struct pipeline *pipeline, struct shard *shard) {
+void pipeline_drain(struct pipeline *pipeline, struct shard *shard) {
     while (pipeline->first && pipeline->first->done) {
         struct message *message = pipeline->first;
+        if ((message->refused && !pipeline_ask(pipeline, shard)) ||
+            !write_message_reply(pipeline, shard, message))
+            return;
         pipeline->first = message->next;
         pipeline->queued--;
-        write_message_reply(pipeline, shard, message);
-        shard->reply_large_bytes -= message_large_bytes(message);
         message_give(&shard->messages, message);
     }
 }
 
-static struct message *enqueue(struct pipeline *pipeline, struct shard *shard) {
+struct message *pipeline_enqueue(struct pipeline *pipeline, struct shard *shard) {
     struct message *message = message_take(&shard->messages);
     assert(message);
     message->pipeline = pipeline;
@@ -143,43 +175,55 @@ static struct message *enqueue(struct pipeline *pipeline, struct shard *shard) {
 /* Running a request: each function returns false, with nothing changed, when it can't be done now.
  */
 
-/* While large values fill the memory, a connection has one request under way at a time: nobody
- * knows how large the next reply is. */
-static uint32_t queue_max(const struct shard *shard) {
-    bool heavy = shard->buffers.large_bytes + shard->reply_large_bytes > SHARD_LARGE_BYTES_MAX;
-    return heavy ? 1 : PIPELINE_QUEUE_MAX;
-}
-
-static bool may_enqueue(const struct pipeline *pipeline, const struct shard *shard) {
-    return pipeline->queued < queue_max(shard) && shard->messages.out < shard->messages.count;
+bool pipeline_may_enqueue(const struct pipeline *pipeline, const struct shard *shard) {
+    return pipeline->queued < PIPELINE_QUEUE_MAX && shard_has_message(shard);
 }
 
 static bool may_send(const struct pipeline *pipeline, const struct shard *shard, uint32_t to) {
-    return may_enqueue(pipeline, shard) && mesh_has_credit(shard->port, to);
+    return pipeline_may_enqueue(pipeline, shard) && mesh_has_credit(shard->port, to);
 }
 
-static void send_request(struct pipeline *pipeline, struct shard *shard, uint32_t to,
-                         struct message *message) {
+void pipeline_send(struct pipeline *pipeline, struct shard *shard, uint32_t to,
+                   struct message *message) {
+    message->done = false;
     mesh_send_request(shard->port, to, message);
     shard->counters.mesh_requests++;
     pipeline->outstanding++;
 }
 
+static void answer_at_once(struct pipeline *pipeline, struct shard *shard,
+                           const struct request *request, const struct result *result) {
+    if (!write_reply(pipeline, shard, request, result, shard->id) && result->large)
+        loan_end(shard, shard->id, result->large);
+}
+
+void pipeline_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
+                     struct result *result, bool lent) {
+    if (!pipeline->first && lent) {
+        answer_at_once(pipeline, shard, &slot->request, result);
+        return;
+    }
+    if (!pipeline_may_enqueue(pipeline, shard)) {
+        assert(!pipeline->first);
+        *result = (struct result){.status = RESULT_NO_MEMORY};
+        answer_at_once(pipeline, shard, &slot->request, result);
+        return;
+    }
+    struct message *message = pipeline_enqueue(pipeline, shard);
+    message_keep_request(message, &slot->request, slot->hash);
+    message_set_result(message, result);
+    message->refused = !lent;
+    message->done = true;
+    pipeline_drain(pipeline, shard);
+}
+
 static bool run_here(struct pipeline *pipeline, struct shard *shard,
                      const struct batch_slot *slot) {
     struct result result;
-    if (!pipeline->first) {
-        execute(shard, &slot->request, slot->hash, &result);
-        write_reply(pipeline, shard, &slot->request, &result);
-        return true;
-    }
-    if (!may_enqueue(pipeline, shard))
+    if (pipeline->first && !pipeline_may_enqueue(pipeline, shard))
         return false;
-    struct message *message = enqueue(pipeline, shard);
-    message_keep_request(message, &slot->request);
-    execute(shard, &slot->request, slot->hash, &result);
-    message_set_result(message, &result);
-    finish_request(shard, message);
+    bool lent = execute(shard, &slot->request, slot->hash, &result);
+    pipeline_answer(pipeline, shard, slot, &result, lent);
     return true;
 }
 
@@ -187,11 +231,9 @@ static bool run_there(struct pipeline *pipeline, struct shard *shard,
                       const struct batch_slot *slot) {
     if (!may_send(pipeline, shard, slot->owner))
         return false;
-    struct message *message = enqueue(pipeline, shard);
+    struct message *message = pipeline_enqueue(pipeline, shard);
     message_set_request(message, &slot->request, slot->hash);
-    assert(!message->lends_input || pipeline->bytes == pipeline->input.bytes);
-    pipeline->inputs_lent += message->lends_input;
-    send_request(pipeline, shard, slot->owner, message);
+    pipeline_send(pipeline, shard, slot->owner, message);
     return true;
 }
 
@@ -201,19 +243,20 @@ static bool run_everywhere(struct pipeline *pipeline, struct shard *shard,
                            const struct batch_slot *slot) {
     for (; pipeline->next_part < shard->count; pipeline->next_part++) {
         uint32_t to = pipeline->next_part;
-        if (to == shard->id ? !may_enqueue(pipeline, shard) : !may_send(pipeline, shard, to))
+        if (to == shard->id ? !pipeline_may_enqueue(pipeline, shard)
+                            : !may_send(pipeline, shard, to))
             return false;
-        struct message *message = enqueue(pipeline, shard);
+        struct message *message = pipeline_enqueue(pipeline, shard);
         message_set_request(message, &slot->request, 0);
         message->every_shard = true;
         message->last_part = to == shard->count - 1;
         if (to == shard->id) {
             execute_message(shard, message);
-            finish_request(shard, message);
+            message->done = true;
         } else {
-            send_request(pipeline, shard, to, message);
+            pipeline_send(pipeline, shard, to, message);
         }
-        drain_queue(pipeline, shard);
+        pipeline_drain(pipeline, shard);
     }
     pipeline->next_part = 0;
     shard->counters.cmd_flush += slot->request.op == OP_FLUSH;
@@ -244,7 +287,7 @@ static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,
         return false;
     set_line(&result, line);
     if (request->op != OP_STATS)
-        write_reply(pipeline, shard, request, &result);
+        write_reply(pipeline, shard, request, &result, shard->id);
     else if (output_reserve(pipeline, shard, REPLY_STAT_MAX + strlen(line)))
         pipeline->output.length +=
             reply_stats_line(pipeline->output.bytes + pipeline->output.length, request, line);
@@ -268,7 +311,7 @@ static bool end_walk(struct pipeline *pipeline, struct shard *shard,
 /* A walk over all shards, a step of it: see core/walk.h. True once it is through. */
 static bool run_walk(struct pipeline *pipeline, struct shard *shard,
                      const struct batch_slot *slot) {
-    if (pipeline->first || !may_enqueue(pipeline, shard))
+    if (pipeline->first || !pipeline_may_enqueue(pipeline, shard))
         return false; /* earlier replies are owed, or a chunk is under way */
     if (!pipeline->walk && refuse_walk(pipeline, shard, &slot->request))
         return true;
@@ -284,17 +327,17 @@ static bool run_walk(struct pipeline *pipeline, struct shard *shard,
     bool here = walk->shard == shard->id;
     if (!here && !may_send(pipeline, shard, walk->shard))
         return false;
-    struct message *message = enqueue(pipeline, shard);
+    struct message *message = pipeline_enqueue(pipeline, shard);
     message_set_request(message, &slot->request, 0);
     message->walk = true;
     message->cursor = walk->cursor;
     if (!here) {
-        send_request(pipeline, shard, walk->shard, message);
+        pipeline_send(pipeline, shard, walk->shard, message);
         return false;
     }
     execute_message(shard, message);
-    finish_request(shard, message);
-    drain_queue(pipeline, shard);
+    message->done = true;
+    pipeline_drain(pipeline, shard);
     pipeline->walks_here = true;
     return false;
 }
@@ -343,25 +386,20 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
 static bool run_alone(struct pipeline *pipeline, struct shard *shard,
                       const struct batch_slot *slot) {
     struct result result = {.status = RESULT_OK};
-    if (pipeline->first && !may_enqueue(pipeline, shard))
+    if (pipeline->first && !pipeline_may_enqueue(pipeline, shard))
         return false;
     execute_alone(pipeline, shard, &slot->request, &result);
-    if (!pipeline->first) {
-        write_reply(pipeline, shard, &slot->request, &result);
-        return true;
-    }
-    struct message *message = enqueue(pipeline, shard);
-    message_keep_request(message, &slot->request);
-    message->result = result;
-    finish_request(shard, message);
+    pipeline_answer(pipeline, shard, slot, &result, true);
     return true;
 }
 
-static bool run_slot(struct shard *shard, const struct batch_slot *slot) {
+bool pipeline_run(struct shard *shard, const struct batch_slot *slot) {
     struct pipeline *pipeline = slot->pipeline;
     const struct request *request = &slot->request;
-    if (pipeline_output_full(pipeline))
+    if (pipeline_is_blocked(pipeline))
         return false;
+    if (request->upload || pipeline->upload)
+        return upload_run(shard, slot);
     if (op_has_key(request->op))
         return slot->owner == shard->id ? run_here(pipeline, shard, slot)
                                         : run_there(pipeline, shard, slot);
@@ -379,7 +417,7 @@ static void stall(struct shard *shard, const struct batch_slot *slot) {
     pipeline->wants_more = false;
     pipeline->closing = false;
     pipeline->stalled = true;
-    shard->counters.mesh_stalls += !pipeline_output_full(pipeline) && !pipeline->walk;
+    shard->counters.mesh_stalls += !pipeline_is_blocked(pipeline) && !pipeline->walk;
 }
 
 void batch_run(struct batch *batch, struct shard *shard) {
@@ -392,7 +430,7 @@ void batch_run(struct batch *batch, struct shard *shard) {
         const struct batch_slot *slot = &batch->slots[i];
         if (slot->pipeline->stalled)
             continue;
-        if (run_slot(shard, slot))
+        if (pipeline_run(shard, slot))
             slot->pipeline->progressed = true;
         else
             stall(shard, slot);
@@ -400,16 +438,36 @@ void batch_run(struct batch *batch, struct shard *shard) {
     batch->count = 0;
 }
 
-struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from) {
-    mesh_release(shard->port, from);
-    if (message->kind != MESSAGE_REQUEST) {
-        message_give(&shard->messages, message);
-        return NULL;
-    }
-    struct pipeline *pipeline = message->pipeline;
+/* What comes back for a reply. */
+static void take_reply(struct pipeline *pipeline, struct message *message) {
     pipeline->outstanding--;
-    pipeline->inputs_lent -= message->lends_input;
-    finish_request(shard, message);
-    drain_queue(pipeline, shard);
-    return pipeline;
+    message->done = true;
+    if (message->kind == MESSAGE_LEASE_BACK)
+        pipeline_lose_lease(message);
+}
+
+struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from) {
+    struct pipeline *pipeline = message->pipeline;
+    mesh_release(shard->port, from);
+    switch ((enum message_kind)message->kind) {
+    case MESSAGE_REQUEST:
+    case MESSAGE_UPLOAD_END:
+    case MESSAGE_LEASE:
+    case MESSAGE_LEASE_BACK:
+        take_reply(pipeline, message);
+        if (!pipeline->aborted)
+            pipeline_drain(pipeline, shard);
+        return pipeline;
+    case MESSAGE_UPLOAD_BEGIN:
+    case MESSAGE_UPLOAD_ROOM:
+        upload_take(pipeline->upload, message, shard->now);
+        message_give(&shard->messages, message);
+        return pipeline;
+    case MESSAGE_UPLOAD_CANCEL:
+    case MESSAGE_LEASE_END:
+    case MESSAGE_CONNECTION:
+        break;
+    }
+    message_give(&shard->messages, message);
+    return NULL;
 }

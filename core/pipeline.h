@@ -12,6 +12,10 @@
  * message, output full) takes its parsing back: the pipeline is stalled and goes on from there
  * later.
  *
+ * Values that are too long for a message are never here as a whole. One that is stored is received
+ * where it will stay (core/upload.h); of one that was found the output holds a lease
+ * (core/flight.h).
+ *
  * Thread: the reactor that owns shard and connection.
  */
 #ifndef CORE_PIPELINE_H
@@ -35,11 +39,7 @@
 /* Requests taken from one connection before others have their turn. */
 #define PIPELINE_ROUND_MAX 16
 
-/* An unfinished value is held in memory of its own up to its end. Where all of a reactor's
- * connections together would hold more than this in such memory, further values above
- * PIPELINE_INPUT_FREE_BYTES are refused. */
-#define PIPELINE_LARGE_BYTES_MAX ((size_t)64 * 1024 * 1024)
-#define PIPELINE_INPUT_FREE_BYTES ((size_t)TEXT_GET_LINE_WHOLE_MAX + 1024)
+struct upload;
 
 struct pipeline {
     struct parser parser;
@@ -51,13 +51,14 @@ struct pipeline {
 
     struct buffer input;  /* what was received and could not be used at once */
     struct buffer output; /* replies, to be sent from the front */
+    struct buffer loans;  /* large values in it, see core/flight.h */
     size_t sending;       /* bytes that the connection has taken from output and not got rid of */
 
     struct message *first; /* the queue: requests whose replies are owed, oldest first */
     struct message *last;
     uint32_t queued;
     uint32_t outstanding;      /* of these at other shards */
-    uint32_t inputs_lent;      /* of these with a value that lies in input: it may not move */
+    struct upload *upload;     /* of the value whose parts are the next requests; NULL: of none */
     uint32_t next_part;        /* the shard that a command for every shard goes to next */
     struct shard_stats *stats; /* the sum of the parts of the answer to stats so far */
     struct walk *walk;         /* the walk that answers the next request, while it is under way */
@@ -69,6 +70,7 @@ struct pipeline {
     bool progressed;    /* a request has run; cleared by the reactor before a round */
     bool closing;       /* nothing is parsed any more; close when all replies are sent */
     bool out_of_memory; /* replies were lost: close at once */
+    bool aborted;       /* pipeline_abort() has been called: there will be no more replies */
 };
 
 struct batch_slot {
@@ -91,24 +93,26 @@ struct batch {
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard);
 
-/* Gives all memory back. No message may be out. */
+/* Gives back what it holds of the stores' memory: uploads and leases. True once nothing is left of
+ * that, and no message is out; until then to be called again when messages have come back. Nothing
+ * else may be done to the pipeline meanwhile, but pipeline_complete(). */
+bool pipeline_abort(struct pipeline *pipeline, struct shard *shard);
+
+/* Gives all memory back, after pipeline_abort(). */
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
 
-/* Received at once by a connection; so a value that is too long for a message is never all in fed
- * bytes, which go at the end of the turn, but in the input, which waits for it. */
-#define PIPELINE_FEED_BYTES_MAX MESSAGE_VALUE_BYTES_MAX
-
-/* Begins with received bytes, at most PIPELINE_FEED_BYTES_MAX of them; they stay the caller's and must last until pipeline_pause(). False
+/* Begins with received bytes; they stay the caller's and must last until pipeline_pause(). False
  * when they could not be added to what is waiting already: the connection is lost. */
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length);
 
-/* Room inside the input for the rest of a large value, so that it can be received in place; 0 when
- * there is none or it is not worth it. */
+/* Where the next bytes of an upload belong, and how many may be received there at once, by the kernel
+ * itself; they need not be fed then. 0: there is no such place, or it isn't worth it. */
+#define PIPELINE_DIRECT_BYTES_MIN ((size_t)4 * 1024)
 size_t pipeline_direct_room(const struct pipeline *pipeline, char **where);
 
-/* Bytes have been received there. */
-void pipeline_direct_feed(struct pipeline *pipeline, size_t length);
+/* So many have been received there. */
+void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t length);
 
 /* Begins again with what pipeline_pause() kept. */
 void pipeline_resume(struct pipeline *pipeline);
@@ -123,8 +127,7 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, struct bat
 /* Prefetches the items of a batch, runs its requests in order, and empties it. */
 void batch_run(struct batch *batch, struct shard *shard);
 
-/* Ends the use of fed bytes: what is left of them is copied to input, with room for the value under
- * way. False when there is no memory for it: the connection is lost. */
+/* Ends the use of fed bytes: what is left of them is copied to input. False when there is no memory for it: the connection is lost. */
 bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
 
 /* Forgets what was received and not run. */
@@ -135,7 +138,16 @@ void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
  * request. */
 struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from);
 
-/* True when the client has left so much untaken that nothing more is run for it. */
+/* True when the client has left so much untaken that nothing more is run for it; one large value is
+ * enough. */
 bool pipeline_output_full(const struct pipeline *pipeline);
+
+/* True while it waits for memory of a store of which others hold too much: its first reply for the
+ * lease on a large value, or its upload to begin. pipeline_beg() asks for it again. */
+bool pipeline_wants_memory(const struct pipeline *pipeline);
+void pipeline_beg(struct pipeline *pipeline, struct shard *shard);
+
+/* True when nothing more is run for either reason: not before that changes. */
+bool pipeline_is_blocked(const struct pipeline *pipeline);
 
 #endif

@@ -19,6 +19,10 @@
  * again. */
 #define ROUNDS_PER_TURN_MAX 8
 
+/* Connections that have been refused a lease ask for it again this often, so many at a time. */
+#define BEG_NS 1000000u
+#define BEG_CONNECTIONS_MAX 64
+
 /* While stopping, reactors look at the state of the server this often. */
 #define STOP_POLL_NS 10000000u
 
@@ -41,6 +45,8 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     TAILQ_INIT(&reactor->ready);
     TAILQ_INIT(&reactor->waiting);
     TAILQ_INIT(&reactor->settling);
+    TAILQ_INIT(&reactor->begging);
+    TAILQ_INIT(&reactor->flying);
     atomic_init(&reactor->connections_ended, 0);
     reactor->next_serial = CONNECTION_SERIAL_FIRST;
     struct logins *logins = server->logins ? logins_copy(server->logins) : NULL;
@@ -58,6 +64,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         .logins = logins,
         .item_bytes_max = config->item_bytes_max,
         .mesh = server->mesh,
+        .all = server->shards,
         .facts = &server->facts,
     };
     int error = shard_init(&reactor->shard, &shard_config);
@@ -77,8 +84,11 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     return 0;
 }
 
-void reactor_finish(struct reactor *reactor) {
+void reactor_close(struct reactor *reactor) {
     uring_finish(&reactor->uring);
+}
+
+void reactor_finish(struct reactor *reactor) {
     while (!LIST_EMPTY(&reactor->connections))
         connection_abandon(reactor, LIST_FIRST(&reactor->connections));
     shard_finish(&reactor->shard);
@@ -99,8 +109,8 @@ void reactor_ready(struct reactor *reactor, struct connection *connection) {
 }
 
 void reactor_wait(struct reactor *reactor, struct connection *connection) {
-    assert(!connection->is_ready);
-    assert(!connection->is_waiting);
+    if (connection->is_ready || connection->is_waiting)
+        return;
     connection->is_waiting = true;
     TAILQ_INSERT_TAIL(&reactor->waiting, connection, turn_link);
 }
@@ -124,6 +134,22 @@ void reactor_settle(struct reactor *reactor, struct connection *connection) {
     TAILQ_INSERT_TAIL(&reactor->settling, connection, settling_link);
 }
 
+void reactor_beg(struct reactor *reactor, struct connection *connection) {
+    if (connection->is_begging)
+        return;
+    if (TAILQ_EMPTY(&reactor->begging))
+        reactor->beg_ns = reactor->now_ns + BEG_NS;
+    connection->is_begging = true;
+    TAILQ_INSERT_TAIL(&reactor->begging, connection, begging_link);
+}
+
+void reactor_fly(struct reactor *reactor, struct connection *connection) {
+    if (connection->is_flying)
+        return;
+    connection->is_flying = true;
+    TAILQ_INSERT_TAIL(&reactor->flying, connection, flying_link);
+}
+
 void reactor_forget(struct reactor *reactor, struct connection *connection) {
     LIST_REMOVE(connection, all_link);
     if (connection->is_ready)
@@ -132,6 +158,10 @@ void reactor_forget(struct reactor *reactor, struct connection *connection) {
         TAILQ_REMOVE(&reactor->waiting, connection, turn_link);
     if (connection->is_settling)
         TAILQ_REMOVE(&reactor->settling, connection, settling_link);
+    if (connection->is_begging)
+        TAILQ_REMOVE(&reactor->begging, connection, begging_link);
+    if (connection->is_flying)
+        TAILQ_REMOVE(&reactor->flying, connection, flying_link);
 }
 
 /* Completions. */
@@ -264,6 +294,26 @@ static void run_requests(struct reactor *reactor) {
     reactor->shard.counters.conn_yields += !TAILQ_EMPTY(&reactor->ready);
 }
 
+/* Leases that end are not told to those who wait for one: they ask, in turn. What that sets free may
+ * be what others wait for. */
+static void beg(struct reactor *reactor) {
+    struct connection *connection;
+    if (TAILQ_EMPTY(&reactor->begging) || reactor->now_ns < reactor->beg_ns)
+        return;
+    reactor->beg_ns = reactor->now_ns + BEG_NS;
+    for (int i = 0; i < BEG_CONNECTIONS_MAX; i++) {
+        connection = TAILQ_FIRST(&reactor->begging);
+        if (!connection)
+            break;
+        TAILQ_REMOVE(&reactor->begging, connection, begging_link);
+        connection->is_begging = false;
+        if (!connection->broken)
+            pipeline_beg(&connection->pipeline, &reactor->shard);
+        connection_progressed(reactor, connection);
+    }
+    wake_waiting(reactor);
+}
+
 static void settle_all(struct reactor *reactor) {
     struct connection_queue settling = TAILQ_HEAD_INITIALIZER(settling);
     struct connection *connection;
@@ -272,6 +322,18 @@ static void settle_all(struct reactor *reactor) {
         TAILQ_REMOVE(&settling, connection, settling_link);
         connection->is_settling = false;
         connection_settle(reactor, connection);
+    }
+}
+
+/* The large values come last, behind all that is short, and only so many bytes of them in a turn. */
+static void send_large(struct reactor *reactor) {
+    struct connection *connection;
+    size_t room = FLIGHT_BYTES_MAX;
+    while (room > 0 && (connection = TAILQ_FIRST(&reactor->flying))) {
+        TAILQ_REMOVE(&reactor->flying, connection, flying_link);
+        connection->is_flying = false;
+        if (!connection->broken)
+            room -= connection_fly(reactor, connection, room);
     }
 }
 
@@ -320,6 +382,8 @@ static void sleep_until_event(struct reactor *reactor) {
     uint64_t idle_ns = idle_wait_ns(reactor);
     if (idle_ns < wait_ns)
         wait_ns = idle_ns;
+    if (!TAILQ_EMPTY(&reactor->begging) && wait_ns > BEG_NS)
+        wait_ns = BEG_NS;
     if (reactor->stopping && wait_ns > STOP_POLL_NS)
         wait_ns = STOP_POLL_NS;
     if (wait_ns < UINT64_MAX)
@@ -330,7 +394,7 @@ static void sleep_until_event(struct reactor *reactor) {
 }
 
 static void enter(struct reactor *reactor) {
-    if (!TAILQ_EMPTY(&reactor->ready) || reactor->shard.tending) {
+    if (!TAILQ_EMPTY(&reactor->ready) || !TAILQ_EMPTY(&reactor->flying) || reactor->shard.tending) {
         uring_enter(&reactor->uring);
         return;
     }
@@ -390,6 +454,7 @@ static void tend(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
     crawler_step(shard, reactor->now_ns);
     idle_step(reactor);
+    beg(reactor);
     shard->tending = store_tend(shard->store, shard->now);
     if (shard->stop_asked)
         kill(getpid(), SIGTERM); /* reactor 0 takes it like any other */
@@ -410,6 +475,7 @@ void reactor_run(struct reactor *reactor) {
         run_requests(reactor);
         tend(reactor);
         settle_all(reactor);
+        send_large(reactor);
         mesh_publish(reactor->shard.port, on_wake, reactor);
         enter(reactor);
     }

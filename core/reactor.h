@@ -46,9 +46,13 @@ struct reactor {
     struct connection_queue ready;    /* have input to run */
     struct connection_queue waiting;  /* for credit at another shard */
     struct connection_queue settling; /* something happened to them this turn */
+    struct connection_queue begging;  /* wait for memory of a store that others hold */
+    struct connection_queue flying;   /* have large values to send */
     struct batch batch;
 
-    uint64_t idle_check_ns; /* when to look for idle connections next */
+    uint64_t idle_check_ns;  /* when to look for idle connections next */
+    uint64_t stall_check_ns; /* and for those that hold up others */
+    uint64_t beg_ns;         /* when to ask for leases again */
 
     bool stopping;
     bool drained; /* its connections are gone, and the server knows */
@@ -70,17 +74,23 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id);
 /* Runs until the server stops. */
 void reactor_run(struct reactor *reactor);
 
-/* Frees everything. Only after all reactors have ended: others' wakes go to its ring. */
+/* Closes its ring. Only after all reactors have ended: others' wakes go there. */
+void reactor_close(struct reactor *reactor);
+
+/* Frees everything. Only after all have been closed: their sends may be of values in its store. */
 void reactor_finish(struct reactor *reactor);
 
 /* Marks a submission entry with what its completion will be about. */
 void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *subject);
 
-/* Puts a connection on a list of the reactor: to run requests, unless it waits; to wait for replies
- * that set credit, messages or memory free; to be settled at the end of the turn, once. */
+/* Puts a connection on a list of the reactor, unless it is there: to run requests, unless it waits; to
+ * wait for replies that set credit or messages free, unless it is ready; to be settled at the end of
+ * the turn; to ask for memory of a store again; to send of its large values. */
 void reactor_ready(struct reactor *reactor, struct connection *connection);
 void reactor_wait(struct reactor *reactor, struct connection *connection);
 void reactor_settle(struct reactor *reactor, struct connection *connection);
+void reactor_beg(struct reactor *reactor, struct connection *connection);
+void reactor_fly(struct reactor *reactor, struct connection *connection);
 
 /* Takes a connection off every list. */
 void reactor_forget(struct reactor *reactor, struct connection *connection);

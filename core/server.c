@@ -173,6 +173,9 @@ static void finish_reactors(struct server *server) {
         pthread_join(server->reactors[i].thread, NULL);
     for (uint32_t i = 0; i < server->config->cores; i++)
         if (server->reactors[i].start_error == 0)
+            reactor_close(&server->reactors[i]);
+    for (uint32_t i = 0; i < server->config->cores; i++)
+        if (server->reactors[i].start_error == 0)
             reactor_finish(&server->reactors[i]);
 }
 
@@ -282,13 +285,17 @@ static struct server_facts server_facts(const struct config *config) {
 static bool server_init(struct server *server, const struct config *config) {
     size_t bytes = config->cores * sizeof *server->reactors;
     server->facts = server_facts(config);
-    if (getrandom(&server->seed, sizeof server->seed, 0) != sizeof server->seed ||
+    server->shards = calloc(config->cores, sizeof *server->shards);
+    if (!server->shards ||
+        getrandom(&server->seed, sizeof server->seed, 0) != sizeof server->seed ||
         posix_memalign((void **)&server->reactors, CACHE_LINE_BYTES, bytes) != 0 ||
         mesh_create(&server->mesh, config->cores, config->ring_capacity) != 0) {
         log_line("no memory for %u reactors; give fewer --cores", config->cores);
         return false;
     }
     memset(server->reactors, 0, bytes);
+    for (uint32_t i = 0; i < config->cores; i++)
+        server->shards[i] = &server->reactors[i].shard;
     pthread_barrier_init(&server->prepared, NULL, config->cores + 1);
     pthread_barrier_init(&server->go, NULL, config->cores + 1);
     return true;
@@ -311,6 +318,7 @@ static void server_finish(struct server *server) {
         log_line("can't remove the pid file %s: %s", server->config->pid_file, strerror(errno));
     mesh_destroy(server->mesh);
     free(server->reactors);
+    free(server->shards);
     close(server->signals);
 }
 

@@ -29,6 +29,7 @@ struct server {
     int caller;            /* of process_detach(), with -d */
     bool pid_written;
     struct reactor *reactors;
+    struct shard **shards; /* theirs, by their numbers */
 
     pthread_barrier_t
         prepared;         /* all reactors and the main thread: rings and shards are made, or not */

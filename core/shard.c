@@ -1,8 +1,6 @@
 #include "core/shard.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdlib.h>
 
 /* Compiled in: the hash of a short key is cheaper than the call. */
 #define XXH_INLINE_ALL
@@ -14,6 +12,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .id = config->id,
         .count = config->count,
         .seed = config->seed,
+        .all = config->all,
         .port = mesh_port(config->mesh, config->id),
         .facts = config->facts,
         .settings = config->settings,
@@ -33,9 +32,6 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
     if (error)
         return error;
     error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX);
-    shard->gathered = malloc(config->item_bytes_max);
-    if (error == 0 && shard->gathered == NULL)
-        error = -ENOMEM;
     if (error) {
         store_destroy(shard->store);
         return error;
@@ -49,10 +45,21 @@ void shard_finish(struct shard *shard) {
     message_pool_finish(&shard->messages);
     store_destroy(shard->store);
     shard->store = NULL;
-    free(shard->gathered);
     prefix_table_finish(&shard->prefixes);
     logins_free(shard->logins);
     logins_free(atomic_load(&shard->logins_mailbox));
+}
+
+/* Whoever is refused a lease asks again well within this time. */
+#define SHORT_S 2
+
+void shard_tell_short(struct shard *shard) {
+    atomic_store_explicit(&shard->short_s, shard->now, memory_order_relaxed);
+}
+
+bool shard_is_short(const struct shard *shard, uint32_t now) {
+    uint32_t short_s = atomic_load_explicit(&shard->short_s, memory_order_relaxed);
+    return short_s > 0 && now <= short_s + SHORT_S;
 }
 
 const struct logins *shard_logins(struct shard *shard) {

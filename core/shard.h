@@ -25,10 +25,9 @@
  * replies that are here but must wait for earlier ones of their connection. */
 #define SHARD_MESSAGES_MAX 2048
 
-/* Memory in large buffers and replies from which on connections have one request under way each.
- * So a reactor's connections hold at most this, the large replies that were on their way then (a
- * credit's worth from each other reactor), and PIPELINE_OUTPUT_BYTES_MAX and one value each. */
-#define SHARD_LARGE_BYTES_MAX ((size_t)32 * 1024 * 1024)
+/* Of these so many are kept for giving back what connections hold of other shards' memory: they come
+ * back as soon as the other shard has its turn. */
+#define SHARD_MESSAGES_SPARE 64
 
 struct chunk;
 
@@ -42,13 +41,13 @@ struct shard {
     uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
     uint32_t now;   /* seconds on the store's scale, set once a turn */
     struct store *store;
-    char *gathered; /* owned; a large value in one piece, until the next one */
+    /* All shards of the server. Of another one only its store may be read, by store_lease_read()
+     * under a lease, and short_s. */
+    struct shard *const *all;
     struct mesh_port *port;
     struct message_pool messages;
     struct buffer_pool buffers;
     struct counters counters;
-    size_t input_large_bytes; /* held for unfinished values above a standard buffer */
-    size_t reply_large_bytes; /* held by replies that wait for earlier ones of their connection */
     const struct server_facts *facts;
     struct server_settings settings;
     struct crawler crawler;
@@ -57,6 +56,12 @@ struct shard {
     uint32_t walk_slices;         /* done in this turn, see core/walk.h */
     int64_t debug_offset_s;       /* that debugtime has moved the clock by; else 0 */
     bool debug_paused;            /* debugtime has stopped the clock */
+
+    uint32_t uploads; /* of this shard's connections, wherever they go */
+    uint32_t loans;   /* large values that its connections are to send, wherever they lie */
+    /* When this shard last had to refuse an upload or a lease; written by it alone, read by all whose
+     * clients hold some. Relaxed: it may be a moment old. */
+    _Atomic uint32_t short_s;
 
     struct logins *logins; /* owned; NULL: everybody may come in */
     /* A newer table, put here by reactor 0 and taken by this shard's at its next login: whoever
@@ -79,6 +84,7 @@ struct shard_config {
     struct logins *logins; /* comes to belong to the shard */
     size_t item_bytes_max;
     struct mesh *mesh;
+    struct shard *const *all; /* of the server, this one too; by their numbers */
     const struct server_facts *facts;
 };
 
@@ -90,11 +96,21 @@ void shard_finish(struct shard *shard);
 /* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);
 
+/* This shard has refused an upload or a lease, for others hold too much; and whether one has done so
+ * of late, any thread. */
+void shard_tell_short(struct shard *shard);
+bool shard_is_short(const struct shard *shard, uint32_t now);
+
 /* Who may log in, by the newest table; NULL where nobody has to. */
 const struct logins *shard_logins(struct shard *shard);
 
 /* Gives the shard a newer table, which comes to belong to it. Any thread, but one at a time. */
 void shard_renew_logins(struct shard *shard, struct logins *logins);
+
+/* Whether a message may be taken for anything but giving back. */
+static inline bool shard_has_message(const struct shard *shard) {
+    return shard->messages.out + SHARD_MESSAGES_SPARE < shard->messages.count;
+}
 
 /* Which shard owns a hash. */
 static inline uint32_t shard_owner(const struct shard *shard, uint64_t hash) {

@@ -11,8 +11,23 @@
 /* An item's index entry may lie on top of what the largest item may take by itself. */
 #define CLASSES_EXTRA 2
 
+#define FINE_CLASSES (SIZES_FINE_BYTES_MAX / SIZES_CLASS_BYTES)
+
+static uint32_t round_up(uint64_t bytes, uint32_t unit) {
+    return (uint32_t)((bytes + unit - 1) / unit);
+}
+
 static uint32_t class_of(uint64_t bytes) {
-    return (uint32_t)((bytes + SIZES_CLASS_BYTES - 1) / SIZES_CLASS_BYTES);
+    if (bytes <= SIZES_FINE_BYTES_MAX)
+        return round_up(bytes, SIZES_CLASS_BYTES);
+    return FINE_CLASSES + round_up(bytes - SIZES_FINE_BYTES_MAX, SIZES_COARSE_CLASS_BYTES);
+}
+
+/* The largest size in a class. */
+static uint64_t bytes_of(uint32_t size_class) {
+    if (size_class <= FINE_CLASSES)
+        return (uint64_t)size_class * SIZES_CLASS_BYTES;
+    return SIZES_FINE_BYTES_MAX + (uint64_t)(size_class - FINE_CLASSES) * SIZES_COARSE_CLASS_BYTES;
 }
 
 void sizes_chunk_init(struct sizes_chunk *chunk) {
@@ -61,7 +76,7 @@ bool sizes_write(struct buffer_pool *pool, struct buffer *output, const struct r
         char name[sizeof "18446744073709551615"];
         if (histogram->items[i] == 0)
             continue;
-        snprintf(name, sizeof name, "%" PRIu64, (uint64_t)i * SIZES_CLASS_BYTES);
+        snprintf(name, sizeof name, "%" PRIu64, bytes_of(i));
         stats_put_number(&writer, name, histogram->items[i]);
     }
     stats_put_end(&writer);

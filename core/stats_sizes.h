@@ -4,7 +4,8 @@
  *     owner:   store_walk() ─▶ sizes_visit() ─▶ struct sizes_chunk, inside a message
  *     origin:  chunks of all shards ─▶ sizes_add() ─▶ struct sizes_histogram ─▶ sizes_write()
  *
- * A class holds the sizes up to a multiple of 32 bytes, in memory and with the index entry.
+ * A class holds the sizes up to a multiple of 32 bytes, above 1 MiB of 32 KiB, in memory and with the
+ * index entry.
  */
 #ifndef CORE_STATS_SIZES_H
 #define CORE_STATS_SIZES_H
@@ -17,6 +18,8 @@
 #include "store/store.h"
 
 #define SIZES_CLASS_BYTES 32
+#define SIZES_FINE_BYTES_MAX ((uint32_t)1 << 20)
+#define SIZES_COARSE_CLASS_BYTES ((uint32_t)32 * 1024)
 
 /* What one slice of a walk has found: a hash table by class, so that a slice of many items of few
  * sizes is little to send. A power of two, and small enough for a message. */

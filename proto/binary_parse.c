@@ -243,30 +243,47 @@ static enum parse_status take_packet(struct request *request, const struct packe
     return PARSE_REQUEST;
 }
 
+/* How far the packet reaches up to its value. */
+static size_t front_length(const struct packet *packet) {
+    return (size_t)BINARY_HEADER_LENGTH + packet->extras_length + packet->key_length;
+}
+
 /* Answers with an error once the key is here and swallows the value when it comes. Only a set drops
  * the old value of its key, as in text. */
 static enum parse_status refuse_value(struct parser *parser, const struct packet *packet,
-                                      size_t length, enum proto_error error,
                                       struct request *request, size_t *used) {
-    size_t front = (size_t)BINARY_HEADER_LENGTH + packet->extras_length + packet->key_length;
-    if (length < front) {
-        return parse_more(parser, front);
-    }
-    refuse(request, packet, error, false, used);
+    refuse(request, packet, PROTO_ERROR_TOO_LARGE, false, used);
     if (packet->opcode->op == OP_SET) {
         request->op = OP_REJECT;
         fill_key(request, packet);
     }
-    *used = front;
+    *used = front_length(packet);
     parser->skip = packet->value_length;
     return PARSE_REQUEST;
 }
 
-static enum proto_error check_value(const struct parser *parser, const struct packet *packet) {
-    if (packet->value_length > parser->value_length_max) {
-        return PROTO_ERROR_TOO_LARGE;
+/* A value that is not waited for: it is refused, or comes as an upload. */
+static enum parse_status take_front(struct parser *parser, const struct packet *packet,
+                                    size_t length, struct request *request, size_t *used) {
+    if (length < front_length(packet)) {
+        return parse_more(parser, front_length(packet));
     }
-    return parser->no_memory ? PROTO_ERROR_NO_MEMORY : PROTO_ERROR_NONE;
+    if (packet->value_length > parser->value_length_max) {
+        return refuse_value(parser, packet, request, used);
+    }
+    take_packet(request, packet, used);
+    request->value = NULL;
+    request->upload = true;
+    request->drops = packet->opcode->op == OP_SET;
+    *used = front_length(packet);
+    parser->upload = packet->value_length;
+    return PARSE_REQUEST;
+}
+
+static bool is_waited_for(const struct parser *parser, const struct packet *packet) {
+    bool stores = packet->opcode->shape == SHAPE_STORE || packet->opcode->shape == SHAPE_APPEND;
+    return !stores || (packet->value_length <= parser->value_length_max &&
+                       packet->value_length <= parser->upload_from);
 }
 
 /* Answers with an error and goes on behind the body. */
@@ -292,8 +309,7 @@ static enum proto_error check_login(const struct parser *parser, const struct pa
     if (step && parser->state != LOGIN_STEP) {
         return PROTO_ERROR_LOGIN;
     }
-    bool fits = packet->value_length <= LOGIN_LENGTH_MAX && !parser->no_memory;
-    return fits ? PROTO_ERROR_NONE : PROTO_ERROR_NO_MEMORY;
+    return packet->value_length <= LOGIN_LENGTH_MAX ? PROTO_ERROR_NONE : PROTO_ERROR_NO_MEMORY;
 }
 
 /* A login of PLAIN may come in two packets: the mechanism alone, then what it asks for. */
@@ -325,11 +341,8 @@ static enum parse_status parse_packet(struct parser *parser, const struct packet
             return refuse_packet(parser, packet, error, request, used);
         }
     }
-    if (packet->opcode->shape == SHAPE_STORE || packet->opcode->shape == SHAPE_APPEND) {
-        enum proto_error error = check_value(parser, packet);
-        if (error != PROTO_ERROR_NONE) {
-            return refuse_value(parser, packet, length, error, request, used);
-        }
+    if (!is_waited_for(parser, packet)) {
+        return take_front(parser, packet, length, request, used);
     }
     if (length < BINARY_HEADER_LENGTH + (size_t)packet->body_length) {
         return parse_more(parser, BINARY_HEADER_LENGTH + (size_t)packet->body_length);

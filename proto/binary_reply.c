@@ -122,7 +122,7 @@ static size_t write_hit(char *out, const struct request *request, const struct r
     binary_store32(at, result->client_flags);
     at += FLAGS_LENGTH;
     at = reply_put(at, request->key, header.key_length);
-    if (value) {
+    if (value && result->large == 0) {
         at = reply_put(at, result->value, result->value_length);
     }
     return (size_t)(at - out);
@@ -246,6 +246,8 @@ size_t binary_reply_write(char *out, const struct request *request, const struct
     case OP_OK:
     case OP_SHUTDOWN:
     case OP_END:
+    case OP_UPLOAD_PART:
+    case OP_UPLOAD_END:
         break;
     }
     assert(false);

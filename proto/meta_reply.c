@@ -98,15 +98,14 @@ static size_t write_get(char *out, const struct request *request, const struct r
     if (result->status != RESULT_OK) {
         return write_miss(out, request, result);
     }
-    bool known = (request->meta & META_COMPARE_EQUAL) != 0 && request->cas == result->cas;
-    bool value = (request->meta & META_RETURN_VALUE) != 0 && !known;
+    bool value = reply_carries_value(request, result);
     char *at = put_status(out, value, result->value_length);
     at = put_returns(at, request, result, result->binary_key);
     at = result->token_sent ? REPLY_PUT(at, " Z") : at;
     at = result->stale ? REPLY_PUT(at, " X") : at;
     at = result->won ? REPLY_PUT(at, " W") : at;
     at = REPLY_PUT(at, "\r\n");
-    if (value) {
+    if (value && result->large == 0) {
         at = reply_put(at, result->value, result->value_length);
         at = REPLY_PUT(at, "\r\n");
     }

@@ -4,6 +4,10 @@
 
 #include "proto/proto.h"
 
+/* What stands behind a value block in text. */
+#define TEXT_VALUE_END "\r\n"
+#define TEXT_VALUE_END_LENGTH 2
+
 /* Each takes the next request of its protocol from bytes[0..length), length > 0, as parser_next()
  * does; *used is 0 on entry. */
 enum parse_status text_parse(struct parser *parser, const char *bytes, size_t length,

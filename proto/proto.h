@@ -70,15 +70,19 @@ enum op {
     OP_VERSION, /* those from here on concern the connection alone */
     OP_VERBOSITY,
     OP_NOOP,
-    OP_OK,        /* accepted without an effect here: answered OK */
-    OP_SHUTDOWN,  /* request.delta is an enum shutdown_mode */
-    OP_LOGIN,     /* text: a set of a connection that must log in; binary: SASL auth and step,
+    OP_OK,          /* accepted without an effect here: answered OK */
+    OP_SHUTDOWN,    /* request.delta is an enum shutdown_mode */
+    OP_LOGIN,       /* text: a set of a connection that must log in; binary: SASL auth and step,
                      request.key is the mechanism. request.value holds what was sent, at most
                      LOGIN_LENGTH_MAX bytes; request_credentials() tells user and password apart. */
-    OP_SASL_LIST, /* binary: the mechanisms; answered PLAIN */
-    OP_END,       /* the end of a get line whose last key was not known to be the last when it was
+    OP_SASL_LIST,   /* binary: the mechanisms; answered PLAIN */
+    OP_UPLOAD_PART, /* the next bytes of the value of a request with `upload`, 1 to
+                       UPLOAD_PART_LENGTH_MAX: request.value; answered by nothing */
+    OP_UPLOAD_END,  /* its last bytes, as many or none: request.value. request.error is
+                       PROTO_ERROR_DATA_CHUNK when text's end of a value isn't behind them. */
+    OP_END,         /* the end of a get line whose last key was not known to be the last when it was
                      answered */
-    OP_ERROR,     /* see request.error */
+    OP_ERROR,       /* see request.error */
     OP_QUIT,
 };
 
@@ -87,6 +91,8 @@ enum op {
 enum shutdown_mode { SHUTDOWN_NOW, SHUTDOWN_GRACEFUL, SHUTDOWN_UNKNOWN };
 
 #define LOGIN_LENGTH_MAX 16384
+
+#define UPLOAD_PART_LENGTH_MAX 16384
 
 enum debug_time { DEBUG_TIME_MOVE, DEBUG_TIME_PAUSE, DEBUG_TIME_RESUME };
 
@@ -175,6 +181,9 @@ struct request {
     bool create;      /* incr, decr: a missing item is created with initial (binary, and ma N, whose
                          exptime for that is vivify_exptime) */
     bool closes;      /* the connection is closed once the replies up to this one are sent */
+    bool upload; /* OP_SET to OP_PREPEND: the value isn't here, but comes in the OP_UPLOAD_PARTs and
+                    the OP_UPLOAD_END that follow; value_length is that of the whole */
+    bool drops;  /* with upload: if the value is refused, the key's old one goes, as by OP_REJECT */
     uint16_t key_length;
     uint32_t value_length;
     uint32_t client_flags;
@@ -218,22 +227,22 @@ struct parser {
                          one fails, and parses nothing between an OP_LOGIN and its outcome. */
     bool sasl;        /* set by the caller: the SASL commands of the binary protocol are understood,
                          before and after a login (memcached -S) */
-    bool no_memory; /* set by the caller after PARSE_MORE, when it can't hold `need` bytes: the next
-                       call refuses the value with PROTO_ERROR_NO_MEMORY and swallows it; cleared by
-                       that call */
     uint32_t value_length_max; /* a longer value is refused from its header on with
                                   PROTO_ERROR_TOO_LARGE */
+    uint32_t upload_from;      /* a longer value is not waited for: request.upload */
     uint32_t scanned; /* bytes at the front known to hold no newline, so that they are not searched
                          again */
     size_t need;   /* after PARSE_MORE: how many bytes, counted from the first one not used, must be
                       there before it is worth calling again; more than there are now; for a value,
                       up to its end, so that a caller can make room for it at once */
     uint64_t skip; /* bytes of a refused value that are still to be swallowed */
+    uint64_t upload; /* bytes of an upload that are still to come, text's end of a value included */
     int64_t exptime; /* of the gat line under way */
 };
 
-/* Prepares a parser for a new connection. value_length_max in bytes. */
-void parser_init(struct parser *parser, uint32_t value_length_max);
+/* Prepares a parser for a new connection. value_length_max and upload_from in bytes; UINT32_MAX: a
+ * value always comes with its request. */
+void parser_init(struct parser *parser, uint32_t value_length_max, uint32_t upload_from);
 
 /* Takes the next request from the front of bytes[0..length). key_space holds KEY_LENGTH_MAX bytes
  * for a key that has to be decoded. The protocol is told from the first byte of the stream. Sets
@@ -244,6 +253,13 @@ void parser_init(struct parser *parser, uint32_t value_length_max);
  * again after PARSE_CLOSE or a request that closes. */
 enum parse_status parser_next(struct parser *parser, const char *bytes, size_t length,
                               char *key_space, struct request *request, size_t *used);
+
+/* How many bytes of the value under way a caller may receive by itself before it calls again: all but
+ * the last, which comes with the OP_UPLOAD_END. 0: there is none. */
+size_t parser_upload_left(const struct parser *parser);
+
+/* It has received so many, at most as many as that. */
+void parser_uploaded(struct parser *parser, size_t length);
 
 /* Tells user and password of an OP_LOGIN apart (text: user, space, password; binary: RFC 4616); they
  * point into request->value. False when it is malformed, its mechanism isn't PLAIN, or it asks to act
@@ -286,7 +302,13 @@ struct result {
     const char *value; /* get, gat, mg (also when the reply doesn't carry it: s needs the length);
                           OP_VERSION: the version; OP_METADUMP to OP_DEBUG_TIME and OP_SHUTDOWN: the
                           line that answers, without its end; empty: nothing is answered */
+    /* Of a get, gat or mg whose value is not at `value`: not 0, but what its maker knows it by. The
+     * reply is written without it then, see reply_write_tail(). */
+    uint64_t large;
 };
+
+/* Whether the reply carries the value that a get, gat or mg has found. */
+bool reply_carries_value(const struct request *request, const struct result *result);
 
 /* The most bytes that reply_write() writes for this request and result. */
 size_t reply_bound(const struct request *request, const struct result *result);
@@ -295,6 +317,11 @@ size_t reply_bound(const struct request *request, const struct result *result);
  * Returns its length. result may be NULL for the ops that have none: OP_REJECT, OP_FLUSH, OP_ERROR,
  * OP_OK, OP_VERBOSITY, OP_NOOP, OP_END, OP_QUIT, OP_SASL_LIST; it may for reply_bound() too. */
 size_t reply_write(char *out, const struct request *request, const struct result *result);
+
+/* Of a reply that carries a value with result.large, reply_write() writes only what stands before the
+ * value, and this what stands behind it, at most REPLY_TAIL_MAX bytes. */
+#define REPLY_TAIL_MAX 8
+size_t reply_write_tail(char *out, const struct request *request);
 
 /* One statistic and the end of a stream of them, for OP_STATS. At most REPLY_STAT_MAX bytes beside
  * name and value. */

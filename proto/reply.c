@@ -12,14 +12,16 @@ static bool is_line(enum op op) {
     return (op >= OP_METADUMP && op <= OP_DEBUG_TIME) || op == OP_VERSION || op == OP_SHUTDOWN;
 }
 
-/* Whether result->value may be part of the reply. */
-static bool carries_value(const struct request *request, const struct result *result) {
+bool reply_carries_value(const struct request *request, const struct result *result) {
     enum op op = (enum op)request->op;
-    if (op == OP_GET || op == OP_META_GET || op == OP_GAT) {
-        bool asked = op != OP_META_GET || (request->meta & META_RETURN_VALUE) != 0;
-        return asked && result->status == RESULT_OK;
+    if (result->status != RESULT_OK) {
+        return false;
     }
-    return is_line(op);
+    if (op != OP_META_GET) {
+        return op == OP_GET || op == OP_GAT;
+    }
+    bool known = (request->meta & META_COMPARE_EQUAL) != 0 && request->cas == result->cas;
+    return (request->meta & META_RETURN_VALUE) != 0 && !known;
 }
 
 /* Any reply to a request with a key may carry that. */
@@ -35,7 +37,8 @@ size_t reply_bound(const struct request *request, const struct result *result) {
     if (op_has_key((enum op)request->op)) {
         bound += key_bound(request);
     }
-    if (carries_value(request, result)) {
+    if (is_line((enum op)request->op) ||
+        (result != NULL && result->large == 0 && reply_carries_value(request, result))) {
         bound += result->value_length;
     }
     return bound;
@@ -58,6 +61,17 @@ size_t reply_write(char *out, const struct request *request, const struct result
     }
     assert(false);
     return 0;
+}
+
+size_t reply_write_tail(char *out, const struct request *request) {
+    if (is_binary(request)) {
+        return 0;
+    }
+    char *at = REPLY_PUT(out, "\r\n");
+    if (request->last) {
+        at = REPLY_PUT(at, "END\r\n");
+    }
+    return (size_t)(at - out);
 }
 
 size_t reply_stat(char *out, const struct request *request, const char *name, const char *value) {

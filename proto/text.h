@@ -96,8 +96,13 @@ enum parse_status text_line_error(const struct text_line *line, struct request *
 bool text_take_value_length(struct text_line *line, uint32_t *length);
 
 /* Takes the value block behind the line, of request->value_length bytes, into a request that is
- * complete but for it. When the value is refused, its key's old one is dropped if `drops`. */
+ * complete but for it, or lets it come as an upload. When the value is refused, its key's old one is
+ * dropped if `drops`. */
 enum parse_status text_take_value(struct parser *parser, const struct text_line *line, bool drops,
+                                  struct request *request, size_t *used);
+
+/* The same for a value that is neither refused nor an upload, whatever its length. */
+enum parse_status text_take_block(struct parser *parser, const struct text_line *line,
                                   struct request *request, size_t *used);
 
 /* Answers with an error now and swallows the value when it comes. */

@@ -39,6 +39,6 @@ enum parse_status text_parse_login(struct parser *parser, struct text_line *line
     if (request->value_length > LOGIN_LENGTH_MAX) {
         return text_error(request, PROTO_ERROR_LOGIN_LENGTH);
     }
-    enum parse_status status = text_take_value(parser, line, false, request, used);
+    enum parse_status status = text_take_block(parser, line, request, used);
     return status == PARSE_REQUEST ? check_value(request) : status;
 }

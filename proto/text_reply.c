@@ -80,8 +80,8 @@ size_t text_reply_failure(char *out, enum result_status status) {
     return write_line(out, &failure_lines[status]);
 }
 
-/* VALUE <key> <flags> <bytes> [<cas>]\r\n<value>\r\n */
-static char *put_value(char *out, const struct request *request, const struct result *result) {
+/* VALUE <key> <flags> <bytes> [<cas>]\r\n */
+static char *put_value_line(char *out, const struct request *request, const struct result *result) {
     out = REPLY_PUT(out, "VALUE ");
     out = reply_put(out, request->key, request->key_length);
     *out++ = ' ';
@@ -92,8 +92,6 @@ static char *put_value(char *out, const struct request *request, const struct re
         *out++ = ' ';
         out = number_write(out, result->cas);
     }
-    out = REPLY_PUT(out, "\r\n");
-    out = reply_put(out, result->value, result->value_length);
     return REPLY_PUT(out, "\r\n");
 }
 
@@ -101,7 +99,12 @@ static char *put_value(char *out, const struct request *request, const struct re
 static size_t write_get(char *out, const struct request *request, const struct result *result) {
     char *at = out;
     if (result->status == RESULT_OK) {
-        at = put_value(at, request, result);
+        at = put_value_line(at, request, result);
+        if (result->large != 0) {
+            return (size_t)(at - out);
+        }
+        at = reply_put(at, result->value, result->value_length);
+        at = REPLY_PUT(at, "\r\n");
     }
     if (request->last) {
         at = REPLY_PUT(at, "END\r\n");
@@ -189,6 +192,8 @@ size_t text_reply_write(char *out, const struct request *request, const struct r
     case OP_NOOP:
     case OP_STATS:
     case OP_SASL_LIST:
+    case OP_UPLOAD_PART:
+    case OP_UPLOAD_END:
         break;
     }
     assert(false);

@@ -1,10 +1,8 @@
 /* Text: set, add, replace, append, prepend and cas, which carry a value block behind their line. */
 #include "proto/text.h"
 
-#define VALUE_END_LENGTH 2 /* \r\n */
-
 /* A length beyond this is taken for a mistake of the line, so that nothing is swallowed. */
-#define VALUE_LENGTH_PLAUSIBLE_MAX (INT32_MAX - VALUE_END_LENGTH)
+#define VALUE_LENGTH_PLAUSIBLE_MAX (INT32_MAX - TEXT_VALUE_END_LENGTH)
 
 bool text_take_value_length(struct text_line *line, uint32_t *length) {
     return text_take_u32(line, length) && *length <= VALUE_LENGTH_PLAUSIBLE_MAX;
@@ -35,7 +33,7 @@ static bool parse_fields(const struct text_command *command, struct text_line *l
 
 enum parse_status text_refuse_value(struct parser *parser, bool drops, enum proto_error error,
                                     struct request *request) {
-    parser->skip = (uint64_t)request->value_length + VALUE_END_LENGTH;
+    parser->skip = (uint64_t)request->value_length + TEXT_VALUE_END_LENGTH;
     request->op = drops ? OP_REJECT : OP_ERROR;
     if (!drops) {
         request->key_length = 0; /* it may be longer than a key can be */
@@ -53,24 +51,32 @@ static enum parse_status wait_for_value(struct parser *parser, const struct text
     return parse_more(parser, header_length + block_length);
 }
 
-enum parse_status text_take_value(struct parser *parser, const struct text_line *line, bool drops,
+enum parse_status text_take_block(struct parser *parser, const struct text_line *line,
                                   struct request *request, size_t *used) {
-    if (request->value_length > parser->value_length_max) {
-        return text_refuse_value(parser, drops, PROTO_ERROR_TOO_LARGE, request);
-    }
-    if (parser->no_memory) {
-        return text_refuse_value(parser, drops, PROTO_ERROR_NO_MEMORY, request);
-    }
-    size_t block_length = (size_t)request->value_length + VALUE_END_LENGTH;
+    size_t block_length = (size_t)request->value_length + TEXT_VALUE_END_LENGTH;
     if (line->after_next < block_length) {
         return wait_for_value(parser, line, block_length, used);
     }
     *used += block_length;
     request->value = line->next;
-    if (memcmp(line->next + request->value_length, "\r\n", VALUE_END_LENGTH) != 0) {
+    if (memcmp(line->next + request->value_length, TEXT_VALUE_END, TEXT_VALUE_END_LENGTH) != 0) {
         request->op = OP_ERROR;
         request->error = PROTO_ERROR_DATA_CHUNK;
     }
+    return PARSE_REQUEST;
+}
+
+enum parse_status text_take_value(struct parser *parser, const struct text_line *line, bool drops,
+                                  struct request *request, size_t *used) {
+    if (request->value_length > parser->value_length_max) {
+        return text_refuse_value(parser, drops, PROTO_ERROR_TOO_LARGE, request);
+    }
+    if (request->value_length <= parser->upload_from) {
+        return text_take_block(parser, line, request, used);
+    }
+    request->upload = true;
+    request->drops = drops;
+    parser->upload = (uint64_t)request->value_length + TEXT_VALUE_END_LENGTH;
     return PARSE_REQUEST;
 }
 

@@ -269,6 +269,11 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
 enum store_status store_upload_add(struct store *store, uint64_t upload, const char *bytes,
                                    uint32_t length, uint32_t now);
 
+/* The same in place: where the next bytes of the value belong, and how many lie there in one piece;
+ * 0 without memory. The caller writes them before it ends the upload, by whatever thread learns of
+ * the place by a message. Not between two calls of store_upload_add(). */
+uint32_t store_upload_room(struct store *store, uint64_t upload, uint32_t now, char **where);
+
 /* The value is complete: stores it, as store_write() with the same statuses and consequences. key
  * is the one that it was begun with, write->value_length the whole and write->value unused. The
  * upload is gone, whatever comes of it. Costs no copy of the value, not even for append and prepend,

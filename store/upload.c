@@ -144,6 +144,19 @@ enum store_status store_upload_add(struct store *store, uint64_t location, const
     return STORE_OK;
 }
 
+uint32_t store_upload_room(struct store *store, uint64_t location, uint32_t now, char **where) {
+    struct upload *upload = upload_at(store, location);
+    const struct item_list *list = list_at(store, location);
+    store_begin(store, now);
+    assert(upload->received == list_length(list) && upload->received < upload->value_length);
+    if (!add_extent(store, location))
+        return 0;
+    uint32_t last = list->count - 1;
+    *where = segment_item(&store->log, list->extents[last].location)->body;
+    upload->received = list_length(list);
+    return length_of(list, last);
+}
+
 /* Its record goes, and the upload with it. */
 static void close_upload(struct store *store, uint64_t location) {
     store->uploads--;

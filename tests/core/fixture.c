@@ -17,6 +17,7 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
         .memory_bytes = memory_bytes,
         .item_bytes_max = (size_t)1 << 20,
         .mesh = fixture->mesh,
+        .all = fixture->all,
         .facts = &fixture->facts,
         .memory_bytes_max = 4 * memory_bytes,
         .settings = {.memory_bytes = memory_bytes * fixture->shards, .lru_crawler = true},
@@ -37,20 +38,11 @@ void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capaci
                                            .prefix_delimiter = ':'};
     int error = mesh_create(&fixture->mesh, shards, ring_capacity);
     assert(error == 0);
-    for (uint32_t i = 0; i < shards; i++)
+    for (uint32_t i = 0; i < shards; i++) {
+        fixture->all[i] = &fixture->shard[i];
         shard_prepare(fixture, i, memory_bytes);
-    pipeline_init(&fixture->pipeline, &fixture->shard[0]);
-}
-
-void fixture_finish(struct fixture *fixture) {
-    pipeline_finish(&fixture->pipeline, &fixture->shard[0]);
-    for (uint32_t i = 0; i < fixture->shards; i++) {
-        assert(fixture->shard[i].messages.out == 0);
-        shard_finish(&fixture->shard[i]);
-        assert(fixture->shard[i].buffers.bytes == 0);
     }
-    mesh_destroy(fixture->mesh);
-    free(fixture->received);
+    pipeline_init(&fixture->pipeline, &fixture->shard[0]);
 }
 
 static void no_wake(void *context, uint32_t shard) {
@@ -70,6 +62,46 @@ static void on_progress(void *context, struct pipeline *pipeline) {
     assert(pipeline == &fixture->pipeline);
 }
 
+uint64_t fixture_held(const struct fixture *fixture) {
+    uint64_t held = 0;
+    for (uint32_t i = 0; i < fixture->shards; i++) {
+        struct store_stats stats;
+        store_stats(fixture->shard[i].store, &stats);
+        held += stats.uploads + stats.upload_reserved_bytes + stats.leases + stats.leased_bytes +
+                stats.pinned_bytes + fixture->shard[i].uploads + fixture->shard[i].loans;
+    }
+    return held;
+}
+
+void fixture_break(struct fixture *fixture) {
+    struct shard *shard = &fixture->shard[0];
+    const struct exchange_handler handler = {fixture, no_connection, on_progress};
+    bool gone = false;
+    while (!gone) {
+        exchange_collect(shard, &handler);
+        gone = flight_land(&fixture->flight, shard);
+        gone &= pipeline_abort(&fixture->pipeline, shard);
+        mesh_publish(shard->port, no_wake, NULL);
+        for (uint32_t i = 1; i < fixture->shards; i++)
+            fixture_serve(fixture, i, UINT32_MAX);
+    }
+    exchange_collect(shard, &handler);
+    buffer_release(&shard->buffers, &fixture->pipeline.output);
+}
+
+void fixture_finish(struct fixture *fixture) {
+    fixture_break(fixture);
+    assert(fixture_held(fixture) == 0);
+    pipeline_finish(&fixture->pipeline, &fixture->shard[0]);
+    for (uint32_t i = 0; i < fixture->shards; i++) {
+        assert(fixture->shard[i].messages.out == 0);
+        shard_finish(&fixture->shard[i]);
+        assert(fixture->shard[i].buffers.bytes == 0);
+    }
+    mesh_destroy(fixture->mesh);
+    free(fixture->received);
+}
+
 static void run_rounds(struct fixture *fixture) {
     struct pipeline *pipeline = &fixture->pipeline;
     for (int round = 0; round < 4 && pipeline_can_run(pipeline); round++) {
@@ -82,14 +114,24 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     struct shard *shard = &fixture->shard[0];
     struct pipeline *pipeline = &fixture->pipeline;
     const struct exchange_handler handler = {fixture, no_connection, on_progress};
-    char *copy = NULL;
+    char *copy = NULL, *where;
+    size_t direct;
     shard->walk_slices = 0;
+    direct = pipeline_direct_room(pipeline, &where);
+    if (length && direct) {
+        direct = direct < length ? direct : length;
+        memcpy(where, bytes, direct);
+        pipeline_direct_feed(pipeline, shard, direct);
+        bytes += direct;
+        length -= direct;
+    }
     if (length) {
         copy = malloc(length);
         memcpy(copy, bytes, length);
         fixture->broken |= !pipeline_feed(pipeline, shard, copy, length);
     }
     exchange_collect(shard, &handler);
+    pipeline_beg(pipeline, shard);
     pipeline_resume(pipeline);
     run_rounds(fixture);
     fixture->broken |= !pipeline_pause(pipeline, shard);
@@ -99,8 +141,7 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
 
 bool fixture_takes_bytes(const struct fixture *fixture) {
     const struct pipeline *pipeline = &fixture->pipeline;
-    return pipeline->wants_more && !pipeline->closing && !pipeline->stalled &&
-           pipeline->inputs_lent == 0 && !pipeline->bytes;
+    return pipeline->wants_more && !pipeline->closing && !pipeline->stalled && !pipeline->bytes;
 }
 
 bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
@@ -119,15 +160,41 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
     return any;
 }
 
-void fixture_read(struct fixture *fixture, size_t max) {
-    struct buffer *output = &fixture->pipeline.output;
-    size_t length = output->length < max ? output->length : max;
-    if (length == 0)
+static void take_off(struct fixture *fixture) {
+    struct pipeline *pipeline = &fixture->pipeline;
+    if (!flight_is_empty(&fixture->flight) || pipeline->output.length == 0)
         return;
-    fixture->received = realloc(fixture->received, fixture->received_length + length);
-    memcpy(fixture->received + fixture->received_length, output->bytes, length);
-    fixture->received_length += length;
-    buffer_consume(output, length);
+    fixture->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
+    pipeline->output = pipeline->loans = (struct buffer){0};
+    pipeline->sending = flight_bytes(&fixture->flight);
+}
+
+static size_t read_parts(struct fixture *fixture, size_t max) {
+    struct iovec parts[FLIGHT_PARTS_MAX];
+    int count = flight_gather(&fixture->flight, &fixture->shard[0], max, parts);
+    size_t taken = 0;
+    for (int i = 0; i < count && taken < max; i++) {
+        size_t length = parts[i].iov_len < max - taken ? parts[i].iov_len : max - taken;
+        fixture->received = realloc(fixture->received, fixture->received_length + length);
+        memcpy(fixture->received + fixture->received_length, parts[i].iov_base, length);
+        fixture->received_length += length;
+        taken += length;
+    }
+    return taken;
+}
+
+void fixture_read(struct fixture *fixture, size_t max) {
+    struct shard *shard = &fixture->shard[0];
+    size_t taken;
+    do {
+        take_off(fixture);
+        taken = read_parts(fixture, max);
+        flight_advance(&fixture->flight, shard, taken);
+        max -= taken;
+        if (flight_is_over(&fixture->flight) && flight_land(&fixture->flight, shard))
+            fixture->pipeline.sending = 0;
+    } while (taken > 0);
+    mesh_publish(shard->port, no_wake, NULL);
 }
 
 void fixture_settle(struct fixture *fixture) {
@@ -140,7 +207,19 @@ void fixture_settle(struct fixture *fixture) {
         fixture_turn(fixture, NULL, 0);
         fixture_read(fixture, SIZE_MAX);
         moving |= fixture->received_length != before || fixture->pipeline.outstanding > 0 ||
-                  pipeline_can_run(&fixture->pipeline) || fixture->pipeline.stalled;
+                  pipeline_can_run(&fixture->pipeline) || fixture->pipeline.stalled ||
+                  !flight_is_empty(&fixture->flight);
     }
-    buffer_release(&fixture->shard[0].buffers, &fixture->pipeline.output);
+}
+
+void fixture_feed(struct fixture *fixture, const char *bytes, size_t length) {
+    enum { PIECE = 16 * 1024 };
+    while (length > 0) {
+        size_t piece = length < PIECE ? length : PIECE;
+        assert(fixture_takes_bytes(fixture));
+        fixture_turn(fixture, bytes, piece);
+        fixture_settle(fixture);
+        bytes += piece;
+        length -= piece;
+    }
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/exchange.h"
+#include "core/flight.h"
 #include "core/pipeline.h"
 #include "core/shard.h"
 #include "core/stats.h"
@@ -19,8 +20,10 @@ struct fixture {
     uint32_t shards;
     struct mesh *mesh;
     struct shard shard[FIXTURE_SHARDS_MAX];
+    struct shard *all[FIXTURE_SHARDS_MAX];
     struct server_facts facts;
     struct pipeline pipeline;
+    struct flight flight; /* what the client is to read next */
     struct batch batch;
     bool broken;    /* the pipeline could not go on */
     char *received; /* what the client has been sent so far */
@@ -45,6 +48,16 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max);
 
 /* The client reads up to max bytes of what is owed. */
 void fixture_read(struct fixture *fixture, size_t max);
+
+/* The client sends that and reads everything, until nothing moves any more. */
+void fixture_feed(struct fixture *fixture, const char *bytes, size_t length);
+
+/* The connection is gone: gives back what it holds, with the shards' turns as needed. */
+void fixture_break(struct fixture *fixture);
+
+/* What the shards hold for uploads and leases, bytes and numbers added up: 0 when all is given
+ * back. */
+uint64_t fixture_held(const struct fixture *fixture);
 
 /* Turns for everyone until nothing moves any more, with the client reading everything. */
 void fixture_settle(struct fixture *fixture);

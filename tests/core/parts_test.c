@@ -40,11 +40,10 @@ Test(buffer, grows_keeps_and_gives_back) {
     for (int i = 0; i < 10000; i++)
         cr_assert(buffer_append(&pool, &buffer, "0123456789", 10));
     cr_assert(eq(sz, buffer.length, 100000));
-    cr_assert(ge(sz, pool.large_bytes, 100000));
+    cr_assert(ge(sz, pool.bytes, 100000));
     buffer_consume(&buffer, 99995);
     cr_assert(zero(int, memcmp(buffer.bytes, "56789", 5)));
     buffer_release(&pool, &buffer);
-    cr_assert(eq(sz, pool.large_bytes, 0));
     buffer_pool_finish(&pool);
     cr_assert(eq(sz, pool.bytes, 0));
 }
@@ -76,39 +75,22 @@ Test(message, a_pool_has_an_end) {
     message_pool_finish(&pool);
 }
 
-Test(message, carries_small_values_and_points_to_large_ones) {
-    static char large[MESSAGE_VALUE_BYTES_MAX + 1];
+Test(message, carries_key_and_value) {
+    static char longest[MESSAGE_VALUE_BYTES_MAX];
     struct message_pool pool;
     cr_assert(zero(int, message_pool_init(&pool, 1)));
     struct message *message = message_take(&pool);
-    struct request request = {.key = "key", .key_length = 3, .value = "value", .value_length = 5};
+    struct request request = {
+        .key = "key", .key_length = 3, .value = longest, .value_length = sizeof longest};
+    memset(longest, 'x', sizeof longest);
     message_set_request(message, &request, 7);
-    cr_assert(not(message->lends_input));
     cr_assert(zero(int, memcmp(message->request.key, "key", 3)));
-    cr_assert(zero(int, memcmp(message->request.value, "value", 5)));
+    cr_assert(zero(int, memcmp(message->request.value, longest, sizeof longest)));
     cr_assert(ne(ptr, (void *)message->request.key, (void *)request.key));
-    request.value = large;
-    request.value_length = sizeof large;
-    message_set_request(message, &request, 7);
-    cr_assert(message->lends_input);
-    cr_assert(eq(ptr, (void *)message->request.value, (void *)large));
-    message_give(&pool, message);
-    message_pool_finish(&pool);
-}
-
-Test(message, holds_a_result_of_any_size) {
-    static char large[MESSAGE_VALUE_BYTES_MAX + 1];
-    struct message_pool pool;
-    cr_assert(zero(int, message_pool_init(&pool, 1)));
-    struct message *message = message_take(&pool);
-    struct result result = {.value = large, .value_length = MESSAGE_VALUE_BYTES_MAX};
+    cr_assert(ne(ptr, (void *)message->request.value, (void *)longest));
+    const struct result result = {.value = "reply", .value_length = 5};
     message_set_result(message, &result);
-    cr_assert(eq(sz, message_large_bytes(message), 0));
-    result.value_length++;
-    message_set_result(message, &result);
-    cr_assert(eq(sz, message_large_bytes(message), sizeof large));
-    cr_assert(zero(int, memcmp(message->result.value, large, sizeof large)));
-    cr_assert(ne(ptr, (void *)message->result.value, (void *)large));
+    cr_assert(zero(int, memcmp(message->result.value, "reply", 5)));
     message_give(&pool, message);
     message_pool_finish(&pool);
 }

@@ -19,7 +19,7 @@
 enum input_switch {
     INPUT_MUST_LOGIN = 1 << 0,
     INPUT_SMALL_VALUES = 1 << 1, /* values above VALUE_LENGTH_SMALL are refused */
-    INPUT_NO_MEMORY = 1 << 2,    /* unfinished values are refused now and then */
+    INPUT_UPLOADS = 1 << 2,      /* values above UPLOAD_FROM come as uploads */
     INPUT_SASL = 1 << 3,
     INPUT_LONG = 1 << 4, /* each # of the stream becomes INPUT_LONG_KEYS keys */
 };

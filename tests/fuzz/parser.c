@@ -13,6 +13,7 @@
 
 #define VALUE_LENGTH_LARGE (1u << 20)
 #define VALUE_LENGTH_SMALL 16
+#define UPLOAD_FROM 2
 
 /* Of a stream come at most a request a byte (a get line of short keys comes close), and the ends of
  * its get lines. */
@@ -28,6 +29,9 @@ struct run {
     bool closed;
     bool line_too_long; /* PARSE_CLOSE came of a line whose end wasn't there */
     bool has_errors;
+    bool uploading;
+    uint64_t upload_print; /* of what has come of the upload under way */
+    uint64_t upload_left;
 };
 
 static uint64_t mix(uint64_t print, const void *bytes, size_t length) {
@@ -39,7 +43,9 @@ static uint64_t mix(uint64_t print, const void *bytes, size_t length) {
 
 static bool carries_value(const struct request *request) {
     enum op op = (enum op)request->op;
-    return ((op >= OP_SET && op <= OP_PREPEND) || op == OP_LOGIN) && request->value_length > 0;
+    bool stores = op >= OP_SET && op <= OP_PREPEND && !request->upload;
+    bool is_part = op == OP_UPLOAD_PART || op == OP_UPLOAD_END;
+    return (stores || is_part || op == OP_LOGIN) && request->value_length > 0;
 }
 
 /* Stands for all that a request says; not for where its parts lie. */
@@ -48,6 +54,7 @@ static uint64_t print_of(const struct request *r) {
 #define MIX(field) print = mix(print, &r->field, sizeof r->field)
     MIX(op), MIX(protocol), MIX(opcode), MIX(error), MIX(quiet), MIX(return_cas);
     MIX(return_key), MIX(last), MIX(compare_cas), MIX(create), MIX(closes), MIX(key_length);
+    MIX(upload), MIX(drops);
     MIX(value_length), MIX(client_flags), MIX(opaque), MIX(exptime), MIX(cas), MIX(delta);
     MIX(initial), MIX(meta), MIX(token_length), MIX(returns), MIX(vivify_exptime);
     MIX(recache_exptime), MIX(new_cas);
@@ -178,11 +185,38 @@ static void keep_print(struct run *run, uint64_t print) {
     run->prints[run->count++] = print;
 }
 
+/* A value comes in other parts if it arrives in others, but as the same bytes. Returns true for what
+ * is part of an upload. */
+static bool keep_upload(struct run *run, const struct request *request) {
+    if (request->upload) {
+        run->uploading = true;
+        run->upload_left = request->value_length;
+        run->upload_print = print_of(request);
+        return true;
+    }
+    bool last = request->op == OP_UPLOAD_END;
+    assert(run->uploading == (last || request->op == OP_UPLOAD_PART));
+    if (!run->uploading)
+        return false;
+    assert(last || request->value_length > 0);
+    assert(request->value_length <= UPLOAD_PART_LENGTH_MAX);
+    assert(last ? request->value_length == run->upload_left
+                : request->value_length <= run->upload_left);
+    run->upload_left -= request->value_length;
+    run->upload_print = mix(run->upload_print, request->value, request->value_length);
+    if (last)
+        keep_print(run, mix(run->upload_print, &request->error, sizeof request->error));
+    run->uploading = !last;
+    return true;
+}
+
 /* The last key of a line says so only when the line's end was there: what it says is kept as the
  * request of its own that it would be else. */
 static void keep(struct run *run, const struct request *request, size_t stream_length) {
     struct request plain = *request;
     assert(run->count < REQUESTS_MAX(stream_length));
+    if (keep_upload(run, request))
+        return;
     plain.last = false;
     if (request->op != OP_END)
         keep_print(run, print_of(&plain));
@@ -238,8 +272,10 @@ static bool goes_on(const struct run *run) {
 
 static void run_init(struct run *run, const struct input *input) {
     bool small = input->switches & INPUT_SMALL_VALUES;
+    bool uploads = input->switches & INPUT_UPLOADS;
     *run = (struct run){.end = PARSE_MORE};
-    parser_init(&run->parser, small ? VALUE_LENGTH_SMALL : VALUE_LENGTH_LARGE);
+    parser_init(&run->parser, small ? VALUE_LENGTH_SMALL : VALUE_LENGTH_LARGE,
+                uploads ? UPLOAD_FROM : UINT32_MAX);
     run->parser.must_login = input->switches & INPUT_MUST_LOGIN;
     run->parser.sasl = input->switches & INPUT_SASL;
 }
@@ -285,7 +321,6 @@ static size_t take_all(struct run *run, struct input *input, const char *held, s
 }
 
 static void feed_fragments(struct run *run, struct input input) {
-    bool refuses = input.switches & INPUT_NO_MEMORY;
     char *held = NULL;
     size_t length = 0, at = 0, need = 1;
     while (at < input.length && run->end == PARSE_MORE) {
@@ -297,10 +332,6 @@ static void feed_fragments(struct run *run, struct input input) {
         held = drop(held, length, used);
         length -= used;
         need = run->parser.need;
-        if (refuses && run->end == PARSE_MORE && input_draw(&input, 4) == 0) {
-            run->parser.no_memory = true;
-            need = 0;
-        }
     }
     free(held);
 }
@@ -309,7 +340,7 @@ static void feed_fragments(struct run *run, struct input input) {
  * before its first key only when it is all there. */
 static bool is_comparable(const struct input *input, const struct run *whole) {
     bool lines_long = input->switches & INPUT_LONG;
-    return !(input->switches & INPUT_NO_MEMORY) && !(lines_long && whole->has_errors);
+    return !(lines_long && whole->has_errors);
 }
 
 static void check_same(const struct run *whole, const struct run *parts) {

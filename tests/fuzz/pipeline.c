@@ -15,6 +15,7 @@
 #define SHARDS 2
 #define RING_CAPACITY_BITS 8 /* 1 to 128 messages */
 #define MEMORY_BYTES ((size_t)4 << 20)
+#define FEED_BYTES_MAX ((size_t)16 * 1024) /* received at once by a reactor */
 
 /* Fragments of a stream make no difference but for lines beyond the limit. These answers differ by
  * themselves: statistics (also the opcode 0x10) and dumps, which are ordered by memory. */
@@ -43,10 +44,9 @@ static bool goes_on(const struct fixture *fixture) {
 /* In pieces as large as a reactor receives them. */
 static struct fixture *feed_whole(const struct input *input) {
     struct fixture *fixture = start(input);
-    for (size_t at = 0; at < input->length && goes_on(fixture); at += PIPELINE_FEED_BYTES_MAX) {
+    for (size_t at = 0; at < input->length && goes_on(fixture); at += FEED_BYTES_MAX) {
         size_t left = input->length - at;
-        fixture_turn(fixture, input->stream + at,
-                     left < PIPELINE_FEED_BYTES_MAX ? left : PIPELINE_FEED_BYTES_MAX);
+        fixture_turn(fixture, input->stream + at, left < FEED_BYTES_MAX ? left : FEED_BYTES_MAX);
         fixture_settle(fixture);
     }
     assert(!goes_on(fixture) || fixture_takes_bytes(fixture));
@@ -72,8 +72,8 @@ static struct fixture *feed_fragments(struct input input) {
             break;
         assert(fixture_takes_bytes(fixture));
         size_t length = input_fragment(&input, input.length - at);
-        if (length > PIPELINE_FEED_BYTES_MAX)
-            length = PIPELINE_FEED_BYTES_MAX;
+        if (length > FEED_BYTES_MAX)
+            length = FEED_BYTES_MAX;
         fixture_turn(fixture, input.stream + at, length);
         at += length;
         move(fixture, &input);

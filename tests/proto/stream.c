@@ -8,6 +8,18 @@
 
 #define WORD_SHOWN_MAX 40
 
+struct stream_setting {
+    enum stream_login login;
+    uint32_t upload_from;
+};
+
+/* A request whose value comes in parts, put together again. */
+struct upload {
+    struct request request; /* key, token and value are on the heap */
+    uint32_t there;         /* bytes of the value */
+    size_t start;           /* in the stream */
+};
+
 struct stream {
     struct parser parser;
     char key_space[KEY_LENGTH_MAX];
@@ -17,6 +29,7 @@ struct stream {
     size_t length;
     FILE *out;
     bool any; /* something was rendered */
+    struct upload upload;
 };
 
 static const char *const op_names[] = {
@@ -51,6 +64,8 @@ static const char *const op_names[] = {
     [OP_SHUTDOWN] = "shutdown",
     [OP_LOGIN] = "login",
     [OP_SASL_LIST] = "sasl_list",
+    [OP_UPLOAD_PART] = "part",
+    [OP_UPLOAD_END] = "end",
     [OP_END] = "END",
     [OP_ERROR] = "ERROR",
     [OP_QUIT] = "quit",
@@ -240,11 +255,13 @@ bool stream_same_request(const struct request *a, const struct request *b) {
     bool same_booleans = a->quiet == b->quiet && a->return_cas == b->return_cas &&
                          a->return_key == b->return_key && a->last == b->last &&
                          a->compare_cas == b->compare_cas && a->create == b->create &&
-                         a->closes == b->closes;
+                         a->closes == b->closes && a->upload == b->upload && a->drops == b->drops;
     bool same_key = a->key_length == b->key_length &&
                     same_bytes(a->key, b->key, op_has_key(a->op) ? a->key_length : 0);
+    bool has_value =
+        a->op == OP_UPLOAD_PART || a->op == OP_UPLOAD_END || (is_store(a->op) && !a->upload);
     bool same_value = a->value_length == b->value_length &&
-                      same_bytes(a->value, b->value, is_store(a->op) ? a->value_length : 0);
+                      same_bytes(a->value, b->value, has_value ? a->value_length : 0);
     bool same_returns = memcmp(a->returns, b->returns, sizeof(a->returns)) == 0 &&
                         a->token_length == b->token_length &&
                         same_bytes(a->token, b->token, a->token_length);
@@ -254,9 +271,10 @@ bool stream_same_request(const struct request *a, const struct request *b) {
 /* Padding is left out of the comparison. */
 static bool same_parser(const struct parser *a, const struct parser *b) {
     return a->protocol == b->protocol && a->state == b->state && a->return_cas == b->return_cas &&
-           a->no_memory == b->no_memory && a->value_length_max == b->value_length_max &&
-           a->scanned == b->scanned && a->need == b->need && a->skip == b->skip &&
-           a->exptime == b->exptime && a->must_login == b->must_login && a->sasl == b->sasl;
+           a->upload == b->upload && a->value_length_max == b->value_length_max &&
+           a->upload_from == b->upload_from && a->scanned == b->scanned && a->need == b->need &&
+           a->skip == b->skip && a->exptime == b->exptime && a->must_login == b->must_login &&
+           a->sasl == b->sasl;
 }
 
 /* Parses once, takes it back, parses again. */
@@ -293,6 +311,83 @@ static void log_in(struct stream *s, const struct request *request) {
                            memcmp(parts.password, "password", 8) != 0;
 }
 
+static char *copy_of(const char *bytes, size_t length) {
+    char *copy = malloc(length + 1);
+    memcpy(copy, bytes, length);
+    return copy;
+}
+
+/* Whatever a refused value drops is dropped if it is refused as an upload. */
+static bool drops(const struct request *request) {
+    switch ((enum protocol)request->protocol) {
+    case PROTOCOL_META:
+        return true;
+    case PROTOCOL_BINARY:
+        return request->opcode == 0x01 || request->opcode == 0x11;
+    default:
+        return request->op == OP_SET && !request->compare_cas;
+    }
+}
+
+static void begin_upload(struct stream *s, const struct request *request, size_t start) {
+    cr_assert(gt(u32, request->value_length, s->parser.upload_from));
+    cr_assert(eq(int, request->drops, drops(request)));
+    struct request *kept = &s->upload.request;
+    *kept = *request;
+    kept->upload = kept->drops = false;
+    kept->key = copy_of(request->key, request->key_length);
+    kept->token = copy_of(request->token_length > 0 ? request->token : "", request->token_length);
+    kept->value = malloc(request->value_length);
+    s->upload.there = 0;
+    s->upload.start = start;
+}
+
+static void free_upload(struct stream *s) {
+    struct request *kept = &s->upload.request;
+    free((char *)kept->key);
+    free((char *)kept->token);
+    free((char *)kept->value);
+    *kept = (struct request){0};
+}
+
+/* Adds a part; at the end makes of it what would have come if it hadn't been an upload. */
+static void add_part(struct stream *s, const struct request *part) {
+    struct request *kept = &s->upload.request;
+    cr_assert(ne(ptr, (void *)kept->value, NULL), "no upload is under way");
+    cr_assert(le(u32, part->value_length, kept->value_length - s->upload.there));
+    cr_assert(le(u32, part->value_length, UPLOAD_PART_LENGTH_MAX));
+    memcpy((char *)kept->value + s->upload.there, part->value, part->value_length);
+    s->upload.there += part->value_length;
+    if (part->op == OP_UPLOAD_PART) {
+        cr_assert(gt(u32, part->value_length, 0u));
+        return;
+    }
+    cr_assert(eq(u32, s->upload.there, kept->value_length));
+    if (part->error != PROTO_ERROR_NONE) {
+        kept->op = OP_ERROR;
+        kept->error = part->error;
+    }
+    separate(s);
+    render_request(s->out, kept);
+    free_upload(s);
+}
+
+static void take_request(struct stream *s, const struct request *request, size_t start) {
+    if (request->upload) {
+        begin_upload(s, request, start);
+        return;
+    }
+    if (request->op == OP_UPLOAD_PART || request->op == OP_UPLOAD_END) {
+        add_part(s, request);
+        return;
+    }
+    separate(s);
+    render_request(s->out, request);
+    if (request->op == OP_LOGIN) {
+        log_in(s, request);
+    }
+}
+
 /* Renders one request or an end. False when the stream is over. */
 static bool step(struct stream *s, size_t fragment, enum parse_status *status) {
     size_t length = s->end - s->start;
@@ -306,11 +401,7 @@ static bool step(struct stream *s, size_t fragment, enum parse_status *status) {
     bool goes_on = true;
     if (*status == PARSE_REQUEST) {
         cr_assert(gt(sz, used, (size_t)0), "a request without bytes");
-        separate(s);
-        render_request(s->out, &request);
-        if (request.op == OP_LOGIN) {
-            log_in(s, &request);
-        }
+        take_request(s, &request, s->start - used);
         goes_on = !request.closes;
     } else if (*status == PARSE_MORE) {
         cr_assert(gt(sz, s->parser.need, s->end - s->start), "need must be more than there is");
@@ -325,7 +416,8 @@ static bool step(struct stream *s, size_t fragment, enum parse_status *status) {
     return goes_on;
 }
 
-static char *render(const char *bytes, size_t length, size_t fragment, enum stream_login login) {
+static char *render(const char *bytes, size_t length, size_t fragment,
+                    const struct stream_setting *setting) {
     char *text = NULL;
     size_t text_length = 0;
     fragment = fragment == STREAM_WHOLE ? length : fragment;
@@ -335,31 +427,44 @@ static char *render(const char *bytes, size_t length, size_t fragment, enum stre
         .end = fragment < length ? fragment : length,
         .out = open_memstream(&text, &text_length),
     };
-    parser_init(&s.parser, STREAM_VALUE_LENGTH_MAX);
-    s.parser.must_login = login != STREAM_OPEN;
-    s.parser.sasl = login == STREAM_SASL;
+    parser_init(&s.parser, STREAM_VALUE_LENGTH_MAX, setting->upload_from);
+    s.parser.must_login = setting->login != STREAM_OPEN;
+    s.parser.sasl = setting->login == STREAM_SASL;
     enum parse_status status = PARSE_MORE;
     while (step(&s, fragment, &status)) {
     }
-    if (status == PARSE_MORE && s.start < s.length) {
+    size_t start = s.upload.request.value != NULL ? s.upload.start : s.start;
+    if (status == PARSE_MORE && start < s.length) {
         separate(&s);
-        fprintf(s.out, "left %zu", s.length - s.start);
+        fprintf(s.out, "left %zu", s.length - start);
     }
+    free_upload(&s);
     fclose(s.out);
     return text;
 }
 
 char *stream_render(const char *bytes, size_t length, size_t fragment) {
-    return render(bytes, length, fragment, STREAM_OPEN);
+    return stream_render_uploads(bytes, length, fragment, UINT32_MAX);
+}
+
+char *stream_render_uploads(const char *bytes, size_t length, size_t fragment,
+                            uint32_t upload_from) {
+    const struct stream_setting setting = {STREAM_OPEN, upload_from};
+    return render(bytes, length, fragment, &setting);
 }
 
 void stream_check_login(const struct stream_case *c, enum stream_login login) {
     static const size_t fragments[] = {STREAM_WHOLE, 1, 2, 5, 10, 100};
+    static const uint32_t uploads_from[] = {UINT32_MAX, 0, 2};
     for (size_t i = 0; i < sizeof(fragments) / sizeof(fragments[0]); i++) {
-        char *rendered = render(c->bytes, c->length, fragments[i], login);
-        cr_expect(eq(str, rendered, (char *)c->expected), "fragments of %zu of: %.60s",
-                  fragments[i], c->bytes);
-        free(rendered);
+        for (size_t j = 0; j < sizeof(uploads_from) / sizeof(uploads_from[0]); j++) {
+            const struct stream_setting setting = {login, uploads_from[j]};
+            char *rendered = render(c->bytes, c->length, fragments[i], &setting);
+            cr_expect(eq(str, rendered, (char *)c->expected),
+                      "fragments of %zu, uploads from %u of: %.60s", fragments[i], uploads_from[j],
+                      c->bytes);
+            free(rendered);
+        }
     }
 }
 

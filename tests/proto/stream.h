@@ -40,8 +40,13 @@ struct stream_case {
  * time with the parser's state restored, and must come out the same. */
 char *stream_render(const char *bytes, size_t length, size_t fragment);
 
-/* Runs the case in fragments of 1, 2, 5, 10 and 100 bytes and whole, and asserts what it renders
- * to. */
+/* The same with longer values than upload_from coming as uploads, which are put together again:
+ * nothing else may come of it. */
+char *stream_render_uploads(const char *bytes, size_t length, size_t fragment,
+                            uint32_t upload_from);
+
+/* Runs the case in fragments of 1, 2, 5, 10 and 100 bytes and whole, with and without uploads, and
+ * asserts what it renders to. */
 void stream_check(const struct stream_case *c);
 
 /* Whether the connection must log in (as `user` with `password`), and in which way. */

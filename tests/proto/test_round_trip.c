@@ -221,7 +221,7 @@ static void check_row(uint64_t run, make_request *make, bool text) {
         compose_request(&c, &sent[i]);
     }
     struct parser parser;
-    parser_init(&parser, STREAM_VALUE_LENGTH_MAX);
+    parser_init(&parser, STREAM_VALUE_LENGTH_MAX, UINT32_MAX);
     size_t at = 0;
     for (size_t i = 0; i < REQUESTS_IN_A_ROW; i++) {
         struct request got;

@@ -19,7 +19,7 @@ Test(stream, nothing_needs_one_byte) {
     struct parser parser;
     struct request request;
     size_t used;
-    parser_init(&parser, 100);
+    parser_init(&parser, 100, UINT32_MAX);
     cr_assert(eq(int, (int)parse(&parser, "", &request, &used), PARSE_MORE));
     cr_assert(eq(sz, parser.need, (size_t)1));
     cr_assert(eq(sz, used, (size_t)0));
@@ -30,10 +30,10 @@ Test(stream, the_first_byte_tells_the_protocol) {
     struct parser parser;
     struct request request;
     size_t used;
-    parser_init(&parser, 100);
+    parser_init(&parser, 100, UINT32_MAX);
     parse(&parser, "\x80", &request, &used);
     cr_assert(eq(int, parser.protocol, PROTOCOL_BINARY));
-    parser_init(&parser, 100);
+    parser_init(&parser, 100, UINT32_MAX);
     parse(&parser, "g", &request, &used);
     cr_assert(eq(int, parser.protocol, PROTOCOL_TEXT));
 }
@@ -42,13 +42,13 @@ Test(stream, need_of_a_store_reaches_to_the_end_of_its_value) {
     struct parser parser;
     struct request request;
     size_t used;
-    parser_init(&parser, 100);
+    parser_init(&parser, 100, UINT32_MAX);
     cr_assert(eq(int, (int)parse(&parser, "set k 0 0 100\r\nab", &request, &used), PARSE_MORE));
     cr_assert(eq(sz, parser.need, strlen("set k 0 0 100\r\n") + 100 + 2));
     cr_assert(eq(sz, used, (size_t)0));
     char key_space[KEY_LENGTH_MAX];
     char packet[] = "\x80\x01\0\1\x08\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0\0\0\0\0\0";
-    parser_init(&parser, 100);
+    parser_init(&parser, 100, UINT32_MAX);
     cr_assert(
         eq(int, (int)parser_next(&parser, packet, 24, key_space, &request, &used), PARSE_MORE));
     cr_assert(eq(sz, parser.need, (size_t)(24 + 8 + 1 + 5)));
@@ -59,39 +59,11 @@ Test(stream, scanned_bytes_are_remembered) {
     struct parser parser;
     struct request request;
     size_t used;
-    parser_init(&parser, 100);
+    parser_init(&parser, 100, UINT32_MAX);
     parse(&parser, "get abc", &request, &used);
     cr_assert(eq(u32, parser.scanned, 7u));
     parse(&parser, "get abc\r\n", &request, &used);
     cr_assert(eq(u32, parser.scanned, 0u));
-}
-
-static void refuse_for_memory(const char *bytes, size_t length, enum op op, size_t swallowed) {
-    char key_space[KEY_LENGTH_MAX];
-    struct parser parser;
-    struct request request;
-    size_t used;
-    parser_init(&parser, 100);
-    cr_assert(
-        eq(int, (int)parser_next(&parser, bytes, length, key_space, &request, &used), PARSE_MORE));
-    parser.no_memory = true;
-    cr_assert(eq(int, (int)parser_next(&parser, bytes, length, key_space, &request, &used),
-                 PARSE_REQUEST));
-    cr_assert(eq(int, request.op, (int)op));
-    cr_assert(eq(int, request.error, PROTO_ERROR_NO_MEMORY));
-    cr_assert(eq(u64, parser.skip, swallowed));
-    cr_assert(not(parser.no_memory));
-    cr_assert(eq(sz, used, length));
-}
-
-Test(stream, no_memory_refuses_a_value) {
-    refuse_for_memory(STREAM_BYTES("set k 0 0 50\r\n"), OP_REJECT, 52);
-    refuse_for_memory(STREAM_BYTES("add k 0 0 50\r\n"), OP_ERROR, 52);
-    refuse_for_memory(STREAM_BYTES("ms k 50\r\n"), OP_REJECT, 52);
-    refuse_for_memory(STREAM_BYTES("ms k 50 ME q\r\n"), OP_REJECT, 52);
-    refuse_for_memory(STREAM_BYTES("\x80\x01\0\1\x08\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0\0\0\0\0\0"
-                                   "\0\0\0\0\0\0\0\0k"),
-                      OP_REJECT, 5);
 }
 
 static void check_line(const char *front, const char *word, size_t count, const char *back,
@@ -137,7 +109,7 @@ struct counts {
 static struct counts count_line(const char *bytes, size_t length, size_t fragment) {
     struct counts counts = {0};
     struct parser parser;
-    parser_init(&parser, 100);
+    parser_init(&parser, 100, UINT32_MAX);
     size_t start = 0;
     size_t end = fragment < length ? fragment : length;
     for (;;) {
@@ -293,6 +265,10 @@ static void check_garbage(const char *bytes, size_t length, uint64_t seed) {
         char *parts = stream_render(bytes, length, fragment);
         cr_assert(eq(str, parts, whole), "seed %llu fragment %zu", (unsigned long long)seed,
                   fragment);
+        free(parts);
+        parts = stream_render_uploads(bytes, length, fragment, 1);
+        cr_assert(eq(str, parts, whole), "seed %llu fragment %zu, uploads",
+                  (unsigned long long)seed, fragment);
         free(parts);
     }
     free(whole);

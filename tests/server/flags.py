@@ -32,8 +32,8 @@ REFUSED = ((('-Z',), 'encryption'), (('--enable-ssl',), 'encryption'),
            (('-o', 'ext_threads'), 'memory'), (('-o', 'proxy_config=x.lua'), 'proxy'),
            (('-U', '11211'), 'UDP'),
            (('--udp-port=1',), 'UDP'), (('-U', ''), 'UDP'), (('-e', '/tmp/x'), 'outlive'),
-           (('--memory-file=/tmp/x',), 'outlive'), (('-I', '2m'), '1m'), (('-I', '1025k'), '1m'),
-           (('--max-item-size=1048577',), '1m'), (('-I', '17592186044417m'), '1m'),
+           (('--memory-file=/tmp/x',), 'outlive'), (('-I', '1025m'), '1024m'), (('-I', '1048577k'), '1024m'),
+           (('--max-item-size=1073741825',), '1024m'), (('-I', '17592186044417m'), '1024m'),
            (('-o', 'no_maxconns_fast'), '-c'), (('-o', 'drop_privileges'), 'SystemCallFilter'),
            (('-o', 'sock_cookie_id=1'), 'Linux'), (('-l', 'notls:127.0.0.1'), 'TLS'),
            (('-l', 'proto[binary]:127.0.0.1'), 'protocol'),
@@ -59,12 +59,14 @@ MISTAKES = (
     (('-c', '+5'), '-c (--conn-limit) takes a number from 1 to 1000000, not "+5"'),
     (('-t', '257'), '-t (--cores) takes a number from 1 to 256, not "257"'),
     (('-b', '0'), '-b (--listen-backlog) takes a number from 1 to 2147483647, not "0"'),
-    (('-I', '1023'), '-I (--max-item-size) takes a size from 1k to 1m, not "1023"'),
-    (('-I', '1g'), '-I (--max-item-size) takes a size from 1k to 1m, not "1g"'),
-    (('-I', '-1k'), '-I (--max-item-size) takes a size from 1k to 1m, not "-1k"'),
-    (('-I', '512kb'), '-I (--max-item-size) takes a size from 1k to 1m, not "512kb"'),
-    (('-I', 'k'), '-I (--max-item-size) takes a size from 1k to 1m, not "k"'),
-    (('-I', ''), '-I (--max-item-size) takes a size from 1k to 1m, not ""'),
+    (('-I', '1023'), '-I (--max-item-size) takes a size from 1k to 1024m, not "1023"'),
+    (('-I', '1g'), '-I (--max-item-size) takes a size from 1k to 1024m, not "1g"'),
+    (('-I', '-1k'), '-I (--max-item-size) takes a size from 1k to 1024m, not "-1k"'),
+    (('-I', '512kb'), '-I (--max-item-size) takes a size from 1k to 1024m, not "512kb"'),
+    (('-I', 'k'), '-I (--max-item-size) takes a size from 1k to 1024m, not "k"'),
+    (('-I', '65m', '-m', '512', '-t', '2'), '-I is more than a quarter of the memory of a core: '
+     'give -m 520 or more, or fewer --cores'),
+    (('-I', ''), '-I (--max-item-size) takes a size from 1k to 1024m, not ""'),
     (('-a', '888'), '-a (--unix-mask) takes permissions from 0 to 777 in octal, not "888"'),
     (('-a', '1777'), '-a (--unix-mask) takes permissions from 0 to 777 in octal, not "1777"'),
     (('-B', 'ASCII'), '-B (--protocol) takes auto, ascii or binary, not "ASCII"'),
@@ -260,7 +262,7 @@ class Effects(FlagsTest):
 
     def test_item_size(self):
         for size, limit in (('1k', 1024), ('512k', 512 << 10), ('512K', 512 << 10), ('1m', 1 << 20),
-                            ('1M', 1 << 20), ('524288', 512 << 10)):
+                            ('1M', 1 << 20), ('524288', 512 << 10), ('5m', 5 << 20)):
             if server.ORIGINAL and limit < 512 << 10:
                 continue  # it wants multiples of its largest chunk
             with self.subTest(size=size):

@@ -1,0 +1,338 @@
+/* Many connections on all shards at once, with large values and little memory for them: seeded
+ * clients that send in random fragments, read at random speed, stall and vanish. Whatever they do,
+ * those that go on are answered, nothing but what was stored comes back, and in the end every byte
+ * and pin is free. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/exchange.h"
+#include "core/flight.h"
+#include "core/pipeline.h"
+#include "tests/core/script.h"
+
+#define SHARDS_MAX 3
+#define CLIENTS_MAX 12
+#define KEYS 30
+#define VALUE_MAX 60000
+#define COMMAND_MAX (VALUE_MAX + 100)
+#define STEPS_MAX 2000000
+
+struct client {
+    struct pipeline pipeline; /* first, so that it is found from there */
+    struct flight flight;
+    uint32_t home;
+    bool gone;
+    bool reads; /* it takes what it is sent */
+
+    char command[COMMAND_MAX]; /* under way: what is left of it to be sent */
+    size_t command_length;
+    size_t sent;
+    bool is_get;
+    uint32_t commands_left;
+
+    char *received;
+    size_t received_length;
+};
+
+struct crowd {
+    uint64_t state;
+    bool vanish; /* clients do, now and then */
+    uint32_t shards;
+    uint32_t clients;
+    struct mesh *mesh;
+    struct server_facts facts;
+    struct shard shard[SHARDS_MAX];
+    struct shard *all[SHARDS_MAX];
+    struct batch batch;
+    struct client client[CLIENTS_MAX];
+    uint32_t answered;
+    uint32_t waited;
+};
+
+/* Values. */
+
+/* What every byte of a value with that key and length is. */
+static char byte_of(uint32_t key, size_t length, size_t at) {
+    return (char)('a' + (key + length + at * 7 + at / 251) % 26);
+}
+
+static void fill_value(char *value, uint32_t key, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        value[i] = byte_of(key, length, i);
+}
+
+static bool is_value(const char *value, uint32_t key, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (value[i] != byte_of(key, length, i))
+            return false;
+    return true;
+}
+
+/* Clients. */
+
+static void next_command(struct crowd *crowd, struct client *client) {
+    uint32_t key = random_below(&crowd->state, KEYS);
+    client->sent = 0;
+    client->is_get = random_below(&crowd->state, 3) > 0;
+    client->commands_left--;
+    if (client->is_get) {
+        char *end = stpcpy(client->command, "get");
+        for (uint32_t keys = 1 + random_below(&crowd->state, 12); keys > 0; keys--)
+            end += sprintf(end, " k%u", random_below(&crowd->state, KEYS));
+        client->command_length = (size_t)(stpcpy(end, "\r\n") - client->command);
+        return;
+    }
+    bool large = random_below(&crowd->state, 4) > 0;
+    size_t length = 1 + random_below(&crowd->state, large ? VALUE_MAX : 100);
+    int head = sprintf(client->command, "set k%u 0 0 %zu\r\n", key, length);
+    fill_value(client->command + head, key, length);
+    memcpy(client->command + head + length, "\r\n", 2);
+    client->command_length = (size_t)head + length + 2;
+}
+
+/* Takes whole answers off the front of what was received; each is looked at. */
+static bool take_answer(struct crowd *crowd, struct client *client) {
+    char *newline =
+        client->received_length ? memchr(client->received, '\n', client->received_length) : NULL;
+    uint32_t key;
+    size_t length, used;
+    if (!newline)
+        return false;
+    *newline = '\0'; /* for sscanf(), which looks for an end first */
+    bool is_value_line = sscanf(client->received, "VALUE k%u 0 %zu", &key, &length) == 2;
+    *newline = '\n';
+    used = (size_t)(newline + 1 - client->received);
+    if (is_value_line) {
+        if (client->received_length < used + length + 2)
+            return false;
+        cr_assert(is_value(client->received + used, key, length), "a wrong value of k%u", key);
+        cr_assert(zero(int, memcmp(client->received + used + length, "\r\n", 2)));
+        used += length + 2;
+    } else if (memcmp(client->received, "END", 3) == 0 || memcmp(client->received, "STO", 3) == 0) {
+        crowd->answered++;
+    } else {
+        static const char oom[] = "SERVER_ERROR out of memory storing object\r\n";
+        cr_assert(eq(sz, used, strlen(oom)));
+        cr_assert(zero(int, memcmp(client->received, oom, used)), "%.*s", (int)used,
+                  client->received);
+        crowd->answered++;
+    }
+    client->received_length -= used;
+    memmove(client->received, client->received + used, client->received_length);
+    return true;
+}
+
+static void take_bytes(struct client *client, const struct iovec *part, size_t length) {
+    client->received = realloc(client->received, client->received_length + length);
+    memcpy(client->received + client->received_length, part->iov_base, length);
+    client->received_length += length;
+}
+
+/* What connections do with their flights, with reads of random sizes. */
+static void client_read(struct crowd *crowd, struct client *client) {
+    struct shard *shard = &crowd->shard[client->home];
+    struct pipeline *pipeline = &client->pipeline;
+    struct iovec parts[FLIGHT_PARTS_MAX];
+    if (flight_is_empty(&client->flight) && pipeline->output.length > 0) {
+        client->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
+        pipeline->output = pipeline->loans = (struct buffer){0};
+        pipeline->sending = flight_bytes(&client->flight);
+    }
+    if (!flight_is_over(&client->flight) &&
+        flight_gather(&client->flight, shard, FLIGHT_BYTES_MAX, parts) > 0) {
+        size_t length = 1 + random_below(&crowd->state, 70000);
+        length = length < parts[0].iov_len ? length : parts[0].iov_len;
+        take_bytes(client, &parts[0], length);
+        flight_advance(&client->flight, shard, length);
+    }
+    if (flight_is_over(&client->flight) && flight_land(&client->flight, shard))
+        pipeline->sending = 0;
+    while (take_answer(crowd, client))
+        ;
+}
+
+/* True when it is through with everything. */
+static bool is_through(const struct client *client) {
+    return client->gone || (client->commands_left == 0 && client->sent == client->command_length &&
+                            !client->pipeline.first && client->pipeline.output.length == 0 &&
+                            client->pipeline.input.length == 0 && flight_is_empty(&client->flight));
+}
+
+static void client_feed(struct crowd *crowd, struct client *client) {
+    struct pipeline *pipeline = &client->pipeline;
+    bool takes = pipeline->wants_more && !pipeline->stalled && !pipeline_is_blocked(pipeline);
+    if (client->sent == client->command_length && client->commands_left > 0)
+        next_command(crowd, client);
+    size_t left = client->command_length - client->sent;
+    if (!takes || left == 0)
+        return;
+    size_t length = 1 + random_below(&crowd->state, 16384);
+    length = length < left ? length : left;
+    char *where;
+    size_t direct = pipeline_direct_room(pipeline, &where);
+    if (direct > 0 && random_below(&crowd->state, 4) > 0) {
+        length = 1 + random_below(&crowd->state, (uint32_t)(direct < left ? direct : left));
+        memcpy(where, client->command + client->sent, length);
+        pipeline_direct_feed(pipeline, &crowd->shard[client->home], length);
+        client->sent += length;
+        return;
+    }
+    /* The bytes stay: the command is sent whole before the next one is made. */
+    cr_assert(pipeline_feed(pipeline, &crowd->shard[client->home], client->command + client->sent,
+                            length));
+    client->sent += length;
+}
+
+/* Its place is taken by another one until all have had their share. */
+static void client_vanish(struct crowd *crowd, struct client *client) {
+    struct shard *shard = &crowd->shard[client->home];
+    bool landed = flight_land(&client->flight, shard);
+    if (!pipeline_abort(&client->pipeline, shard) || !landed)
+        return;
+    pipeline_finish(&client->pipeline, shard);
+    pipeline_init(&client->pipeline, shard);
+    client->gone = false;
+    client->command_length = client->sent = client->received_length = 0;
+}
+
+static void client_turn(struct crowd *crowd, struct client *client) {
+    struct shard *shard = &crowd->shard[client->home];
+    struct pipeline *pipeline = &client->pipeline;
+    if (client->gone) {
+        client_vanish(crowd, client);
+        return;
+    }
+    if (!pipeline->bytes)
+        client_feed(crowd, client);
+    crowd->waited += pipeline_wants_memory(pipeline);
+    if (random_below(&crowd->state, 3) == 0)
+        pipeline_beg(pipeline, shard);
+    pipeline_resume(pipeline);
+    if (pipeline_can_run(pipeline))
+        pipeline_collect(pipeline, shard, &crowd->batch);
+    batch_run(&crowd->batch, shard);
+    cr_assert(pipeline_pause(pipeline, shard));
+    cr_assert(not(pipeline->out_of_memory));
+    if (client->reads && random_below(&crowd->state, 2))
+        client_read(crowd, client);
+    client->gone = crowd->vanish && random_below(&crowd->state, 2000) == 0;
+}
+
+/* Shards. */
+
+static void no_wake(void *context, uint32_t shard) {
+    (void)context;
+    (void)shard;
+}
+
+static void no_connection(void *context, int descriptor) {
+    (void)context;
+    (void)descriptor;
+}
+
+static void no_progress(void *context, struct pipeline *pipeline) {
+    (void)context;
+    (void)pipeline;
+}
+
+static void shard_turn(struct crowd *crowd, uint32_t id) {
+    const struct exchange_handler handler = {crowd, no_connection, no_progress};
+    exchange_collect(&crowd->shard[id], &handler);
+    exchange_serve(&crowd->shard[id], &handler);
+    for (uint32_t i = 0; i < crowd->clients; i++)
+        if (crowd->client[i].home == id)
+            client_turn(crowd, &crowd->client[i]);
+    mesh_publish(crowd->shard[id].port, no_wake, NULL);
+}
+
+static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    crowd->state = seed;
+    crowd->vanish = seed % 2;
+    crowd->shards = 1 + (uint32_t)(seed % SHARDS_MAX);
+    crowd->clients = CLIENTS_MAX;
+    crowd->facts = (struct server_facts){
+        .version = "1.2.3", .prefix_delimiter = ':', .item_bytes_max = 1 << 20};
+    cr_assert(zero(int, mesh_create(&crowd->mesh, crowd->shards, ring_capacity)));
+    for (uint32_t i = 0; i < crowd->shards; i++) {
+        const struct shard_config config = {.id = i,
+                                            .count = crowd->shards,
+                                            .seed = seed,
+                                            .memory_bytes = STORE_MEMORY_BYTES_MIN,
+                                            .memory_bytes_max = STORE_MEMORY_BYTES_MIN,
+                                            .item_bytes_max = 1 << 20,
+                                            .mesh = crowd->mesh,
+                                            .all = crowd->all,
+                                            .facts = &crowd->facts};
+        crowd->all[i] = &crowd->shard[i];
+        cr_assert(zero(int, shard_init(&crowd->shard[i], &config)));
+        crowd->shard[i].now = 2;
+    }
+    for (uint32_t i = 0; i < crowd->clients; i++) {
+        crowd->client[i].home = i % crowd->shards;
+        pipeline_init(&crowd->client[i].pipeline, &crowd->shard[i % crowd->shards]);
+    }
+    return crowd;
+}
+
+static uint64_t held(const struct crowd *crowd) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < crowd->shards; i++) {
+        struct store_stats stats;
+        const struct shard *shard = &crowd->shard[i];
+        store_stats(shard->store, &stats);
+        sum += stats.uploads + stats.leases + stats.pinned_bytes + stats.upload_reserved_bytes +
+               shard->uploads + shard->loans + shard->messages.out;
+    }
+    return sum;
+}
+
+static void crowd_destroy(struct crowd *crowd) {
+    for (uint32_t i = 0; i < crowd->clients; i++) {
+        pipeline_finish(&crowd->client[i].pipeline, &crowd->shard[crowd->client[i].home]);
+        free(crowd->client[i].received);
+    }
+    for (uint32_t i = 0; i < crowd->shards; i++) {
+        shard_finish(&crowd->shard[i]);
+        cr_assert(eq(sz, crowd->shard[i].buffers.bytes, 0));
+    }
+    mesh_destroy(crowd->mesh);
+    free(crowd);
+}
+
+/* Each has that many commands; the first `stalled` don't read for a while. */
+static void play(struct crowd *crowd, uint32_t commands, uint32_t stalled) {
+    for (uint32_t i = 0; i < crowd->clients; i++) {
+        crowd->client[i].commands_left = commands;
+        crowd->client[i].reads = i >= stalled;
+    }
+    for (uint32_t step = 0;; step++) {
+        bool through = true;
+        cr_assert(lt(u32, step, STEPS_MAX), "they don't come to an end");
+        shard_turn(crowd, random_below(&crowd->state, crowd->shards));
+        for (uint32_t i = 0; i < crowd->clients; i++) {
+            struct client *client = &crowd->client[i];
+            through &= is_through(client);
+            client->reads |= random_below(&crowd->state, 3000) == 0;
+        }
+        if (through && held(crowd) == 0)
+            return;
+    }
+}
+
+Test(crowd, comes_to_an_end_and_holds_nothing, .timeout = 240) {
+    uint32_t answered = 0, waited = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct crowd *crowd = crowd_create(seed, 1u << seed % 4);
+        play(crowd, 60, (uint32_t)seed % 6);
+        answered += crowd->answered;
+        waited += crowd->waited;
+        crowd_destroy(crowd);
+    }
+    /* All of it has happened. */
+    cr_assert(gt(u32, answered, 20000));
+    cr_assert(gt(u32, waited, 1000));
+}
