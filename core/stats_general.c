@@ -50,14 +50,14 @@ static void put_memory(struct stats_writer *writer, const struct store_stats *st
     stats_put_number(writer, "segments", store->segments);
     stats_put_number(writer, "segments_free", store->segments_free);
     stats_put_number(writer, "segments_evicted", store->segments_evicted);
-    stats_put_number(writer, "segments_cleaned", store->segments_cleaned);
-    stats_put_number(writer, "ghost_bytes", store->ghost_bytes);
-    stats_put_number(writer, "ghost_hits", store->ghost_hits);
     stats_put_number(writer, "uploads", store->uploads);
     stats_put_number(writer, "upload_bytes", store->upload_reserved_bytes);
     stats_put_number(writer, "leases", store->leases);
     stats_put_number(writer, "leased_bytes", store->leased_bytes);
     stats_put_number(writer, "pinned_bytes", store->pinned_bytes);
+    stats_put_number(writer, "segments_cleaned", store->segments_cleaned);
+    stats_put_number(writer, "ghost_bytes", store->ghost_bytes);
+    stats_put_number(writer, "ghost_hits", store->ghost_hits);
 }
 
 /* What was asked for; or where shards can't shrink that far, what they keep to. */

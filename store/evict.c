@@ -325,7 +325,7 @@ bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
 bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
     struct store_slice *slice = &store->slice;
     slice->free_wanted = free_wanted;
-    if (store->emptying.segment == 0 && !choose(store))
+    if (is_enough(store) || (store->emptying.segment == 0 && !choose(store)))
         return false;
     enum emptying how = store->emptying.how;
     slice->items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);
