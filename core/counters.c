@@ -32,4 +32,6 @@ void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part) {
     sum->store.segment_bytes = greatest(before.segment_bytes, part->store.segment_bytes);
     sum->store.evicted_idle = greatest(before.evicted_idle, part->store.evicted_idle);
     sum->store.oldest_time = least(before.oldest_time, part->store.oldest_time);
+    sum->store.small.oldest_time = least(before.small.oldest_time, part->store.small.oldest_time);
+    sum->store.main.oldest_time = least(before.main.oldest_time, part->store.main.oldest_time);
 }

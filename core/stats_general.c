@@ -57,6 +57,9 @@ static void put_memory(struct stats_writer *writer, const struct store_stats *st
     stats_put_number(writer, "leases", store->leases);
     stats_put_number(writer, "leased_bytes", store->leased_bytes);
     stats_put_number(writer, "pinned_bytes", store->pinned_bytes);
+    stats_put_number(writer, "segments_cleaned", store->segments_cleaned);
+    stats_put_number(writer, "ghost_bytes", store->ghost_bytes);
+    stats_put_number(writer, "ghost_hits", store->ghost_hits);
 }
 
 /* What can't happen here, and programs that read memcached's statistics look for: there are no slabs

@@ -19,9 +19,9 @@ static void put_slab_number(struct stats_writer *writer, const char *name, uint6
     stats_put_number(writer, full, number);
 }
 
-/* Where items lie in the order in which they were written, the oldest is evicted next. */
-static uint64_t age_of(const struct stats_sources *sources) {
-    return sources->now - sources->sum->store.oldest_time;
+/* Of the oldest segment of a queue. */
+static uint64_t age_of(const struct stats_sources *sources, uint64_t oldest_time) {
+    return oldest_time == 0 ? 0 : sources->now - oldest_time;
 }
 
 /* Expired items whose memory was taken when somebody needed room: neither met by an operation on
@@ -31,9 +31,9 @@ static uint64_t reclaimed_of(const struct store_stats *store) {
            store->crawl_reclaimed;
 }
 
-/* There is one queue of segments, so nothing moves between queues, or is evicted from one that was
- * read lately; nothing keeps an item from being evicted; and whoever writes makes room for itself.
- */
+/* memcached's HOT is the small queue of what is new, its WARM the main one of what was read since, in
+ * which what was read again goes round. Nothing keeps an item from being evicted. A segment that a
+ * writer empties at once is a direct reclaim. */
 void stats_put_fates(struct stats_writer *writer, const char *prefix,
                      const struct store_stats *store) {
     const struct {
@@ -47,9 +47,9 @@ void stats_put_fates(struct stats_writer *writer, const char *prefix,
                  {"crawler_items_checked", store->crawl_checked},
                  {"lrutail_reflocked", 0},
                  {"moves_to_cold", 0},
-                 {"moves_to_warm", 0},
-                 {"moves_within_lru", 0},
-                 {"direct_reclaims", store->segments_evicted}};
+                 {"moves_to_warm", store->small.moved_items},
+                 {"moves_within_lru", store->main.moved_items},
+                 {"direct_reclaims", store->segments_dropped}};
     for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
         char full[NAME_BYTES];
         snprintf(full, sizeof full, "%s%s", prefix, fates[i].name);
@@ -57,17 +57,56 @@ void stats_put_fates(struct stats_writer *writer, const char *prefix,
     }
 }
 
-/* The one queue is what memcached calls cold: its oldest item is evicted next. */
+/* Under names of our own: the small queue of what is new, the main one of what was read since. */
+static void put_queue(struct stats_writer *writer, const char *name,
+                      const struct stats_sources *sources, const struct store_queue_stats *queue) {
+    const struct {
+        const char *name;
+        uint64_t number;
+    } fields[] = {{"number", queue->items},
+                  {"mem_requested", queue->item_bytes},
+                  {"segments", queue->segments},
+                  {"age", age_of(sources, queue->oldest_time)},
+                  {"hits", queue->hits},
+                  {"evicted", queue->evictions},
+                  {"evicted_unfetched", queue->evicted_unfetched},
+                  {"moved_to_main", queue->moved_items}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char full[NAME_BYTES / 2];
+        snprintf(full, sizeof full, "%s_%s", name, fields[i].name);
+        put_item_number(writer, full, fields[i].number);
+    }
+}
+
+/* What memcached tells of a queue, under the name that it has there. */
+static void put_known(struct stats_writer *writer, const char *name,
+                      const struct stats_sources *sources, const struct store_queue_stats *queue) {
+    const struct {
+        const char *name;
+        uint64_t number;
+    } fields[] = {{"number", queue->items},
+                  {"age", age_of(sources, queue->oldest_time)},
+                  {"hits_to", queue->hits}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char full[NAME_BYTES / 2];
+        snprintf(full, sizeof full, "%s_%s", fields[i].name, name);
+        put_item_number(writer, full, fields[i].number);
+    }
+}
+
 static void put_queues(struct stats_writer *writer, const struct stats_sources *sources) {
-    put_item_number(writer, "number_hot", 0);
-    put_item_number(writer, "number_warm", 0);
-    put_item_number(writer, "number_cold", sources->sum->store.items);
-    put_item_number(writer, "age_hot", 0);
-    put_item_number(writer, "age_warm", 0);
-    put_item_number(writer, "hits_to_hot", 0);
-    put_item_number(writer, "hits_to_warm", 0);
-    put_item_number(writer, "hits_to_cold", sources->sum->counters.get_hits);
+    const struct store_stats *store = &sources->sum->store;
+    const struct store_queue_stats none = {0};
+    put_known(writer, "hot", sources, &store->small);
+    put_known(writer, "warm", sources, &store->main);
+    put_known(writer, "cold", sources, &none);
     put_item_number(writer, "hits_to_temp", 0);
+    put_queue(writer, "small", sources, &store->small);
+    put_queue(writer, "main", sources, &store->main);
+    put_item_number(writer, "ghost_hits", store->ghost_hits);
+    put_item_number(writer, "moved_bytes", store->moved_bytes);
+    put_item_number(writer, "cleaned", store->cleaned_items);
+    put_item_number(writer, "cleaned_bytes", store->cleaned_bytes);
 }
 
 void stats_put_items(struct stats_writer *writer, const struct stats_sources *sources) {
@@ -75,7 +114,7 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     if (store->items == 0)
         return;
     put_item_number(writer, "number", store->items);
-    put_item_number(writer, "age", age_of(sources));
+    put_item_number(writer, "age", age_of(sources, store->oldest_time));
     put_item_number(writer, "mem_requested", store->item_bytes);
     put_item_number(writer, "evicted", store->evictions);
     put_item_number(writer, "evicted_nonzero", store->evicted_expiring);
@@ -86,7 +125,8 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     put_queues(writer, sources);
 }
 
-/* Free is what holds no live item: the room of dead ones comes back with their segment. */
+/* Free is what holds no live item: the room of dead ones comes back with their segment. Beside
+ * memcached's, the pages of either queue and the bytes of dead items. */
 static void put_pages(struct stats_writer *writer, const struct store_stats *store) {
     uint64_t chunk_bytes =
         store->items ? (store->item_bytes + store->items - 1) / store->items : STATS_ITEM_BYTES_MIN;
@@ -101,6 +141,9 @@ static void put_pages(struct stats_writer *writer, const struct store_stats *sto
     put_slab_number(writer, "free_chunks_end", 0); /* there is no second list of them */
     /* mem_requested is told with the items alone, as in memcached: the Prometheus exporter makes
      * one metric of both, and with two of them it answers nothing but an error. */
+    put_slab_number(writer, "small_pages", store->small.segments);
+    put_slab_number(writer, "main_pages", store->main.segments);
+    put_slab_number(writer, "dead_bytes", store->dead_bytes);
 }
 
 /* With one class its counters are those of the server. */

@@ -86,11 +86,11 @@ static bool choose(struct store *store) {
            (!store->config.no_eviction && choose_oldest(store));
 }
 
-static void count_eviction(struct store *store, const struct item *item, bool small) {
+static void count_eviction(struct store *store, const struct item *item,
+                           enum segment_queue_name name) {
     struct store_counters *counters = &store->counters;
-    counters->evictions++;
-    counters->evicted_small += small;
-    counters->evicted_unfetched += !(item->bits & ITEM_FETCHED);
+    counters->queues[name].evictions++;
+    counters->queues[name].evicted_unfetched += !(item->bits & ITEM_FETCHED);
     counters->evicted_expiring += item_expires(item) != 0;
     counters->evicted_idle = store->now - item->access;
 }
@@ -106,9 +106,9 @@ static void remember(struct store *store, const struct store_found *found) {
 }
 
 static void drop(struct store *store, const struct store_found *found) {
-    bool small = store_queue_of(store, found->location) == SEGMENT_SMALL;
-    count_eviction(store, found->item, small);
-    if (small)
+    enum segment_queue_name name = store_queue_of(store, found->location);
+    count_eviction(store, found->item, name);
+    if (name == SEGMENT_SMALL)
         remember(store, found);
     store_unlink(store, found);
 }
@@ -165,18 +165,17 @@ static bool is_ahead(const struct store *store, const struct store_found *found)
  * and down there. An extent goes where its head went, or will go. */
 static bool promote(struct store *store, const struct store_found *found, uint32_t bytes) {
     bool head = found->location == store->emptying.at;
-    bool small = store_queue_of(store, store->emptying.at) == SEGMENT_SMALL;
+    enum segment_queue_name from = store_queue_of(store, store->emptying.at);
     uint32_t frequency = index_frequency(found->ref);
     enum segment_end end = head ? SEGMENT_NEW_MAIN : SEGMENT_EXTENTS_MAIN;
     if ((frequency == 0 && (head || !is_ahead(store, found))) || store->credit_bytes < bytes ||
         !store_room_at(store, end, bytes))
         return false;
     if (head)
-        index_set_frequency(found->ref, small ? 0 : frequency - 1);
+        index_set_frequency(found->ref, from == SEGMENT_SMALL ? 0 : frequency - 1);
     move(store, found, end, bytes);
     store->credit_bytes -= bytes;
-    store->counters.promoted_items += head && small;
-    store->counters.reinserted_items += head && !small;
+    store->counters.queues[from].moved_items += head;
     store->counters.moved_bytes += bytes;
     return true;
 }
@@ -274,10 +273,11 @@ static bool empty(struct store *store) {
 
 static void finish(struct store *store) {
     uint32_t number = store->emptying.segment;
-    if (store->log.segments[number].live_bytes == 0 && store->emptying.how == EMPTYING_CLEAN)
-        store->counters.segments_cleaned++;
-    else if (store->log.segments[number].live_bytes == 0)
-        store->counters.segments_evicted++;
+    if (store->log.segments[number].live_bytes == 0) {
+        store->counters.segments_cleaned += store->emptying.how == EMPTYING_CLEAN;
+        store->counters.segments_evicted += store->emptying.how != EMPTYING_CLEAN;
+        store->counters.segments_dropped += store->emptying.how == EMPTYING_DROP;
+    }
     store->emptying = (struct store_emptying){0};
     segment_unhold(&store->log, number);
 }
@@ -325,7 +325,7 @@ bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
 bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
     struct store_slice *slice = &store->slice;
     slice->free_wanted = free_wanted;
-    if (store->emptying.segment == 0 && !choose(store))
+    if (is_enough(store) || (store->emptying.segment == 0 && !choose(store)))
         return false;
     enum emptying how = store->emptying.how;
     slice->items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);
@@ -336,8 +336,9 @@ bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
     bool in_time = empty(store);
     assert(in_time);
     store_check_slice(store);
-    store->emptying.how = how;
     if (is_over(store))
         finish(store);
+    else
+        store->emptying.how = how;
     return true;
 }

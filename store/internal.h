@@ -32,20 +32,21 @@
 /* What store_stats_reset() sets to 0; explained in struct store_stats. */
 struct store_counters {
     uint64_t items_stored;
-    uint64_t evictions;
-    uint64_t evicted_unfetched;
     uint64_t evicted_expiring;
     uint64_t evicted_idle;
-    uint64_t evicted_small;
     uint64_t segments_evicted;
+    uint64_t segments_dropped;
     uint64_t segments_cleaned;
     uint64_t cleaned_items;
     uint64_t cleaned_bytes;
-    uint64_t promoted_items;
-    uint64_t reinserted_items;
     uint64_t moved_bytes;
     uint64_t ghost_hits;
-    uint64_t hits[SEGMENT_QUEUES];
+    struct {
+        uint64_t hits;
+        uint64_t evictions;
+        uint64_t evicted_unfetched;
+        uint64_t moved_items;
+    } queues[SEGMENT_QUEUES];
     uint64_t expired;
     uint64_t expired_unfetched;
     uint64_t flushed;

@@ -100,10 +100,11 @@ void store_make_room(struct store *store, uint32_t extent_bytes) {
     store->written_bytes = 0;
     store_evict(store, store_free_wanted(store), written);
     uint32_t wanted = lacking(store, extent_bytes);
+    uint32_t at_once = 1 + (wanted > 0 ? wanted : store_kept_free(store)); /* one to be cooled */
     bool possible = true;
     while (possible && !(store_memory_has_room(store, 0) && store_has_free(store, wanted))) {
         bool cooled = !store_memory_has_room(store, 0) && cool(store);
-        possible = cooled || store_evict_at_once(store, wanted + 1);
+        possible = cooled || store_evict_at_once(store, at_once);
     }
 }
 

@@ -14,22 +14,43 @@ static uint64_t least_time(uint64_t a, uint64_t b) {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-static void sizes(const struct store *store, struct store_stats *stats) {
+static struct store_queue_stats queue_stats(const struct store *store,
+                                            enum segment_queue_name name) {
+    return (struct store_queue_stats){
+        .hits = store->counters.queues[name].hits,
+        .evictions = store->counters.queues[name].evictions,
+        .evicted_unfetched = store->counters.queues[name].evicted_unfetched,
+        .moved_items = store->counters.queues[name].moved_items,
+        .items = store->items[name],
+        .item_bytes = store->item_bytes[name],
+        .segments = store->log.queues[name].segments,
+        .oldest_time = oldest_time(store, name),
+    };
+}
+
+static void queues(const struct store *store, struct store_stats *stats) {
+    stats->small = queue_stats(store, SEGMENT_SMALL);
+    stats->main = queue_stats(store, SEGMENT_MAIN);
+    stats->evictions = stats->small.evictions + stats->main.evictions;
+    stats->evicted_unfetched = stats->small.evicted_unfetched + stats->main.evicted_unfetched;
+    stats->items = stats->small.items + stats->main.items;
+    stats->item_bytes = stats->small.item_bytes + stats->main.item_bytes;
+    stats->oldest_time = least_time(stats->small.oldest_time, stats->main.oldest_time);
+}
+
+static void memory(const struct store *store, struct store_stats *stats) {
     const struct segment_log *log = &store->log;
     size_t used = store_memory_bytes(store);
     size_t room = store->bound_bytes > used ? store->bound_bytes - used : 0;
-    stats->items = store_items(store);
-    stats->item_bytes = store->item_bytes[SEGMENT_SMALL] + store->item_bytes[SEGMENT_MAIN];
     stats->dead_bytes = log->used_bytes - stats->item_bytes - store->upload_bytes;
     stats->memory_bytes_max = store->bound_bytes;
     stats->memory_bytes = used;
     stats->index_bytes = index_resident_bytes(&store->index);
     stats->index_buckets = store->index.primary.count;
+    stats->ghost_bytes = store->ghost.resident_bytes;
     stats->segment_bytes = log->segment_bytes;
     stats->segments = log->segments_used;
     stats->segments_free = log->warm_count + room / log->segment_bytes;
-    stats->oldest_time =
-        least_time(oldest_time(store, SEGMENT_SMALL), oldest_time(store, SEGMENT_MAIN));
     stats->uploads = store->uploads;
     stats->upload_reserved_bytes = store->upload_reserved_bytes;
     stats->leases = store->leases;
@@ -41,11 +62,15 @@ void store_stats(const struct store *store, struct store_stats *stats) {
     const struct store_counters *counters = &store->counters;
     *stats = (struct store_stats){
         .items_stored = counters->items_stored,
-        .evictions = counters->evictions,
-        .evicted_unfetched = counters->evicted_unfetched,
         .evicted_expiring = counters->evicted_expiring,
         .evicted_idle = counters->evicted_idle,
         .segments_evicted = counters->segments_evicted,
+        .segments_dropped = counters->segments_dropped,
+        .segments_cleaned = counters->segments_cleaned,
+        .cleaned_items = counters->cleaned_items,
+        .cleaned_bytes = counters->cleaned_bytes,
+        .moved_bytes = counters->moved_bytes,
+        .ghost_hits = counters->ghost_hits,
         .expired = counters->expired,
         .expired_unfetched = counters->expired_unfetched,
         .flushed = counters->flushed,
@@ -55,7 +80,8 @@ void store_stats(const struct store *store, struct store_stats *stats) {
         .crawl_reclaimed = counters->crawl_reclaimed,
         .out_of_memory = counters->out_of_memory,
     };
-    sizes(store, stats);
+    queues(store, stats);
+    memory(store, stats);
 }
 
 uint64_t store_items(const struct store *store) {

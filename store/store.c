@@ -205,7 +205,7 @@ void store_mark_fetched(struct store *store, struct item *item) {
 void store_hit(struct store *store, const struct store_found *found) {
     store_mark_fetched(store, found->item);
     index_hit(found->ref);
-    store->counters.hits[store_queue_of(store, found->location)]++;
+    store->counters.queues[store_queue_of(store, found->location)].hits++;
 }
 
 /* Counts up to what the 6 bytes of an item hold, then from the start again: the token has to

@@ -152,6 +152,21 @@ struct store_removal {
     uint64_t new_cas;
 };
 
+/* Of one of the two queues: the small one of what is new, the main one of what was read since. */
+struct store_queue_stats {
+    /* Since the store was made, or store_stats_reset(). */
+    uint64_t hits;
+    uint64_t evictions; /* live items dropped to make room */
+    uint64_t evicted_unfetched;
+    uint64_t moved_items; /* items that were hit and moved to the main queue's newest end instead */
+
+    /* Now. */
+    uint64_t items;
+    uint64_t item_bytes;
+    uint64_t segments;
+    uint64_t oldest_time; /* when the oldest segment was opened; 0: no item. Take the least */
+};
+
 /* What the store counts, and sizes as they are now. Those of all shards are summed, but for
  * segment_bytes, evicted_idle and oldest_time, which say how. */
 struct store_stats {
@@ -162,7 +177,13 @@ struct store_stats {
     uint64_t evicted_expiring; /* of these, those that had an expiry time */
     uint64_t evicted_idle; /* seconds that the last of these had not been read: take the greatest */
     uint64_t segments_evicted; /* segments emptied to make room */
-    uint64_t expired;          /* items found past their time and dropped */
+    uint64_t segments_dropped; /* in need of memory at once, and without regard to what was read */
+    uint64_t segments_cleaned; /* segments whose live items were gathered in another */
+    uint64_t cleaned_items;
+    uint64_t cleaned_bytes; /* copied for that */
+    uint64_t moved_bytes;   /* copied from queue to queue */
+    uint64_t ghost_hits;    /* items that came back soon after they were evicted unread */
+    uint64_t expired;       /* items found past their time and dropped */
     uint64_t expired_unfetched;
     uint64_t flushed;     /* items found flushed and dropped */
     uint64_t met_expired; /* of these both, those that an operation on their key met */
@@ -181,11 +202,14 @@ struct store_stats {
     uint64_t memory_bytes;  /* in use for segments, index and bookkeeping */
     uint64_t index_bytes;   /* of these the index's */
     uint64_t index_buckets; /* that keys are spread over; there are more, behind full ones */
+    uint64_t ghost_bytes;   /* and what remembers evicted keys */
     uint64_t segment_bytes; /* size of one segment; the same in shards made alike */
     uint64_t segments;      /* in use */
     uint64_t segments_free; /* may still be taken */
-    uint64_t oldest_time; /* no live item's place was written before; 0: no item. Take the least */
-    uint64_t uploads;     /* under way */
+    uint64_t oldest_time;   /* the lesser one of the queues */
+    struct store_queue_stats small;
+    struct store_queue_stats main;
+    uint64_t uploads;               /* under way */
     uint64_t upload_reserved_bytes; /* their values when they are complete */
     uint64_t leases;
     uint64_t leased_bytes; /* of large values under one or more of them */

@@ -331,8 +331,11 @@ Test(stats_write, all_items_are_in_class_1) {
                                      .evictions = 3,
                                      .evicted_expiring = 2,
                                      .evicted_idle = 44,
-                                     .segments_evicted = 5,
+                                     .segments_dropped = 5,
+                                     .ghost_hits = 6,
                                      .oldest_time = 93,
+                                     .small = {.items = 4, .segments = 1, .oldest_time = 95},
+                                     .main = {.hits = 9, .moved_items = 8, .oldest_time = 93},
                                      .segments = 2,
                                      .segment_bytes = 16384};
     sum.counters.get_hits = 21;
@@ -346,8 +349,15 @@ Test(stats_write, all_items_are_in_class_1) {
     expect_in(items, "items:1:evicted_nonzero", "2");
     expect_in(items, "items:1:evicted_time", "44");
     expect_in(items, "items:1:direct_reclaims", "5");
-    expect_in(items, "items:1:number_cold", "10");
-    expect_in(items, "items:1:hits_to_cold", "21");
+    expect_in(items, "items:1:moves_within_lru", "8");
+    expect_in(items, "items:1:small_number", "4");
+    expect_in(items, "items:1:small_age", "5");
+    expect_in(items, "items:1:main_age", "7");
+    expect_in(items, "items:1:main_hits", "9");
+    expect_in(items, "items:1:main_moved_to_main", "8");
+    expect_in(items, "items:1:ghost_hits", "6");
+    expect_in(slabs, "1:small_pages", "1");
+    expect_in(slabs, "1:dead_bytes", "80");
     expect_in(slabs, "1:chunk_size", "80");
     expect_in(slabs, "1:chunks_per_page", "204");
     expect_in(slabs, "1:total_pages", "2");

@@ -24,6 +24,9 @@ struct run_upload {
     char *value;
     uint32_t length;
     uint32_t sent;
+    bool in_place; /* by store_upload_room() */
+    char *where;
+    uint32_t room; /* left there */
 };
 
 /* What was leased has to be the same to the end. */

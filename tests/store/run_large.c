@@ -30,7 +30,11 @@ static void upload_begins(struct run *run, struct run_upload *upload) {
     CHECK(run, status != STORE_BUSY || run->store->uploads > 0);
     if (run_is_refused(run, status) || status != STORE_OK)
         return;
-    *upload = (struct run_upload){handle, number, malloc(length), length, 0};
+    *upload = (struct run_upload){.handle = handle,
+                                  .number = number,
+                                  .value = malloc(length),
+                                  .length = length,
+                                  .in_place = run_one_in(run, 2)};
     run_fill(run, upload->value, length);
 }
 
@@ -39,19 +43,40 @@ static void upload_is_gone(struct run_upload *upload) {
     *upload = (struct run_upload){0};
 }
 
+/* In place, what was made room for is written later. */
+static enum store_status write_in_place(struct run *run, struct run_upload *upload, uint32_t part) {
+    if (upload->room == 0) {
+        upload->room = store_upload_room(run->store, upload->handle, run->now, &upload->where);
+        CHECK(run, upload->room <= upload->length - upload->sent);
+        return upload->room == 0 ? STORE_NO_MEMORY : STORE_OK;
+    }
+    if (part > upload->room)
+        part = upload->room;
+    memcpy(upload->where, upload->value + upload->sent, part);
+    upload->where += part;
+    upload->room -= part;
+    upload->sent += part;
+    return STORE_OK;
+}
+
+static enum store_status hand_over(struct run *run, struct run_upload *upload, uint32_t part) {
+    const char *bytes = upload->value + upload->sent;
+    upload->sent += part;
+    return store_upload_add(run->store, upload->handle, bytes, part, run->now);
+}
+
 static void upload_goes_on(struct run *run, struct run_upload *upload) {
     uint32_t part = 1 + run_below(run, run_one_in(run, 4) ? 100 : PART_MAX);
     if (part > upload->length - upload->sent)
         part = upload->length - upload->sent;
     enum store_status status =
-        store_upload_add(run->store, upload->handle, upload->value + upload->sent, part, run->now);
+        upload->in_place ? write_in_place(run, upload, part) : hand_over(run, upload, part);
     if (run_is_refused(run, status)) {
         store_upload_cancel(run->store, upload->handle);
         upload_is_gone(upload);
         return;
     }
     CHECK(run, status == STORE_OK);
-    upload->sent += part;
 }
 
 static void upload_ends(struct run *run, struct run_upload *upload) {

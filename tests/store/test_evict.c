@@ -40,7 +40,7 @@ Test(evict, what_was_read_survives_a_scan) {
     for (uint32_t i = 0; i < 100000; i++)
         set(store, "scan", i, 500);
     cr_assert(ge(u32, count(store, "hot", 2000), 1800));
-    cr_assert(ge(u64, store->counters.promoted_items, 1800));
+    cr_assert(ge(u64, fixture_stats(store).small.moved_items, 1800));
     store_check(store);
     store_destroy(store);
 }
@@ -61,7 +61,7 @@ Test(evict, peeks_count_for_nothing) {
     for (uint32_t i = 0; i < 20000; i++)
         set(store, "scan", i, 500);
     cr_assert(eq(u32, count(store, "peeked", 2000), 0));
-    cr_assert(eq(u64, store->counters.promoted_items, 0));
+    cr_assert(eq(u64, fixture_stats(store).small.moved_items, 0));
     store_destroy(store);
 }
 
@@ -100,7 +100,7 @@ Test(evict, everything_is_hot) {
     }
     const struct store_counters *counters = &store->counters;
     uint64_t freed = counters->segments_evicted * store->log.segment_bytes;
-    cr_assert(gt(u64, counters->evictions, 40000));
+    cr_assert(gt(u64, fixture_stats(store).evictions, 40000));
     cr_assert(le(u64, counters->moved_bytes,
                  (freed - counters->moved_bytes) * EVICT_MOVED_PER_BYTE + 4 * MIB));
     store_check(store);

@@ -120,6 +120,6 @@ Test(store_random, resized_with_small_values) {
 
 /* Nothing is lost but by what is asked for. */
 Test(store_random, refuses_instead_of_evicting) {
-    run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, REFUSES, 10});
+    run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, REFUSES, 202});
     run_plan(&(struct plan){MIB, 0, 4000, 20000, 100000, HASH_GOOD, REFUSES, 11});
 }

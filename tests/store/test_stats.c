@@ -41,6 +41,37 @@ Test(stats, of_evictions) {
     store_destroy(store);
 }
 
+/* Each hit, each eviction and each move counts for the queue where it happened. */
+Test(stats, by_queue) {
+    struct store *store = fixture_store(4 * MIB);
+    struct store_item item;
+    for (uint32_t i = 0; i < 1000; i++)
+        set(store, i, 1000, 0, 1);
+    for (uint32_t i = 0; i < 1000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "key-%u", i);
+        cr_assert(eq(int, fixture_get(store, name, 2, &item), STORE_OK));
+    }
+    struct store_stats before = fixture_stats(store);
+    cr_assert(eq(u64, before.small.hits, 1000));
+    cr_assert(eq(u64, before.small.items, 1000));
+    for (uint32_t i = 1000; i < 10000; i++)
+        set(store, i, 1000, 0, 3);
+    struct store_stats stats = fixture_stats(store);
+    uint64_t moved = stats.small.moved_items;
+    cr_assert(ge(u64, moved, 900));
+    cr_assert(ge(u64, stats.main.items, moved));
+    cr_assert(eq(u64, stats.main.oldest_time, 3));
+    cr_assert(eq(u64, stats.items, stats.small.items + stats.main.items));
+    cr_assert(eq(u64, stats.item_bytes, stats.small.item_bytes + stats.main.item_bytes));
+    cr_assert(eq(u64, stats.segments, stats.small.segments + stats.main.segments));
+    cr_assert(eq(u64, stats.small.evictions, 10000 - stats.items));
+    cr_assert(ge(u64, stats.moved_bytes, moved * 1024));
+    fixture_get(store, "key-500", 4, &item);
+    cr_assert(eq(u64, fixture_stats(store).main.hits, 1));
+    store_destroy(store);
+}
+
 Test(stats, oldest_time_after_a_flush) {
     struct store *store = fixture_store(MIB);
     cr_assert(eq(u64, fixture_stats(store).oldest_time, 0));
