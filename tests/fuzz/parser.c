@@ -143,9 +143,22 @@ static void check_lines(const struct request *request, const struct result *resu
     free(out);
 }
 
+/* What stands before and behind a value that is elsewhere. */
+static void check_halves(const struct request *request, struct result result) {
+    char tail[REPLY_TAIL_MAX];
+    if (!reply_carries_value(request, &result))
+        return;
+    result.value = NULL;
+    result.large = 1;
+    check_reply(request, &result);
+    assert(reply_write_tail(tail, request) <= sizeof tail);
+}
+
 static void check_replies(const struct request *request, struct input *input) {
     char value[300];
     enum op op = (enum op)request->op;
+    if (op == OP_UPLOAD_PART || op == OP_UPLOAD_END)
+        return;
     bool large = input_draw(input, 2);
     memset(value, 'v', sizeof value);
     struct result result = {.fetched = large,
@@ -168,6 +181,7 @@ static void check_replies(const struct request *request, struct input *input) {
         for (int status = RESULT_OK; status <= RESULT_NON_NUMERIC && op != OP_LOGIN; status++) {
             result.status = (uint8_t)status;
             check_reply(request, &result);
+            check_halves(request, result);
         }
         if (op == OP_LOGIN)
             result.status = login_succeeds(request) ? RESULT_OK : RESULT_LOGIN_FAILED;

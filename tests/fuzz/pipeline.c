@@ -13,9 +13,9 @@
 #include "tests/fuzz/input.h"
 
 #define SHARDS 2
-#define RING_CAPACITY_BITS 8 /* 1 to 128 messages */
-#define MEMORY_BYTES ((size_t)4 << 20)
-#define FEED_BYTES_MAX ((size_t)16 * 1024) /* received at once by a reactor */
+#define RING_CAPACITY_BITS 8                /* 1 to 128 messages */
+#define MEMORY_BYTES STORE_MEMORY_BYTES_MIN /* so that a value of 2 KiB is a large one */
+#define FEED_BYTES_MAX ((size_t)16 * 1024)  /* received at once by a reactor */
 
 /* Fragments of a stream make no difference but for lines beyond the limit. These answers differ by
  * themselves: statistics (also the opcode 0x10) and dumps, which are ordered by memory. */
