@@ -44,6 +44,12 @@ static void set_item(struct result *result, const struct store_item *item) {
     result->large = item->large;
 }
 
+/* What the reply doesn't carry need not travel. */
+static void drop_value(struct result *result) {
+    result->value = NULL;
+    result->large = 0;
+}
+
 /* Past times, too, are far from never. */
 static int32_t seconds_left(uint32_t expires, uint32_t now) {
     if (expires == 0)
@@ -102,8 +108,10 @@ static void run_touch(struct shard *shard, const struct request *request, uint64
     if (!hit)
         return;
     set_item(result, &item);
-    if (request->op == OP_TOUCH)
+    if (request->op == OP_TOUCH) {
+        drop_value(result);
         result->value_length = 0;
+    }
 }
 
 /* What makes an mg more than a get. */
@@ -145,6 +153,8 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
         return;
     set_item(result, &item);
     set_facts(result, request, &item, shard->now);
+    if (!reply_carries_value(request, result))
+        drop_value(result);
 }
 
 static void run_meta_item(struct shard *shard, const struct request *request, uint64_t hash,
@@ -346,13 +356,8 @@ static void run(struct shard *shard, const struct request *request, uint64_t has
     assert(!"not a request of one shard");
 }
 
-/* What the reply doesn't carry need not travel. Of what it does a large value is leased. */
-static bool lend(struct shard *shard, const struct request *request, struct result *result) {
-    if (!reply_carries_value(request, result)) {
-        result->value = NULL;
-        result->large = 0;
-    }
-    if (result->large == 0 || store_lease(shard->store, result->large))
+static bool lend(struct shard *shard, struct result *result) {
+    if (store_lease(shard->store, result->large))
         return true;
     result->large = 0;
     shard_tell_short(shard);
@@ -364,7 +369,7 @@ bool execute(struct shard *shard, const struct request *request, uint64_t hash,
     *result = (struct result){0};
     run(shard, request, hash, result);
     prefix_record(&shard->prefixes, request, result->status == RESULT_OK);
-    return lend(shard, request, result);
+    return result->large == 0 || lend(shard, result);
 }
 
 bool execute_lease(struct shard *shard, const struct request *request, uint64_t hash,
@@ -377,7 +382,7 @@ bool execute_lease(struct shard *shard, const struct request *request, uint64_t 
         return true;
     }
     set_item(result, &item);
-    return lend(shard, request, result);
+    return lend(shard, result);
 }
 
 enum store_status execute_upload_room(struct shard *shard, uint64_t upload,

@@ -45,7 +45,8 @@ bool pipeline_output_full(const struct pipeline *pipeline) {
 bool pipeline_is_blocked(const struct pipeline *pipeline) {
     const struct message *first = pipeline->first;
     bool asks = first && first->kind == MESSAGE_LEASE;
-    return asks || pipeline_wants_memory(pipeline) || pipeline_output_full(pipeline);
+    bool may_want = first || pipeline->upload;
+    return asks || (may_want && pipeline_wants_memory(pipeline)) || pipeline_output_full(pipeline);
 }
 
 bool pipeline_can_run(const struct pipeline *pipeline) {
