@@ -149,7 +149,8 @@ class UdpTest(ListenerTest):
             while time.monotonic() < deadline:
                 try:
                     client.request(PROBE)
-                    self.assertEqual(client.message()[1], b'OK\r\n')
+                    while client.message()[1] != b'OK\r\n':
+                        pass  # for one who had this port before
                     return
                 except TimeoutError:
                     pass

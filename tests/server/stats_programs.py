@@ -232,7 +232,10 @@ class Damemtop(Programs):
 
     def start_on_terminal(self):
         """Its process and the terminal's other side; it starts once the terminal has a size."""
-        pid, terminal = pty.fork()
+        try:
+            pid, terminal = pty.fork()
+        except OSError as error:
+            self.skipTest('this machine has no terminals: %s' % error)
         if pid == 0:
             while struct.unpack('HHHH', fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8)))[0] == 0:
                 time.sleep(0.01)
@@ -283,7 +286,8 @@ class Clients(Programs):
 
     def test_perl(self):
         """What Munin's plugin calls, and the sums over all servers."""
-        found = json.loads(run_program(self, 'perl', '-e', PERL, str(self.server.port)))
+        said = run_program(self, 'perl', '-e', PERL, str(self.server.port))
+        found, _ = json.JSONDecoder().raw_decode(said[said.index(b'{'):].decode())  # beside perl's warnings
         self.holds(found['misc'])
         self.assertEqual(found['total']['curr_items'], ITEMS)
 

@@ -81,6 +81,13 @@ def has_own_network():
     return True
 
 
+def has_name(host):
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
+
+
 def setUpModule():
     """In the network of all, one such run at a time."""
     if not has_own_network():
@@ -170,7 +177,7 @@ class SuiteTest(unittest.TestCase):
 
     def tool(self, name, where, *arguments):
         """A tool of libmemcached and its output; it must end well."""
-        servers = where if isinstance(where, str) else 'localhost:%d' % where
+        servers = where if isinstance(where, str) else '127.0.0.1:%d' % where
         done = subprocess.run([name, '--servers=' + servers, *arguments], capture_output=True,
                               check=False, text=True, timeout=server.TIMEOUT_S)
         self.assertEqual(done.returncode, 0, (name, servers, done.stdout, done.stderr))
@@ -178,7 +185,7 @@ class SuiteTest(unittest.TestCase):
 
     def is_found(self, where, pid):
         """By clients of two families, which share what is stored."""
-        client = Client(where if isinstance(where, str) else ('localhost', where))
+        client = Client(where if isinstance(where, str) else ('127.0.0.1', where))
         self.addCleanup(client.close)
         self.assertTrue(client.set('of', str(where), noreply=False))
         self.tool('memcping', where)
@@ -192,6 +199,8 @@ class Lines(SuiteTest):
 
     def found_by(self, project, line, where):
         with self.subTest(project=project, line=line):
+            if 'localhost' in line and not has_name('localhost'):
+                self.skipTest('this machine has no name localhost')
             where = where.format(**self.files) if isinstance(where, str) else where
             self.need_free(where)
             self.run_line(line)
@@ -245,7 +254,7 @@ class AllAtOnce(SuiteTest):
                 ('memcached', '-l::1'))
 
     def places(self):
-        return 'localhost:11211', '127.0.0.1:11211', 'localhost:5000', self.files['socket']
+        return '127.0.0.1:11211', '127.0.0.1:5000', self.files['socket']
 
     def test_every_order(self):
         for port in (DEFAULT, 5000):
