@@ -136,18 +136,19 @@ BINARY = [
 # All that memcached 1.6.45 tells, and how it moves.
 COUNTED = {name.split(':')[0] for table in (TEXT, META, BINARY) for _, moves in table
            for name in moves.split()} | {'bytes', 'bytes_read', 'bytes_written'}
-# Nothing moves these, here: the slabs, queues and watchers that they tell of are not there, no item
-# is ever locked, and the index grows by a bucket with each set.
-CONSTANT = set('''slab_reassign_running slabs_moved evicted_active moves_to_cold moves_to_warm
-    moves_within_lru log_worker_dropped log_worker_written log_watcher_skipped log_watcher_sent
-    log_watchers lrutail_reflocked hash_is_expanding'''.split())
+# Nothing moves these, here: the slabs, third queue and watchers that they tell of are not there, no
+# item is ever locked, and the index grows by a bucket with each set.
+CONSTANT = set('''slab_reassign_running slabs_moved evicted_active moves_to_cold log_worker_dropped
+    log_worker_written log_watcher_skipped log_watcher_sent log_watchers lrutail_reflocked
+    hash_is_expanding'''.split())
 # conn_yields: with -R. The tests of the others are in stats_events.py.
 EVENTS = set('''pid uptime time version pointer_size rusage_user rusage_system max_connections
     curr_connections total_connections rejected_connections connection_structures get_expired
     get_flushed store_no_memory auth_cmds auth_errors limit_maxbytes accepting_conns
     listen_disabled_num time_in_listen_disabled_us threads conn_yields hash_power_level hash_bytes
     lru_crawler_running lru_crawler_starts malloc_fails expired_unfetched evicted_unfetched
-    evictions reclaimed crawler_reclaimed crawler_items_checked direct_reclaims'''.split())
+    evictions reclaimed crawler_reclaimed crawler_items_checked direct_reclaims moves_to_warm
+    moves_within_lru'''.split())
 # These are left out: figures of libevent, of buffers that are kept otherwise (see buffer_bytes),
 # and of slabs.
 LEFT_OUT = set('''libevent response_obj_oom response_obj_count response_obj_bytes read_buf_count
