@@ -13,6 +13,10 @@
 #include "bench/random.h"
 #include "bench/trace.h"
 
+/* As the server does. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +29,7 @@
 #define BLOCK 1024           /* operations between two looks at the clock */
 #define GROUP 16             /* as many as the reactor prefetches at once */
 #define NOW 1
+#define SEED 1
 #define MB ((size_t)1 << 20)
 
 static const char help[] =
@@ -74,8 +79,14 @@ static uint64_t now_ns(void) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+static uint64_t hash(const char *key, uint32_t length, uint64_t seed) {
+    return XXH3_64bits_withSeed(key, length, seed);
+}
+
 static void bench_init(struct bench *bench, size_t memory_bytes) {
-    struct store_config config = {.memory_bytes = memory_bytes,
+    struct store_config config = {.hash = hash,
+                                  .seed = SEED,
+                                  .memory_bytes = memory_bytes,
                                   .memory_bytes_max = memory_bytes,
                                   .item_bytes_max = MB,
                                   .shards = 1};
@@ -96,8 +107,9 @@ static void make_key(struct keys *keys, size_t at, uint64_t number) {
     static const char digits[] = "0123456789abcdef";
     for (int i = 0; i < KEY_BYTES; i++)
         keys->text[at][i] = digits[number >> (60 - 4 * i) & 15];
-    keys->key[at] = (struct store_key){
-        .bytes = keys->text[at], .length = KEY_BYTES, .hash = random_mixed(number + 1)};
+    keys->key[at] = (struct store_key){.bytes = keys->text[at],
+                                       .length = KEY_BYTES,
+                                       .hash = hash(keys->text[at], KEY_BYTES, SEED)};
 }
 
 /* The keys of one block of operations. */
