@@ -16,10 +16,8 @@
  */
 #include "store/internal.h"
 
-/* So many records are hashed ahead, the one at hand included; and so many bytes further on they are
- * prefetched themselves. */
+/* So many records are hashed ahead, the one at hand included. */
 #define AHEAD_RECORDS 8
-#define AHEAD_BYTES 512
 
 /* No item is smaller. */
 #define ITEM_BYTES_MIN 20
@@ -225,17 +223,18 @@ static void earn_credit(struct store *store, uint64_t freed_bytes) {
         store->credit_bytes = store->bound_bytes;
 }
 
-/* The buckets of the records that follow are on their way while the one at hand is looked at. */
+/* The buckets of the records that follow, in index and ghosts, are on their way while the one at hand
+ * is looked at. */
 static void look_ahead(const struct store *store, struct ahead *ahead, uint64_t end) {
     const struct store_slice *slice = &store->slice;
     while (ahead->at < end && ahead->hashed < slice->items_max &&
            ahead->hashed - slice->items < AHEAD_RECORDS) {
         struct item *record = segment_item(&store->log, ahead->at);
-        __builtin_prefetch((const char *)record + AHEAD_BYTES);
         uint64_t hash = 0;
         if (record->bits & ITEM_LINKED)
             hash = index_hash(&store->index, record);
         __builtin_prefetch(index_primary(&store->index, (uint32_t)hash));
+        __builtin_prefetch(ghost_bucket(&store->ghost, (uint32_t)hash));
         ahead->hashes[ahead->hashed++ % AHEAD_RECORDS] = hash;
         ahead->at += item_bytes(record) / ITEM_ALIGN;
     }

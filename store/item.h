@@ -5,7 +5,7 @@
  *   | value    | last     | CAS      | CAS    |key|bit|
  *   | length   | access   | 0..31    | 32..47 |len|s  |
  *   +----------+-+--------+-----+----+-------++---+---+
- *   | expires    | client flags | CAS 48..63 |  key bytes, value bytes, padding to 8
+ *   | expires    | client flags | CAS 48..63 |  key bytes, value bytes, padding to 4
  *   | if present | if present   | if present |
  *   +------------+--------------+------------+---------------------------------------------------
  *
@@ -30,7 +30,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ITEM_ALIGN 8u
+#define ITEM_ALIGN 4u
 #define ITEM_KEY_LENGTH_MAX 250u
 #define ITEM_CAS_BITS 48
 #define ITEM_LARGE ((uint32_t)1 << 31) /* in value_length */
