@@ -248,7 +248,7 @@ static void turn(struct client *client, uint64_t until_ns) {
     client->now_ns = client_clock_ns();
     if (client->phase != CLIENT_OPEN)
         return;
-    if (client->options->spin && count == 0 && client->due_ns > client->now_ns)
+    if (client->options->spin && count == 0 && (is_full(client) || client->due_ns > client->now_ns))
         client->spun_ns += client->now_ns - begun_ns;
     send_due(client);
 }
