@@ -108,14 +108,17 @@ static void collect(struct load *load) {
     memset(&load->client.common.latency, 0, sizeof load->client.common.latency);
 }
 
-static void run(struct load *load, uint32_t seconds) {
+static void run(struct load *load, double seconds) {
     struct client *client = &load->client;
-    uint64_t begun_ns = client_clock_ns();
-    for (uint32_t second = 1; second <= seconds; second++) {
+    uint64_t begun_ns = client_clock_ns(), end_ns = begun_ns + (uint64_t)(seconds * SECOND_NS);
+    bool goes_on = seconds > 0;
+    for (uint32_t second = 1; goes_on; second++) {
         uint64_t before = operations_of(&client->common.counts);
-        client_run(client, begun_ns + second * (uint64_t)SECOND_NS);
+        uint64_t until_ns = begun_ns + second * (uint64_t)SECOND_NS;
+        client_run(client, until_ns < end_ns ? until_ns : end_ns);
         print_progress(load, second, operations_of(&client->common.counts) - before);
         collect(load);
+        goes_on = client->now_ns < end_ns && !client_is_done(client);
     }
     if (!load->options.is_quiet && isatty(STDERR_FILENO))
         fprintf(stderr, "\n");
@@ -144,8 +147,9 @@ static void measure(struct load *load) {
         check_answered(load, client_fill(client));
     run(load, load->options.warmup_s);
     begin(load);
+    client->budget = load->options.requests_max;
     run(load, load->options.run_s);
-    if (client->phase == CLIENT_OPEN && client->now_ns > client->due_ns)
+    if (client->phase == CLIENT_OPEN && client->budget > 0 && client->now_ns > client->due_ns)
         load->unsent =
             (uint64_t)((double)(client->now_ns - client->due_ns) / SECOND_NS * load->options.rate);
     check_answered(load, client_drain(client));
@@ -174,7 +178,7 @@ static double busy_share(const struct load *load) {
     uint64_t waiting_ns = ended->own.waiting_ns - begun->own.waiting_ns;
     uint64_t spun_ns = ended->spun_ns - begun->spun_ns;
     double busy_ns = (double)(running_ns + waiting_ns) - (double)spun_ns;
-    return busy_ns / (double)(ended->now_ns - begun->now_ns);
+    return busy_ns > 0 ? busy_ns / (double)(ended->now_ns - begun->now_ns) : 0;
 }
 
 static void print_costs(const struct load *load, double operations) {

@@ -88,6 +88,7 @@ static void begin_request(struct client *client, struct connection *connection,
     connection->end = (size_t)(end - connection->output);
     client->bytes_out += connection->end - connection->start - before;
     client->under_way++;
+    client->budget -= client->phase != CLIENT_FILLS;
 }
 
 static void send_output(struct client *client, struct connection *connection) {
@@ -119,7 +120,7 @@ static bool may_begin(const struct client *client, const struct connection *conn
     case CLIENT_FILLS:
         return client->filled < client->options->keys.count;
     case CLIENT_CLOSED:
-        return true;
+        return client->budget > 0;
     case CLIENT_OPEN:
     case CLIENT_ENDS:
         return false;
@@ -156,8 +157,10 @@ static struct connection *next_with_room(struct client *client) {
     }
 }
 
+/* Whether not even what is due can be sent. */
 static bool is_full(const struct client *client) {
-    return client->under_way == (uint64_t)client->options->connections * client->options->depth;
+    return client->budget == 0 ||
+           client->under_way == (uint64_t)client->options->connections * client->options->depth;
 }
 
 /* Begins all requests that are due, as far as there is room, then sends them: those for one
@@ -277,7 +280,7 @@ void client_run(struct client *client, uint64_t until_ns) {
     refill_all(client);
     if (client->due_ns == 0 && client->phase == CLIENT_OPEN)
         client->due_ns = client->now_ns + next_gap_ns(client);
-    while (client->now_ns < until_ns)
+    while (client->now_ns < until_ns && !client_is_done(client))
         turn(client, until_ns);
 }
 
@@ -319,6 +322,7 @@ void client_init(struct client *client, const struct load_options *options) {
         .connections = calloc(options->connections, sizeof *client->connections),
         .pending = calloc(options->connections, sizeof(struct connection *)),
         .input = malloc(PROTOCOL_HEAD_BYTES_MAX + INPUT_BYTES),
+        .budget = UINT64_MAX,
         .random = options->seed,
         .now_ns = client_clock_ns(),
     };

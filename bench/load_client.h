@@ -34,6 +34,7 @@ struct client {
     uint32_t pending_count;
     uint32_t next;      /* the connection whose turn it is */
     uint32_t filled;    /* keys that were stored or are on their way */
+    uint64_t budget;    /* requests that may still be begun, those of a fill apart */
     uint64_t under_way; /* requests on all connections */
     bool was_full;      /* no connection could take one more request */
     char *input;
@@ -55,7 +56,12 @@ void client_finish(struct client *client);
 /* Stores every key. False: the server has not answered for CLIENT_PATIENCE_S. */
 bool client_fill(struct client *client);
 
-/* Goes on with the load until that time. Requests stay under way. */
+/* Whether the budget is used up and all is answered. */
+static inline bool client_is_done(const struct client *client) {
+    return client->budget == 0 && client->under_way == 0;
+}
+
+/* Goes on with the load until that time, or until it is done. Requests stay under way. */
 void client_run(struct client *client, uint64_t until_ns);
 
 /* Takes what is still to be answered. False, as client_fill(). */

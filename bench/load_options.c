@@ -51,6 +51,7 @@ static const char help[] =
     "  --fill                stores every key first\n"
     "  --warmup S            seconds of the same before anything counts (default 0)\n"
     "  --seconds S           (default 5)\n"
+    "  --requests N          ends after so many, if that is earlier\n"
     "What comes of them:\n"
     "  --misses ok           a missing key is no error\n"
     "  --no-verify           looks at lengths only\n"
@@ -77,6 +78,7 @@ enum {
     FILL,
     WARMUP,
     SECONDS,
+    REQUESTS,
     MISSES,
     NO_VERIFY,
     HISTOGRAM,
@@ -103,6 +105,7 @@ static const struct option rows[] = {
     {"fill", no_argument, NULL, FILL},
     {"warmup", required_argument, NULL, WARMUP},
     {"seconds", required_argument, NULL, SECONDS},
+    {"requests", required_argument, NULL, REQUESTS},
     {"misses", required_argument, NULL, MISSES},
     {"no-verify", no_argument, NULL, NO_VERIFY},
     {"histogram", required_argument, NULL, HISTOGRAM},
@@ -207,10 +210,13 @@ static bool take_number_option(struct load_options *options, int option, const c
         options->rate = number("rate", text, 0.001, 1e8);
         return true;
     case WARMUP:
-        options->warmup_s = whole("warmup", text, 0, SECONDS_MAX);
+        options->warmup_s = number("warmup", text, 0, SECONDS_MAX);
+        return true;
+    case REQUESTS:
+        options->requests_max = whole("requests", text, 1, UINT32_MAX);
         return true;
     case SECONDS:
-        options->run_s = whole("seconds", text, 0, SECONDS_MAX);
+        options->run_s = number("seconds", text, 0, SECONDS_MAX);
         return true;
     }
     return false;
@@ -259,6 +265,7 @@ void load_options_read(struct load_options *options, int argc, char **argv) {
         .keys_per_get = 1,
         .verify = true,
         .run_s = 5,
+        .requests_max = UINT64_MAX,
         .seed = 1,
     };
     for (int option; (option = getopt_long(argc, argv, "", rows, NULL)) != -1;)

@@ -15,7 +15,8 @@ struct load_options {
     double rate;       /* requests per second, 0: a closed loop */
     bool fill, spin;
     bool verify, may_miss, is_quiet;
-    uint32_t warmup_s, run_s;
+    double warmup_s, run_s;
+    uint64_t requests_max; /* of the run; UINT64_MAX: no limit but the time */
     uint32_t server_pid;   /* 0: none is given */
     const char *histogram; /* a path, or NULL */
     uint64_t seed;
