@@ -365,11 +365,11 @@ uint32_t store_expires_soonest(const struct store *store);
  * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to that, as
  * store_stats() tells. Segments keep their size, and with it the largest item. Above the bound,
  * memory is freed by store_tend(); until then writes evict for themselves, and the memory in use
- * never grows, but for a few pages. */
+ * never grows, but for a few pages. What is pinned by uploads and leases is freed when they end. */
 int store_resize(struct store *store, size_t memory_bytes);
 
 /* A slice of the work that waits to be done: after store_resize(), evicting and giving memory back
- * to the system. Bounded as any other operation. Returns true while there is more. */
+ * to the system. Bounded as any other operation. Returns true while there is more that can be done. */
 bool store_tend(struct store *store, uint32_t now);
 
 /* Sets the counters (not the sizes) of store_stats() to 0. */
