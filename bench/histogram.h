@@ -2,7 +2,7 @@
  *
  *   ns      0 .. 255   256 .. 511   512 .. 1023   ...   up to 2^HISTOGRAM_BITS - 1
  *          +---------+------------+-------------+-----
- *   width  | 1 each  |   2 each   |   4 each    | 8 ...        128 buckets in each, 256 in the first
+ *   width  | 1 each  |   2 each   |   4 each    | 8 ...       128 buckets each, the first 256
  *          +---------+------------+-------------+-----
  *
  * Times are nanoseconds. One thread.

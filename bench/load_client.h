@@ -1,10 +1,10 @@
 /* load_client: the connections of a load, and when each request is sent.
  *
  * In a closed loop every connection has as many requests under way as it may; a request's time
- * counts from when it is sent. With a rate, requests fall due at random times (exponential gaps), go
- * to the connections in turn, to one that may have one more, and wait while there is none; their
- * time counts from when they were due, so that a server which stands still for a while is seen to
- * by all requests of that while.
+ * counts from when it is sent. With a rate, requests fall due at random times (exponential gaps),
+ * go to the connections in turn, to one that may have one more, and wait while there is none; their
+ * time counts from when they were due, so that a server which stands still for a while delays
+ * all requests of that while, not only those that were on their way.
  *
  * One thread. When there is no memory, or the server closes a connection or sends what is no reply,
  * the program ends with a line on stderr: this is for benchmarks.

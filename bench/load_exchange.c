@@ -101,7 +101,7 @@ static bool is_right(const struct exchange *exchange, const char *bytes, size_t 
         return false;
     if (in_value == length)
         return true;
-    return memcmp(bytes + in_value, "\r\n" + (at + in_value - end), length - in_value) == 0;
+    return memcmp(bytes + in_value, &"\r\n"[at + in_value - end], length - in_value) == 0;
 }
 
 /* Returns how many bytes belong to the value. */

@@ -61,9 +61,9 @@ static inline bool exchange_is_full(const struct exchange *exchange) {
  * keys' numbers are to be put. */
 uint32_t *exchange_begin(struct exchange *exchange, uint64_t intended_ns, uint32_t count);
 
-/* Takes replies from bytes that arrived at that time. *taken becomes how many: what is left, at most
- * PROTOCOL_HEAD_BYTES_MAX, is to be given again with more behind it. False: what is left is no reply
- * to what was asked, and nothing more can be made of the connection. */
+/* Takes replies from bytes that arrived at that time. *taken becomes how many: what is left, at
+ * most PROTOCOL_HEAD_BYTES_MAX, is to be given again with more behind it. False: what is left is no
+ * reply to what was asked, and nothing more can be made of the connection. */
 bool exchange_take(struct exchange *exchange, const char *bytes, size_t length, uint64_t now_ns,
                    size_t *taken);
 

@@ -332,6 +332,18 @@ Test(load_exchange, one_wrong_bit_anywhere_in_a_value) {
     }
 }
 
+Test(load_exchange, a_wrong_end_of_line_behind_a_value) {
+    struct keys keys = keys_of("20");
+    for (size_t i = 0; i < 2; i++)
+        for (size_t at = 1; at <= 2; at++) {
+            struct stream stream = {.length = 0};
+            add_hit(&stream, protocols[i], &keys, 7, false);
+            stream.bytes[stream.length - at] = '.';
+            add_end(&stream, protocols[i], false);
+            check_wrong(protocols[i], &keys, &stream);
+        }
+}
+
 /* A head with the wanted length and flags, and as much of the value. */
 static void check_wrong_head(enum protocol protocol, uint32_t number, uint32_t flags,
                              size_t length) {
@@ -420,6 +432,7 @@ Test(load_exchange, no_replies_to_what_was_asked) {
         "VALUE key00000001\r\n",
         "VALUE \r\n",
         "END\n",
+        "END.\n",
         "\r\n",
         "ENDE\r\n",
     };
