@@ -31,6 +31,15 @@ def cpu_list(text):
     return cpus
 
 
+def cpu_ns(pid):
+    """The CPU time of all threads of a process."""
+    total = 0
+    for path in glob.glob('/proc/%d/task/*/schedstat' % pid):
+        with open(path, encoding='ascii') as file:
+            total += int(file.read().split()[0])
+    return total
+
+
 class Server(peers.Server):
     """One of the servers under comparison, and which keys it holds already."""
 
@@ -38,14 +47,12 @@ class Server(peers.Server):
         super().__init__(name, template, options.server_cpus)
         self.warmed = set()
 
-    def look(self):
-        """Time, CPU time in ns and the counters, at about one moment."""
+    def look(self, generator):
+        """Time, CPU time in ns and the counters, at about one moment; with the counters the CPU time
+        of the generator."""
         stats = self.stats()
-        cpu_ns = 0
-        for path in glob.glob('/proc/%d/task/*/schedstat' % self.process.pid):
-            with open(path, encoding='ascii') as file:
-                cpu_ns += int(file.read().split()[0])
-        return time.monotonic(), cpu_ns, stats
+        stats['generator_ns'] = cpu_ns(generator.pid)
+        return time.monotonic(), cpu_ns(self.process.pid), stats
 
 
 class Load:
@@ -128,13 +135,13 @@ def under_way(load, server, seconds, options):
             end(process)
 
 
-def observe(server, load, options):
+def observe(server, load, generator, options):
     """What a server does under a load that is under way: seconds, CPU time in ns, and what its
-    counters gain."""
+    counters gain, and generator_ns."""
     time.sleep(RAMP_S)
-    begun, cpu_begun, before = server.look()
+    begun, cpu_begun, before = server.look(generator)
     time.sleep(options.seconds)
-    ended, cpu_ended, after = server.look()
+    ended, cpu_ended, after = server.look(generator)
     gained = {name: value - before.get(name, 0) for name, value in after.items()}
     if not gained['cmd_get'] + gained['cmd_set']:
         raise Trouble('%s did nothing under load %s' % (server.name, load.name))
@@ -147,7 +154,7 @@ def observe(server, load, options):
 def measure(server, load, options):
     """One load on one server for the given time: as observe()."""
     load.warm(server, options)
-    with under_way(load, server, options.seconds, options):
-        result = observe(server, load, options)
+    with under_way(load, server, options.seconds, options) as generator:
+        result = observe(server, load, generator, options)
     server.check()
     return result

@@ -8,10 +8,10 @@
 #include "store/store.h"
 
 /* What one operation may do to keep them: for each byte that it writes look at four (no item has less
- * than 24), and move three of these. So that keeps up with writing where a quarter is gained. In the
+ * than 20), and move three of these. So that keeps up with writing where a quarter is gained. In the
  * long run eviction moves no more either; it may run ahead of that by once what the memory holds. */
 #define EVICT_ITEMS_PER_OPERATION 32
-#define EVICT_BYTES_PER_ITEM 6
+#define EVICT_BYTES_PER_ITEM 5
 #define EVICT_MOVED_BYTES_MIN ((uint32_t)64 << 10)
 #define EVICT_MOVED_PER_BYTE 3
 

@@ -109,7 +109,6 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
     *location = segment_append(&store->log, end, bytes);
     store->written_bytes += bytes;
     struct item *item = segment_item(&store->log, *location);
-    item->hash = (uint32_t)draft->key->hash;
     item->key_length = (uint8_t)draft->key->length;
     item->bits = draft->bits;
     memcpy(item_key(item), draft->key->bytes, draft->key->length);

@@ -155,8 +155,9 @@ struct holding {
 /* Uploads that leave no room for another one of 20,000 bytes. */
 static void hold_uploads(struct fixture *fixture, struct holding *holding) {
     for (uint32_t i = 0; i < 2; i++) {
-        const struct store_key key = {.bytes = "other", .length = 5, .hash = 1};
         struct store *store = fixture->shard[i].store;
+        uint64_t hash = shard_hash(&fixture->shard[i], "other", 5);
+        const struct store_key key = {.bytes = "other", .length = 5, .hash = hash};
         uint32_t length = store_value_length_max(store, 5);
         while (length > 10000) {
             uint64_t *next = &holding->uploads[i][holding->upload_count[i]];

@@ -173,7 +173,7 @@ static uint32_t fill_to_the_brim(struct store *store, const char *prefix, uint32
 Test(refuse, to_the_brim_and_back) {
     static const uint32_t lengths[] = {1, 100, 1000, 9000};
     for (uint32_t i = 0; i < 4; i++) {
-        struct store *store = fixture_store_of(16 * MIB, 16 * MIB, true);
+        struct store *store = fixture_store_refusing(16 * MIB);
         uint32_t items = fill_to_the_brim(store, "key", lengths[i]);
         struct store_stats stats = fixture_stats(store);
         cr_assert(ge(u64, stats.item_bytes + stats.index_bytes, 16 * MIB * 95 / 100));
@@ -196,7 +196,7 @@ Test(refuse, to_the_brim_and_back) {
 /* What fits in its place is written, and can be touched and deleted; a set that is refused takes the
  * old value with it, as in memcached. */
 Test(refuse, what_still_works) {
-    struct store *store = fixture_store_of(2 * MIB, 2 * MIB, true);
+    struct store *store = fixture_store_refusing(2 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
     for (uint32_t i = 0; i < items; i++)
         set_length(store, "key", i, 100, 0);
@@ -213,7 +213,7 @@ Test(refuse, what_still_works) {
 
 /* Idle turns end though nothing is to be gained, also when the bound comes down. */
 Test(refuse, idle_turns_end) {
-    struct store *store = fixture_store_of(8 * MIB, 8 * MIB, true);
+    struct store *store = fixture_store_refusing(8 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
     cr_assert(not(store_tend(store, 1)));
     cr_assert(eq(int, store_resize(store, 4 * MIB), 0));
