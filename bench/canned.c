@@ -72,6 +72,7 @@ void __wrap_pipeline_collect(struct pipeline *pipeline, struct shard *shard, uin
             pipeline->stalled = true;
         } else if (!answer(pipeline, shard, line, left)) {
             pipeline->wants_more = true;
+            pipeline->parser.need = 0; /* the parser's own, of an earlier command */
             return;
         }
     }
