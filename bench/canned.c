@@ -65,13 +65,14 @@ void __wrap_pipeline_collect(struct pipeline *pipeline, struct shard *shard, uin
         const char *line = pipeline->bytes + pipeline->consumed;
         size_t left = pipeline->length - pipeline->consumed;
         if (left >= 4 && memcmp(line, "get ", 4) != 0 && memcmp(line, "set ", 4) != 0) {
-            __real_pipeline_collect(pipeline, shard, requests_max - i, batch);
+            __real_pipeline_collect(pipeline, shard, 1, batch);
             return;
         }
         if (pipeline_output_full(pipeline)) {
             pipeline->stalled = true;
         } else if (!answer(pipeline, shard, line, left)) {
             pipeline->wants_more = true;
+            pipeline->parser.need = 0; /* the parser's own, of an earlier command */
             return;
         }
     }
