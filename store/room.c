@@ -1,14 +1,14 @@
 /* Who gets the memory: one bound for the segments, the index, the ghosts and the bookkeeping.
  *
- * An operation that may write begins with store_make_room(): it does its share of the work that keeps
- * free segments ahead of need (evict.c). What it stores then takes one of these: nothing is evicted
- * while an item is in hand.
- */
+ * An operation that may write begins with store_make_room(): it does its share of the work that
+ * keeps free segments ahead of need (evict.c). What it stores then takes one of these: nothing
+ * is evicted while an item is in hand. */
 #include "store/internal.h"
 
 #include "store/pages.h"
 
-/* The index's pages, one of the ghosts', and one for the header of a segment that was never used. */
+/* The index's pages, one of the ghosts', and one for the header of a segment that was never
+ * used. */
 size_t store_memory_slack(const struct store *store) {
     return (INDEX_PAGES_PER_OPERATION + 2) * store->page_bytes;
 }
@@ -79,8 +79,9 @@ bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) 
     return true;
 }
 
-/* One for what eviction moves, which comes in bursts, or that only cleaning may take; one for each other end that will soon need it,
- * but for ends of extents where there are none; and two where there is something to clean. */
+/* One for what eviction moves, which comes in bursts, or that only cleaning may take; one for
+ * each other end that will soon need it, but for ends of extents where there are none; and two
+ * where there is something to clean. */
 uint32_t store_free_wanted(const struct store *store) {
     const struct segment_log *log = &store->log;
     uint32_t little = (uint32_t)log->segment_bytes / 4;
