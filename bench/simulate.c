@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-#define ITEM_HEADER_BYTES 20
-#define ITEM_ALIGN 8
+#define ITEM_HEADER_BYTES 16
+#define ITEM_ALIGN 4
 #define INDEX_BYTES_PER_ITEM 14.5
 #define GHOSTS_PERCENT 2
 
@@ -17,7 +17,7 @@ static const char help[] =
     "  simulate --zipf 1.2 --keys 500000 --memory 64 --shards 2\n"
     "\n"
     "A cache that is read through: a get, and on a miss a set. An item takes our store's bytes: a\n"
-    "header of 20, key and value, rounded up to 8, and 14.5 in the index. 2 % of the memory are\n"
+    "header of 16, key and value, rounded up to 4, and 14.5 in the index. 2 % of the memory are\n"
     "left to ghosts. Prints a line per policy, `name hit-ratio`:\n"
     "  lru          exact LRU\n"
     "  s3-fifo-1    exact S3-FIFO, small queue 10 %, promotion after one read\n"

@@ -487,10 +487,14 @@ static void tend(struct reactor *reactor) {
     crawler_step(shard, reactor->now_ns);
     idle_step(reactor);
     beg(reactor);
-    shard->tending = store_tend(shard->store, shard->now);
     if (shard->stop_asked)
         kill(getpid(), SIGTERM); /* reactor 0 takes it like any other */
     shard->stop_asked = false;
+}
+
+/* The store's slice comes last: what the turn has given back may be what it waits for. */
+static void tend_store(struct reactor *reactor) {
+    reactor->shard.tending = store_tend(reactor->shard.store, reactor->shard.now);
 }
 
 void reactor_run(struct reactor *reactor) {
@@ -512,6 +516,7 @@ void reactor_run(struct reactor *reactor) {
         send_large(reactor);
         mesh_publish(reactor->shard.port, on_wake, reactor);
         log_flush(&reactor->shard.log);
+        tend_store(reactor);
         enter(reactor);
     }
 }

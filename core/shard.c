@@ -6,6 +6,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+static uint64_t key_hash(const char *key, uint32_t length, uint64_t seed) {
+    return XXH3_64bits_withSeed(key, length, seed);
+}
+
 int shard_init(struct shard *shard, const struct shard_config *config) {
     assert(config->id < config->count);
     *shard = (struct shard){
@@ -21,6 +25,8 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
     prefix_table_init(&shard->prefixes, config->facts->prefix_delimiter, PREFIX_SHARD_MAX);
     shard->prefixes.enabled = config->settings.detail_enabled;
     struct store_config store_config = {
+        .hash = key_hash,
+        .seed = config->seed,
         .memory_bytes = config->memory_bytes,
         .memory_bytes_max = config->memory_bytes_max,
         .item_bytes_max = config->item_bytes_max,
@@ -80,7 +86,7 @@ void shard_renew_logins(struct shard *shard, struct logins *logins) {
 }
 
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length) {
-    return XXH3_64bits_withSeed(key, length, shard->seed);
+    return key_hash(key, length, shard->seed);
 }
 
 void shard_stats_read(const struct shard *shard, struct shard_stats *stats) {

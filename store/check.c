@@ -24,7 +24,8 @@ struct sums {
 
 /* Each extent lives, is of this item and as long as the list says, and no two neighbours are shorter
  * than the longest. */
-static void check_list(const struct store *store, const struct item *head, struct sums *sums) {
+static void check_list(const struct store *store, const struct item *head, uint64_t hash,
+                       struct sums *sums) {
     const struct item_list *list = item_list_read(head);
     uint32_t end = 0;
     uint32_t bytes = 0;
@@ -33,7 +34,7 @@ static void check_list(const struct store *store, const struct item *head, struc
     for (uint32_t i = 0; i < list->count; i++) {
         const struct item *extent = segment_item(&store->log, list->extents[i].location);
         assert(item_is_extent(extent) && extent->bits == ITEM_LINKED);
-        assert(extent->hash == head->hash);
+        assert(item_head_hash(extent) == (hash & ITEM_HEAD_HASH_MASK));
         assert(before + extent->value_length >= store_extent_length_max(store));
         before = extent->value_length;
         end += before;
@@ -46,18 +47,19 @@ static void check_list(const struct store *store, const struct item *head, struc
 }
 
 static void check_linked(const struct store *store, uint64_t location, struct sums *sums) {
-    const struct item *item = segment_item(&store->log, location);
+    struct item *item = segment_item(&store->log, location);
     if (item_is_extent(item)) {
         sums->extent_bytes += item_bytes(item);
         return;
     }
-    assert(index_find_location(&store->index, item->hash, location).primary != NULL);
+    uint64_t hash = index_hash(&store->index, item);
+    assert(index_find_location(&store->index, (uint32_t)hash, location).primary != NULL);
     bool flushed = store_is_flushed(store, location);
     sums->linked++;
     sums->items[store_queue_of(store, location)] += !flushed;
     sums->item_bytes[store_queue_of(store, location)] += flushed ? 0 : item_bytes_whole(item);
     if (item_is_large(item))
-        check_list(store, item, sums);
+        check_list(store, item, hash, sums);
 }
 
 static void check_segment(const struct store *store, uint32_t number, struct sums *sums) {
@@ -145,11 +147,13 @@ static uint32_t check_bucket(const struct store *store, const struct index_bucke
     uint32_t filled = 0;
     while (filled < INDEX_SLOTS && bucket->slots[filled] != 0) {
         uint64_t slot = bucket->slots[filled++];
-        const struct item *item = segment_item(&store->log, index_location(slot));
+        struct item *item = segment_item(&store->log, index_location(slot));
+        uint64_t hash = index_hash(&store->index, item);
         uint32_t number = segment_of(&store->log, index_location(slot));
         assert(segment_in_use(&store->log.segments[number]));
         assert(item->bits & ITEM_LINKED);
-        assert(index_primary(&store->index, item->hash) == primary);
+        assert(index_primary(&store->index, (uint32_t)hash) == primary);
+        assert(index_tag(hash) == slot >> INDEX_TAG_SHIFT);
         assert(bucket == primary || (primary->filter & index_filter_bit(slot >> INDEX_TAG_SHIFT)));
     }
     for (uint32_t i = filled; i < INDEX_SLOTS; i++)

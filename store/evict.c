@@ -16,11 +16,18 @@
  */
 #include "store/internal.h"
 
-/* So many items ahead of the one at hand, buckets are prefetched. */
-#define PREFETCH_AHEAD 8
+/* So many records are hashed ahead, the one at hand included. */
+#define AHEAD_RECORDS 8
 
 /* No item is smaller. */
-#define ITEM_BYTES_MIN 24
+#define ITEM_BYTES_MIN 20
+
+/* The hashes of the next records of a segment, by their numbers in the slice. */
+struct ahead {
+    uint64_t hashes[AHEAD_RECORDS];
+    uint32_t hashed; /* up to this number */
+    uint64_t at;     /* the location of that one */
+};
 
 static bool segment_is_flushed(const struct store *store, uint32_t number) {
     return store->log.segments[number].sequence < store->flush_sequence;
@@ -48,13 +55,20 @@ static bool choose_flushed(struct store *store, enum segment_queue_name name) {
     return true;
 }
 
-/* What is gathered may take a segment before one becomes free, and whoever writes another one. */
+/* What is gathered may take a segment before one becomes free, and whoever writes another one; where
+ * all of it has room already it needs none. */
+static bool may_gather(const struct store *store, uint32_t number) {
+    const struct segment *segment = &store->log.segments[number];
+    return store_has_free(store, store->config.no_eviction ? 1 : 2) ||
+           segment_has_room(&store->log, segment_gather_end(segment), segment->live_bytes);
+}
+
 static bool choose_sparse(struct store *store, enum segment_queue_name name) {
     struct segment_log *log = &store->log;
-    if (log->queues[name].sparse == 0 || !store_has_free(store, store->config.no_eviction ? 1 : 2))
+    if (log->queues[name].sparse == 0)
         return false;
     uint32_t number = segment_find_sparse(log, name, &store->sparse_cursor[name]);
-    if (number == 0)
+    if (number == 0 || !may_gather(store, number))
         return false;
     segment_gather_from(log, number);
     begin(store, number, EMPTYING_CLEAN);
@@ -96,20 +110,20 @@ static void count_eviction(struct store *store, const struct item *item,
 }
 
 /* As many ghosts as there are items, so far as their part of the memory goes. */
-static void remember(struct store *store, const struct store_found *found) {
+static void remember(struct store *store, uint64_t hash) {
     struct ghost *ghost = &store->ghost;
     uint64_t max = store->bound_bytes / STORE_GHOSTS_PER_MEMORY / sizeof(uint16_t);
     uint64_t items = store->index.entries;
     if (store_memory_has_room(store, 0))
         ghost_step(ghost, items < max ? items : max);
-    ghost_add(ghost, found->item->hash, index_ref_tag(found->ref));
+    ghost_add(ghost, (uint32_t)hash, (uint16_t)index_tag(hash));
 }
 
-static void drop(struct store *store, const struct store_found *found) {
+static void drop(struct store *store, const struct store_found *found, uint64_t hash) {
     enum segment_queue_name name = store_queue_of(store, found->location);
     count_eviction(store, found->item, name);
     if (name == SEGMENT_SMALL)
-        remember(store, found);
+        remember(store, hash);
     store_unlink(store, found);
 }
 
@@ -143,7 +157,7 @@ static bool gather(struct store *store, const struct store_found *found, uint32_
 
 /* An extent that has outlived a flush, since its item was complete only later. */
 static bool rescue(struct store *store, const struct store_found *found, uint32_t bytes) {
-    if (!store_room_at(store, SEGMENT_EXTENTS, bytes))
+    if (!store_room_to_rescue(store, bytes))
         return false;
     move(store, found, SEGMENT_EXTENTS, bytes);
     return true;
@@ -195,19 +209,22 @@ static bool move_on(struct store *store, const struct store_found *found, uint32
     return false;
 }
 
-/* What becomes of one record, and of its item: a large one goes as a whole. */
-static void visit(struct store *store, struct item *record, uint32_t bytes) {
+/* What becomes of one record, and of its item: a large one goes as a whole. False: nothing, as there
+ * is no room for it elsewhere, and it may not be dropped. */
+static bool visit(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
     struct store_found found = {.item = record, .location = store->emptying.at};
     if (item_is_extent(record))
         store_find_owner(store, found.location, &found);
     else
-        found.ref = index_find_location(&store->index, record->hash, found.location);
+        found.ref = index_find_location(&store->index, (uint32_t)hash, found.location);
     assert(found.ref.primary != NULL);
     if (store_drop_dead(store, &found) || move_on(store, &found, bytes))
-        return;
-    assert(!store->config.no_eviction);
-    drop(store, &found);
+        return true;
+    if (store->config.no_eviction)
+        return false;
+    drop(store, &found, hash);
     store_tend_index(store);
+    return true;
 }
 
 static void earn_credit(struct store *store, uint64_t freed_bytes) {
@@ -216,13 +233,20 @@ static void earn_credit(struct store *store, uint64_t freed_bytes) {
         store->credit_bytes = store->bound_bytes;
 }
 
-/* The buckets of the items that follow are on their way while this one is looked at. */
-static void prefetch(const struct store *store, uint64_t *ahead, uint32_t bytes, uint64_t end) {
-    uint64_t until = store->emptying.at + (uint64_t)PREFETCH_AHEAD * bytes / ITEM_ALIGN;
-    while (*ahead < end && *ahead <= until) {
-        const struct item *item = segment_item(&store->log, *ahead);
-        __builtin_prefetch(index_primary(&store->index, item->hash));
-        *ahead += item_bytes(item) / ITEM_ALIGN;
+/* The buckets of the records that follow, in index and ghosts, are on their way while the one at hand
+ * is looked at. */
+static void look_ahead(const struct store *store, struct ahead *ahead, uint64_t end) {
+    const struct store_slice *slice = &store->slice;
+    while (ahead->at < end && ahead->hashed < slice->items_max &&
+           ahead->hashed - slice->items < AHEAD_RECORDS) {
+        struct item *record = segment_item(&store->log, ahead->at);
+        uint64_t hash = 0;
+        if (record->bits & ITEM_LINKED)
+            hash = index_hash(&store->index, record);
+        __builtin_prefetch(index_primary(&store->index, (uint32_t)hash));
+        __builtin_prefetch(ghost_bucket(&store->ghost, (uint32_t)hash));
+        ahead->hashes[ahead->hashed++ % AHEAD_RECORDS] = hash;
+        ahead->at += item_bytes(record) / ITEM_ALIGN;
     }
 }
 
@@ -240,12 +264,15 @@ static bool is_over(const struct store *store) {
     return segment->live_bytes == 0 || segment->pins != 0;
 }
 
-/* Goes past one record of the segment at hand, dead or alive. */
-static void step(struct store *store, struct item *record, uint32_t bytes) {
+/* Goes past one record of the segment at hand, dead or alive, unless it can't; hash is for what
+ * lives. */
+static void step(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
     struct store_emptying *emptying = &store->emptying;
     uint32_t moved_bytes = store->slice.moved_bytes;
-    if (record->bits & ITEM_LINKED)
-        visit(store, record, bytes);
+    if ((record->bits & ITEM_LINKED) && !visit(store, record, bytes, hash)) {
+        store->slice.stuck = true;
+        return;
+    }
     if (store->slice.moved_bytes == moved_bytes && emptying->how != EMPTYING_CLEAN)
         earn_credit(store, bytes);
     emptying->at += bytes / ITEM_ALIGN;
@@ -258,15 +285,16 @@ static bool empty(struct store *store) {
     struct segment_log *log = &store->log;
     uint32_t number = store->emptying.segment;
     uint64_t until = segment_first(log, number) + log->segments[number].used_bytes / ITEM_ALIGN;
-    uint64_t ahead = store->emptying.at;
-    while (!is_over(store) && (store->emptying.how == EMPTYING_FLUSHED || !is_enough(store))) {
+    struct ahead ahead = {.hashed = store->slice.items, .at = store->emptying.at};
+    while (!is_over(store) && !store->slice.stuck &&
+           (store->emptying.how == EMPTYING_FLUSHED || !is_enough(store))) {
         assert(store->emptying.at < until);
         struct item *record = segment_item(log, store->emptying.at);
         uint32_t bytes = item_bytes(record);
         if (!slice_has_room(store, bytes))
             return false;
-        prefetch(store, &ahead, bytes, until);
-        step(store, record, bytes);
+        look_ahead(store, &ahead, until);
+        step(store, record, bytes, ahead.hashes[store->slice.items % AHEAD_RECORDS]);
     }
     return true;
 }
@@ -308,7 +336,7 @@ static bool has_work(const struct store *store) {
 
 bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
     begin_slice(store, free_wanted, bytes);
-    while (has_work(store)) {
+    while (has_work(store) && !store->slice.stuck) {
         if (store->emptying.segment == 0 && !choose(store))
             return false;
         bool in_time = empty(store);
@@ -325,7 +353,7 @@ bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
 bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
     struct store_slice *slice = &store->slice;
     slice->free_wanted = free_wanted;
-    if (is_enough(store) || (store->emptying.segment == 0 && !choose(store)))
+    if (is_enough(store) || slice->stuck || (store->emptying.segment == 0 && !choose(store)))
         return false;
     enum emptying how = store->emptying.how;
     slice->items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);

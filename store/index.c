@@ -29,9 +29,11 @@ static void index_range_resize(struct index *index, struct index_range *range, u
     }
 }
 
-int index_init(struct index *index, const char *items, size_t range_bytes, size_t page_bytes) {
-    *index = (struct index){.items = items, .page_bytes = page_bytes};
-    index->range_bytes = pages_round_up(range_bytes, page_bytes);
+int index_init(struct index *index, const struct store_config *config, const char *items,
+               size_t page_bytes) {
+    *index = (struct index){
+        .items = items, .hash = config->hash, .seed = config->seed, .page_bytes = page_bytes};
+    index->range_bytes = pages_round_up(config->memory_bytes_max, page_bytes);
     index->primary.buckets = pages_reserve(index->range_bytes);
     if (index->primary.buckets == NULL)
         return -ENOMEM;
@@ -176,8 +178,8 @@ struct index_ref index_find_location(const struct index *index, uint32_t hash, u
     return (struct index_ref){0};
 }
 
-static const struct item *index_item(const struct index *index, uint64_t slot) {
-    return (const struct item *)(const void *)(index->items + index_location(slot) * ITEM_ALIGN);
+static struct item *index_item(const struct index *index, uint64_t slot) {
+    return (struct item *)(void *)(index->items + index_location(slot) * ITEM_ALIGN);
 }
 
 void index_prefetch_items(const struct index *index, const struct index_bucket *primary) {
@@ -206,8 +208,10 @@ static void index_split(struct index *index) {
     index->primary.buckets[added] = (struct index_bucket){0};
     index_to_anchor(index, source);
     uint64_t slot;
-    while ((slot = index_pop(index, &index->anchor)) != 0)
-        index_put(index, index_primary(index, index_item(index, slot)->hash), slot);
+    while ((slot = index_pop(index, &index->anchor)) != 0) {
+        uint64_t hash = index_hash(index, index_item(index, slot));
+        index_put(index, index_primary(index, (uint32_t)hash), slot);
+    }
 }
 
 static void index_merge(struct index *index) {

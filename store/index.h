@@ -19,6 +19,7 @@
 #define STORE_INDEX_H
 
 #include "store/item.h"
+#include "store/store.h"
 
 #define INDEX_SLOTS 7
 #define INDEX_TAG_SHIFT 48
@@ -56,7 +57,9 @@ struct index {
     struct index_range overflow;
     uint32_t mask; /* the smallest 2^n - 1 that reaches the last primary bucket */
     uint64_t entries;
-    const char *items; /* location 0; to read the hashes of items */
+    const char *items; /* location 0; to read the keys of items */
+    store_hash *hash;
+    uint64_t seed;
     size_t page_bytes;
     size_t range_bytes;
     struct index_bucket anchor; /* holds the chain that is being split */
@@ -69,20 +72,20 @@ struct index_ref {
     uint32_t slot;
 };
 
-/* range_bytes: addresses to reserve for either range. 0 or -ENOMEM; after a failure there is
- * nothing to finish. */
-int index_init(struct index *index, const char *items, size_t range_bytes, size_t page_bytes);
+/* Hashes as config says, and reserves config.memory_bytes_max of addresses for either range. 0 or
+ * -ENOMEM; after a failure there is nothing to finish. */
+int index_init(struct index *index, const struct store_config *config, const char *items,
+               size_t page_bytes);
 void index_finish(struct index *index);
 
 /* Adds an entry for location. The caller has seen to the memory. */
 void index_insert(struct index *index, uint64_t hash, uint64_t location);
 void index_remove(struct index *index, struct index_ref ref);
 
-/* Finds the entry of an item by its place, from the item's stored hash; ref.primary is NULL when
- * there is none. */
+/* Finds the entry of an item by its place, and its hash; ref.primary is NULL when there is none. */
 struct index_ref index_find_location(const struct index *index, uint32_t hash, uint64_t location);
 
-/* Their headers are about to be read: all these cache misses at once instead of one by one. */
+/* Their headers and keys are about to be read: all these cache misses at once instead of one by one. */
 void index_prefetch_items(const struct index *index, const struct index_bucket *primary);
 
 /* Brings the number of buckets nearer to the number of entries: one split or one merge at most. */
@@ -90,6 +93,13 @@ void index_step(struct index *index);
 
 static inline size_t index_resident_bytes(const struct index *index) {
     return index->primary.resident_bytes + index->overflow.resident_bytes;
+}
+
+/* The hash of an item's key; of an extent's head as much as the index asks for. */
+static inline uint64_t index_hash(const struct index *index, struct item *item) {
+    if (item_is_extent(item))
+        return item_head_hash(item);
+    return index->hash(item_key(item), item->key_length, index->seed);
 }
 
 /* Never 0, which is left to empty slots. */
@@ -150,10 +160,6 @@ static inline void index_hit(struct index_ref ref) {
 static inline void index_set_frequency(struct index_ref ref, uint32_t frequency) {
     uint64_t *slot = &ref.bucket->slots[ref.slot];
     *slot = (*slot & ~INDEX_FREQUENCY_MASK) | (uint64_t)frequency << INDEX_FREQUENCY_SHIFT;
-}
-
-static inline uint16_t index_ref_tag(struct index_ref ref) {
-    return (uint16_t)(ref.bucket->slots[ref.slot] >> INDEX_TAG_SHIFT);
 }
 
 #endif

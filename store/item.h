@@ -1,23 +1,23 @@
 /* item: how one item lies in a segment. Private to the store.
  *
- *   0          4          8          12         16       18  19  20
- *   +----------+----------+----------+----------+--------+---+---+
- *   | value    | hash     | last     | CAS      | CAS    |key|bit|
- *   | length   | 0..31    | access   | 0..31    | 32..47 |len|s  |
- *   +----------+----------+-+--------+---+------+--------+---+---+
- *   | expires    | client flags | CAS 48..63 |  key bytes, value bytes, padding to 8
+ *   0          4          8          12       14  15  16
+ *   +----------+----------+----------+--------+---+---+
+ *   | value    | last     | CAS      | CAS    |key|bit|
+ *   | length   | access   | 0..31    | 32..47 |len|s  |
+ *   +----------+-+--------+-----+----+-------++---+---+
+ *   | expires    | client flags | CAS 48..63 |  key bytes, value bytes, padding to 4
  *   | if present | if present   | if present |
  *   +------------+--------------+------------+---------------------------------------------------
  *
- * The hash is kept because nothing here can hash: splitting a bucket and evicting a segment start
- * from the item and need its bucket. It makes the header 20 bytes.
+ * The hash is not kept: splitting a bucket and evicting a segment start from the item and make the
+ * hash anew from the key (index_hash()), at less than what 4 bytes more in every item would cost.
  * Only meta's E makes a CAS longer than 48 bits.
  *
  * A large item is a head with a list in the place of the value (bit 31 of the value length says so);
  * the value lies in extents, records of the log with the same header and a key length of 0:
  *
  *   head    | header | key | count 4 | bytes 4 | leases 4 | location 8, end 4 | location, end | ...
- *   extent  | header: length, hash of its item, bits | bytes of the value
+ *   extent  | header: length, in the place of the CAS bits 0..47 of its head's hash, bits | bytes
  *
  * An extent is linked as long as its item is, or the upload that it came with is under way. Heads,
  * not extents, stand in the index, expire and are flushed.
@@ -30,11 +30,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ITEM_ALIGN 8u
+#define ITEM_ALIGN 4u
 #define ITEM_KEY_LENGTH_MAX 250u
 #define ITEM_CAS_BITS 48
 #define ITEM_LARGE ((uint32_t)1 << 31) /* in value_length */
 #define ITEM_BYTES_MAX (((size_t)1 << 30) - 1)
+#define ITEM_HEAD_HASH_MASK (((uint64_t)1 << ITEM_CAS_BITS) - 1)
 
 enum item_bits {
     ITEM_EXPIRES = 1 << 0,
@@ -52,7 +53,6 @@ enum item_bits {
 
 struct item {
     uint32_t value_length; /* and ITEM_LARGE: see item_value_length() */
-    uint32_t hash;
     uint32_t access;
     uint32_t cas_low;
     uint16_t cas_high;
@@ -61,7 +61,7 @@ struct item {
     char body[];
 };
 
-_Static_assert(offsetof(struct item, body) == 20, "the picture above");
+_Static_assert(offsetof(struct item, body) == 16, "the picture above");
 
 /* Part of a large value: where it lies, and where in the value it ends. Both may lie at any address:
  * a key stands before them. */
@@ -163,6 +163,11 @@ static inline void item_set_cas(struct item *item, uint64_t cas) {
     uint16_t top = (uint16_t)(cas >> ITEM_CAS_BITS);
     if (item->bits & ITEM_LONG_CAS)
         memcpy(item_cas_top(item), &top, sizeof(top));
+}
+
+/* Of an extent: what the index asks for of its head's hash. */
+static inline uint64_t item_head_hash(const struct item *extent) {
+    return (uint64_t)extent->cas_high << 32 | extent->cas_low;
 }
 
 static inline uint32_t item_expires(const struct item *item) {

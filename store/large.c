@@ -58,15 +58,16 @@ void store_list_move(struct item *head, uint64_t from, uint64_t to) {
 bool store_find_owner(const struct store *store, uint64_t extent, struct store_found *found) {
     const struct index *index = &store->index;
     struct index_ref *ref = &found->ref;
-    uint32_t hash = segment_item(&store->log, extent)->hash;
-    ref->primary = index_primary(index, hash);
+    uint64_t hash = item_head_hash(segment_item(&store->log, extent));
+    ref->primary = index_primary(index, (uint32_t)hash);
     for (ref->bucket = ref->primary; ref->bucket != NULL;
          ref->bucket = index_next(index, ref->bucket)) {
-        for (ref->slot = 0; ref->slot < INDEX_SLOTS && ref->bucket->slots[ref->slot] != 0;
-             ref->slot++) {
+        uint32_t match = index_match(ref->bucket, index_tag(hash));
+        for (; match != 0; match &= match - 1) {
+            ref->slot = (uint32_t)__builtin_ctz(match);
             found->location = index_location(ref->bucket->slots[ref->slot]);
             found->item = segment_item(&store->log, found->location);
-            if (found->item->hash == hash && names(found->item, extent))
+            if (names(found->item, extent))
                 return true;
         }
     }

@@ -101,7 +101,7 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
     enum segment_end end = end_for(store, draft->key, found);
     if (end == SEGMENT_NEW_MAIN && !store_room_at(store, end, bytes))
         end = SEGMENT_NEW_SMALL;
-    bool index_has_room = found->item != NULL || store_memory_has_room(store, 0);
+    bool index_has_room = found->item != NULL || store_index_has_room(store);
     if (!index_has_room || !store_room_at(store, end, bytes)) {
         store->counters.out_of_memory++;
         return NULL;
@@ -109,7 +109,6 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
     *location = segment_append(&store->log, end, bytes);
     store->written_bytes += bytes;
     struct item *item = segment_item(&store->log, *location);
-    item->hash = (uint32_t)draft->key->hash;
     item->key_length = (uint8_t)draft->key->length;
     item->bits = draft->bits;
     memcpy(item_key(item), draft->key->bytes, draft->key->length);

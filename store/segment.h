@@ -4,7 +4,7 @@
  *   |  0 (never used) |   1   |   2   |   3   | ...             each, so that what a look-up asks
  *                     |items-> free|                            of a segment is in the cache
  *
- * A location names an item: its distance from base in units of 8 bytes. As no segment has number
+ * A location names an item: its distance from base in units of 4 bytes. As no segment has number
  * 0, location 0 names nothing. Segments in use stand in two queues, each from its oldest to its
  * newest: a small one of what is new, and the main one of what was asked for since (evict.c). Items
  * are appended to open segments, at so many ends. A segment without live items is free at once.

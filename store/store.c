@@ -9,7 +9,8 @@ static bool config_is_valid(const struct store_config *config) {
     return config->memory_bytes >= STORE_MEMORY_BYTES_MIN &&
            config->memory_bytes <= config->memory_bytes_max &&
            config->memory_bytes_max <= STORE_MEMORY_BYTES_MAX && config->item_bytes_max > 0 &&
-           config->shards > 0 && config->shards <= UINT16_MAX && config->shard < config->shards;
+           config->hash != NULL && config->shards > 0 && config->shards <= UINT16_MAX &&
+           config->shard < config->shards;
 }
 
 int store_create(struct store **result, const struct store_config *config) {
@@ -37,7 +38,7 @@ int store_create(struct store **result, const struct store_config *config) {
         store->log.sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS_MAX;
     store->small_share = EVICT_SMALL_SHARE;
     store->credit_bytes = config->memory_bytes;
-    error = index_init(&store->index, store->log.base, config->memory_bytes_max, page_bytes);
+    error = index_init(&store->index, config, store->log.base, page_bytes);
     if (error != 0)
         goto error_index;
     error =

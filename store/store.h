@@ -4,7 +4,7 @@
  * Memory is bounded by config.memory_bytes: segments, index and bookkeeping together.
  *
  * One thread: a store belongs to one reactor and no other thread touches it. Nothing here reads a
- * clock, hashes, does I/O or keeps globals; `now` and `hash` are parameters, so that every
+ * clock, does I/O or keeps globals; `now` and the hash function are parameters, so that every
  * behaviour can be tested without waiting.
  *
  * Times are whole seconds on the store's own scale, which starts at 1 or later and never runs
@@ -19,7 +19,13 @@
 
 struct store; /* opaque */
 
+/* The hash of a key as struct store_key has it; the same for the same seed. */
+typedef uint64_t store_hash(const char *key, uint32_t length, uint64_t seed);
+
 struct store_config {
+    /* The store calls it, on its own thread, where it meets an item whose key nobody has asked for. */
+    store_hash *hash;
+    uint64_t seed;
     /* The bound on everything; STORE_MEMORY_BYTES_MIN to 2^46. */
     size_t memory_bytes;
     /* store_resize() may go up to this; three times as much address space is reserved for it, and
@@ -57,8 +63,8 @@ enum store_mode {
     STORE_PREPEND, /* likewise */
 };
 
-/* hash is a 64-bit hash of the key, the same at each call. Bits 0..31 choose the bucket, 32..47 are
- * the tag; the rest is the caller's (it chooses the shard by 48..63). */
+/* hash is config.hash() of the key. Bits 0..31 choose the bucket, 32..47 are the tag; the rest is the
+ * caller's (it chooses the shard by 48..63). */
 struct store_key {
     const char *bytes;
     uint32_t length; /* 1 to 250 */
@@ -329,7 +335,7 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
 /* A walk over all items in slices. *cursor is 0 at the start, then whatever the last call left
  * there; it stays good whatever is done to the store between two calls. An item that is there all
  * the time is seen exactly once, unwritten or written ever so often; one that comes or goes
- * meanwhile at most once. (Order and cursor are 64 bits made from the key. Should those of two keys
+ * meanwhile at most once. (Order and cursor follow from the 64 bits of the hash. Should those of two keys
  * be equal, which 10^8 items have a chance of 1 in 3,700 for, the two go together: they may exceed
  * items_max by one, and are seen again when visit refuses the second.)
  *
@@ -340,7 +346,6 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
 struct store_walked {
     const char *key;
     uint32_t key_length;
-    uint64_t hash_bits; /* bits 0..31 of the key's hash */
     struct store_item item;
 };
 typedef bool store_visit(void *context, const struct store_walked *walked);
@@ -360,11 +365,11 @@ uint32_t store_expires_soonest(const struct store *store);
  * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to that, as
  * store_stats() tells. Segments keep their size, and with it the largest item. Above the bound,
  * memory is freed by store_tend(); until then writes evict for themselves, and the memory in use
- * never grows, but for a few pages. */
+ * never grows, but for a few pages. What is pinned by uploads and leases is freed when they end. */
 int store_resize(struct store *store, size_t memory_bytes);
 
 /* A slice of the work that waits to be done: after store_resize(), evicting and giving memory back
- * to the system. Bounded as any other operation. Returns true while there is more. */
+ * to the system. Bounded as any other operation. Returns true while there is more that can be done. */
 bool store_tend(struct store *store, uint32_t now);
 
 /* Sets the counters (not the sizes) of store_stats() to 0. */

@@ -25,8 +25,13 @@ static struct item_list *list_at(const struct store *store, uint64_t location) {
     return (void *)(upload_at(store, location) + 1);
 }
 
+/* What its records keep of the hash of the key. */
+static uint64_t hash_of(const struct store *store, uint64_t location) {
+    return item_head_hash(segment_item(&store->log, location));
+}
+
 /* A pinned record; 0 when there is no room. */
-static uint64_t record_make(struct store *store, uint32_t hash, uint32_t length) {
+static uint64_t record_make(struct store *store, uint64_t hash, uint32_t length) {
     uint32_t bytes = item_extent_bytes(length);
     if (!store_room_at(store, SEGMENT_EXTENTS, bytes)) {
         store->counters.out_of_memory++;
@@ -35,8 +40,8 @@ static uint64_t record_make(struct store *store, uint32_t hash, uint32_t length)
     store->written_bytes += bytes;
     uint64_t location = segment_append(&store->log, SEGMENT_EXTENTS, bytes);
     struct item *item = segment_item(&store->log, location);
-    *item = (struct item){
-        .value_length = length, .hash = hash, .access = store->now, .bits = ITEM_LINKED};
+    *item = (struct item){.value_length = length, .access = store->now, .bits = ITEM_LINKED};
+    item_set_cas(item, hash);
     segment_pin(&store->log, segment_of(&store->log, location));
     store->upload_bytes += bytes;
     return location;
@@ -66,7 +71,7 @@ uint64_t store_upload_open(struct store *store, const struct store_key *key,
     uint32_t length =
         (uint32_t)sizeof(struct upload) + item_list_bytes(store_extents_max(store, value_length));
     store_make_room(store, item_extent_bytes(length));
-    uint64_t location = record_make(store, (uint32_t)key->hash, length);
+    uint64_t location = record_make(store, key->hash, length);
     if (location == 0)
         return 0;
     *upload_at(store, location) = (struct upload){.value_length = value_length};
@@ -114,7 +119,7 @@ static bool add_extent(struct store *store, uint64_t location) {
     struct item_list *list = list_at(store, location);
     store_make_room(store, item_extent_bytes(store_extent_length_max(store)));
     uint32_t length = next_length(store, upload);
-    uint64_t extent = record_make(store, segment_item(&store->log, location)->hash, length);
+    uint64_t extent = record_make(store, hash_of(store, location), length);
     if (extent == 0)
         return false;
     assert(list->count + 1 < store_extents_max(store, upload->value_length));
@@ -177,7 +182,7 @@ enum store_status store_upload_end(struct store *store, uint64_t location,
     const struct upload *upload = upload_at(store, location);
     assert(upload->received == upload->value_length);
     assert(write->value_length == upload->value_length);
-    assert(segment_item(&store->log, location)->hash == (uint32_t)key->hash);
+    assert(hash_of(store, location) == (key->hash & ITEM_HEAD_HASH_MASK));
     store_begin(store, now);
     enum store_status status = store_carry_out(store, key, write, location, cas);
     if (status != STORE_OK)
@@ -229,13 +234,12 @@ static void list_take(struct item_list *list, const struct seam *seam, uint64_t 
 }
 
 /* false when no room can be made; then nothing has changed. */
-static bool take_neighbour(struct store *store, uint64_t location, const struct seam *seam,
-                           const struct store_found *found) {
+static bool take_neighbour(struct store *store, uint64_t location, const struct seam *seam) {
     struct item_list *list = list_at(store, location);
     uint64_t own = list->extents[seam->at].location;
     uint32_t own_length = seam->merges ? length_of(list, seam->at) : 0;
     uint32_t length = seam->length + own_length;
-    uint64_t made = record_make(store, found->item->hash, length);
+    uint64_t made = record_make(store, hash_of(store, location), length);
     if (made == 0)
         return false;
     char *to = segment_item(&store->log, made)->body;
@@ -292,7 +296,7 @@ bool store_upload_place(struct store *store, uint64_t location, struct store_dra
     if (join != NULL && list->count != 0)
         seam = seam_of(store, list, found->item, *join == STORE_APPEND);
     bool takes = seam.length != 0 && (seam.merges || olds == &none);
-    if (takes && !take_neighbour(store, location, &seam, found))
+    if (takes && !take_neighbour(store, location, &seam))
         return false;
     draft->inherits = join != NULL;
     draft->extents = olds->count - (seam.consumed != 0) + list->count;

@@ -4,29 +4,14 @@
  * segment while its key, and so its hash, stays. The order is that of the hashes read backwards,
  * from bit 0 to bit 31: in linear hashing the entries of a bucket share their low bits, so that in
  * this order every bucket is one unbroken range, and splitting or merging cuts a range in two or
- * joins two, but moves nothing past the cursor. The tag and bits made from the key tell items of
- * equal hashes apart:
+ * joins two, but moves nothing past the cursor. The rest of the hash tells the items of a bucket
+ * apart:
  *
- *   position:  | hash 0..31 reversed 32 | tag 16 | of the key 16 |
+ *   position:  | hash 0..31 reversed 32 | hash 32..63 |
  *
  * The cursor is the first position that has not been seen.
  */
 #include "store/internal.h"
-
-#define TAG_BITS 16
-#define FOLD_BITS 16
-
-/* Another hash than the caller's, which may be bad: 16 bits will do. */
-static uint64_t fold(const char *key, uint32_t length) {
-    uint64_t sum = length;
-    for (uint32_t at = 0; at < length; at += 8) {
-        uint64_t word = 0;
-        memcpy(&word, key + at, length - at < 8 ? length - at : 8);
-        sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
-        sum ^= sum >> 32;
-    }
-    return sum & ((1 << FOLD_BITS) - 1);
-}
 
 static uint32_t reverse(uint32_t x) {
     x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
@@ -35,13 +20,9 @@ static uint32_t reverse(uint32_t x) {
     return __builtin_bswap32(x);
 }
 
-/* Without the bits of the key, which seldom have to be asked. */
-static uint64_t position_above(const struct item *item, uint64_t slot) {
-    return (uint64_t)reverse(item->hash) << TAG_BITS | slot >> INDEX_TAG_SHIFT;
-}
-
-static uint64_t position_of(struct item *item, uint64_t above) {
-    return above << FOLD_BITS | fold(item_key(item), item->key_length);
+static uint64_t position_of(const struct store *store, struct item *item) {
+    uint64_t hash = index_hash(&store->index, item);
+    return (uint64_t)reverse((uint32_t)hash) << 32 | hash >> 32;
 }
 
 static uint32_t hash_at(uint64_t position) {
@@ -66,12 +47,8 @@ static uint32_t next_items(const struct store *store, uint64_t *position) {
     for (const struct index_bucket *bucket = bucket_at(store, *position); bucket != NULL;
          bucket = index_next(&store->index, bucket)) {
         for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++) {
-            uint64_t slot = bucket->slots[i];
-            struct item *item = segment_item(&store->log, index_location(slot));
-            uint64_t above = position_above(item, slot);
-            if (above < *position >> FOLD_BITS || above > least >> FOLD_BITS)
-                continue;
-            uint64_t at = position_of(item, above);
+            uint64_t location = index_location(bucket->slots[i]);
+            uint64_t at = position_of(store, segment_item(&store->log, location));
             if (at < *position || at > least)
                 continue;
             count = at == least ? count + 1 : 1;
@@ -96,9 +73,7 @@ static void find_at(const struct store *store, uint64_t position, uint32_t other
                 break;
             found->location = index_location(slot);
             found->item = segment_item(&store->log, found->location);
-            uint64_t above = position_above(found->item, slot);
-            if (above == position >> FOLD_BITS && position_of(found->item, above) == position &&
-                others-- == 0)
+            if (position_of(store, found->item) == position && others-- == 0)
                 return;
         }
     }
@@ -119,8 +94,7 @@ static bool show(const struct store *store, const struct store_found *found, sto
     struct item *item = found->item;
     if (store_is_flushed(store, found->location) || store_is_expired(store, item))
         return true;
-    struct store_walked walked = {
-        .key = item_key(item), .key_length = item->key_length, .hash_bits = item->hash};
+    struct store_walked walked = {.key = item_key(item), .key_length = item->key_length};
     store_show_state(item, &walked.item);
     store_show(store, item, &walked.item);
     return visit(context, &walked);

@@ -68,11 +68,20 @@ Test(sizes, a_full_chunk_refuses_and_loses_nothing) {
     free(histogram);
 }
 
+static uint64_t hash_number(const char *key, uint32_t length, uint64_t seed) {
+    uint64_t number;
+    cr_assert(eq(u32, length, sizeof number));
+    memcpy(&number, key, sizeof number);
+    return number * seed;
+}
+
 /* Every item of a store once, whatever the slices. */
 Test(sizes, a_walk_fills_chunks) {
     enum { ITEMS = 2000 };
     struct store *store;
-    const struct store_config config = {.memory_bytes = 8 << 20,
+    const struct store_config config = {.hash = hash_number,
+                                        .seed = 0x9e3779b97f4a7c15u,
+                                        .memory_bytes = 8 << 20,
                                         .memory_bytes_max = 8 << 20,
                                         .item_bytes_max = 1 << 16,
                                         .shards = 1};
@@ -81,7 +90,7 @@ Test(sizes, a_walk_fills_chunks) {
     cr_assert(zero(int, store_create(&store, &config)));
     for (uint64_t i = 0; i < ITEMS; i++) {
         struct store_key key = {
-            .bytes = (const char *)&i, .length = sizeof i, .hash = i * 0x9e3779b97f4a7c15u};
+            .bytes = (const char *)&i, .length = sizeof i, .hash = i * config.seed};
         struct store_write write = {.value = value, .value_length = (uint32_t)i};
         cr_assert(eq(int, store_write(store, &key, &write, 2, &cas), STORE_OK));
     }

@@ -73,6 +73,7 @@ uint32_t run_below(struct run *run, uint32_t bound);
 bool run_one_in(struct run *run, uint32_t n);
 
 /* run_make.c: what operations are made of. Keys and values lie in the run until the next one. */
+uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing);
 struct store_key run_key(struct run *run, uint32_t number);
 uint32_t run_number(const struct store_walked *walked); /* of a key met in the store */
 uint32_t run_value(struct run *run);                    /* its length; the bytes are run->value */

@@ -19,7 +19,7 @@ void run_get(struct run *run, uint32_t number) {
 /* Two neighbouring extents are longer together than one may be. */
 static uint32_t list_bytes_max(const struct run *run, const struct store_item *shown) {
     uint32_t extents = 1 + 2 * shown->value_length / store_extent_length_max(run->store);
-    return shown->large == 0 ? 0 : 12 + extents * (12 + 20 + 7);
+    return shown->large == 0 ? 0 : 12 + extents * (12 + sizeof(struct item) + ITEM_ALIGN - 1);
 }
 
 static void do_peek(struct run *run, uint32_t number) {
@@ -33,9 +33,9 @@ static void do_peek(struct run *run, uint32_t number) {
     run_check_item(run, item, &shown);
     model_show_state(run->model, item, &expected);
     run_check_state(run, &expected, &shown);
-    CHECK(run, shown.bytes >= 20 + key.length + shown.value_length + 8);
-    CHECK(run, shown.bytes <=
-                   20 + 10 + key.length + shown.value_length + 7 + 8 + list_bytes_max(run, &shown));
+    CHECK(run, shown.bytes >= sizeof(struct item) + key.length + shown.value_length + 8);
+    CHECK(run, shown.bytes <= sizeof(struct item) + 10 + key.length + shown.value_length +
+                                  ITEM_ALIGN - 1 + 8 + list_bytes_max(run, &shown));
 }
 
 static void do_read(struct run *run, uint32_t number) {

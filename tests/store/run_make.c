@@ -10,8 +10,16 @@ bool run_one_in(struct run *run, uint32_t n) {
     return run_below(run, n) == 0;
 }
 
-static uint64_t key_hash(const struct run *run, uint32_t number) {
-    switch (run->hashing) {
+static uint32_t number_of(const char *key) {
+    uint32_t number = 0;
+    memcpy(&number, key, 3);
+    return number;
+}
+
+uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing) {
+    uint32_t number = number_of(key);
+    assert(length >= 3);
+    switch ((enum hashing)hashing) {
     case HASH_GOOD:
         return fixture_mix(number + 1);
     case HASH_FEW: /* few buckets and tags, but the same only for some */
@@ -31,7 +39,8 @@ struct store_key run_key(struct run *run, uint32_t number) {
     memcpy(run->key_bytes, &number, 3);
     for (uint32_t i = 3; i < length; i++)
         run->key_bytes[i] = (char)(mixed >> i % 57);
-    return (struct store_key){run->key_bytes, length, key_hash(run, number)};
+    return (struct store_key){run->key_bytes, length,
+                              run_hash(run->key_bytes, length, run->hashing)};
 }
 
 static uint32_t make_number(struct run *run) {
@@ -102,9 +111,7 @@ uint64_t run_initial(struct run *run) {
 }
 
 uint32_t run_number(const struct store_walked *walked) {
-    uint32_t number = 0;
-    memcpy(&number, walked->key, 3);
-    return number;
+    return number_of(walked->key);
 }
 
 bool run_is_refused(struct run *run, enum store_status status) {

@@ -19,38 +19,52 @@ static inline uint64_t fixture_mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-static inline uint64_t fixture_hash(const char *bytes, size_t length) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < length; i++)
+#define FIXTURE_SEED 0xcbf29ce484222325u
+
+static inline uint64_t fixture_hash(const char *bytes, uint32_t length, uint64_t seed) {
+    uint64_t hash = seed;
+    for (uint32_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
     return fixture_mix(hash);
 }
 
-static inline struct store *fixture_store_of(size_t memory_bytes, size_t memory_bytes_max,
-                                             bool no_eviction) {
+static inline struct store_config fixture_config(size_t memory_bytes) {
+    return (struct store_config){.hash = fixture_hash,
+                                 .seed = FIXTURE_SEED,
+                                 .memory_bytes = memory_bytes,
+                                 .memory_bytes_max = memory_bytes,
+                                 .item_bytes_max = MIB,
+                                 .shard = 1,
+                                 .shards = 3};
+}
+
+static inline struct store *fixture_store_of(const struct store_config *config) {
     struct store *store = NULL;
-    struct store_config config = {.memory_bytes = memory_bytes,
-                                  .memory_bytes_max = memory_bytes_max,
-                                  .item_bytes_max = MIB,
-                                  .no_eviction = no_eviction,
-                                  .shard = 1,
-                                  .shards = 3};
-    cr_assert(eq(int, store_create(&store, &config), 0));
+    cr_assert(eq(int, store_create(&store, config), 0));
     return store;
 }
 
 /* A store that may be resized up to memory_bytes_max. */
 static inline struct store *fixture_store_up_to(size_t memory_bytes, size_t memory_bytes_max) {
-    return fixture_store_of(memory_bytes, memory_bytes_max, false);
+    struct store_config config = fixture_config(memory_bytes);
+    config.memory_bytes_max = memory_bytes_max;
+    return fixture_store_of(&config);
 }
 
 static inline struct store *fixture_store(size_t memory_bytes) {
     return fixture_store_up_to(memory_bytes, memory_bytes);
 }
 
+/* One that evicts nothing. */
+static inline struct store *fixture_store_refusing(size_t memory_bytes) {
+    struct store_config config = fixture_config(memory_bytes);
+    config.no_eviction = true;
+    return fixture_store_of(&config);
+}
+
 static inline struct store_key fixture_key(const char *text) {
-    size_t length = strlen(text);
-    return (struct store_key){text, (uint32_t)length, fixture_hash(text, length)};
+    uint32_t length = (uint32_t)strlen(text);
+    return (struct store_key){text, length, fixture_hash(text, length, FIXTURE_SEED)};
 }
 
 /* Writes text; the status. */

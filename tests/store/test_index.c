@@ -1,50 +1,63 @@
-/* The index alone, over items that are nothing but headers. */
+/* The index alone, over items with nothing but a key, which is their hash. */
 #include "store_fixture.h"
 
 #include <unistd.h>
 
 #define ITEMS 20000u
-#define ITEM_UNITS 3u /* header rounded up, in units of 8 bytes */
+#define ITEM_BYTES (sizeof(struct item) + sizeof(uint64_t))
 
 struct fixture {
     struct index index;
-    uint64_t *units; /* location 0 is never used */
+    char *items; /* location 0 is never used */
 };
 
-static struct item *item_at(struct fixture *fixture, uint32_t i) {
-    return (struct item *)(void *)(fixture->units + (size_t)(i + 1) * ITEM_UNITS);
+static uint64_t location_of(uint32_t i) {
+    return (i + 1) * ITEM_BYTES / ITEM_ALIGN;
 }
 
-static uint64_t location_of(uint32_t i) {
-    return (uint64_t)(i + 1) * ITEM_UNITS;
+static struct item *item_at(struct fixture *fixture, uint32_t i) {
+    return (struct item *)(void *)(fixture->items + location_of(i) * ITEM_ALIGN);
+}
+
+static uint64_t key_itself(const char *key, uint32_t length, uint64_t seed) {
+    uint64_t hash;
+    assert(length == sizeof(hash));
+    memcpy(&hash, key, sizeof(hash));
+    return hash ^ seed;
 }
 
 static void fixture_init(struct fixture *fixture) {
-    fixture->units = calloc((ITEMS + 2) * ITEM_UNITS, 8);
-    int error = index_init(&fixture->index, (const char *)fixture->units, 16 * MIB,
-                           (size_t)sysconf(_SC_PAGESIZE));
+    struct store_config config = {.hash = key_itself, .seed = 1, .memory_bytes_max = 16 * MIB};
+    fixture->items = calloc(ITEMS + 2, ITEM_BYTES);
+    int error = index_init(&fixture->index, &config, fixture->items, (size_t)sysconf(_SC_PAGESIZE));
     cr_assert(eq(int, error, 0));
 }
 
 static void fixture_finish(struct fixture *fixture) {
     index_finish(&fixture->index);
-    free(fixture->units);
+    free(fixture->items);
 }
 
 static void add(struct fixture *fixture, uint32_t i, uint64_t hash) {
-    item_at(fixture, i)->hash = (uint32_t)hash;
+    struct item *item = item_at(fixture, i);
+    uint64_t key = hash ^ fixture->index.seed;
+    item->key_length = sizeof(key);
+    memcpy(item_key(item), &key, sizeof(key));
     index_insert(&fixture->index, hash, location_of(i));
     index_step(&fixture->index);
 }
 
+static struct index_ref find(struct fixture *fixture, uint32_t i) {
+    uint64_t hash = index_hash(&fixture->index, item_at(fixture, i));
+    return index_find_location(&fixture->index, (uint32_t)hash, location_of(i));
+}
+
 static bool has(struct fixture *fixture, uint32_t i) {
-    uint32_t hash = item_at(fixture, i)->hash;
-    return index_find_location(&fixture->index, hash, location_of(i)).primary != NULL;
+    return find(fixture, i).primary != NULL;
 }
 
 static void take(struct fixture *fixture, uint32_t i) {
-    uint32_t hash = item_at(fixture, i)->hash;
-    index_remove(&fixture->index, index_find_location(&fixture->index, hash, location_of(i)));
+    index_remove(&fixture->index, find(fixture, i));
     index_step(&fixture->index);
 }
 

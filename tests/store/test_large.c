@@ -128,7 +128,7 @@ Test(large, what_is_too_large) {
     struct store_key key = fixture_key("a");
     uint32_t max = store_value_length_max(store, 1);
     uint64_t upload;
-    cr_assert(eq(u32, max, MIB / 4 - 20 - 10 - 1));
+    cr_assert(eq(u32, max, MIB / 4 - sizeof(struct item) - 10 - 1));
     cr_assert(eq(int, store_upload_begin(store, &key, max + 1, 1, &upload), STORE_TOO_LARGE));
     cr_assert(eq(int, send(store, "a", STORE_SET, pattern(), max), STORE_OK));
     cr_assert(eq(int, write_bytes(store, "a", STORE_APPEND, "x", 1), STORE_NOT_STORED));
@@ -454,12 +454,9 @@ Test(large, items_of_1_mib_in_8_mib) {
 
 /* Memory is touched as the value comes. */
 Test(large, an_item_of_256_mib_in_1_gib) {
-    struct store *store = NULL;
-    struct store_config config = {.memory_bytes = 1024 * MIB,
-                                  .memory_bytes_max = 1024 * MIB,
-                                  .item_bytes_max = 1024 * MIB,
-                                  .shards = 1};
-    cr_assert(eq(int, store_create(&store, &config), 0));
+    struct store_config config = fixture_config(1024 * MIB);
+    config.item_bytes_max = 1024 * MIB;
+    struct store *store = fixture_store_of(&config);
     uint32_t length = store_value_length_max(store, 1);
     cr_assert(gt(u32, length, 256 * MIB - 64));
     size_t before = resident_bytes();

@@ -119,15 +119,26 @@ Test(memory, an_item_that_fills_a_segment) {
 }
 
 Test(memory, the_configured_size_of_an_item_holds) {
-    struct store *store = NULL;
-    struct store_config config = {
-        .memory_bytes = MIB, .memory_bytes_max = MIB, .item_bytes_max = 1024, .shards = 1};
-    cr_assert(eq(int, store_create(&store, &config), 0));
+    struct store_config config = fixture_config(MIB);
+    config.item_bytes_max = 1024;
+    struct store *store = fixture_store_of(&config);
     uint32_t max = store_value_length_max(store, 1);
-    cr_assert(eq(u32, max, 1024 - 20 - 10 - 1));
+    cr_assert(eq(u32, max, 1024 - sizeof(struct item) - 10 - 1));
     cr_assert(eq(int, fixture_set_bytes(store, "a", max, 1000, 1), STORE_OK));
     cr_assert(eq(int, fixture_set_bytes(store, "a", max + 1, 0, 1), STORE_TOO_LARGE));
     store_destroy(store);
+}
+
+/* The oldest item of the small queue, where there is one. */
+static struct item *oldest_small(const struct store *store) {
+    const struct segment_log *log = &store->log;
+    uint32_t number = log->queues[SEGMENT_SMALL].oldest;
+    while (log->segments[number].live_bytes == 0)
+        number = log->segments[number].newer;
+    struct item *item = segment_item(log, segment_first(log, number));
+    while (!(item->bits & ITEM_LINKED))
+        item = (struct item *)(void *)((char *)item + item_bytes(item));
+    return item;
 }
 
 /* The oldest item of a full store grows, unless making room for that has evicted it. */
@@ -137,14 +148,11 @@ Test(memory, append_to_an_item_about_to_be_evicted) {
     uint32_t grown = 0;
     fill(store, 700, 1500);
     for (uint32_t i = 0; i < 2000; i++) {
+        /* The small queue would be empty in the end. */
+        snprintf(name, sizeof(name), "new-%u", i);
+        cr_assert(eq(int, fixture_set_bytes(store, name, 1500, 0, 1), STORE_OK));
         uint64_t evictions = fixture_stats(store).evictions;
-        uint32_t oldest = 0;
-        const struct segment_log *log = &store->log;
-        struct item *item =
-            segment_item(log, segment_first(log, log->queues[SEGMENT_SMALL].oldest));
-        while (!(item->bits & ITEM_LINKED))
-            item = segment_item(log, segment_first(log, log->queues[SEGMENT_SMALL].oldest) +
-                                         (oldest += item_bytes(item) / ITEM_ALIGN));
+        struct item *item = oldest_small(store);
         memcpy(name, item_key(item), item->key_length);
         name[item->key_length] = '\0';
         uint32_t length = item_value_length(item);

@@ -33,9 +33,13 @@ static struct run *run_create(const struct plan *plan) {
     struct run *run = calloc(1, sizeof(*run));
     run->seed = seed != NULL ? strtoull(seed, NULL, 10) : plan->seed;
     run->random = fixture_mix(run->seed);
-    size_t max = plan->memory_bytes_max;
-    run->store = fixture_store_of(plan->memory_bytes, max != 0 ? max : plan->memory_bytes,
-                                  plan->memory == REFUSES);
+    struct store_config config = fixture_config(plan->memory_bytes);
+    config.hash = run_hash;
+    config.seed = plan->hashing;
+    if (plan->memory_bytes_max != 0)
+        config.memory_bytes_max = plan->memory_bytes_max;
+    config.no_eviction = plan->memory == REFUSES;
+    run->store = fixture_store_of(&config);
     run->model = model_create(plan->keys);
     run->now = 1;
     run->value_length_max = plan->value_length_max;

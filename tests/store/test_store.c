@@ -5,16 +5,16 @@
 
 Test(store, bounds_of_the_configuration) {
     struct store *store = NULL;
-    struct store_config good = {
-        .memory_bytes = MIB, .memory_bytes_max = MIB, .item_bytes_max = MIB, .shards = 1};
-    struct store_config bad[] = {good, good, good, good, good, good};
+    struct store_config good = fixture_config(MIB);
+    struct store_config bad[] = {good, good, good, good, good, good, good};
     bad[0].memory_bytes = STORE_MEMORY_BYTES_MIN - 1;
     bad[1].item_bytes_max = 0;
     bad[2].shards = 0;
-    bad[3].shard = 1;
+    bad[3].shard = good.shards;
     bad[4].memory_bytes_max = MIB - 1;
     bad[5].memory_bytes_max = STORE_MEMORY_BYTES_MAX + 1;
-    for (int i = 0; i < 6; i++)
+    bad[6].hash = NULL;
+    for (int i = 0; i < 7; i++)
         cr_assert(eq(int, store_create(&store, &bad[i]), -EINVAL));
     cr_assert(eq(int, store_create(&store, &good), 0));
     store_destroy(store);
@@ -203,12 +203,12 @@ Test(store, keys_of_every_length_and_byte) {
     struct store_item item;
     uint64_t cas;
     for (uint32_t length = 1; length <= 250; length++) {
-        struct store_key key = {bytes, length, fixture_hash(bytes, length)};
+        struct store_key key = {bytes, length, fixture_hash(bytes, length, FIXTURE_SEED)};
         struct store_write write = {.value = bytes, .value_length = length};
         cr_assert(eq(int, store_write(store, &key, &write, 1, &cas), STORE_OK));
     }
     for (uint32_t length = 1; length <= 250; length++) {
-        struct store_key key = {bytes, length, fixture_hash(bytes, length)};
+        struct store_key key = {bytes, length, fixture_hash(bytes, length, FIXTURE_SEED)};
         cr_assert(eq(int, store_get(store, &key, 1, &item), STORE_OK));
         cr_assert(eq(u32, item.value_length, length));
         cr_assert(eq(int, memcmp(item.value, bytes, length), 0));
