@@ -240,7 +240,7 @@ Test(refuse, idle_turns_end) {
 
 /* A segment that is half gathered, and all at once there is none to go on with: it waits. */
 Test(refuse, no_room_to_gather) {
-    struct store *store = fixture_store_of(8 * MIB, 8 * MIB, true);
+    struct store *store = fixture_store_refusing(8 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
     for (uint32_t i = 0; i < items; i++)
         if (i % 3 == 0)
@@ -266,7 +266,7 @@ Test(refuse, no_room_to_gather) {
 
 /* Tiny values come and go at the brim: the index takes nothing of what cleaning needs. */
 Test(refuse, tiny_values_over_and_over) {
-    struct store *store = fixture_store_of(2 * MIB, 2 * MIB, true);
+    struct store *store = fixture_store_refusing(2 * MIB);
     char name[32];
     uint64_t refused = 0;
     uint64_t items = fill_to_the_brim(store, "first", 1);
