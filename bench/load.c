@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #define SECOND_NS 1000000000u
-#define BUSY_SHARE_MAX 0.95 /* beyond it the generator is what limits the load */
+#define BUSY_SHARE_MAX 0.95   /* beyond it the generator is what limits the load */
+#define UNSENT_SHARE_MAX 0.01 /* beyond it the rate is more than can be had */
 
 /* Of all threads of a process. */
 struct cpu_time {
@@ -237,12 +238,13 @@ static void write_histogram(const struct load *load) {
 static bool judge(const struct load *load) {
     const struct exchange_counts *counts = &load->ended.counts;
     uint64_t misses = counts->gets - counts->hits;
+    uint64_t requests = counts->requests - load->begun.counts.requests;
     if (load->options.run_s > 0 && busy_share(load) > BUSY_SHARE_MAX)
         fprintf(stderr,
                 "load: the generator is the bottleneck: it worked or waited for a CPU %.0f %% of "
                 "the time\n",
                 100 * busy_share(load));
-    if (load->unsent > 0)
+    if ((double)load->unsent > UNSENT_SHARE_MAX * (double)requests)
         fprintf(stderr, "load: the rate was too high: %" PRIu64 " requests were due and not sent\n",
                 load->unsent);
     if (counts->wrong > 0)

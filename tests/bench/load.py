@@ -15,9 +15,10 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'server'))
-from server import Server, ServerTest, TapRunner  # noqa: E402
+from server import Server, ServerTest, TapRunner, program, user_flags  # noqa: E402
 
-PLOT = os.path.join(HERE, '..', '..', 'bench', 'plot')
+BENCH = os.path.join(HERE, '..', '..', 'bench')
+PLOT = os.path.join(BENCH, 'plot')
 PROTOCOLS = 'text', 'meta', 'binary'
 KEYS = 200
 SOME = '--requests', '5000', '--seconds', '600'  # however slow the machine is
@@ -282,6 +283,25 @@ class Load(ServerTest):
             self.assertEqual((drawn.returncode, drawn.stderr), (0, ''))
             self.assertIn('microseconds', drawn.stdout)
             self.assertIn('99 %', drawn.stdout)
+
+    def test_servers_side_by_side(self):
+        """bench/times, at half of the rate of the last one."""
+        cpus = ','.join(map(str, os.sched_getaffinity(0)))
+        command = ' '.join([*program(), *user_flags(), '-p', '{port}'])
+        done = subprocess.run(
+            [sys.executable, '-B', os.path.join(BENCH, 'times'), '--load', os.environ['LOAD'],
+             '--server', 'one=' + command, '--server', 'two=' + command, '--half', '--rounds', '1',
+             '--seconds', '1', '--server-cpus', cpus, '--generator-cpus', cpus, '--', '--keys', '100',
+             '--connections', '2', '--sets', '50'],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rate = float(re.search(r'^rate: (\d+) requests a second$', done.stderr, re.M)[1])
+        rows = [line.split() for line in done.stdout.splitlines()[1:]]
+        self.assertEqual([row[0] for row in rows], ['one', 'two'])
+        for row in rows:
+            self.assertEqual(len(row), 9)
+            self.assertLess(float(row[1]) * 1000, 1.5 * rate + 1000)
+            self.assertGreater(float(row[2]), 0)
 
     def test_a_server_that_ends(self):
         server = Server()
