@@ -285,23 +285,23 @@ class Load(ServerTest):
             self.assertIn('99 %', drawn.stdout)
 
     def test_servers_side_by_side(self):
-        """bench/times, at half of the rate of the last one."""
+        """bench/compare, at half of the rate of one of them."""
         cpus = ','.join(map(str, os.sched_getaffinity(0)))
         command = ' '.join([*program(), *user_flags(), '-p', '{port}'])
         done = subprocess.run(
-            [sys.executable, '-B', os.path.join(BENCH, 'times'), '--load', os.environ['LOAD'],
-             '--server', 'one=' + command, '--server', 'two=' + command, '--half', '--rounds', '1',
-             '--seconds', '1', '--server-cpus', cpus, '--generator-cpus', cpus, '--', '--keys', '100',
-             '--connections', '2', '--sets', '50'],
+            [sys.executable, '-B', os.path.join(BENCH, 'compare'), '--load', os.environ['LOAD'],
+             '--server', 'one=' + command, '--server', 'two=' + command, '--half-of', 'two', '--rounds',
+             '1', '--seconds', '1', '--server-cpus', cpus, '--generator-cpus', cpus, '--conns', '2',
+             '--case', 'some=--keys 100 --sets 50'],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        rate = float(re.search(r'^rate: (\d+) requests a second$', done.stderr, re.M)[1])
+        rate = float(re.search(r'^some: (\d+) requests per second$', done.stderr, re.M)[1])
         rows = [line.split() for line in done.stdout.splitlines()[1:]]
-        self.assertEqual([row[0] for row in rows], ['one', 'two'])
+        self.assertEqual([row[:2] for row in rows], [['some', 'one'], ['some', 'two']])
         for row in rows:
-            self.assertEqual(len(row), 9)
-            self.assertLess(float(row[1]) * 1000, 1.5 * rate + 1000)
-            self.assertGreater(float(row[2]), 0)
+            self.assertEqual(len(row), 10)
+            self.assertLess(float(row[2]) * 1000, 1.5 * rate + 1000)
+            self.assertGreater(float(row[3]), 0)
 
     def test_a_server_that_ends(self):
         server = Server()
