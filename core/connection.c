@@ -246,17 +246,25 @@ static void take_off(struct reactor *reactor, struct connection *connection) {
     start_send(reactor, connection);
 }
 
+/* Output is kept back for the replies that are on their way behind it, not for those to later
+ * requests: one send costs less than two. Each of them brings this about again. */
+static bool is_held(struct connection *connection) {
+    const struct pipeline *pipeline = &connection->pipeline;
+    if (pipeline->outstanding == 0 || pipeline->loans.length > 0 ||
+        pipeline->output.length >= HELD_OUTPUT_BYTES_MAX)
+        return false;
+    if (!connection->held)
+        connection->held_until = pipeline->drained + pipeline->queued;
+    connection->held = true;
+    return (int32_t)(pipeline->drained - connection->held_until) < 0;
+}
+
 static void send_output(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
     if (!flight_is_empty(&connection->flight) || pipeline->output.length == 0)
         return;
-    bool more_soon = pipeline->outstanding > 0 && pipeline->loans.length == 0 &&
-                     pipeline->output.length < HELD_OUTPUT_BYTES_MAX;
-    if (more_soon && !connection->held) {
-        connection->held = true;
-        reactor_settle(reactor, connection); /* next turn; a reply will bring it about */
+    if (is_held(connection))
         return;
-    }
     connection->held = false;
     take_off(reactor, connection);
 }

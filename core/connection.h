@@ -53,6 +53,8 @@ struct connection {
     struct iovec parts[FLIGHT_PARTS_MAX];
     struct pace received;
     struct pace sent; /* of the flight */
+    bool held;           /* output is kept back until so many replies have been written to it */
+    uint32_t held_until; /* on the pipeline's scale */
 
     bool receiving; /* a receive or a send is with the kernel */
     bool sending;
@@ -61,7 +63,6 @@ struct connection {
     bool ended;  /* the client sends no more */
     bool broken; /* nothing is run, sent or received any more */
     bool shut;
-    bool held; /* output was kept back last turn, for replies that are on their way */
 
     bool is_datagram; /* and no connection at all, but a part of one, see core/udp.h */
 

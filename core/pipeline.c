@@ -159,6 +159,7 @@ void pipeline_drain(struct pipeline *pipeline, struct shard *shard) {
             return;
         pipeline->first = message->next;
         pipeline->queued--;
+        pipeline->drained++;
         message_give(&shard->messages, message);
     }
 }

@@ -59,6 +59,7 @@ struct pipeline {
     struct message *first; /* the queue: requests whose replies are owed, oldest first */
     struct message *last;
     uint32_t queued;
+    uint32_t drained;          /* that have left the queue, from 0 again after 2^32 */
     uint32_t outstanding;      /* of these at other shards */
     struct upload *upload;     /* of the value whose parts are the next requests; NULL: of none */
     uint32_t next_part;        /* the shard that a command for every shard goes to next */

@@ -289,8 +289,10 @@ class Room(EventTest):
         than can be moved while others are written."""
         self.asker_of(cores=1, flags=('-m', '8') + QUIET)
         hot = b''.join(b'mg 0-%d s q\r\n' % m for m in range(1000))
-        for n in range(300):
-            self.ask_quietly(b''.join(b'ms %d-%d 1 q\r\nx\r\n' % (n, m) for m in range(1000)))
+        value = b'x' * 100
+        for n in range(150):
+            self.ask_quietly(b''.join(b'ms %d-%d 100 q\r\n%s\r\n' % (n, m, value)
+                                      for m in range(1000)))
             self.ask_quietly(b''.join(b'mg %d-%d s q\r\n' % (n, m) for m in range(1000)) + hot)
         names = 'moves_to_warm', 'moves_within_lru', 'direct_reclaims'
         moved = self.stats(*names)
