@@ -11,7 +11,7 @@ static bool names_key(const struct message *message) {
 
 static void prefetch(const struct shard *shard, struct message *const *messages, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        __builtin_prefetch(messages[i]);
+        message_prefetch(messages[i]);
     for (uint32_t i = 0; i < count; i++)
         if (names_key(messages[i]))
             store_prefetch_bucket(shard->store, messages[i]->hash);
@@ -43,6 +43,8 @@ bool exchange_collect(struct shard *shard, const struct exchange_handler *handle
     for (uint32_t from = 0; from < shard->count; from++) {
         struct message *messages[EXCHANGE_BATCH_MAX];
         uint32_t count = mesh_take_replies(shard->port, from, messages, EXCHANGE_BATCH_MAX);
+        for (uint32_t i = 0; i < count; i++)
+            message_prefetch(messages[i]);
         for (uint32_t i = 0; i < count; i++) {
             struct pipeline *pipeline = pipeline_complete(shard, messages[i], from);
             if (pipeline)

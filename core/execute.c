@@ -414,7 +414,7 @@ void execute_upload_end(struct shard *shard, const struct request *request, uint
 
 /* A chunk of a walk lies where a value would. */
 static void fill_chunk(struct shard *shard, struct message *message, struct result *result) {
-    struct chunk chunk = {.bytes = message_value(message), .capacity = MESSAGE_VALUE_BYTES_MAX};
+    struct chunk chunk = {.bytes = message->wide, .capacity = MESSAGE_VALUE_BYTES_MAX};
     message->walk_more = walk_fill(shard, &message->request, &message->cursor, &chunk);
     result->value_length = (uint32_t)chunk.length;
 }
@@ -425,7 +425,7 @@ static void run_message(struct shard *shard, struct message *message) {
     if (message->walk)
         fill_chunk(shard, message, &result);
     else if (message->every_shard)
-        admin_execute(shard, &message->request, (void *)message_value(message), &result);
+        admin_execute(shard, &message->request, (void *)message->wide, &result);
     else
         message->refused = !execute(shard, &message->request, message->hash, &result);
     message_set_result(message, &result);

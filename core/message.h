@@ -5,10 +5,11 @@
  * moment one thread alone may touch it: origin, request ring, owner, reply ring, origin. It goes
  * back to the pool it came from.
  *
- *   data | key and opaque, padded to 288 | the request's value, then the reply's, to 16 KiB |
+ *   near | key and opaque, padded to 288 | the request's value, then the reply's, if it is short |
+ *   wide | these values where they are longer, to 16 KiB: in a range of its own
  *
- * Pages of the pool are touched only as far as keys and values reach, and the message freed last is
- * used first, so that the pool stays small in memory and in cache.
+ * So most traffic stays on few pages: addresses are translated for a hundred messages at a time, not
+ * for each. What is touched stays small, as the message freed last is used first.
  */
 #ifndef CORE_MESSAGE_H
 #define CORE_MESSAGE_H
@@ -17,12 +18,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/ring.h"
 #include "proto/proto.h"
 
 /* Values up to this size travel inside the message. Longer ones don't travel at all: those of sets
  * are received, and those of gets sent, where they lie. */
 #define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
-#define MESSAGE_KEY_BYTES 288 /* a key and an opaque */
+#define MESSAGE_KEY_BYTES 288        /* a key and an opaque */
+#define MESSAGE_VALUE_BYTES_NEAR 464 /* what is left of 1 KiB */
 
 struct pipeline;
 
@@ -69,12 +72,17 @@ struct message {
     int descriptor;          /* of a MESSAGE_CONNECTION */
     struct request request;
     struct result result;
-    _Alignas(8) char data[MESSAGE_KEY_BYTES + MESSAGE_VALUE_BYTES_MAX];
+    char *wide;              /* MESSAGE_VALUE_BYTES_MAX bytes */
+    _Alignas(8) char key[MESSAGE_KEY_BYTES];
+    char value[MESSAGE_VALUE_BYTES_NEAR];
 };
+
+_Static_assert(sizeof(struct message) == 1024, "few pages");
 
 /* A reactor's messages. Only its own thread takes and gives back. */
 struct message_pool {
     struct message *messages; /* address space for all, touched as used */
+    char *wide;               /* and for their longer values */
     struct message *free;
     uint32_t count;
     uint32_t used_ever; /* messages[used_ever..count) were never taken */
@@ -89,9 +97,13 @@ void message_pool_finish(struct message_pool *pool);
 struct message *message_take(struct message_pool *pool);
 void message_give(struct message_pool *pool, struct message *message);
 
-/* Where a value lies in a message. */
-static inline char *message_value(struct message *message) {
-    return message->data + MESSAGE_KEY_BYTES;
+/* The cache lines of a small request and reply are on their way: another reactor has written them. */
+static inline void message_prefetch(const struct message *message) {
+    const char *start = (const char *)message;
+    for (const char *line = start; line < message->key + CACHE_LINE_BYTES; line += CACHE_LINE_BYTES)
+        __builtin_prefetch(line);
+    __builtin_prefetch(message->value);
+    __builtin_prefetch(message->value + CACHE_LINE_BYTES);
 }
 
 /* Keeps what the reply needs of a request: all but its value. */

@@ -112,7 +112,7 @@ static bool write_reply(struct pipeline *pipeline, struct shard *shard,
  * the queue behind it. */
 static void write_part(struct pipeline *pipeline, struct shard *shard, struct message *message) {
     if (message->request.op == OP_STATS) {
-        const struct shard_stats *part = (const void *)message_value(message);
+        const struct shard_stats *part = (const void *)message->wide;
         if (!pipeline->stats)
             pipeline->stats = calloc(1, sizeof *pipeline->stats);
         if (!pipeline->stats) {
@@ -130,7 +130,7 @@ static void write_part(struct pipeline *pipeline, struct shard *shard, struct me
 }
 
 static void take_chunk(struct pipeline *pipeline, struct shard *shard, struct message *message) {
-    const struct chunk chunk = {.bytes = message_value(message),
+    const struct chunk chunk = {.bytes = message->wide,
                                 .length = message->result.value_length};
     if (!walk_take(pipeline->walk, shard, &chunk, message->cursor, message->walk_more,
                    &pipeline->output))
