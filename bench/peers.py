@@ -78,13 +78,15 @@ class Server:
         """What `stats` answers, numbers only."""
         try:
             with socket.create_connection(('127.0.0.1', self.port), 10) as client:
-                client.sendall(b'stats\r\nquit\r\n')
-                text = b''.join(iter(lambda: client.recv(65536), b'')).decode()
+                client.sendall(b'stats\r\n')
+                text = client.recv(65536)
+                while text and not text.endswith(b'\nEND\r\n'):
+                    text += client.recv(65536)
         except OSError as error:
             self.check()
             raise Trouble('%s does not answer stats: %s' % (self.name, error)) from None
         return {name: int(value) for name,
-                value in re.findall(r'^STAT (\w+) (\d+)\r?$', text, re.M)}
+                value in re.findall(r'^STAT (\w+) (\d+)\r?$', text.decode(), re.M)}
 
     def resident_mb(self):
         """Its resident size."""

@@ -1,13 +1,13 @@
 /* store: nanoseconds per operation of the store library alone, no sockets and no threads.
  *
  * First sets of new keys with room to spare, hits, misses, overwriting sets and sets that evict, in
- * working sets that fit the caches of the CPU, the translation buffers, and neither; one by one, and as the reactor does it: a group of
- * keys is prefetched, first its buckets, then its items. Keys and hashes are made before the clock
- * starts.
+ * working sets that fit the caches of the CPU, the translation buffers, and neither; one by one,
+ * and as the reactor does it: a group of keys is prefetched, first its buckets, then its items.
+ * Keys and hashes are made before the clock starts.
  *
- * Then how long single sets of mixed sizes take in a full store, where they evict, beside the same
- * clock around nothing, and around waits as long as a set: what these show is the machine's.
- */
+ * Then how long single sets of mixed sizes take in a full store, where they evict, beside the
+ * same clock around nothing, and around waits as long as a set: what these show is the
+ * machine's. */
 #include "store/store.h"
 
 #include "bench/random.h"

@@ -172,6 +172,7 @@ static void take_bytes(struct reactor *reactor, struct connection *connection, s
     struct pipeline *pipeline = &connection->pipeline;
     reactor->shard.counters.bytes_read += length;
     connection->last_command_s = reactor->shard.now;
+    pace_count(&connection->received, length, reactor->shard.now);
     if (connection->receiving_direct) {
         pipeline_direct_feed(pipeline, &reactor->shard, length);
         return;
@@ -239,7 +240,7 @@ size_t connection_fly(struct reactor *reactor, struct connection *connection, si
 static void take_off(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
     connection->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
-    connection->last_sent_s = reactor->shard.now;
+    connection->sent = (struct pace){.since_s = reactor->shard.now};
     pipeline->output = pipeline->loans = (struct buffer){0};
     pipeline->sending = flight_bytes(&connection->flight);
     start_send(reactor, connection);
@@ -284,7 +285,7 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
     if (result < 0 && !again)
         fail(connection, result);
     if (result > 0) {
-        connection->last_sent_s = reactor->shard.now;
+        pace_count(&connection->sent, (size_t)result, reactor->shard.now);
         reactor->shard.counters.bytes_written += (size_t)result;
         flight_advance(flight, &reactor->shard, (size_t)result);
     }

@@ -27,6 +27,21 @@ struct reactor;
 /* Serials of connections begin here: lower numbers are those of listeners where both are listed. */
 #define CONNECTION_SERIAL_FIRST ((uint64_t)1 << 16)
 
+/* How many bytes have gone one way since a moment, on the store's scale; counted anew whenever they
+ * are PACE_BYTES. So the moment tells how long it takes for so many. */
+struct pace {
+    uint32_t since_s;
+    size_t bytes;
+};
+
+#define PACE_BYTES ((size_t)64 * 1024)
+
+static inline void pace_count(struct pace *pace, size_t bytes, uint32_t now) {
+    pace->bytes += bytes;
+    if (pace->bytes >= PACE_BYTES)
+        *pace = (struct pace){.since_s = now};
+}
+
 struct connection {
     struct pipeline pipeline; /* first, so that one is found from the other */
     int descriptor;
@@ -36,7 +51,8 @@ struct connection {
     struct flight flight;    /* being sent, or sent and to be landed */
     struct msghdr send;      /* what of it the kernel has, if there are large values in it */
     struct iovec parts[FLIGHT_PARTS_MAX];
-    uint32_t last_sent_s; /* when a part of the flight was taken, on the store's scale */
+    struct pace received;
+    struct pace sent; /* of the flight */
 
     bool receiving; /* a receive or a send is with the kernel */
     bool sending;
@@ -52,8 +68,8 @@ struct connection {
     bool is_ready; /* on the reactor's list of that name; never on both of these two */
     bool is_waiting;
     bool is_settling;
-    bool is_begging; /* on the list of those that ask for memory of a store again */
-    bool is_flying;  /* on the list of those that have large values to send */
+    bool is_begging;    /* on the list of those that ask for memory of a store again */
+    bool is_flying;     /* on the list of those that have large values to send */
     const char *ending; /* why it is broken, for the log; NULL while it isn't */
     LIST_ENTRY(connection) all_link;
     TAILQ_ENTRY(connection) turn_link; /* ready or waiting */

@@ -377,12 +377,15 @@ bool execute_lease(struct shard *shard, const struct request *request, uint64_t 
     struct store_key key = key_of(request, hash);
     struct store_item item;
     enum store_status status = store_peek(shard->store, &key, shard->now, &item);
-    if (status != STORE_OK || item.large == 0 || item.cas != result->cas) {
-        *result = (struct result){.status = RESULT_NOT_FOUND};
-        return true;
+    if (status == STORE_OK && item.large != 0 && item.cas == result->cas) {
+        set_item(result, &item);
+        return lend(shard, result);
     }
-    set_item(result, &item);
-    return lend(shard, result);
+    struct counters counted = shard->counters; /* it was one request */
+    *result = (struct result){0};
+    run(shard, request, hash, result);
+    shard->counters = counted;
+    return result->large == 0 || lend(shard, result);
 }
 
 enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
@@ -450,6 +453,7 @@ void execute_message(struct shard *shard, struct message *message) {
         return;
     case MESSAGE_LEASE:
         message->refused = !execute_lease(shard, request, message->hash, result);
+        message_set_result(message, result);
         return;
     case MESSAGE_LEASE_BACK:
     case MESSAGE_LEASE_END:

@@ -14,8 +14,8 @@
 bool execute(struct shard *shard, const struct request *request, uint64_t hash,
              struct result *result);
 
-/* Asks again for the lease on what a request had found. True when it is there, or the value isn't
- * any more: what is gone by now may as well have been evicted before, and was not found. */
+/* Asks again for the lease on what a request had found; runs it anew when that is gone or overwritten
+ * meanwhile. False as with execute(). */
 bool execute_lease(struct shard *shard, const struct request *request, uint64_t hash,
                    struct result *result);
 

@@ -45,7 +45,7 @@ static bool holds_upload(const struct shard *shard, const struct connection *con
     const struct upload *upload = connection->pipeline.upload;
     uint32_t since = upload ? upload_held_since(upload) : 0;
     return since > 0 && shard->now - since > IDLE_UPLOAD_S &&
-           shard->now - connection->last_command_s > IDLE_UPLOAD_S &&
+           shard->now - connection->received.since_s > IDLE_UPLOAD_S &&
            shard_is_short(shard->all[upload_owner(upload)], shard->now);
 }
 
@@ -53,7 +53,7 @@ static bool holds_upload(const struct shard *shard, const struct connection *con
 static bool holds_lease(const struct shard *shard, const struct connection *connection) {
     const struct flight *flight = &connection->flight;
     const struct buffer *behind = &connection->pipeline.loans;
-    if (flight_is_empty(flight) || shard->now - connection->last_sent_s <= IDLE_LEASE_S)
+    if (flight_is_empty(flight) || shard->now - connection->sent.since_s <= IDLE_LEASE_S)
         return false;
     for (uint32_t i = 0; i < shard->count; i++)
         if ((flight_has_loan_of(flight, i) || loans_are_of(behind, i)) &&

@@ -1,5 +1,5 @@
 /* idle: closes connections that have been without a command for longer than -o idle_timeout=, and
- * those that hold memory of a store and make no use of it while others are refused some.
+ * those that hold memory of a store and make little use of it while others are refused some.
  *
  * Thread: the reactor that owns them.
  */
@@ -10,8 +10,8 @@
 
 struct reactor;
 
-/* How long one may send nothing of a large value that it uploads, and take nothing of one that it is
- * sent, when others wait for such memory; in seconds. */
+/* How long one may take to send PACE_BYTES of a large value that it uploads, and to take as many of one
+ * that it is sent, or the rest, when others wait for such memory; in seconds. */
 #define IDLE_UPLOAD_S 30
 #define IDLE_LEASE_S 10
 

@@ -115,8 +115,8 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
 bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                         size_t length);
 
-/* Where the next bytes of an upload belong, and how many may be received there at once, by the kernel
- * itself; they need not be fed then. 0: there is no such place, or it isn't worth it. */
+/* Where the next bytes of an upload belong, and how many may be received there at once, by the
+ * kernel itself; they need not be fed then. 0: there is no such place, or it isn't worth it. */
 #define PIPELINE_DIRECT_BYTES_MIN ((size_t)4 * 1024)
 size_t pipeline_direct_room(const struct pipeline *pipeline, char **where);
 
@@ -138,7 +138,8 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
 /* Prefetches the items of a batch, runs its requests in order, and empties it. */
 void batch_run(struct batch *batch, struct shard *shard);
 
-/* Ends the use of fed bytes: what is left of them is copied to input. False when there is no memory for it: the connection is lost. */
+/* Ends the use of fed bytes: what is left of them is copied to input. False when there is no
+ * memory for it: the connection is lost. */
 bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
 
 /* Forgets what was received and not run. */

@@ -433,44 +433,6 @@ static void enter(struct reactor *reactor) {
     sleep_until_event(reactor);
 }
 
-/* The end. */
-
-static void begin_stop(struct reactor *reactor) {
-    struct connection *connection;
-    reactor->stopping = true;
-    reactor->stop_deadline_ns = reactor->now_ns + SERVER_DRAIN_NS_MAX;
-    LIST_FOREACH(connection, &reactor->connections, all_link) {
-        connection_drain(connection);
-    }
-    if (reactor->udp)
-        udp_stop(reactor->udp);
-}
-
-static void break_all(struct reactor *reactor) {
-    struct connection *connection;
-    LIST_FOREACH(connection, &reactor->connections, all_link) {
-        connection_break(reactor, connection, "the server stops");
-    }
-    if (reactor->udp)
-        udp_break(reactor->udp);
-}
-
-/* Follows the order to stop; true when all reactors are through. */
-static bool is_stopped(struct reactor *reactor) {
-    struct server *server = reactor->server;
-    if (!reactor->stopping && atomic_load(&server->stopping))
-        begin_stop(reactor);
-    if (!reactor->stopping)
-        return false;
-    if (reactor->now_ns > reactor->stop_deadline_ns)
-        break_all(reactor);
-    if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_stopped(reactor->udp)) {
-        reactor->drained = true;
-        atomic_fetch_add(&server->drained, 1);
-    }
-    return atomic_load(&server->drained) == server->config->cores;
-}
-
 /* With debugtime the clock may be ahead or stand still, but it never runs backwards. */
 static void read_clock(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
@@ -487,10 +449,14 @@ static void tend(struct reactor *reactor) {
     crawler_step(shard, reactor->now_ns);
     idle_step(reactor);
     beg(reactor);
-    shard->tending = store_tend(shard->store, shard->now);
     if (shard->stop_asked)
         kill(getpid(), SIGTERM); /* reactor 0 takes it like any other */
     shard->stop_asked = false;
+}
+
+/* The store's slice comes last: what the turn has given back may be what it waits for. */
+static void tend_store(struct reactor *reactor) {
+    reactor->shard.tending = store_tend(reactor->shard.store, reactor->shard.now);
 }
 
 void reactor_run(struct reactor *reactor) {
@@ -501,7 +467,7 @@ void reactor_run(struct reactor *reactor) {
     }
     if (reactor->udp)
         udp_start(reactor->udp, reactor);
-    for (; !is_stopped(reactor); read_clock(reactor)) {
+    for (; !reactor_is_stopped(reactor); read_clock(reactor)) {
         reactor->shard.counters.reactor_turns++;
         reactor->shard.walk_slices = 0;
         take_completions(reactor);
@@ -512,6 +478,7 @@ void reactor_run(struct reactor *reactor) {
         send_large(reactor);
         mesh_publish(reactor->shard.port, on_wake, reactor);
         log_flush(&reactor->shard.log);
+        tend_store(reactor);
         enter(reactor);
     }
 }

@@ -77,6 +77,9 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id);
 /* Runs until the server stops. */
 void reactor_run(struct reactor *reactor);
 
+/* Follows the order to stop, once a turn; true when all reactors are through. */
+bool reactor_is_stopped(struct reactor *reactor);
+
 /* Closes its ring. Only after all reactors have ended: others' wakes go there. */
 void reactor_close(struct reactor *reactor);
 

@@ -78,7 +78,7 @@ static void put_queue(struct stats_writer *writer, const char *name,
     }
 }
 
-/* What memcached tells of a queue, under the name that it has there. */
+/* What memcached tells of a queue, under the name that it has there. Touching an item is a hit, too. */
 static void put_known(struct stats_writer *writer, const char *name,
                       const struct stats_sources *sources, const struct store_queue_stats *queue) {
     const struct {

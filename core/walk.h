@@ -8,8 +8,8 @@
  * A connection has one walk at a time and one chunk of it under way; the next is asked for only
  * when there is room for it in the output. All walks share the few slices that a shard does in a
  * turn; whoever comes too late gets an empty chunk and asks again. So walks never hold a reactor up,
- * and their memory is bounded, however slowly their clients read. The command stays the connection's next request until
- * the walk is through (it is parsed again each time), so nothing overtakes it.
+ * and their memory is bounded, however slowly their clients read. The command stays the connection's
+ * next request until the walk is through (it is parsed again each time), so nothing overtakes it.
  */
 #ifndef CORE_WALK_H
 #define CORE_WALK_H

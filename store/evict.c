@@ -55,13 +55,20 @@ static bool choose_flushed(struct store *store, enum segment_queue_name name) {
     return true;
 }
 
-/* What is gathered may take a segment before one becomes free, and whoever writes another one. */
+/* What is gathered may take a segment before one becomes free, and whoever writes another one; where
+ * all of it has room already it needs none. */
+static bool may_gather(const struct store *store, uint32_t number) {
+    const struct segment *segment = &store->log.segments[number];
+    return store_has_free(store, store->config.no_eviction ? 1 : 2) ||
+           segment_has_room(&store->log, segment_gather_end(segment), segment->live_bytes);
+}
+
 static bool choose_sparse(struct store *store, enum segment_queue_name name) {
     struct segment_log *log = &store->log;
-    if (log->queues[name].sparse == 0 || !store_has_free(store, store->config.no_eviction ? 1 : 2))
+    if (log->queues[name].sparse == 0)
         return false;
     uint32_t number = segment_find_sparse(log, name, &store->sparse_cursor[name]);
-    if (number == 0)
+    if (number == 0 || !may_gather(store, number))
         return false;
     segment_gather_from(log, number);
     begin(store, number, EMPTYING_CLEAN);
@@ -150,7 +157,7 @@ static bool gather(struct store *store, const struct store_found *found, uint32_
 
 /* An extent that has outlived a flush, since its item was complete only later. */
 static bool rescue(struct store *store, const struct store_found *found, uint32_t bytes) {
-    if (!store_room_at(store, SEGMENT_EXTENTS, bytes))
+    if (!store_room_to_rescue(store, bytes))
         return false;
     move(store, found, SEGMENT_EXTENTS, bytes);
     return true;
@@ -202,8 +209,9 @@ static bool move_on(struct store *store, const struct store_found *found, uint32
     return false;
 }
 
-/* What becomes of one record, and of its item: a large one goes as a whole. */
-static void visit(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
+/* What becomes of one record, and of its item: a large one goes as a whole. False: nothing, as there
+ * is no room for it elsewhere, and it may not be dropped. */
+static bool visit(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
     struct store_found found = {.item = record, .location = store->emptying.at};
     if (item_is_extent(record))
         store_find_owner(store, found.location, &found);
@@ -211,10 +219,12 @@ static void visit(struct store *store, struct item *record, uint32_t bytes, uint
         found.ref = index_find_location(&store->index, (uint32_t)hash, found.location);
     assert(found.ref.primary != NULL);
     if (store_drop_dead(store, &found) || move_on(store, &found, bytes))
-        return;
-    assert(!store->config.no_eviction);
+        return true;
+    if (store->config.no_eviction)
+        return false;
     drop(store, &found, hash);
     store_tend_index(store);
+    return true;
 }
 
 static void earn_credit(struct store *store, uint64_t freed_bytes) {
@@ -254,12 +264,15 @@ static bool is_over(const struct store *store) {
     return segment->live_bytes == 0 || segment->pins != 0;
 }
 
-/* Goes past one record of the segment at hand, dead or alive; hash is for what lives. */
+/* Goes past one record of the segment at hand, dead or alive, unless it can't; hash is for what
+ * lives. */
 static void step(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
     struct store_emptying *emptying = &store->emptying;
     uint32_t moved_bytes = store->slice.moved_bytes;
-    if (record->bits & ITEM_LINKED)
-        visit(store, record, bytes, hash);
+    if ((record->bits & ITEM_LINKED) && !visit(store, record, bytes, hash)) {
+        store->slice.stuck = true;
+        return;
+    }
     if (store->slice.moved_bytes == moved_bytes && emptying->how != EMPTYING_CLEAN)
         earn_credit(store, bytes);
     emptying->at += bytes / ITEM_ALIGN;
@@ -273,7 +286,8 @@ static bool empty(struct store *store) {
     uint32_t number = store->emptying.segment;
     uint64_t until = segment_first(log, number) + log->segments[number].used_bytes / ITEM_ALIGN;
     struct ahead ahead = {.hashed = store->slice.items, .at = store->emptying.at};
-    while (!is_over(store) && (store->emptying.how == EMPTYING_FLUSHED || !is_enough(store))) {
+    while (!is_over(store) && !store->slice.stuck &&
+           (store->emptying.how == EMPTYING_FLUSHED || !is_enough(store))) {
         assert(store->emptying.at < until);
         struct item *record = segment_item(log, store->emptying.at);
         uint32_t bytes = item_bytes(record);
@@ -322,7 +336,7 @@ static bool has_work(const struct store *store) {
 
 bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
     begin_slice(store, free_wanted, bytes);
-    while (has_work(store)) {
+    while (has_work(store) && !store->slice.stuck) {
         if (store->emptying.segment == 0 && !choose(store))
             return false;
         bool in_time = empty(store);
@@ -339,7 +353,7 @@ bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
 bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
     struct store_slice *slice = &store->slice;
     slice->free_wanted = free_wanted;
-    if (is_enough(store) || (store->emptying.segment == 0 && !choose(store)))
+    if (is_enough(store) || slice->stuck || (store->emptying.segment == 0 && !choose(store)))
         return false;
     enum emptying how = store->emptying.how;
     slice->items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);

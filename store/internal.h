@@ -78,6 +78,7 @@ struct store_slice {
     uint32_t items_max;
     uint32_t moved_bytes;
     uint32_t moved_bytes_max;
+    bool stuck; /* what is at hand may not be dropped, and has no room elsewhere for now */
 };
 
 /* The fields that a get reads stand together at the front. */
@@ -236,10 +237,14 @@ bool store_has_free(const struct store *store, uint32_t segments);
 bool store_memory_has_room(const struct store *store, size_t bytes);
 /* Free segments that only cleaning may take: with -M it must always be able to go on. */
 uint32_t store_kept_free(const struct store *store);
+/* May the index grow by what one operation can need, without that? */
+bool store_index_has_room(const struct store *store);
 /* The open segment at an end gets room for so many bytes. Evicts nothing; false: there is none. */
 bool store_room_at(struct store *store, enum segment_end end, uint32_t bytes);
 /* The same for the one that gathers what source holds. */
 bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes);
+/* As store_room_at() for extents, if need be with what only cleaning may take: much becomes free. */
+bool store_room_to_rescue(struct store *store, uint32_t bytes);
 /* So many are kept free ahead of need. */
 uint32_t store_free_wanted(const struct store *store);
 /* What an operation begins with that may write: a slice of the work of keeping room for it and those

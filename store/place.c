@@ -101,7 +101,7 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
     enum segment_end end = end_for(store, draft->key, found);
     if (end == SEGMENT_NEW_MAIN && !store_room_at(store, end, bytes))
         end = SEGMENT_NEW_SMALL;
-    bool index_has_room = found->item != NULL || store_memory_has_room(store, 0);
+    bool index_has_room = found->item != NULL || store_index_has_room(store);
     if (!index_has_room || !store_room_at(store, end, bytes)) {
         store->counters.out_of_memory++;
         return NULL;

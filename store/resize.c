@@ -39,16 +39,30 @@ int store_resize(struct store *store, size_t memory_bytes) {
     return 0;
 }
 
+/* So that what writers have open can be evicted, too. What cleaning has open is by itself. false:
+ * there was nothing. */
+static bool seal(struct store *store) {
+    struct segment_log *log = &store->log;
+    bool any = false;
+    for (int end = 0; end < SEGMENT_GATHER_SMALL; end++) {
+        any |= log->open[end] != 0;
+        segment_seal(log, (enum segment_end)end);
+    }
+    return any;
+}
+
 /* What was evicted goes back to the system, the reserve at the very last. When nothing is left that
- * can be evicted, the open segments are. false: there was nothing to give. */
+ * can be evicted, the open segments are. false: there was nothing to give, perhaps because it is
+ * pinned. */
 static bool give_back(struct store *store) {
     size_t before = store->ceiling_bytes;
+    bool sealed = false;
     if (store->log.warm_count <= store_kept_free(store) || !segment_cool(&store->log))
-        segment_seal_all(&store->log);
+        sealed = seal(store);
     for (uint32_t i = 0; i < SLICE_STEPS; i++)
         store_tend_index(store);
     lower_ceiling(store);
-    return store->ceiling_bytes < before || !store->config.no_eviction;
+    return store->ceiling_bytes < before || sealed;
 }
 
 bool store_tend(struct store *store, uint32_t now) {

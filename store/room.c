@@ -1,14 +1,14 @@
 /* Who gets the memory: one bound for the segments, the index, the ghosts and the bookkeeping.
  *
- * An operation that may write begins with store_make_room(): it does its share of the work that keeps
- * free segments ahead of need (evict.c). What it stores then takes one of these: nothing is evicted
- * while an item is in hand.
- */
+ * An operation that may write begins with store_make_room(): it does its share of the work that
+ * keeps free segments ahead of need (evict.c). What it stores then takes one of these: nothing
+ * is evicted while an item is in hand. */
 #include "store/internal.h"
 
 #include "store/pages.h"
 
-/* The index's pages, one of the ghosts', and one for the header of a segment that was never used. */
+/* The index's pages, one of the ghosts', and one for the header of a segment that was never
+ * used. */
 size_t store_memory_slack(const struct store *store) {
     return (INDEX_PAGES_PER_OPERATION + 2) * store->page_bytes;
 }
@@ -32,6 +32,13 @@ uint32_t store_kept_free(const struct store *store) {
     return store->config.no_eviction ? 1 : 0;
 }
 
+/* Where cleaning's segment has yet to be made of that memory, it is still there afterwards. */
+bool store_index_has_room(const struct store *store) {
+    bool is_kept = store->log.warm_count >= store_kept_free(store);
+    size_t kept = is_kept ? 0 : store->log.segment_bytes + store_memory_slack(store);
+    return store_memory_has_room(store, kept);
+}
+
 /* 0 when that leaves fewer than `kept` free. */
 static uint32_t take_segment(struct store *store, uint32_t kept) {
     if (!store_has_free(store, kept + 1))
@@ -40,16 +47,24 @@ static uint32_t take_segment(struct store *store, uint32_t kept) {
     return number != 0 ? number : segment_take_cold(&store->log);
 }
 
-bool store_room_at(struct store *store, enum segment_end end, uint32_t bytes) {
+static bool room_at(struct store *store, enum segment_end end, uint32_t bytes, uint32_t kept) {
     assert(bytes <= store->log.segment_bytes);
     if (segment_has_room(&store->log, end, bytes))
         return true;
-    uint32_t number = take_segment(store, store_kept_free(store));
+    uint32_t number = take_segment(store, kept);
     if (number == 0)
         return false;
     segment_seal(&store->log, end);
     segment_open(&store->log, end, number, store->now);
     return true;
+}
+
+bool store_room_at(struct store *store, enum segment_end end, uint32_t bytes) {
+    return room_at(store, end, bytes, store_kept_free(store));
+}
+
+bool store_room_to_rescue(struct store *store, uint32_t bytes) {
+    return room_at(store, SEGMENT_EXTENTS, bytes, 0);
 }
 
 bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) {
@@ -64,8 +79,9 @@ bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) 
     return true;
 }
 
-/* One for what eviction moves, which comes in bursts, or that only cleaning may take; one for each other end that will soon need it,
- * but for ends of extents where there are none; and two where there is something to clean. */
+/* One for what eviction moves, which comes in bursts, or that only cleaning may take; one for
+ * each other end that will soon need it, but for ends of extents where there are none; and two
+ * where there is something to clean. */
 uint32_t store_free_wanted(const struct store *store) {
     const struct segment_log *log = &store->log;
     uint32_t little = (uint32_t)log->segment_bytes / 4;
@@ -102,13 +118,13 @@ void store_make_room(struct store *store, uint32_t extent_bytes) {
     uint32_t wanted = lacking(store, extent_bytes);
     uint32_t at_once = 1 + (wanted > 0 ? wanted : store_kept_free(store)); /* one to be cooled */
     bool possible = true;
-    while (possible && !(store_memory_has_room(store, 0) && store_has_free(store, wanted))) {
+    while (possible && !(store_index_has_room(store) && store_has_free(store, wanted))) {
         bool cooled = !store_memory_has_room(store, 0) && cool(store);
         possible = cooled || store_evict_at_once(store, at_once);
     }
 }
 
 void store_tend_index(struct store *store) {
-    if (store_memory_has_room(store, 0))
+    if (store_index_has_room(store))
         index_step(&store->index);
 }

@@ -23,7 +23,8 @@
 #define SEGMENT_BYTES_MAX ((size_t)1 << 20)
 
 /* So many, or up to twice as many, make eviction nearly as fine as one by items: with 64 it was
- * measured to cost 0.015 of the hit ratio. It is a power of two, and above 256 MiB there are more. */
+ * measured to cost 0.015 of the hit ratio. It is a power of two, and above 256 MiB there are
+ * more. */
 #define SEGMENTS_PER_MEMORY 256
 
 #define SEGMENTS_WARM_MIN 4 /* see warm_max */
@@ -31,9 +32,9 @@
 /* Segments that one search for a victim or a sparse one looks at. */
 #define SEGMENT_LOOKS_MAX 256
 
-/* With fewer of its sixteenths alive, so far as it was filled, a segment is sparse: cleaning one that
- * is fuller copies more than three bytes for each that it gains. Where nothing may be evicted there
- * is no other way. */
+/* With fewer of its sixteenths alive, so far as it was filled, a segment is sparse: cleaning one
+ * that is fuller copies more than three bytes for each that it gains. Where nothing may be
+ * evicted there is no other way. */
 #define SEGMENT_SPARSE_SIXTEENTHS 12
 #define SEGMENT_SPARSE_SIXTEENTHS_MAX 15
 
@@ -112,12 +113,14 @@ uint32_t segment_take_cold(struct segment_log *log);
 /* Gives the pages of a warm segment back to the kernel; false when there is none. */
 bool segment_cool(struct segment_log *log);
 
-/* Makes a taken segment the open one at this end, the newest of the queue. None may be open there. */
+/* Makes a taken segment the open one at this end, the newest of the queue. None may be open
+ * there. */
 void segment_open(struct segment_log *log, enum segment_end end, uint32_t number, uint32_t now);
 /* Makes a taken segment the open one that gathers what source holds, in its queue right before it,
  * as old as it is. */
 void segment_open_before(struct segment_log *log, uint32_t number, uint32_t source);
-/* The one that gathers moves on to a younger source: what it holds may seem younger, but not older. */
+/* The one that gathers moves on to a younger source: what it holds may seem younger, but not
+ * older. */
 void segment_gather_from(struct segment_log *log, uint32_t source);
 /* Nothing more is appended to the open segment, if there is one. */
 void segment_seal(struct segment_log *log, enum segment_end end);
@@ -129,7 +132,8 @@ uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t 
 /* Bytes of an item at location died. Frees the segment with its last live byte. */
 void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes);
 
-/* Whoever empties a segment in slices holds it, so that it stays while nothing lives in it any more. */
+/* Whoever empties a segment in slices holds it, so that it stays while nothing lives in it any
+ * more. */
 void segment_hold(struct segment_log *log, uint32_t number);
 void segment_unhold(struct segment_log *log, uint32_t number);
 
@@ -142,8 +146,8 @@ void segment_unpin(struct segment_log *log, uint32_t number);
  * none is found: those that are met go to the newest end, and only so many are looked at. */
 uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name);
 
-/* The next sparse segment of a queue, neither pinned nor held, from the one behind *cursor on and round, which
- * remembers how far that was. 0 when none is found among so many looked at. */
+/* The next sparse segment of a queue, neither pinned nor held, from the one behind *cursor on
+ * and round, which remembers how far that was. 0 when none is found among so many looked at. */
 uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name,
                              uint32_t *cursor);
 

@@ -23,7 +23,8 @@ struct store; /* opaque */
 typedef uint64_t store_hash(const char *key, uint32_t length, uint64_t seed);
 
 struct store_config {
-    /* The store calls it, on its own thread, where it meets an item whose key nobody has asked for. */
+    /* The store calls it, on its own thread, where it meets an item whose key nobody has asked
+     * for. */
     store_hash *hash;
     uint64_t seed;
     /* The bound on everything; STORE_MEMORY_BYTES_MIN to 2^46. */
@@ -63,8 +64,8 @@ enum store_mode {
     STORE_PREPEND, /* likewise */
 };
 
-/* hash is config.hash() of the key. Bits 0..31 choose the bucket, 32..47 are the tag; the rest is the
- * caller's (it chooses the shard by 48..63). */
+/* hash is config.hash() of the key. Bits 0..31 choose the bucket, 32..47 are the tag; the rest
+ * is the caller's (it chooses the shard by 48..63). */
 struct store_key {
     const char *bytes;
     uint32_t length; /* 1 to 250 */
@@ -265,10 +266,10 @@ enum store_status store_write(struct store *store, const struct store_key *key,
  * that nothing takes away from it (all uploads together at most a quarter of the bound, or one that
  * is larger), so that whoever begins it must end or cancel it. */
 
-/* value_length: of the whole, at least 1. STORE_OK and *upload, which is never 0; STORE_BUSY: there
- * are others and they hold too much, or pins do; STORE_TOO_LARGE, as store_write(); STORE_NO_MEMORY:
- * no room could be made. What such a write would do to an item that is there is left to the
- * caller. */
+/* value_length: of the whole, at least 1. STORE_OK and *upload, which is never 0; STORE_BUSY:
+ * there are others and they hold too much, or pins do; STORE_TOO_LARGE, as store_write();
+ * STORE_NO_MEMORY: no room could be made. What such a write would do to an item that is there is
+ * left to the caller. */
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
                                      uint32_t value_length, uint32_t now, uint64_t *upload);
 
@@ -282,10 +283,10 @@ enum store_status store_upload_add(struct store *store, uint64_t upload, const c
  * the place by a message. Not between two calls of store_upload_add(). */
 uint32_t store_upload_room(struct store *store, uint64_t upload, uint32_t now, char **where);
 
-/* The value is complete: stores it, as store_write() with the same statuses and consequences. key
- * is the one that it was begun with, write->value_length the whole and write->value unused. The
- * upload is gone, whatever comes of it. Costs no copy of the value, not even for append and prepend,
- * which copy at most the two extents that meet. */
+/* The value is complete: stores it, as store_write() with the same statuses and consequences.
+ * key is the one that it was begun with, write->value_length the whole and write->value unused.
+ * The upload is gone, whatever comes of it. Costs no copy of the value, not even for append and
+ * prepend, which copy at most the two extents that meet. */
 enum store_status store_upload_end(struct store *store, uint64_t upload,
                                    const struct store_key *key, const struct store_write *write,
                                    uint32_t now, uint64_t *cas);
@@ -300,9 +301,9 @@ void store_upload_cancel(struct store *store, uint64_t upload);
 bool store_lease(struct store *store, uint64_t large);
 void store_lease_end(struct store *store, uint64_t large);
 
-/* Where the bytes of a large value from offset on lie (offset below its length), and how many there
- * are in one piece. Under a lease any thread may call this, if it learned of the lease by a message:
- * what is read does not change. */
+/* Where the bytes of a large value from offset on lie (offset below its length), and how many
+ * there are in one piece. Under a lease any thread may call this, if it learned of the lease by
+ * a message: what is read does not change. */
 uint32_t store_lease_read(const struct store *store, uint64_t large, uint32_t offset,
                           const char **bytes);
 
@@ -312,11 +313,12 @@ uint32_t store_lease_read(const struct store *store, uint64_t large, uint32_t of
 enum store_status store_delete(struct store *store, const struct store_key *key,
                                const struct store_removal *removal, uint32_t now);
 
-/* Adds to or subtracts from a decimal number, which a large value never is; a shorter result of a decrement is padded with spaces
- * to the old length. *number is the new value, *item the item with its new CAS and time. A stale
- * item becomes fresh, and `fetched` is forgotten, when the number grows longer than the value was,
- * as in memcached; an empty value is STORE_NON_NUMERIC whatever the CAS. STORE_NOT_FOUND,
- * STORE_EXISTS, STORE_NON_NUMERIC, STORE_TOO_LARGE, STORE_NO_MEMORY leave the item as it was. */
+/* Adds to or subtracts from a decimal number, which a large value never is; a shorter result of
+ * a decrement is padded with spaces to the old length. *number is the new value, *item the item
+ * with its new CAS and time. A stale item becomes fresh, and `fetched` is forgotten, when the
+ * number grows longer than the value was, as in memcached; an empty value is STORE_NON_NUMERIC
+ * whatever the CAS. STORE_NOT_FOUND, STORE_EXISTS, STORE_NON_NUMERIC, STORE_TOO_LARGE,
+ * STORE_NO_MEMORY leave the item as it was. */
 enum store_status store_delta(struct store *store, const struct store_key *key,
                               const struct store_delta *delta, uint32_t now, uint64_t *number,
                               struct store_item *item);
@@ -335,14 +337,14 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
 /* A walk over all items in slices. *cursor is 0 at the start, then whatever the last call left
  * there; it stays good whatever is done to the store between two calls. An item that is there all
  * the time is seen exactly once, unwritten or written ever so often; one that comes or goes
- * meanwhile at most once. (Order and cursor follow from the 64 bits of the hash. Should those of two keys
- * be equal, which 10^8 items have a chance of 1 in 3,700 for, the two go together: they may exceed
- * items_max by one, and are seen again when visit refuses the second.)
+ * meanwhile at most once. (Order and cursor follow from the 64 bits of the hash. Should those of
+ * two keys be equal, which 10^8 items have a chance of 1 in 3,700 for, the two go together: they
+ * may exceed items_max by one, and are seen again when visit refuses the second.)
  *
- * Calls visit for what lives, and ends early, before an item that visit refuses by returning false.
- * Items looked at, dead ones too, and buckets of the index finished are no more than items_max, at
- * least 1. Returns false when the walk is at its end, with *cursor 0 again. visit may not change the
- * store. */
+ * Calls visit for what lives, and ends early, before an item that visit refuses by returning
+ * false. Items looked at, dead ones too, and buckets of the index finished are no more than
+ * items_max, at least 1. Returns false when the walk is at its end, with *cursor 0 again. visit
+ * may not change the store. */
 struct store_walked {
     const char *key;
     uint32_t key_length;
@@ -357,19 +359,21 @@ bool store_walk(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed);
 
-/* No item expires before this, so no crawl is worth its while before; UINT32_MAX: none ever does; 0:
- * it is at once, since all was flushed, or the last crawl was not finished. */
+/* No item expires before this, so no crawl is worth its while before; UINT32_MAX: none ever
+ * does; 0: it is at once, since all was flushed, or the last crawl was not finished. */
 uint32_t store_expires_soonest(const struct store *store);
 
 /* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
- * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to that, as
- * store_stats() tells. Segments keep their size, and with it the largest item. Above the bound,
- * memory is freed by store_tend(); until then writes evict for themselves, and the memory in use
- * never grows, but for a few pages. */
+ * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to
+ * that, as store_stats() tells. Segments keep their size, and with it the largest item. Above
+ * the bound, memory is freed by store_tend(); until then writes evict for themselves, and the
+ * memory in use never grows, but for a few pages. What is pinned by uploads and leases is freed
+ * when they end. */
 int store_resize(struct store *store, size_t memory_bytes);
 
-/* A slice of the work that waits to be done: after store_resize(), evicting and giving memory back
- * to the system. Bounded as any other operation. Returns true while there is more. */
+/* A slice of the work that waits to be done: after store_resize(), evicting and giving memory
+ * back to the system. Bounded as any other operation. Returns true while there is more that can
+ * be done. */
 bool store_tend(struct store *store, uint32_t now);
 
 /* Sets the counters (not the sizes) of store_stats() to 0. */

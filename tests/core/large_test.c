@@ -347,6 +347,47 @@ Test(large, what_goes_meanwhile_was_not_found) {
     }
 }
 
+/* What is overwritten while its get waits is got as it is now, whether it is still large or not; and
+ * that is one get. */
+Test(large, what_changes_meanwhile_is_got_anew) {
+    static const char *const values[] = {"new", "<150000>"};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct fixture fixture;
+        struct holding holding = {0};
+        char key[16];
+        uint64_t cas;
+        fixture_init(&fixture, 2, 64, MEMORY_BYTES);
+        struct shard *owner = &fixture.shard[i % 2];
+        name_key(&fixture, key, owner->id, 0);
+        hold_leases(&fixture, &holding);
+        feed(&fixture, "set $ 0 0 200000\r\n<200000>\r\n", key);
+        forget(&fixture);
+        uint64_t gets = owner->counters.cmd_get, hits = owner->counters.get_hits;
+        turn_with(&fixture, "get $\r\nversion\r\n", key);
+        turns(&fixture, 5);
+        uint64_t hash = shard_hash(&fixture.shard[0], key, (uint32_t)strlen(key));
+        const struct store_key name = {key, (uint32_t)strlen(key), hash};
+        struct script value = expand(values[i / 2], key);
+        const struct store_write write = {.value = value.bytes,
+                                          .value_length = (uint32_t)value.length};
+        cr_assert(eq(int, (int)store_write(owner->store, &name, &write, 2, &cas), STORE_OK));
+        turns(&fixture, 5);
+        release(&fixture, &holding);
+        fixture_settle(&fixture);
+        struct script wanted =
+            expand(i / 2 ? "VALUE $ 0 150000\r\n<150000>\r\nEND\r\nVERSION 1.2.3\r\n"
+                         : "VALUE $ 0 3\r\nnew\r\nEND\r\nVERSION 1.2.3\r\n",
+                   key);
+        cr_assert(has_received(&fixture, &wanted));
+        cr_assert(eq(u64, owner->counters.cmd_get, gets + 1));
+        cr_assert(eq(u64, owner->counters.get_hits, hits + 1));
+        cr_assert(eq(u64, fixture_held(&fixture), 0));
+        free(wanted.bytes);
+        free(value.bytes);
+        fixture_finish(&fixture);
+    }
+}
+
 /* While one waits, the replies behind it hold no lease that others could have. */
 Test(large, who_waits_holds_nothing) {
     struct fixture fixture;

@@ -5,6 +5,8 @@ LARGE_CLIENTS says how many connections are broken off (default 2000, 300 with a
 """
 import os
 import random
+import select
+import socket
 import struct
 import threading
 import time
@@ -448,19 +450,65 @@ class Slow(Exchange):
             sender.join()
         self.nothing_held(self.server)
 
-    def test_stalled_senders_are_broken_off(self):
-        """Likewise: those that wait are stored then. When the ones that hold all there is are gone,
-        the other stalled ones leave room."""
-        self.clock(b'p')
-        senders = [self.server.connect() for _ in range(90)]
-        for n, client in enumerate(senders):
+    def senders(self):
+        """More than can upload at once, all in the middle of a value."""
+        clients = [self.server.connect() for _ in range(90)]
+        for n, client in enumerate(clients):
             self.addCleanup(client.close)
             client.send(b'set sent%d 0 0 %d\r\n%s' % (n, self.length, b'v' * 100000))
         self.until(lambda: self.number('upload_bytes') > self.lent_max * 3 / 4)
-        self.clock(b'31')
+        return clients
+
+    def set_late(self, key, meanwhile):
+        """Stores a value; every second that this takes calls meanwhile(). Should the clock jump in the
+        midst of it, so that it is broken off itself, once more."""
+        deadline = time.monotonic() + server.TIMEOUT_S
+        line = b''
+        while line != b'STORED\r\n':
+            with self.server.connect() as client:
+                sender = threading.Thread(target=self.try_send, args=(
+                    client, b'set %s 0 0 %d\r\n%s\r\n' % (key, self.length, b'v' * self.length)))
+                sender.start()
+                while not select.select([client.socket], [], [], 1)[0]:
+                    self.assertLess(time.monotonic(), deadline)
+                    meanwhile()
+                line = client.read_line()
+                client.socket.shutdown(socket.SHUT_RDWR)
+                sender.join()
+
+    @staticmethod
+    def try_send(client, data):
+        try:
+            client.send(data)
+        except OSError:
+            pass  # it was broken off, or waits
+
+    def test_stalled_senders_are_broken_off(self):
+        """Likewise: those that wait are stored then. When the ones that hold all there is are gone,
+        others of the stalled ones come in, and stall."""
+        self.clock(b'p')
+        senders = self.senders()
         for n in range(10):
-            self.exchange(self.client, b'set late%d 0 0 %d\r\n%s\r\n'
-                          % (n, self.length, b'v' * self.length), b'STORED\r\n')
+            self.set_late(b'late%d' % n, lambda: self.clock(b'31'))
+        self.assertGreater(self.number('stall_kicks'), 0)
+        for client in senders:
+            client.close()
+        self.nothing_held(self.server)
+
+    def test_senders_that_trickle_are_broken_off(self):
+        """Who sends a byte now and then holds the others up as well."""
+        self.clock(b'p')
+        senders = self.senders()
+
+        for client in senders:
+            client.socket.setblocking(False)
+
+        def trickle():
+            self.clock(b'10')
+            for client in senders:
+                self.try_send(client, b'v')
+        for n in range(3):
+            self.set_late(b'late%d' % n, trickle)
         self.assertGreater(self.number('stall_kicks'), 0)
         for client in senders:
             client.close()

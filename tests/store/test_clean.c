@@ -200,8 +200,14 @@ Test(refuse, what_still_works) {
     uint32_t items = fill_to_the_brim(store, "key", 100);
     for (uint32_t i = 0; i < items; i++)
         set_length(store, "key", i, 100, 0);
-    cr_assert(
-        eq(int, fixture_write(store, STORE_APPEND, "key-1", "a lot more", 1), STORE_NO_MEMORY));
+    uint32_t longer = 1; /* so many as the last segment has room for */
+    enum store_status status = STORE_OK;
+    for (char name[32]; status == STORE_OK; longer++) {
+        snprintf(name, sizeof(name), "key-%u", longer);
+        status = fixture_write(store, STORE_APPEND, name, "a lot more", 1);
+    }
+    cr_assert(eq(int, status, STORE_NO_MEMORY));
+    cr_assert(lt(u32, longer, items / 50));
     cr_assert(eq(u32, count(store, "key", items), items));
     cr_assert(eq(int, fixture_set_bytes(store, "key-0", 1500, 0, 1), STORE_NO_MEMORY));
     cr_assert(eq(u32, count(store, "key", items), items - 1));
@@ -228,6 +234,55 @@ Test(refuse, idle_turns_end) {
     struct store_stats stats = fixture_stats(store);
     cr_assert(le(u64, stats.memory_bytes, 4 * MIB));
     cr_assert(eq(u32, count(store, "key", items), (items + 2) / 3));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* A segment that is half gathered, and all at once there is none to go on with: it waits. */
+Test(refuse, no_room_to_gather) {
+    struct store *store = fixture_store_refusing(8 * MIB);
+    uint32_t items = fill_to_the_brim(store, "key", 100);
+    for (uint32_t i = 0; i < items; i++)
+        if (i % 3 == 0)
+            drop(store, "key", i);
+    store_evict(store, 100, 0);
+    cr_assert(eq(int, (int)store->emptying.how, EMPTYING_CLEAN));
+    cr_assert(ne(u32, store->emptying.segment, 0));
+    segment_seal_all(&store->log);
+    while (segment_cool(&store->log))
+        continue;
+    store->bound_bytes = store->ceiling_bytes =
+        store_memory_bytes(store) + store_memory_slack(store);
+    cr_assert(not(store_tend(store, 1)));
+    cr_assert(eq(int, fixture_set_bytes(store, "other", 1000, 0, 1), STORE_NO_MEMORY));
+    cr_assert(eq(u64, fixture_stats(store).items, items - (items + 2) / 3));
+    cr_assert(eq(int, store_resize(store, 8 * MIB), 0));
+    store->ceiling_bytes = store->bound_bytes;
+    cr_assert(gt(u32, fill_to_the_brim(store, "other", 100), items / 4));
+    cr_assert(eq(u64, fixture_stats(store).evictions, 0));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Tiny values come and go at the brim: the index takes nothing of what cleaning needs. */
+Test(refuse, tiny_values_over_and_over) {
+    struct store *store = fixture_store_refusing(2 * MIB);
+    char name[32];
+    uint64_t refused = 0;
+    uint64_t items = fill_to_the_brim(store, "first", 1);
+    for (uint32_t i = 0; i < 300000; i++) {
+        uint64_t random = fixture_mix(i);
+        snprintf(name, sizeof(name), "first-%u", (uint32_t)(random % (2 * items)));
+        uint32_t length = (uint32_t)(random >> 32) % 40;
+        if (random >> 63)
+            fixture_delete(store, name, 1);
+        else
+            refused += fixture_set_bytes(store, name, length, 0, 1) != STORE_OK;
+        store_check_memory(store);
+        cr_assert(store->log.warm_count != 0 || store_has_free(store, 1));
+    }
+    cr_assert(eq(u64, fixture_stats(store).evictions, 0));
+    cr_assert(gt(u64, refused, 0));
     store_check(store);
     store_destroy(store);
 }

@@ -143,3 +143,30 @@ Test(resize, after_a_flush) {
     cr_assert(eq(u64, fixture_stats(store).evictions, 0));
     store_destroy(store);
 }
+
+/* A value that is being sent lies in every segment above the bound: there is nothing to do until it
+ * is through. */
+Test(resize, down_while_pinned) {
+    struct store *store = fixture_store(16 * MIB);
+    uint64_t leased[16];
+    uint32_t leases = 0;
+    for (uint32_t i = 0; i < 16; i++) {
+        char name[32];
+        struct store_item item;
+        snprintf(name, sizeof(name), "large-%u", i);
+        cr_assert(eq(int, fixture_set_bytes(store, name, MIB / 2, 0, 1), STORE_OK));
+        cr_assert(eq(int, fixture_get(store, name, 1, &item), STORE_OK));
+        if (store_lease(store, item.large))
+            leased[leases++] = item.large;
+    }
+    cr_assert(gt(u32, leases, 6));
+    cr_assert(eq(int, store_resize(store, 2 * MIB), 0));
+    for (uint32_t i = 0; store_tend(store, 1); i++)
+        cr_assert(lt(u32, i, 100000), "no end");
+    cr_assert(not(store_tend(store, 1)));
+    cr_assert(gt(u64, fixture_stats(store).memory_bytes, fixture_stats(store).memory_bytes_max));
+    while (leases > 0)
+        store_lease_end(store, leased[--leases]);
+    tend(store);
+    store_destroy(store);
+}
