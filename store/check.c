@@ -134,11 +134,11 @@ static void check_free_segments(const struct store *store) {
     uint32_t warm = 0;
     uint32_t cold = 0;
     for (uint32_t number = log->warm; number != 0; number = log->segments[number].newer)
-        warm += !segment_in_use(&log->segments[number]);
+        warm += !segment_in_use(&log->segments[number]) && !log->segments[number].cold;
     for (uint32_t number = log->cold; number != 0; number = log->segments[number].newer)
-        cold += !segment_in_use(&log->segments[number]);
+        cold += !segment_in_use(&log->segments[number]) && log->segments[number].cold;
     assert(warm == log->warm_count);
-    assert(log->segments_used + warm + cold == log->touched);
+    assert(log->segments_used + warm + cold == log->touched + 1 - log->block_segments);
 }
 
 /* The entries of one bucket, which must belong to its chain. */

@@ -29,16 +29,23 @@ static void index_range_resize(struct index *index, struct index_range *range, u
     }
 }
 
+static bool index_reserve(struct index *index, struct index_range *range) {
+    range->buckets = pages_reserve(index->range_bytes);
+    if (range->buckets != NULL && index->page_bytes == PAGES_HUGE_BYTES)
+        pages_make_huge(range->buckets, index->range_bytes);
+    return range->buckets != NULL;
+}
+
 int index_init(struct index *index, const struct store_config *config, const char *items,
                size_t page_bytes) {
     *index = (struct index){
         .items = items, .hash = config->hash, .seed = config->seed, .page_bytes = page_bytes};
-    index->range_bytes = pages_round_up(config->memory_bytes_max, page_bytes);
-    index->primary.buckets = pages_reserve(index->range_bytes);
-    if (index->primary.buckets == NULL)
+    if (config->memory_bytes >= INDEX_HUGE_FROM)
+        index->page_bytes = pages_huge_bytes(page_bytes);
+    index->range_bytes = pages_round_up(config->memory_bytes_max, index->page_bytes);
+    if (!index_reserve(index, &index->primary))
         return -ENOMEM;
-    index->overflow.buckets = pages_reserve(index->range_bytes);
-    if (index->overflow.buckets == NULL) {
+    if (!index_reserve(index, &index->overflow)) {
         pages_free(index->primary.buckets, index->range_bytes);
         return -ENOMEM;
     }

@@ -30,6 +30,10 @@
 #define INDEX_FREQUENCY_MAX 2u
 #define INDEX_PRIMARIES_MIN 64u
 
+/* From this much memory on the index grows in huge pages: what it counts and doesn't use, and the
+ * room that operations leave it for growing, are 2 % of it at most. */
+#define INDEX_HUGE_FROM ((size_t)512 << 20)
+
 /* Pages that one operation can add to the index: one to each range. An insertion and a step take
  * one primary and three overflow buckets at most. */
 #define INDEX_PAGES_PER_OPERATION 2
@@ -60,7 +64,7 @@ struct index {
     const char *items; /* location 0; to read the keys of items */
     store_hash *hash;
     uint64_t seed;
-    size_t page_bytes;
+    size_t page_bytes; /* of huge pages, if it uses them */
     size_t range_bytes;
     struct index_bucket anchor; /* holds the chain that is being split */
 };

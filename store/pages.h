@@ -1,22 +1,50 @@
-/* pages: address space that becomes memory as it is touched. Private to the store. */
+/* pages: address space that becomes memory as it is touched. Private to the store.
+ *
+ * In small pages, whatever the system's default for transparent huge pages is, so that no more of it
+ * becomes memory than is touched; but for what pages_make_huge() names. */
 #ifndef STORE_PAGES_H
 #define STORE_PAGES_H
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
 
-/* NULL when there is none. */
-static inline void *pages_reserve(size_t bytes) {
-    void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return address == MAP_FAILED ? NULL : address;
+#define PAGES_HUGE_BYTES ((size_t)2 << 20)
+
+/* How much comes at once where huge pages are wanted: with small pages of another size than 4 KiB
+ * huge ones have another size, too, and are not used. */
+static inline size_t pages_huge_bytes(size_t page_bytes) {
+    return page_bytes == 4096 ? PAGES_HUGE_BYTES : page_bytes;
 }
 
 static inline void pages_free(void *address, size_t bytes) {
     int result = munmap(address, bytes);
     assert(result == 0);
     (void)result;
+}
+
+/* Hints: a kernel without huge pages refuses either, and does neither. */
+static inline void pages_make_huge(void *address, size_t bytes) {
+    (void)madvise(address, bytes, MADV_HUGEPAGE);
+}
+
+static inline void pages_make_small(void *address, size_t bytes) {
+    (void)madvise(address, bytes, MADV_NOHUGEPAGE);
+}
+
+/* Where a huge page could begin; NULL when there is none. */
+static inline void *pages_reserve(size_t bytes) {
+    char *address = mmap(NULL, bytes + PAGES_HUGE_BYTES, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (address == MAP_FAILED)
+        return NULL;
+    size_t before = PAGES_HUGE_BYTES - (uintptr_t)address % PAGES_HUGE_BYTES;
+    pages_free(address, before);
+    if (before < PAGES_HUGE_BYTES)
+        pages_free(address + before + bytes, PAGES_HUGE_BYTES - before);
+    pages_make_small(address + before, bytes);
+    return address + before;
 }
 
 /* Older headers don't know it; Linux does since 5.18. */

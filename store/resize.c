@@ -7,15 +7,17 @@
 #define SLICE_BYTES 1024
 #define SLICE_STEPS 256
 
-/* What the index and the slack take when hardly anything is stored, generously. */
-#define PAGES_MIN 16
+/* What bookkeeping and the index with its slack take when hardly anything is stored, generously. */
+#define PAGES_MIN 8
+#define INDEX_PAGES_MIN 8
 
 /* Besides the largest item: the open ones, and the reserve. */
 #define SEGMENTS_LEAST 8
 
 static size_t memory_floor(const struct store *store) {
     return store->struct_bytes + store->log.headers_bytes + PAGES_MIN * store->page_bytes +
-           SEGMENTS_LEAST * store->log.segment_bytes + store_item_bytes_max(store);
+           INDEX_PAGES_MIN * store->index.page_bytes + SEGMENTS_LEAST * store->log.segment_bytes +
+           store_item_bytes_max(store);
 }
 
 /* The ceiling comes down with the memory in use, and to the bound as soon as that holds. */

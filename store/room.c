@@ -10,7 +10,7 @@
 /* The index's pages, one of the ghosts', and one for the header of a segment that was never
  * used. */
 size_t store_memory_slack(const struct store *store) {
-    return (INDEX_PAGES_PER_OPERATION + 2) * store->page_bytes;
+    return INDEX_PAGES_PER_OPERATION * store->index.page_bytes + 2 * store->page_bytes;
 }
 
 size_t store_memory_bytes(const struct store *store) {
@@ -44,7 +44,10 @@ static uint32_t take_segment(struct store *store, uint32_t kept) {
     if (!store_has_free(store, kept + 1))
         return 0;
     uint32_t number = segment_take_warm(&store->log);
-    return number != 0 ? number : segment_take_cold(&store->log);
+    if (number != 0)
+        return number;
+    bool has_room = store_memory_has_room(store, segment_block_bytes(&store->log));
+    return segment_take_cold(&store->log, has_room);
 }
 
 static bool room_at(struct store *store, enum segment_end end, uint32_t bytes, uint32_t kept) {

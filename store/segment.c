@@ -11,6 +11,20 @@ static size_t segment_bytes_for(size_t memory_bytes) {
     return bytes;
 }
 
+static uint32_t block_segments_for(size_t memory_bytes, size_t page_bytes) {
+    size_t huge_bytes = pages_huge_bytes(page_bytes);
+    if (memory_bytes <= SEGMENTS_HUGE_ABOVE || huge_bytes == page_bytes)
+        return 1;
+    return (uint32_t)(huge_bytes / segment_bytes_for(memory_bytes));
+}
+
+/* The last one of the last block; the first block is left out. */
+static uint32_t segments_max_for(const struct segment_log *log, size_t memory_bytes_max) {
+    size_t blocks =
+        pages_round_up(memory_bytes_max, segment_block_bytes(log)) / segment_block_bytes(log);
+    return (uint32_t)((blocks + 1) * log->block_segments) - 1;
+}
+
 static size_t headers_bytes(const struct segment_log *log, uint32_t last) {
     return pages_round_up(((size_t)last + 1) * sizeof(struct segment), log->page_bytes);
 }
@@ -23,12 +37,14 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
                      size_t page_bytes) {
     *log = (struct segment_log){.segment_bytes = segment_bytes_for(memory_bytes)};
     log->unit_shift = (uint32_t)__builtin_ctzll(log->segment_bytes / ITEM_ALIGN);
-    log->segments_max = (uint32_t)(memory_bytes_max / log->segment_bytes);
+    log->block_segments = block_segments_for(memory_bytes, page_bytes);
+    log->segments_max = segments_max_for(log, memory_bytes_max);
+    log->touched = log->block_segments - 1;
     log->sequence_next = 1;
-    log->warm_max = SEGMENTS_WARM_MIN;
+    log->warm_max = SEGMENTS_WARM_MIN + log->block_segments - 1;
     log->sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS;
     log->page_bytes = page_bytes;
-    log->headers_bytes = headers_bytes(log, 0);
+    log->headers_bytes = headers_bytes(log, log->touched);
     log->segments = pages_reserve(headers_bytes(log, log->segments_max));
     if (log->segments == NULL)
         return -ENOMEM;
@@ -58,24 +74,85 @@ uint32_t segment_take_warm(struct segment_log *log) {
     return number;
 }
 
-uint32_t segment_take_cold(struct segment_log *log) {
-    uint32_t number = log->cold;
-    if (number != 0) {
-        log->cold = log->segments[number].newer;
-    } else if (log->touched < log->segments_max) {
-        number = ++log->touched;
-        log->headers_bytes = headers_bytes(log, number);
+static void warm_add(struct segment_log *log, uint32_t number) {
+    log->segments[number] = (struct segment){.newer = log->warm};
+    log->warm = number;
+    log->warm_count++;
+}
+
+static void cold_add(struct segment_log *log, uint32_t number) {
+    log->segments[number] = (struct segment){.newer = log->cold, .cold = 1};
+    if (log->cold != 0)
+        log->segments[log->cold].older = number;
+    log->cold = number;
+}
+
+static void cold_remove(struct segment_log *log, uint32_t number) {
+    struct segment *segment = &log->segments[number];
+    if (segment->older != 0)
+        log->segments[segment->older].newer = segment->newer;
+    else
+        log->cold = segment->newer;
+    if (segment->newer != 0)
+        log->segments[segment->newer].older = segment->older;
+    *segment = (struct segment){0};
+}
+
+/* The first one of its block. */
+static uint32_t block_of(const struct segment_log *log, uint32_t number) {
+    return number & ~(log->block_segments - 1);
+}
+
+static bool block_is_cold(const struct segment_log *log, uint32_t first) {
+    for (uint32_t i = 0; i < log->block_segments; i++)
+        if (!log->segments[first + i].cold)
+            return false;
+    return true;
+}
+
+static void block_warm(struct segment_log *log, uint32_t first) {
+    pages_make_huge(segment_address(log, first), segment_block_bytes(log));
+    for (uint32_t i = log->block_segments; i > 0; i--) {
+        cold_remove(log, first + i - 1);
+        warm_add(log, first + i - 1);
     }
+}
+
+/* The next block that was never used; its headers at least are now. */
+static void block_touch(struct segment_log *log) {
+    if (log->touched == log->segments_max)
+        return;
+    for (uint32_t i = log->block_segments; i > 0; i--)
+        cold_add(log, log->touched + i);
+    log->touched += log->block_segments;
+    log->headers_bytes = headers_bytes(log, log->touched);
+}
+
+uint32_t segment_take_cold(struct segment_log *log, bool has_room_for_block) {
+    if (log->cold == 0)
+        block_touch(log);
+    uint32_t number = log->cold;
+    uint32_t first = block_of(log, number);
+    if (number == 0)
+        return 0;
+    if (log->block_segments > 1 && has_room_for_block && block_is_cold(log, first)) {
+        block_warm(log, first);
+        return segment_take_warm(log);
+    }
+    cold_remove(log, number);
     return number;
 }
 
+/* Part of a block that leaves takes the huge page from the rest: one that came back unasked would
+ * not be counted. */
 bool segment_cool(struct segment_log *log) {
     uint32_t number = segment_take_warm(log);
     if (number == 0)
         return false;
+    if (log->block_segments > 1)
+        pages_make_small(segment_address(log, block_of(log, number)), segment_block_bytes(log));
     pages_release(segment_address(log, number), log->segment_bytes);
-    log->segments[number].newer = log->cold;
-    log->cold = number;
+    cold_add(log, number);
     return true;
 }
 
@@ -167,9 +244,7 @@ static void segment_free(struct segment_log *log, uint32_t number) {
     queue_of(log, segment)->segments--;
     queue_of(log, segment)->sparse -= segment->sparse;
     log->used_bytes -= segment->used_bytes;
-    *segment = (struct segment){.newer = log->warm};
-    log->warm = number;
-    log->warm_count++;
+    warm_add(log, number);
     log->segments_used--;
     if (log->warm_count > log->warm_max)
         segment_cool(log);

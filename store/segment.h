@@ -11,6 +11,11 @@
  *
  * Free segments are warm (their pages are resident and count against the memory bound; a few) or
  * cold (never touched, or given back to the kernel). Who may take a cold one is decided in room.c.
+ *
+ * Above SEGMENTS_HUGE_ABOVE as many segments as a huge page holds are a block. Of a block that is
+ * cold all become warm together, in a huge page; where there is memory for one only, they come
+ * one by one, in small pages, and so does again what is given back while others of its block are
+ * not. Either way what counts as resident is what may be.
  */
 #ifndef STORE_SEGMENT_H
 #define STORE_SEGMENT_H
@@ -28,6 +33,9 @@
 #define SEGMENTS_PER_MEMORY 256
 
 #define SEGMENTS_WARM_MIN 4 /* see warm_max */
+
+/* In smaller shards a block would be more than a thirty-second of the memory. */
+#define SEGMENTS_HUGE_ABOVE ((size_t)64 << 20)
 
 /* Segments that one search for a victim or a sparse one looks at. */
 #define SEGMENT_LOOKS_MAX 256
@@ -62,11 +70,12 @@ struct segment {
     uint32_t older;     /* neighbours in the queue, 0 at its ends */
     uint32_t newer;     /* links the lists of free segments, too */
     uint32_t opened;    /* when; nothing was put here before */
-    uint32_t pins : 28; /* while not 0 it is neither evicted nor freed */
+    uint32_t pins : 27; /* while not 0 it is neither evicted nor freed */
     uint32_t queue : 1;
     uint32_t open : 1;   /* appended to: neither sparse nor evicted; freed it starts anew */
     uint32_t sparse : 1; /* so much of it is dead that cleaning is worth it */
     uint32_t held : 1;   /* it is being emptied, and not freed before that is over */
+    uint32_t cold : 1;   /* free, and nothing of it is resident */
 };
 
 struct segment_queue {
@@ -80,7 +89,7 @@ _Static_assert(sizeof(struct segment) == 32, "two headers to a cache line");
 
 struct segment_log {
     char *base;
-    struct segment *segments; /* by number, 1 to segments_max */
+    struct segment *segments; /* by number, block_segments to segments_max */
     size_t segment_bytes;
     size_t headers_bytes; /* of the headers up to `touched`, in whole pages */
     size_t page_bytes;
@@ -88,7 +97,8 @@ struct segment_log {
     uint32_t unit_shift; /* location >> unit_shift is the segment's number */
     uint32_t segments_max;
     uint32_t segments_used;
-    uint32_t touched;            /* numbers up to here have been used before */
+    uint32_t block_segments;     /* a power of two; 1: huge pages are not used */
+    uint32_t touched;            /* numbers up to here have headers */
     uint32_t open[SEGMENT_ENDS]; /* 0: none */
     struct segment_queue queues[SEGMENT_QUEUES];
     uint32_t pinned; /* segments with pins */
@@ -108,7 +118,8 @@ void segment_log_finish(struct segment_log *log);
 
 /* A free segment, or 0. */
 uint32_t segment_take_warm(struct segment_log *log);
-uint32_t segment_take_cold(struct segment_log *log);
+/* With all others of its block, which become warm, if there is room for that and all are cold. */
+uint32_t segment_take_cold(struct segment_log *log, bool has_room_for_block);
 
 /* Gives the pages of a warm segment back to the kernel; false when there is none. */
 bool segment_cool(struct segment_log *log);
@@ -179,6 +190,10 @@ static inline uint32_t segment_room(const struct segment_log *log, enum segment_
 static inline bool segment_has_room(const struct segment_log *log, enum segment_end end,
                                     uint32_t bytes) {
     return bytes <= segment_room(log, end);
+}
+
+static inline size_t segment_block_bytes(const struct segment_log *log) {
+    return log->block_segments * log->segment_bytes;
 }
 
 /* Segments whose pages are, or may be, resident. */

@@ -2,6 +2,7 @@
 #ifndef TESTS_STORE_MEMORY_FIXTURE_H
 #define TESTS_STORE_MEMORY_FIXTURE_H
 
+#include "store/pages.h"
 #include "store_fixture.h"
 
 #include <unistd.h>
@@ -22,13 +23,17 @@ static inline size_t resident_bytes(void) {
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static inline void fill(struct store *store, uint32_t count, uint32_t length) {
+static inline void fill_from(struct store *store, uint32_t first, uint32_t count, uint32_t length) {
     char name[32];
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = first; i < first + count; i++) {
         snprintf(name, sizeof(name), "key-%u", i);
         cr_assert(eq(int, fixture_set_bytes(store, name, length, 0, 1), STORE_OK));
         store_check_memory(store);
     }
+}
+
+static inline void fill(struct store *store, uint32_t count, uint32_t length) {
+    fill_from(store, 0, count, length);
 }
 
 #endif

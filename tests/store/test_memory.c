@@ -49,9 +49,60 @@ Test(memory, index_and_segments_trade) {
 
 Test(memory, a_large_store_is_small_until_it_fills) {
     size_t before = resident_bytes();
-    struct store *store = fixture_store((size_t)64 << 30);
+    struct store *store = fixture_store(64 * MIB);
     fill(store, 10, 1000);
-    cr_assert(lt(sz, resident_bytes(), before + 2 * MIB));
+    cr_assert(lt(sz, resident_bytes(), before + MIB));
+    store_destroy(store);
+    store = fixture_store((size_t)64 << 30);
+    fill(store, 10, 1000);
+    cr_assert(lt(sz, resident_bytes(), before + 3 * PAGES_HUGE_BYTES));
+    store_destroy(store);
+}
+
+/* What the store counts bounds what the process has, a huge page at a time; huge pages leave again
+ * with what is given back, and come again. */
+static void check_resident(const struct store *store, size_t before) {
+    size_t counted = store_memory_bytes(store);
+    cr_assert(le(sz, resident_bytes(), before + counted + MIB + SANITIZER_BYTES));
+}
+
+Test(memory, huge_pages_are_counted) {
+    size_t before = resident_bytes();
+    struct store *store = fixture_store((size_t)512 << 20);
+    cr_assert(eq(sz, segment_block_bytes(&store->log), PAGES_HUGE_BYTES));
+    cr_assert(eq(sz, store->index.page_bytes, PAGES_HUGE_BYTES));
+    for (int i = 0; i < 3; i++) {
+        for (uint32_t items = 0; items < 600000; items += 50000) {
+            fill_from(store, items, 50000, 20);
+            check_resident(store, before);
+        }
+        cr_assert(gt(sz, index_resident_bytes(&store->index), 3 * PAGES_HUGE_BYTES));
+        store_check(store);
+        delete_all(store, 600000);
+        check_resident(store, before);
+        cr_assert(lt(sz, store_memory_bytes(store), 20 * MIB));
+    }
+    store_destroy(store);
+}
+
+/* In a shard of 128 MiB segments are in huge pages and the index is not. Overwriting with other
+ * sizes frees segments here and there. */
+Test(memory, parts_of_huge_pages_are_counted) {
+    size_t before = resident_bytes();
+    struct store *store = fixture_store(128 * MIB);
+    cr_assert(eq(sz, segment_block_bytes(&store->log), PAGES_HUGE_BYTES));
+    cr_assert(ne(sz, store->index.page_bytes, PAGES_HUGE_BYTES));
+    for (uint32_t i = 0; i < 20; i++) {
+        fill_from(store, i * 10000, 20000, 300 + 200 * (i % 5));
+        check_resident(store, before);
+        if (i == 10)
+            store_resize(store, 70 * MIB);
+        while (store_tend(store, 1))
+            check_resident(store, before);
+    }
+    cr_assert(le(sz, store_memory_bytes(store), 70 * MIB));
+    cr_assert(ge(sz, store_memory_bytes(store), 66 * MIB), "to the last segment");
+    store_check(store);
     store_destroy(store);
 }
 

@@ -5,7 +5,7 @@
 static void open_next(struct segment_log *log) {
     uint32_t number = segment_take_warm(log);
     if (number == 0)
-        number = segment_take_cold(log);
+        number = segment_take_cold(log, true);
     cr_assert(ne(u32, number, 0));
     segment_open(log, SEGMENT_NEW_SMALL, number, 1);
 }
@@ -110,7 +110,7 @@ Test(segment, gathering_in_the_place_of_the_source) {
     segment_log_init(&log, MIB, MIB, PAGE_BYTES);
     for (int i = 0; i < 4; i++)
         numbers[i] = segment_of(&log, fill_next(&log));
-    uint32_t gather = segment_take_cold(&log);
+    uint32_t gather = segment_take_cold(&log, true);
     segment_open_before(&log, gather, numbers[1]);
     cr_assert(eq(u32, log.segments[numbers[0]].newer, gather));
     cr_assert(eq(u32, log.segments[gather].newer, numbers[1]));
@@ -138,6 +138,48 @@ Test(segment, an_open_one_starts_anew_when_all_is_dead) {
     segment_log_finish(&log);
 }
 
+/* Two segments to a huge page: both come, unless there is no room, and after one was given back
+ * not before the other is. */
+Test(segment, blocks_come_as_a_whole) {
+    struct segment_log log;
+    segment_log_init(&log, 512 * MIB, 512 * MIB, PAGE_BYTES);
+    cr_assert(eq(u32, log.block_segments, 2));
+    cr_assert(eq(u32, segment_take_cold(&log, true), 2));
+    cr_assert(eq(u32, log.warm_count, 1));
+    cr_assert(eq(u32, segment_take_warm(&log), 3));
+    cr_assert(eq(u32, segment_take_cold(&log, false), 4));
+    cr_assert(eq(u32, log.warm_count, 0));
+    cr_assert(eq(u32, segment_take_cold(&log, true), 5), "part of a block comes first");
+    cr_assert(eq(u32, log.warm_count, 0));
+    cr_assert(eq(u32, segment_take_cold(&log, true), 6));
+    segment_cool(&log);
+    cr_assert(eq(u32, segment_take_cold(&log, true), 7));
+    cr_assert(eq(u32, log.warm_count, 0));
+    while (log.touched < log.segments_max || log.cold != 0)
+        segment_take_cold(&log, false);
+    cr_assert(eq(u32, log.touched, 512 + 1));
+    segment_log_finish(&log);
+}
+
+Test(segment, a_block_that_was_given_back_comes_as_a_whole) {
+    struct segment_log log;
+    segment_log_init(&log, 128 * MIB, 128 * MIB, PAGE_BYTES);
+    cr_assert(eq(u32, log.block_segments, 4));
+    for (uint32_t round = 0; round < 3; round++) {
+        uint32_t number = segment_take_cold(&log, true);
+        segment_open(&log, SEGMENT_NEW_SMALL, number, 1);
+        while (segment_cool(&log))
+            continue;
+        cr_assert(eq(sz, segment_resident_bytes(&log), log.segment_bytes));
+        segment_release(&log, segment_append(&log, SEGMENT_NEW_SMALL, 64), 64);
+        segment_seal(&log, SEGMENT_NEW_SMALL);
+        cr_assert(eq(u32, log.warm_count, 1));
+        segment_cool(&log);
+        cr_assert(eq(u32, log.touched, 4 + 3), "the same block again");
+    }
+    segment_log_finish(&log);
+}
+
 Test(segment, few_free_ones_stay_warm) {
     struct segment_log log;
     segment_log_init(&log, MIB, MIB, PAGE_BYTES);
@@ -156,7 +198,7 @@ Test(segment, few_free_ones_stay_warm) {
         ;
     cr_assert(eq(sz, segment_resident_bytes(&log), 0));
     for (uint32_t i = 0; i < log.segments_max; i++)
-        cr_assert(ne(u32, segment_take_cold(&log), 0));
-    cr_assert(eq(u32, segment_take_cold(&log), 0));
+        cr_assert(ne(u32, segment_take_cold(&log, true), 0));
+    cr_assert(eq(u32, segment_take_cold(&log, true), 0));
     segment_log_finish(&log);
 }
