@@ -245,6 +245,8 @@ bool store_room_at(struct store *store, enum segment_end end, uint32_t bytes);
 bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes);
 /* As store_room_at() for extents, if need be with what only cleaning may take: much becomes free. */
 bool store_room_to_rescue(struct store *store, uint32_t bytes);
+/* The next huge page of segments comes ahead of need, where there is memory for it. */
+void store_warm_ahead(struct store *store);
 /* So many are kept free ahead of need. */
 uint32_t store_free_wanted(const struct store *store);
 /* What an operation begins with that may write: a slice of the work of keeping room for it and those

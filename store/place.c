@@ -1,8 +1,7 @@
 /* Where new items go, and how large they may be. */
 #include "store/internal.h"
 
-/* Little is lost at the end of a segment: an extent may be as short as half of the longest when that
- * fills one up. */
+/* Little is lost at the end of a segment: an extent may be shorter when that fills one up. */
 #define INLINE_ITEMS_PER_SEGMENT 8
 #define EXTENTS_PER_SEGMENT 4
 #define INLINE_BYTES_MAX ((size_t)16 << 10)

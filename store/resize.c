@@ -73,5 +73,7 @@ bool store_tend(struct store *store, uint32_t now) {
     uint32_t wanted = store_free_wanted(store) + shrinks;
     if (store_evict(store, wanted, SLICE_BYTES))
         return true;
+    if (!shrinks)
+        store_warm_ahead(store);
     return shrinks && give_back(store) && store->ceiling_bytes != store->bound_bytes;
 }

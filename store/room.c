@@ -82,6 +82,13 @@ bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) 
     return true;
 }
 
+void store_warm_ahead(struct store *store) {
+    struct segment_log *log = &store->log;
+    if (log->block_segments > 1 && log->segments_used != 0 && log->warm_count == 0 &&
+        store_memory_has_room(store, segment_block_bytes(log)))
+        segment_warm_ahead(log);
+}
+
 /* One for what eviction moves, which comes in bursts, or that only cleaning may take; one for
  * each other end that will soon need it, but for ends of extents where there are none; and two
  * where there is something to clean. */

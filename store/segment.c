@@ -143,6 +143,16 @@ uint32_t segment_take_cold(struct segment_log *log, bool has_room_for_block) {
     return number;
 }
 
+void segment_warm_ahead(struct segment_log *log) {
+    if (log->cold == 0)
+        block_touch(log);
+    uint32_t first = block_of(log, log->cold);
+    if (log->cold == 0 || !block_is_cold(log, first))
+        return;
+    block_warm(log, first);
+    *(volatile char *)segment_address(log, first) = 0;
+}
+
 /* Part of a block that leaves takes the huge page from the rest: one that came back unasked would
  * not be counted. */
 bool segment_cool(struct segment_log *log) {

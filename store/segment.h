@@ -121,6 +121,10 @@ uint32_t segment_take_warm(struct segment_log *log);
 /* With all others of its block, which become warm, if there is room for that and all are cold. */
 uint32_t segment_take_cold(struct segment_log *log, bool has_room_for_block);
 
+/* The next cold block, if there is one, becomes warm, and touched: the kernel clears a huge page at
+ * its first touch, which takes longer than an operation may. */
+void segment_warm_ahead(struct segment_log *log);
+
 /* Gives the pages of a warm segment back to the kernel; false when there is none. */
 bool segment_cool(struct segment_log *log);
 

@@ -9,6 +9,9 @@
  */
 #include "store/internal.h"
 
+/* An extent is not split for less than this part of the longest. */
+#define EXTENT_LEAST_PART 16
+
 /* The list lies behind it. */
 struct upload {
     uint32_t value_length;
@@ -100,17 +103,24 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
     return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
-/* What is missing, as far as an extent holds it; of more than that half will do, to fill a segment
- * up. */
-static uint32_t next_length(const struct store *store, const struct upload *upload) {
-    uint32_t length_max = store_extent_length_max(store);
-    uint32_t length = upload->value_length - upload->received;
+/* What is missing, as far as an extent holds it. One that fills a segment up may be shorter, so long
+ * as it is together with either neighbour as long as one may be. Where the longest would fit, but
+ * not what is left after it, that comes first, and part of the longest fills up. */
+static uint32_t next_length(const struct store *store, uint64_t location) {
+    const struct item_list *list = list_at(store, location);
+    uint32_t missing = upload_at(store, location)->value_length - list_length(list);
+    uint32_t max = store_extent_length_max(store);
+    uint32_t least = list->count == 0 ? 0 : max - length_of(list, list->count - 1);
     uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
-    if (length < length_max)
-        return length;
-    if (room < item_extent_bytes(length_max) && room >= item_extent_bytes(length_max / 2))
-        return room - (uint32_t)offsetof(struct item, body);
-    return length_max;
+    uint32_t length = max;
+    if (missing < max)
+        return missing;
+    if (room < item_extent_bytes(max))
+        length = room < item_extent_bytes(0) ? 0 : room - item_extent_bytes(0);
+    else if (list->count == 0 && missing < 2 * max &&
+             room < item_extent_bytes(max) + item_extent_bytes(missing - max))
+        length = missing - max;
+    return length >= least && length >= max / EXTENT_LEAST_PART ? length : max;
 }
 
 /* The next extent of the value, empty. */
@@ -118,7 +128,7 @@ static bool add_extent(struct store *store, uint64_t location) {
     struct upload *upload = upload_at(store, location);
     struct item_list *list = list_at(store, location);
     store_make_room(store, item_extent_bytes(store_extent_length_max(store)));
-    uint32_t length = next_length(store, upload);
+    uint32_t length = next_length(store, location);
     uint64_t extent = record_make(store, hash_of(store, location), length);
     if (extent == 0)
         return false;

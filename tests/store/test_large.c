@@ -435,6 +435,19 @@ Test(large, read_from_any_offset) {
     store_destroy(store);
 }
 
+/* Values of one extent and a half fill segments of four all the same. */
+Test(large, little_is_lost_between_values) {
+    struct store *store = fixture_store(64 * MIB);
+    char name[32];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "large-%d", i);
+        cr_assert(eq(int, fixture_set_bytes(store, name, 100000, 0, 1), STORE_OK));
+    }
+    cr_assert(ge(u64, fixture_stats(store).items * 100000, 64 * MIB / 100 * 96));
+    store_check(store);
+    store_destroy(store);
+}
+
 /* A shard of 8 MiB takes memcached's largest items, and most of its memory is theirs. */
 Test(large, items_of_1_mib_in_8_mib) {
     struct store *store = fixture_store(8 * MIB);

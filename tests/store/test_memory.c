@@ -85,6 +85,26 @@ Test(memory, huge_pages_are_counted) {
     store_destroy(store);
 }
 
+/* The first set takes the first block; when no segment of it is left, an idle turn takes the next. */
+Test(memory, the_next_huge_page_comes_ahead) {
+    struct store *store = fixture_store((size_t)512 << 20);
+    store_tend(store, 1);
+    cr_assert(eq(sz, segment_resident_bytes(&store->log), 0), "not before the first one");
+    fill(store, 1, 1000);
+    store_tend(store, 1);
+    cr_assert(eq(sz, segment_resident_bytes(&store->log), PAGES_HUGE_BYTES));
+    fill(store, 1500, 1000);
+    cr_assert(eq(u32, store->log.warm_count, 0));
+    size_t before = resident_bytes();
+    store_tend(store, 1);
+    cr_assert(eq(sz, segment_resident_bytes(&store->log), 2 * PAGES_HUGE_BYTES));
+    cr_assert(gt(sz, resident_bytes(), before), "and is there");
+    store_tend(store, 1);
+    cr_assert(eq(sz, segment_resident_bytes(&store->log), 2 * PAGES_HUGE_BYTES), "but one");
+    store_check(store);
+    store_destroy(store);
+}
+
 /* In a shard of 128 MiB segments are in huge pages and the index is not. Overwriting with other
  * sizes frees segments here and there. */
 Test(memory, parts_of_huge_pages_are_counted) {
