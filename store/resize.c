@@ -8,8 +8,8 @@
 #define SLICE_STEPS 256
 
 /* What bookkeeping and the index with its slack take when hardly anything is stored, generously. */
-#define PAGES_MIN 8
-#define INDEX_PAGES_MIN 8
+#define PAGES_MIN 10
+#define INDEX_PAGES_MIN 6
 
 /* Besides the largest item: the open ones, and the reserve. */
 #define SEGMENTS_LEAST 8

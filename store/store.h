@@ -372,8 +372,8 @@ uint32_t store_expires_soonest(const struct store *store);
 int store_resize(struct store *store, size_t memory_bytes);
 
 /* A slice of the work that waits to be done: after store_resize(), evicting and giving memory
- * back to the system. Bounded as any other operation. Returns true while there is more that can
- * be done. */
+ * back to the system; in a large store, touching the next huge page. Bounded as any other
+ * operation. Returns true while there is more that can be done. */
 bool store_tend(struct store *store, uint32_t now);
 
 /* Sets the counters (not the sizes) of store_stats() to 0. */

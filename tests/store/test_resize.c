@@ -123,6 +123,28 @@ Test(resize, as_low_as_it_goes) {
     store_destroy(store);
 }
 
+/* Likewise where the index is in huge pages: what it keeps of these counts. */
+Test(resize, as_low_as_it_goes_with_huge_pages) {
+    size_t before = resident_bytes();
+    struct store *store = fixture_store(512 * MIB);
+    uint32_t max = store_value_length_max(store, 1);
+    fill(store, 800000, 1);
+    cr_assert(eq(int, store_resize(store, MIB), 0));
+    tend(store);
+    cr_assert(le(u64, fixture_stats(store).memory_bytes_max, 24 * MIB));
+    cr_assert(lt(sz, resident_bytes(),
+                 before + fixture_stats(store).memory_bytes + MIB + 2 * SANITIZER_BYTES));
+    fill(store, 800000, 1);
+    cr_assert(gt(u64, fixture_stats(store).items, 20000));
+    for (int i = 0; i < 10; i++) {
+        cr_assert(eq(int, fixture_set_bytes(store, "a", max, 0, 1), STORE_OK));
+        cr_assert(fixture_has(store, "a", 1));
+    }
+    store_check(store);
+    cr_assert(eq(u64, fixture_stats(store).out_of_memory, 0));
+    store_destroy(store);
+}
+
 /* The address space for the whole machine, and more, costs nothing. */
 Test(resize, room_to_grow_is_free) {
     size_t before = resident_bytes();
