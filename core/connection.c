@@ -13,8 +13,7 @@
 #include "core/stats_connection.h"
 #include "core/upload.h"
 
-/* While earlier replies are at another shard, output up to this size waits for them until the next
- * turn: one send for all of them is cheaper than two. */
+/* Larger output waits for no replies that are on their way, see is_held(). */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
 
 static const char no_memory[] = "there is no memory for it";

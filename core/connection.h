@@ -52,9 +52,9 @@ struct connection {
     struct msghdr send;      /* what of it the kernel has, if there are large values in it */
     struct iovec parts[FLIGHT_PARTS_MAX];
     struct pace received;
-    struct pace sent; /* of the flight */
-    bool held;           /* output is kept back until so many replies have been written to it */
-    uint32_t held_until; /* on the pipeline's scale */
+    struct pace sent;    /* of the flight */
+    bool held;           /* output is kept back until this many replies have left the queue */
+    uint32_t held_until; /* on the scale of the pipeline's drained */
 
     bool receiving; /* a receive or a send is with the kernel */
     bool sending;

@@ -78,28 +78,17 @@ static void put_queue(struct stats_writer *writer, const char *name,
     }
 }
 
-/* What memcached tells of a queue, under the name that it has there. Touching an item is a hit, too. */
-static void put_known(struct stats_writer *writer, const char *name,
-                      const struct stats_sources *sources, const struct store_queue_stats *queue) {
-    const struct {
-        const char *name;
-        uint64_t number;
-    } fields[] = {{"number", queue->items},
-                  {"age", age_of(sources, queue->oldest_time)},
-                  {"hits_to", queue->hits}};
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        char full[NAME_BYTES / 2];
-        snprintf(full, sizeof full, "%s_%s", fields[i].name, name);
-        put_item_number(writer, full, fields[i].number);
-    }
-}
-
+/* First under memcached's names. Touching an item is a hit, too. */
 static void put_queues(struct stats_writer *writer, const struct stats_sources *sources) {
     const struct store_stats *store = &sources->sum->store;
-    const struct store_queue_stats none = {0};
-    put_known(writer, "hot", sources, &store->small);
-    put_known(writer, "warm", sources, &store->main);
-    put_known(writer, "cold", sources, &none);
+    put_item_number(writer, "number_hot", store->small.items);
+    put_item_number(writer, "number_warm", store->main.items);
+    put_item_number(writer, "number_cold", 0);
+    put_item_number(writer, "age_hot", age_of(sources, store->small.oldest_time));
+    put_item_number(writer, "age_warm", age_of(sources, store->main.oldest_time));
+    put_item_number(writer, "hits_to_hot", store->small.hits);
+    put_item_number(writer, "hits_to_warm", store->main.hits);
+    put_item_number(writer, "hits_to_cold", 0);
     put_item_number(writer, "hits_to_temp", 0);
     put_queue(writer, "small", sources, &store->small);
     put_queue(writer, "main", sources, &store->main);

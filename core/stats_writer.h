@@ -15,7 +15,7 @@
 #include "proto/proto.h"
 
 /* No item takes less memory. */
-#define STATS_ITEM_BYTES_MIN 24u
+#define STATS_ITEM_BYTES_MIN 20u
 
 struct stats_writer {
     struct buffer_pool *pool;

@@ -78,7 +78,7 @@ static bool choose_sparse(struct store *store, enum segment_queue_name name) {
 static bool choose_oldest(struct store *store) {
     struct segment_log *log = &store->log;
     uint64_t small = log->queues[SEGMENT_SMALL].segments;
-    bool from_small = small * 1000 > (uint64_t)log->segments_used * store->small_share;
+    bool from_small = small * 1000 > (uint64_t)log->segments_used * EVICT_SMALL_SHARE;
     uint32_t number = segment_victim(log, from_small ? SEGMENT_SMALL : SEGMENT_MAIN);
     if (number == 0)
         number = segment_victim(log, from_small ? SEGMENT_MAIN : SEGMENT_SMALL);

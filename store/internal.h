@@ -111,7 +111,6 @@ struct store {
     struct store_slice slice;
     uint32_t written_bytes;    /* by the last operation, to new places */
     uint32_t record_bytes_max; /* of an item without its extents */
-    uint32_t small_share;      /* see EVICT_SMALL_SHARE */
     uint64_t credit_bytes;     /* that eviction may move yet */
     uint32_t sparse_cursor[SEGMENT_QUEUES];
     struct store_counters counters;

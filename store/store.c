@@ -36,7 +36,6 @@ int store_create(struct store **result, const struct store_config *config) {
     store->log.warm_max += (uint32_t)(store_item_bytes_max(store) / store->log.segment_bytes);
     if (config->no_eviction)
         store->log.sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS_MAX;
-    store->small_share = EVICT_SMALL_SHARE;
     store->credit_bytes = config->memory_bytes;
     error = index_init(&store->index, config, store->log.base, page_bytes);
     if (error != 0)
