@@ -2,7 +2,7 @@
 
 #include "core/execute.h"
 
-/* Messages taken from one ring in a row; their cache misses overlap. */
+/* Messages prefetched together. A turn takes all that a ring holds, batch after batch. */
 #define EXCHANGE_BATCH_MAX 32
 
 static bool names_key(const struct message *message) {
@@ -20,37 +20,51 @@ static void prefetch(const struct shard *shard, struct message *const *messages,
             store_prefetch_item(shard->store, messages[i]->hash);
 }
 
+static void serve_batch(struct shard *shard, uint32_t from, struct message *const *messages,
+                        uint32_t count, const struct exchange_handler *handler) {
+    prefetch(shard, messages, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (messages[i]->kind == MESSAGE_CONNECTION)
+            handler->connection(handler->context, messages[i]->descriptor);
+        else
+            execute_message(shard, messages[i]);
+        mesh_send_reply(shard->port, from, messages[i]);
+    }
+}
+
 bool exchange_serve(struct shard *shard, const struct exchange_handler *handler) {
     bool any = false;
     for (uint32_t from = 0; from < shard->count; from++) {
         struct message *messages[EXCHANGE_BATCH_MAX];
-        uint32_t count = mesh_take_requests(shard->port, from, messages, EXCHANGE_BATCH_MAX);
-        prefetch(shard, messages, count);
-        for (uint32_t i = 0; i < count; i++) {
-            if (messages[i]->kind == MESSAGE_CONNECTION)
-                handler->connection(handler->context, messages[i]->descriptor);
-            else
-                execute_message(shard, messages[i]);
-            mesh_send_reply(shard->port, from, messages[i]);
+        uint32_t count;
+        while ((count = mesh_take_requests(shard->port, from, messages, EXCHANGE_BATCH_MAX)) > 0) {
+            serve_batch(shard, from, messages, count, handler);
+            any = true;
         }
-        any |= count > 0;
     }
     return any;
+}
+
+static void collect_batch(struct shard *shard, uint32_t from, struct message *const *messages,
+                          uint32_t count, const struct exchange_handler *handler) {
+    for (uint32_t i = 0; i < count; i++)
+        message_prefetch(messages[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        struct pipeline *pipeline = pipeline_complete(shard, messages[i], from);
+        if (pipeline)
+            handler->progress(handler->context, pipeline);
+    }
 }
 
 bool exchange_collect(struct shard *shard, const struct exchange_handler *handler) {
     bool any = false;
     for (uint32_t from = 0; from < shard->count; from++) {
         struct message *messages[EXCHANGE_BATCH_MAX];
-        uint32_t count = mesh_take_replies(shard->port, from, messages, EXCHANGE_BATCH_MAX);
-        for (uint32_t i = 0; i < count; i++)
-            message_prefetch(messages[i]);
-        for (uint32_t i = 0; i < count; i++) {
-            struct pipeline *pipeline = pipeline_complete(shard, messages[i], from);
-            if (pipeline)
-                handler->progress(handler->context, pipeline);
+        uint32_t count;
+        while ((count = mesh_take_replies(shard->port, from, messages, EXCHANGE_BATCH_MAX)) > 0) {
+            collect_batch(shard, from, messages, count, handler);
+            any = true;
         }
-        any |= count > 0;
     }
     return any;
 }

@@ -72,7 +72,7 @@ struct message {
     int descriptor;          /* of a MESSAGE_CONNECTION */
     struct request request;
     struct result result;
-    char *wide;              /* MESSAGE_VALUE_BYTES_MAX bytes */
+    char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */
     _Alignas(8) char key[MESSAGE_KEY_BYTES];
     char value[MESSAGE_VALUE_BYTES_NEAR];
 };

@@ -77,14 +77,12 @@ const char *uring_advice(int error) {
     case -EPERM:
     case -EACCES:
         return "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, and let "
-               "the "
-               "container profile allow io_uring_setup, io_uring_enter and io_uring_register";
+               "the container profile allow io_uring_setup, io_uring_enter and io_uring_register";
     case -EINVAL:
         return "this kernel's io_uring is too old: " URING_KERNEL_NEEDED " or later is needed";
     case -ENOMEM:
         return "no memory for io_uring: raise the locked-memory limit (ulimit -l, LimitMEMLOCK=), "
-               "or "
-               "start fewer --cores";
+               "or start fewer --cores";
     case -EMFILE:
     case -ENFILE:
         return "no descriptor left for io_uring: raise the limit of open files (ulimit -n, "
