@@ -182,6 +182,27 @@ static void expect_received(struct fixture *fixture, const char *expected) {
     cr_assert(same, "received %.*s", (int)fixture->received_length, fixture->received);
 }
 
+/* However many messages have come, one turn of each side answers them. */
+Test(pipeline, a_turn_takes_all_messages) {
+    enum { GETS = 60 };
+    struct fixture fixture;
+    const struct exchange_handler nothing = {0};
+    char bytes[GETS * 6 + 1], *end = bytes, key = 'a';
+    fixture_init(&fixture, 2, 64, MEMORY_BYTES);
+    while (shard_owner(&fixture.shard[0], shard_hash(&fixture.shard[0], &key, 1)) == 0)
+        key++;
+    for (uint32_t i = 0; i < GETS; i++)
+        end += sprintf(end, "get %c\n", key);
+    fixture_turn(&fixture, bytes, (size_t)(end - bytes));
+    cr_assert(eq(u32, fixture.pipeline.outstanding, GETS));
+    exchange_serve(&fixture.shard[1], &nothing);
+    fixture_serve(&fixture, 1, 0); /* publishes */
+    fixture_turn(&fixture, NULL, 0);
+    cr_assert(eq(u32, fixture.pipeline.outstanding, 0));
+    cr_assert(eq(sz, fixture.pipeline.output.length, GETS * strlen("END\r\n")));
+    fixture_finish(&fixture);
+}
+
 /* Everything that a turn may run, and nothing behind it: bytes must be welcome again. */
 Test(pipeline, any_number_of_requests_in_one_piece) {
     for (uint32_t count = 1; count <= 200; count++) {
