@@ -19,6 +19,7 @@ PR_CAPBSET_DROP = 24
 CAP_IPC_LOCK = 14
 CAP_SYS_RESOURCE = 24
 NOT_ADJUSTED = b'MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n'
+IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER = 425, 426, 427
 WRONG, FAILED = 64, 1  # a wrong command line, as sysexits.h has it, and what the machine denies
 
 
@@ -30,11 +31,11 @@ def run(*flags, before=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def forbid_io_uring(error):
-    """Makes io_uring_setup fail in this process from now on, as a container's profile does."""
+def forbid_io_uring(error, call=IO_URING_SETUP):
+    """Makes that system call fail in this process from now on, as a container's profile does."""
     load, equal, result = 0x20, 0x15, 0x06  # BPF: load a word, jump if equal, return
-    io_uring_setup, allow, fail = 425, 0x7fff0000, 0x00050000
-    rules = ((load, 0, 0, 0), (equal, 0, 1, io_uring_setup), (result, 0, 0, fail | error),
+    allow, fail = 0x7fff0000, 0x00050000
+    rules = ((load, 0, 0, 0), (equal, 0, 1, call), (result, 0, 0, fail | error),
              (result, 0, 0, allow))
     filters = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *rule) for rule in rules))
     program = struct.pack('HxxxxxxP', len(rules), ctypes.addressof(filters))
@@ -109,8 +110,11 @@ class Mistakes(server.ServerTest):
 
     @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
     def test_io_uring_forbidden(self):
-        self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.EPERM),
-                     status=FAILED, names=['io_uring', 'forbidden'])
+        """Any of its three calls."""
+        for call in (IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER):
+            with self.subTest(call=call):
+                self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.EPERM, call),
+                             status=FAILED, names=['io_uring', 'forbidden'])
 
     @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
     def test_io_uring_missing(self):
