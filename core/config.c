@@ -264,8 +264,9 @@ static void fill_in(struct config *config) {
         config->cores = default_cores(config);
     uint64_t memory_min = config->cores * SHARD_MEMORY_BYTES_MIN;
     if (config->memory_bytes < memory_min) {
-        fprintf(stderr, "simplecache: -m raised to %llu MB, the least for %u cores\n",
-                (unsigned long long)(memory_min / MIB), config->cores);
+        fprintf(stderr, "simplecache: -m raised to %llu MB, the least for %u core%s\n",
+                (unsigned long long)(memory_min / MIB), config->cores,
+                config->cores == 1 ? "" : "s");
         config->memory_bytes = memory_min;
     }
     if (!config->spin_given && config->cores > machine_cpus())

@@ -64,6 +64,15 @@ uint64_t machine_memory_bytes(void) {
     return bytes;
 }
 
+bool machine_has_addresses(uint64_t bytes) {
+    void *addresses = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (addresses == MAP_FAILED)
+        return false;
+    munmap(addresses, bytes);
+    return true;
+}
+
 uint32_t machine_default_cores(uint64_t cache_bytes) {
     uint64_t cores = cache_bytes / CACHE_BYTES_PER_CORE_MIN;
     uint32_t cpus = machine_cpus();

@@ -11,7 +11,6 @@
 #include "core/connection_list.h"
 #include "core/exchange.h"
 #include "core/idle.h"
-#include "core/machine.h"
 #include "core/server.h"
 #include "core/udp.h"
 #include "core/walk.h"
@@ -57,7 +56,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         .count = config->cores,
         .seed = server->seed,
         .memory_bytes = config->memory_bytes / config->cores,
-        .memory_bytes_max = machine_memory_bytes() / config->cores,
+        .memory_bytes_max = server->memory_bytes_max / config->cores,
         .settings = first_settings(config),
         .logins = logins,
         .item_bytes_max = config->item_bytes_max,
@@ -68,7 +67,8 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     int error = shard_init(&reactor->shard, &shard_config);
     if (error) {
         logins_free(logins);
-        reactor->start_failure = "no memory for its part of -m: give less";
+        reactor->start_failure = "no memory for its part of -m: give less, or raise the limit on "
+                                 "addresses (ulimit -v, LimitAS=)";
         return error;
     }
     error = uring_init(&reactor->uring);

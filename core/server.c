@@ -266,6 +266,13 @@ static bool run_reactors(struct server *server) {
 
 /* Server. */
 
+/* A store reserves three times as many addresses, which is for nothing unless they are scarce: then
+ * -m is as high as it gets. */
+static uint64_t memory_bytes_max(const struct config *config) {
+    uint64_t memory = machine_memory_bytes();
+    return machine_has_addresses(4 * memory) ? memory : config->memory_bytes;
+}
+
 /* A SASL library has written the host's name behind its users'. */
 static struct logins *read_users(const struct config *config, char problem[PROBLEM_BYTES]) {
     char host[HOST_NAME_MAX + 1] = "";
@@ -314,6 +321,7 @@ static struct server_facts server_facts(const struct config *config) {
 static bool server_init(struct server *server, const struct config *config) {
     size_t bytes = config->cores * sizeof *server->reactors;
     server->facts = server_facts(config);
+    server->memory_bytes_max = memory_bytes_max(config);
     server->shards = calloc(config->cores, sizeof *server->shards);
     if (!server->shards ||
         getrandom(&server->seed, sizeof server->seed, 0) != sizeof server->seed ||

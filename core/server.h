@@ -21,6 +21,7 @@ struct server {
     const struct config *config;
     struct server_facts facts;
     uint64_t seed;
+    uint64_t memory_bytes_max; /* that cache_memlimit may raise -m to */
     struct mesh *mesh;
     int passed; /* listening sockets, by systemd */
     struct listeners listeners;

@@ -254,10 +254,11 @@ class Effects(FlagsTest):
     @unittest.skipIf(server.ORIGINAL, 'memcached keeps the little it was given')
     def test_too_little_memory(self):
         """For values of 1 MiB in each shard: it is told."""
-        under_test = self.start('-m', '8', cores=2, talks=True)
-        self.assertEqual(under_test.errors(),
-                         'simplecache: -m raised to 16 MB, the least for 2 cores\n')
-        self.assertEqual(under_test.stat('limit_maxbytes'), str(16 << 20))
+        for cores, given, least in ((1, '7', '8 MB, the least for 1 core'),
+                                    (2, '8', '16 MB, the least for 2 cores')):
+            under_test = self.start('-m', given, cores=cores, talks=True)
+            self.assertEqual(under_test.errors(), 'simplecache: -m raised to %s\n' % least)
+            self.assertEqual(under_test.stat('limit_maxbytes'), str(cores << 23))
 
     @unittest.skipIf(server.ORIGINAL, 'it needs some of them for itself')
     def test_connections(self):

@@ -146,11 +146,11 @@ class Server:
 
     def __init__(self, cores=1, flags=(), ring_capacity=None, nofile=None, inherited=(), port=None,
                  wait=True, command=None, host='127.0.0.1', environment=None, launcher=(),
-                 stderr=None):
+                 stderr=None, before=None):
         """`command` is that of another server, which takes its port alone; `host` is where to find
         this one; flags with a -p of their own get no other; `launcher` is a command that runs the
         server's and says where it listens; `stderr` is what the server writes to instead of a file
-        that errors() reads."""
+        that errors() reads; `before` is called in the process that becomes the server."""
         self.port = port or free_port()
         self.host = host
         self.may_talk = ORIGINAL or command is not None  # on stderr, without --verbose
@@ -163,6 +163,8 @@ class Server:
         def limit():
             if nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
+            if before:
+                before()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout,
                                         stderr=stderr or self.stderr, preexec_fn=limit, pass_fds=inherited,
                                         env=dict(os.environ, **(environment or {})))

@@ -3,6 +3,7 @@ import ctypes
 import errno
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -14,31 +15,27 @@ import server
 
 STOP_LIMIT_S = 20 if server.SANITIZED else 2
 RUN_LIMIT_S = 20 if server.SANITIZED else 5  # for a server that isn't meant to stay
+PR_CAPBSET_DROP = 24
+CAP_IPC_LOCK = 14
+CAP_SYS_RESOURCE = 24
+NOT_ADJUSTED = b'MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n'
+IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER = 425, 426, 427
 WRONG, FAILED = 64, 1  # a wrong command line, as sysexits.h has it, and what the machine denies
 
 
-def run(*flags, command=None, before=None):
+def run(*flags, before=None):
     """The end of a server that isn't meant to stay: status, stdout, stderr."""
-    done = subprocess.run((command or []) + server.program() + list(flags),
-                          stdin=subprocess.DEVNULL, preexec_fn=before,
+    done = subprocess.run(server.program() + list(flags), stdin=subprocess.DEVNULL, preexec_fn=before,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_LIMIT_S,
                           check=False, text=True)
     return done.returncode, done.stdout, done.stderr
 
 
-def reachable_by_all(path):
-    """Whether others than its owner may run a program."""
-    path = os.path.realpath(path)
-    while path != '/' and os.stat(path).st_mode & 1:
-        path = os.path.dirname(path)
-    return path == '/'
-
-
-def forbid_io_uring(error):
-    """Makes io_uring_setup fail in this process from now on, as a container's profile does."""
+def forbid_io_uring(error, call=IO_URING_SETUP):
+    """Makes that system call fail in this process from now on, as a container's profile does."""
     load, equal, result = 0x20, 0x15, 0x06  # BPF: load a word, jump if equal, return
-    io_uring_setup, allow, fail = 425, 0x7fff0000, 0x00050000
-    rules = ((load, 0, 0, 0), (equal, 0, 1, io_uring_setup), (result, 0, 0, fail | error),
+    allow, fail = 0x7fff0000, 0x00050000
+    rules = ((load, 0, 0, 0), (equal, 0, 1, call), (result, 0, 0, fail | error),
              (result, 0, 0, allow))
     filters = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *rule) for rule in rules))
     program = struct.pack('HxxxxxxP', len(rules), ctypes.addressof(filters))
@@ -46,6 +43,18 @@ def forbid_io_uring(error):
     for call in ((38, 1, 0, 0, 0), (22, 2, program, 0, 0)):  # NO_NEW_PRIVS, SECCOMP
         if prctl(*call) != 0:
             raise OSError(ctypes.get_errno(), 'prctl')
+
+
+def limit_addresses(size):
+    """At most so many bytes of them for the program that is run next."""
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def drop_capabilities():
+    """Out of the bounding set, so that the program that is run next can neither raise limits nor
+    ignore that on locked memory."""
+    for capability in (CAP_SYS_RESOURCE, CAP_IPC_LOCK):
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 def sockets(pid):
@@ -101,8 +110,11 @@ class Mistakes(server.ServerTest):
 
     @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
     def test_io_uring_forbidden(self):
-        self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.EPERM),
-                     status=FAILED, names=['io_uring', 'forbidden'])
+        """Any of its three calls."""
+        for call in (IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER):
+            with self.subTest(call=call):
+                self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.EPERM, call),
+                             status=FAILED, names=['io_uring', 'forbidden'])
 
     @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
     def test_io_uring_missing(self):
@@ -149,19 +161,22 @@ class Mistakes(server.ServerTest):
 
     def test_more_connections_than_descriptors(self):
         """The hard limit on descriptors is too low for -c and can't be raised."""
-        if server.ORIGINAL or os.geteuid() == 0 and not self.drop_command():
-            self.skipTest('root raises its hard limit')
-        command = self.drop_command() + ['sh', '-c', 'ulimit -n 64; exec "$@"', 'sh']
-        status, _, stderr = run('-c', '10000', '-p', str(server.free_port()), command=command)
-        self.assertEqual(status, FAILED)
-        self.assertRegex(stderr, r'^simplecache: 10000 connections need \d+ descriptors, but the '
-                                 r'limit is 64: [^\n]+\n$')
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            drop_capabilities()
+        self.refused('-c', '10000', status=FAILED, before=limit,
+                     names=['10000 connections need ', ' descriptors, but the limit is 64: raise'])
 
-    def drop_command(self):
-        """What runs a command without root's powers, where there is something."""
-        if os.geteuid() != 0 or not reachable_by_all(server.program()[0]):
-            return []
-        return ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+    @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
+    def test_too_little_locked_memory(self):
+        """What kernels say that count rings against the limit."""
+        self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.ENOMEM),
+                     status=FAILED, names=['raise the locked-memory limit (ulimit -l'])
+
+    @unittest.skipIf(server.ORIGINAL or server.SANITIZED, 'sanitizers need addresses')
+    def test_too_few_addresses(self):
+        self.refused('--cores', '2', before=lambda: limit_addresses(100 << 20),
+                     status=FAILED, names=['no memory for its part of -m', 'ulimit -v'])
 
 
 class Questions(unittest.TestCase):
@@ -246,6 +261,20 @@ class Start(server.ServerTest):
             self.assertEqual(client.ask(b'set a 0 0 1\r\nx\r\n'), b'STORED\r\n')
         self.assertEqual(int(under_test.stat('limit_maxbytes')), 32 << 20)
         self.assertEqual(int(under_test.stat('threads')), 2)
+
+    @unittest.skipIf(server.SANITIZED, 'sanitizers need addresses')
+    def test_few_addresses(self):
+        """They are scarce under ulimit -v, or where vm.overcommit_memory is 2: -m works as ever, and
+        can be lowered and raised up to what it was."""
+        under_test = self.start(cores=2, flags=('-m', '64'), before=lambda: limit_addresses(1 << 30))
+        value = b'x' * 100000
+        with under_test.connect() as client:
+            for number in range(1000):
+                self.assertEqual(client.ask(b'set k%d 0 0 100000\r\n%s\r\n' % (number, value)),
+                                 b'STORED\r\n')
+            for limit, answer in ((32, b'OK\r\n'), (64, b'OK\r\n'), (65, NOT_ADJUSTED)):
+                if not server.ORIGINAL:
+                    self.assertEqual(client.ask(b'cache_memlimit %d\r\n' % limit), answer)
 
     def test_user(self):
         """Root is dropped once the server runs."""
