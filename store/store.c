@@ -186,12 +186,17 @@ void store_show(const struct store *store, struct item *item, struct store_item 
 void store_show_state(const struct item *item, struct store_item *shown) {
     shown->expires_before = item_expires(item);
     shown->access = item->access;
-    shown->bytes = item_bytes_whole(item) + (uint32_t)sizeof(uint64_t);
     shown->fetched = item->bits & ITEM_FETCHED;
     shown->stale = item->bits & ITEM_STALE;
     shown->token_sent = item->bits & ITEM_TOKEN_SENT;
-    shown->won = false;
     shown->binary_key = item->bits & ITEM_BINARY_KEY;
+    shown->won = shown->made = false;
+}
+
+void store_show_all(const struct store *store, struct item *item, struct store_item *shown) {
+    store_show_state(item, shown);
+    store_show(store, item, shown);
+    shown->bytes = item_bytes_whole(item) + (uint32_t)sizeof(uint64_t);
 }
 
 /* Writes only what changes: a get of a hot item leaves its cache line clean. */
