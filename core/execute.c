@@ -153,7 +153,7 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
         return;
     set_item(result, &item);
     set_facts(result, request, &item, shard->now);
-    if (!reply_carries_value(request, result))
+    if (!mg_returns_value(request, item.cas))
         drop_value(result);
 }
 

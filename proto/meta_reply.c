@@ -60,15 +60,11 @@ static char *put_return(char *out, char letter, const struct request *request,
     }
 }
 
-/* Without an item there is nothing to tell but what the client sent. */
 static char *put_returns(char *out, const struct request *request, const struct result *result,
                          bool binary_key) {
-    bool item = result->status == RESULT_OK || stores(request);
-    for (const char *at = request->returns; at < request->returns + META_RETURNS_MAX; at++) {
-        if (*at == '\0') {
-            break;
-        }
-        if (item || *at == 'O' || *at == 'k') {
+    for (const char *at = request->returns; *at != '\0'; at++) {
+        /* Without an item there is nothing to tell but what the client sent. */
+        if (result->status == RESULT_OK || stores(request) || *at == 'O' || *at == 'k') {
             out = put_return(out, *at, request, result, binary_key);
         }
     }
@@ -98,14 +94,14 @@ static size_t write_get(char *out, const struct request *request, const struct r
     if (result->status != RESULT_OK) {
         return write_miss(out, request, result);
     }
-    bool value = reply_carries_value(request, result);
+    bool value = result->value != NULL || result->large != 0;
     char *at = put_status(out, value, result->value_length);
     at = put_returns(at, request, result, result->binary_key);
     at = result->token_sent ? REPLY_PUT(at, " Z") : at;
     at = result->stale ? REPLY_PUT(at, " X") : at;
     at = result->won ? REPLY_PUT(at, " W") : at;
     at = REPLY_PUT(at, "\r\n");
-    if (value && result->large == 0) {
+    if (result->value != NULL) {
         at = reply_put(at, result->value, result->value_length);
         at = REPLY_PUT(at, "\r\n");
     }

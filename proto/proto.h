@@ -206,14 +206,20 @@ struct request {
     /* The meta protocol's own. */
     uint16_t meta; /* enum meta_bits */
     uint8_t token_length;
-    char returns[META_RETURNS_MAX]; /* flags that the reply carries, in the order of the request,
-                                       as letters: O k c f h l s t; zeros behind. A key in base64
-                                       brings its b along. */
-    const char *token;              /* O: the opaque */
+    char returns[META_RETURNS_MAX + 1]; /* flags that the reply carries, in the order of the
+                                           request, as letters: O k c f h l s t; zeros behind. A key
+                                           in base64 brings its b along. */
+    const char *token;                  /* O: the opaque */
     int64_t vivify_exptime;
     int64_t recache_exptime;
     uint64_t new_cas;
 };
+
+/* Whether an mg is answered with the value of an item of this CAS. */
+static inline bool mg_returns_value(const struct request *request, uint64_t cas) {
+    bool known = (request->meta & META_COMPARE_EQUAL) != 0 && request->cas == cas;
+    return (request->meta & META_RETURN_VALUE) != 0 && !known;
+}
 
 enum parse_status {
     PARSE_REQUEST, /* *request is filled in */
@@ -326,16 +332,14 @@ struct result {
                               request. More than fit are INT32_MAX. */
     uint64_t cas;
     uint64_t number;   /* incr, decr; me: the item's size in memory */
-    const char *value; /* get, gat, mg (also when the reply doesn't carry it: s needs the length);
-                          OP_VERSION: the version; OP_METADUMP to OP_DEBUG_TIME and OP_SHUTDOWN: the
-                          line that answers, without its end; empty: nothing is answered */
+    const char *value; /* get and gat; mg: if the reply carries it, see mg_returns_value(); s needs
+                          value_length all the same. OP_VERSION: the version; OP_METADUMP to
+                          OP_DEBUG_TIME and OP_SHUTDOWN: the line that answers, without its end;
+                          empty: nothing is answered. Otherwise NULL */
     /* Of a get, gat or mg whose value is not at `value`: not 0, but what its maker knows it by. The
      * reply is written without it then, see reply_write_tail(). */
     uint64_t large;
 };
-
-/* Whether the reply carries the value that a get, gat or mg has found. */
-bool reply_carries_value(const struct request *request, const struct result *result);
 
 /* The most bytes that reply_write() writes for this request and result. */
 size_t reply_bound(const struct request *request, const struct result *result);

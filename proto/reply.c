@@ -7,23 +7,6 @@
  * flags there are. */
 #define REPLY_FIXED_MAX 192
 
-/* The ops that are answered with a line out of the result. */
-static bool is_line(enum op op) {
-    return (op >= OP_METADUMP && op <= OP_DEBUG_TIME) || op == OP_VERSION || op == OP_SHUTDOWN;
-}
-
-bool reply_carries_value(const struct request *request, const struct result *result) {
-    enum op op = (enum op)request->op;
-    if (result->status != RESULT_OK) {
-        return false;
-    }
-    if (op != OP_META_GET) {
-        return op == OP_GET || op == OP_GAT;
-    }
-    bool known = (request->meta & META_COMPARE_EQUAL) != 0 && request->cas == result->cas;
-    return (request->meta & META_RETURN_VALUE) != 0 && !known;
-}
-
 /* Any reply to a request with a key may carry that. */
 static size_t key_bound(const struct request *request) {
     if (request->protocol == PROTOCOL_META) {
@@ -37,8 +20,7 @@ size_t reply_bound(const struct request *request, const struct result *result) {
     if (op_has_key((enum op)request->op)) {
         bound += key_bound(request);
     }
-    if (is_line((enum op)request->op) ||
-        (result != NULL && result->large == 0 && reply_carries_value(request, result))) {
+    if (result != NULL && result->value != NULL) {
         bound += result->value_length;
     }
     return bound;

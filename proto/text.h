@@ -109,13 +109,6 @@ enum parse_status text_take_block(struct parser *parser, const struct text_line 
 enum parse_status text_refuse_value(struct parser *parser, bool drops, enum proto_error error,
                                     struct request *request);
 
-/* Marks with its highest bit each byte of word that equals c; exact up to the first one. */
-static inline uint64_t text_match_bytes(uint64_t word, unsigned char c) {
-    const uint64_t ones = 0x0101010101010101;
-    uint64_t zeroed = word ^ (ones * c);
-    return (zeroed - ones) & ~zeroed & (ones << 7);
-}
-
 /* The first 8 bytes as a number, the first of them lowest. */
 static inline uint64_t text_load(const char *bytes) {
     uint64_t word;
@@ -123,28 +116,30 @@ static inline uint64_t text_load(const char *bytes) {
     return le64toh(word);
 }
 
-/* Marks the first space or newline among eight bytes. */
-static inline uint64_t text_match_delimiter(uint64_t word) {
-    return text_match_bytes(word, ' ') | text_match_bytes(word, '\n');
+/* Marks with its highest bit each space among eight bytes; exact up to the first one. */
+static inline uint64_t text_match_spaces(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t zeroed = word ^ (ones * ' ');
+    return (zeroed - ones) & ~zeroed & (ones << 7);
 }
 
-/* How many bytes there are before the first space or newline, at most limit. Keys are short: eight
- * bytes at a time beats a call of memchr. The last few are looked at together with those before
- * them, shifted out again. */
+/* How many bytes there are before the first space, at most limit. Keys are short: eight bytes at a
+ * time beats a call of memchr. The last few are looked at together with those before them, shifted
+ * out again. */
 static inline size_t text_word_length(const char *bytes, size_t limit) {
     size_t at = 0;
     for (; limit - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t found = text_match_delimiter(text_load(bytes + at));
+        uint64_t found = text_match_spaces(text_load(bytes + at));
         if (found != 0) {
             return at + (size_t)__builtin_ctzll(found) / 8;
         }
     }
     if (at > 0 && at < limit) {
         uint64_t tail = text_load(bytes + limit - sizeof(uint64_t));
-        uint64_t found = text_match_delimiter(tail >> (8 * (at + sizeof(uint64_t) - limit)));
+        uint64_t found = text_match_spaces(tail >> (8 * (at + sizeof(uint64_t) - limit)));
         return found != 0 ? at + (size_t)__builtin_ctzll(found) / 8 : limit;
     }
-    while (at < limit && bytes[at] != ' ' && bytes[at] != '\n') {
+    while (at < limit && bytes[at] != ' ') {
         at++;
     }
     return at;

@@ -210,10 +210,9 @@ const struct text_command *text_find_command(const struct text_line *line, struc
     uint64_t prefix = word_prefix(line, word);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         const struct text_command *command = &commands[i];
-        if (text_load(command->word) == prefix && command->length == word.length &&
-            (word.length <= sizeof(prefix) ||
-             memcmp(command->word, word.start, word.length) == 0)) {
-            return command;
+        if (text_load(command->word) == prefix && command->length == word.length) {
+            bool whole = word.length <= sizeof(prefix);
+            return whole || memcmp(command->word, word.start, word.length) == 0 ? command : NULL;
         }
     }
     return NULL;

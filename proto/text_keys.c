@@ -132,7 +132,8 @@ enum parse_status text_next_streamed_key(struct parser *parser, const char *byte
     size_t spaces = (size_t)(word - bytes);
     size_t there = length - spaces;
     size_t window = there < STREAMED_WORD_MAX ? there : STREAMED_WORD_MAX;
-    size_t word_length = text_word_length(word, window);
+    const char *newline = memchr(word, '\n', window);
+    size_t word_length = text_word_length(word, newline ? (size_t)(newline - word) : window);
     *used = spaces;
     if (word_length < window) {
         *used += word_length + 1;

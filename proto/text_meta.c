@@ -14,6 +14,7 @@ static void fill(struct request *request, const struct text_command *command,
         .protocol = PROTOCOL_META,
         .key_length = (uint16_t)key.length,
         .key = key.start,
+        .delta = command->op == OP_INCR, /* unless D says otherwise */
     };
 }
 
@@ -26,28 +27,20 @@ static bool compares_other_than_0(const struct request *request) {
     return compares(request) && request->cas != 0;
 }
 
-/* What the flags of a line without a value come to. The request is an error already where they are
- * refused. */
-static bool take_flags(const struct text_command *command, enum meta_command meta,
-                       struct text_line *line, struct request *request, char *mode) {
+/* The key and the flags of a line without a value. */
+static inline enum proto_error take_flags(const struct text_command *command,
+                                          enum meta_command meta, struct text_line *line,
+                                          struct request *request, char *mode) {
     struct text_word key = text_take_word(line);
-    enum proto_error error = PROTO_ERROR_FORMAT;
-    if (text_key_fits(key)) {
-        fill(request, command, key);
-        request->delta = meta == META_COMMAND_DELTA; /* 1 unless D says otherwise */
-        error = meta_take_flags(line, meta, request, mode);
-    }
-    if (error == PROTO_ERROR_NONE) {
-        return true;
-    }
-    bool no_command = key.length == 0 || meta_line_is_malformed(line, WORDS_BEFORE_FLAGS);
-    if (no_command) {
-        error = PROTO_ERROR_FORMAT;
-    } else if (meta == META_COMMAND_DELTA && error != PROTO_ERROR_FLAG_OPAQUE) {
-        error = PROTO_ERROR_DELTA_FLAGS;
-    }
-    text_error(request, error);
-    return false;
+    fill(request, command, key);
+    return text_key_fits(key) ? meta_take_flags(line, meta, request, mode) : PROTO_ERROR_FORMAT;
+}
+
+/* What is wrong with one is told, unless it is no command at all. */
+static enum parse_status refuse_flags(const struct text_line *line, struct request *request,
+                                      enum proto_error error) {
+    bool malformed = meta_line_is_malformed(line, WORDS_BEFORE_FLAGS);
+    return text_error(request, malformed ? PROTO_ERROR_FORMAT : error);
 }
 
 /* mg <key> <flag>* */
@@ -56,11 +49,13 @@ enum parse_status text_parse_meta_get(struct parser *parser, const struct text_c
                                       size_t *used) {
     (void)parser, (void)used;
     char mode;
-    if (take_flags(command, META_COMMAND_GET, line, request, &mode)) {
-        request->meta &= META_RETURN_VALUE | META_COMPARE_EQUAL | META_VIVIFY | META_RECACHE |
-                         META_TOUCH | META_NO_BUMP | META_SET_CAS | META_BASE64 | META_TTL_AFTER |
-                         META_RECACHE_AFTER;
+    enum proto_error error = take_flags(command, META_COMMAND_GET, line, request, &mode);
+    if (error != PROTO_ERROR_NONE) {
+        return refuse_flags(line, request, error);
     }
+    request->meta &= META_RETURN_VALUE | META_COMPARE_EQUAL | META_VIVIFY | META_RECACHE |
+                     META_TOUCH | META_NO_BUMP | META_SET_CAS | META_BASE64 | META_TTL_AFTER |
+                     META_RECACHE_AFTER;
     return PARSE_REQUEST;
 }
 
@@ -70,12 +65,14 @@ enum parse_status text_parse_meta_delete(struct parser *parser, const struct tex
                                          size_t *used) {
     (void)parser, (void)used;
     char mode;
-    if (take_flags(command, META_COMMAND_DELETE, line, request, &mode)) {
-        bool stays = (request->meta & (META_INVALIDATE | META_EMPTY)) != 0;
-        request->compare_cas = compares(request);
-        request->meta &=
-            META_INVALIDATE | META_EMPTY | META_SET_CAS | META_BASE64 | (stays ? META_TOUCH : 0);
+    enum proto_error error = take_flags(command, META_COMMAND_DELETE, line, request, &mode);
+    if (error != PROTO_ERROR_NONE) {
+        return refuse_flags(line, request, error);
     }
+    bool stays = (request->meta & (META_INVALIDATE | META_EMPTY)) != 0;
+    request->compare_cas = compares(request);
+    request->meta &=
+        META_INVALIDATE | META_EMPTY | META_SET_CAS | META_BASE64 | (stays ? META_TOUCH : 0);
     return PARSE_REQUEST;
 }
 
@@ -85,8 +82,10 @@ enum parse_status text_parse_meta_delta(struct parser *parser, const struct text
                                         size_t *used) {
     (void)parser, (void)used;
     char mode;
-    if (!take_flags(command, META_COMMAND_DELTA, line, request, &mode)) {
-        return PARSE_REQUEST;
+    enum proto_error error = take_flags(command, META_COMMAND_DELTA, line, request, &mode);
+    if (error != PROTO_ERROR_NONE) {
+        bool opaque = error == PROTO_ERROR_FLAG_OPAQUE;
+        return refuse_flags(line, request, opaque ? error : PROTO_ERROR_DELTA_FLAGS);
     }
     if (mode == 'D' || mode == '-') {
         request->op = OP_DECR;

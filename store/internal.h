@@ -142,11 +142,19 @@ void store_begin(struct store *store, uint32_t now);
 bool store_drop_dead(struct store *store, const struct store_found *found);
 /* Looks up a live item; one met dead is dropped. */
 void store_find(struct store *store, const struct store_key *key, struct store_found *found);
-/* What the caller sees of an item; store_show() leaves the part that is not for the hot paths. */
+/* What the caller sees of an item: what every read tells, the state before the call, and all there
+ * is, `bytes` too. */
 void store_show(const struct store *store, struct item *item, struct store_item *shown);
 void store_show_state(const struct item *item, struct store_item *shown);
-bool store_is_flushed(const struct store *store, uint64_t location);
-bool store_is_expired(const struct store *store, const struct item *item);
+void store_show_all(const struct store *store, struct item *item, struct store_item *shown);
+static inline bool store_is_flushed(const struct store *store, uint64_t location) {
+    const struct segment_log *log = &store->log;
+    return log->segments[segment_of(log, location)].sequence < store->flush_sequence;
+}
+static inline bool store_is_expired(const struct store *store, const struct item *item) {
+    uint32_t expires = item_expires(item);
+    return expires != 0 && expires <= store->now;
+}
 /* Takes an item out of the index and lets its bytes die. */
 void store_unlink(struct store *store, const struct store_found *found);
 /* An item, which is not flushed, counts for the queue of its head from now on, or no longer. */

@@ -92,16 +92,6 @@ void store_flush(struct store *store, uint32_t at, uint32_t now) {
         store->flush_at = at;
 }
 
-bool store_is_flushed(const struct store *store, uint64_t location) {
-    const struct segment_log *log = &store->log;
-    return log->segments[segment_of(log, location)].sequence < store->flush_sequence;
-}
-
-bool store_is_expired(const struct store *store, const struct item *item) {
-    uint32_t expires = item_expires(item);
-    return expires != 0 && expires <= store->now;
-}
-
 void store_count(struct store *store, uint64_t location) {
     enum segment_queue_name name = store_queue_of(store, location);
     store->items[name]++;
@@ -144,31 +134,38 @@ static void find_linked(const struct store *store, const struct store_key *key,
     found->item = NULL;
 }
 
-bool store_drop_dead(struct store *store, const struct store_found *found) {
-    bool flushed = store_is_flushed(store, found->location);
-    if (!flushed && !store_is_expired(store, found->item))
-        return false;
-    if (flushed) {
+static bool is_dead(const struct store *store, const struct store_found *found) {
+    return store_is_flushed(store, found->location) || store_is_expired(store, found->item);
+}
+
+/* Drops a dead item and counts it. */
+static void drop(struct store *store, const struct store_found *found) {
+    if (store_is_flushed(store, found->location)) {
         store->counters.flushed++;
     } else {
         store->counters.expired++;
         store->counters.expired_unfetched += !(found->item->bits & ITEM_FETCHED);
     }
     store_unlink(store, found);
+}
+
+bool store_drop_dead(struct store *store, const struct store_found *found) {
+    if (!is_dead(store, found))
+        return false;
+    drop(store, found);
     return true;
 }
 
 void store_find(struct store *store, const struct store_key *key, struct store_found *found) {
     assert(key->length >= 1 && key->length <= ITEM_KEY_LENGTH_MAX);
     find_linked(store, key, found);
-    if (found->item == NULL)
+    if (found->item == NULL || !is_dead(store, found))
         return;
     bool flushed = store_is_flushed(store, found->location);
-    if (!store_drop_dead(store, found))
-        return;
-    found->item = NULL;
     store->counters.met_flushed += flushed;
     store->counters.met_expired += !flushed;
+    drop(store, found);
+    found->item = NULL;
 }
 
 /* Field by field: clearing the rest as well would cost the hot paths. */
@@ -186,12 +183,17 @@ void store_show(const struct store *store, struct item *item, struct store_item 
 void store_show_state(const struct item *item, struct store_item *shown) {
     shown->expires_before = item_expires(item);
     shown->access = item->access;
-    shown->bytes = item_bytes_whole(item) + (uint32_t)sizeof(uint64_t);
     shown->fetched = item->bits & ITEM_FETCHED;
     shown->stale = item->bits & ITEM_STALE;
     shown->token_sent = item->bits & ITEM_TOKEN_SENT;
-    shown->won = false;
     shown->binary_key = item->bits & ITEM_BINARY_KEY;
+    shown->won = shown->made = false;
+}
+
+void store_show_all(const struct store *store, struct item *item, struct store_item *shown) {
+    store_show_state(item, shown);
+    store_show(store, item, shown);
+    shown->bytes = item_bytes_whole(item) + (uint32_t)sizeof(uint64_t);
 }
 
 /* Writes only what changes: a get of a hot item leaves its cache line clean. */

@@ -88,12 +88,14 @@ struct store_item {
     uint32_t expires_before;
     bool made;       /* by this call, for a key that was missing */
     uint32_t access; /* when it was read last, or stored */
-    uint32_t bytes;  /* what it takes in memory, extents and its slot in the index included */
     bool fetched;    /* it was read since it was stored */
     bool stale;      /* it was marked so by a store_removal, or stored so */
     bool token_sent; /* somebody has won it before */
     bool won;        /* by this call: the caller is to renew it */
     bool binary_key; /* true for an item made so */
+
+    /* Filled in by store_peek() and store_walk(). */
+    uint32_t bytes; /* what it takes in memory, extents and its slot in the index included */
 };
 
 struct store_read {

@@ -2,8 +2,9 @@
 #include "store/internal.h"
 
 /* A missing item is made, empty. Shown before its bits are set, it looks as unread as it was. */
-static bool vivify(struct store *store, const struct store_key *key, const struct store_read *read,
-                   struct store_found *found) {
+static enum store_status vivify(struct store *store, const struct store_key *key,
+                                const struct store_read *read, struct store_found *found,
+                                struct store_item *shown) {
     uint64_t cas = store_cas(store, read->set_cas, read->new_cas);
     struct store_draft draft = {
         .key = key,
@@ -14,10 +15,17 @@ static bool vivify(struct store *store, const struct store_key *key, const struc
     };
     uint64_t location;
     if (store_place(store, &draft, found, &location) == NULL)
-        return false;
+        return STORE_NO_MEMORY;
     store_settle(store, &draft, found, location);
     store->counters.items_stored++;
-    return true;
+    store_show_state(found->item, shown);
+    shown->expires_before = 0;
+    shown->made = shown->won = true;
+    found->item->bits |= ITEM_TOKEN_SENT;
+    if (!read->no_bump)
+        store_mark_fetched(store, found->item);
+    store_show(store, found->item, shown);
+    return STORE_OK;
 }
 
 static bool wins(const struct store_read *read, const struct item *item) {
@@ -40,23 +48,15 @@ enum store_status store_read(struct store *store, const struct store_key *key,
     if (read->vivify || read->touch)
         store_make_room(store, 0);
     store_find(store, key, &found);
-    bool made = found.item == NULL;
-    if (made && !read->vivify)
-        return STORE_NOT_FOUND;
-    if (made && !vivify(store, key, read, &found))
-        return STORE_NO_MEMORY;
+    if (found.item == NULL)
+        return read->vivify ? vivify(store, key, read, &found, shown) : STORE_NOT_FOUND;
     store_show_state(found.item, shown);
-    shown->won = made || wins(read, found.item);
-    shown->made = made;
-    if (made)
-        shown->expires_before = 0;
-    else if (read->touch && !store_set_expires(store, key, &found, read->expires))
+    shown->won = wins(read, found.item);
+    if (read->touch && !store_set_expires(store, key, &found, read->expires))
         return STORE_NO_MEMORY;
     if (shown->won)
         found.item->bits |= ITEM_TOKEN_SENT;
-    if (made && !read->no_bump)
-        store_mark_fetched(store, found.item);
-    else if (!read->no_bump)
+    if (!read->no_bump)
         store_hit(store, &found);
     store_show(store, found.item, shown);
     return STORE_OK;
@@ -69,7 +69,6 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
     store_find(store, key, &found);
     if (found.item == NULL)
         return STORE_NOT_FOUND;
-    store_show_state(found.item, shown);
-    store_show(store, found.item, shown);
+    store_show_all(store, found.item, shown);
     return STORE_OK;
 }

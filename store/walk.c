@@ -95,8 +95,7 @@ static bool show(const struct store *store, const struct store_found *found, sto
     if (store_is_flushed(store, found->location) || store_is_expired(store, item))
         return true;
     struct store_walked walked = {.key = item_key(item), .key_length = item->key_length};
-    store_show_state(item, &walked.item);
-    store_show(store, item, &walked.item);
+    store_show_all(store, item, &walked.item);
     return visit(context, &walked);
 }
 

@@ -110,6 +110,12 @@ static bool has_result(enum op op) {
     return op < OP_FLUSH && op != OP_REJECT;
 }
 
+/* Whether the value of an item that was found is part of its reply. */
+static bool returns_value(const struct request *request, uint64_t cas) {
+    return request->op == OP_GET || request->op == OP_GAT ||
+           (request->op == OP_META_GET && mg_returns_value(request, cas));
+}
+
 static bool has_line(enum op op) {
     return op == OP_VERSION || op == OP_SHUTDOWN || (op >= OP_METADUMP && op <= OP_DEBUG_TIME);
 }
@@ -146,7 +152,7 @@ static void check_lines(const struct request *request, const struct result *resu
 /* What stands before and behind a value that is elsewhere. */
 static void check_halves(const struct request *request, struct result result) {
     char tail[REPLY_TAIL_MAX];
-    if (!reply_carries_value(request, &result))
+    if (result.value == NULL)
         return;
     result.value = NULL;
     result.large = 1;
@@ -179,7 +185,9 @@ static void check_replies(const struct request *request, struct input *input) {
         check_stats(request);
     else if (has_result(op) || op == OP_LOGIN) {
         for (int status = RESULT_OK; status <= RESULT_NON_NUMERIC && op != OP_LOGIN; status++) {
+            bool found = status == RESULT_OK && returns_value(request, result.cas);
             result.status = (uint8_t)status;
+            result.value = found ? value : NULL;
             check_reply(request, &result);
             check_halves(request, result);
         }

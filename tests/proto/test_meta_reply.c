@@ -11,19 +11,19 @@
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)                                  \
     reply_check(&cases[i], PROTOCOL_META)
 
-#define HIT                                                                                        \
-    .value = "abc", .value_length = 3, .client_flags = 7, .cas = 99, .ttl_s = 30, .idle_s = 4
+#define HIT .value_length = 3, .client_flags = 7, .cas = 99, .ttl_s = 30, .idle_s = 4
+#define VALUE HIT, .value = "abc"
 
 Test(meta_reply, get) {
     static const struct reply_case cases[] = {
         {{.op = OP_META_GET}, {HIT}, "HD\r\n"},
-        {{.op = OP_META_GET, .meta = META_RETURN_VALUE}, {HIT}, "VA 3\r\nabc\r\n"},
+        {{.op = OP_META_GET, .meta = META_RETURN_VALUE}, {VALUE}, "VA 3\r\nabc\r\n"},
         {{.op = OP_META_GET, .meta = META_RETURN_VALUE},
          {.value = "", .ttl_s = -1},
          "VA 0\r\n\r\n"},
         {{.op = OP_META_GET, .returns = "cfhlst"}, {HIT}, "HD c99 f7 h0 l4 s3 t30\r\n"},
         {{.op = OP_META_GET, .returns = "tslhfc", .meta = META_RETURN_VALUE},
-         {HIT, .fetched = true},
+         {VALUE, .fetched = true},
          "VA 3 t30 s3 l4 h1 f7 c99\r\nabc\r\n"},
         {{.op = OP_META_GET, .returns = "t"}, {.ttl_s = -1}, "HD t-1\r\n"},
         {{.op = OP_META_GET, .returns = "kO", .key = "foo", .token = "abc"},
@@ -31,18 +31,31 @@ Test(meta_reply, get) {
          "HD kfoo Oabc\r\n"},
         {{.op = OP_META_GET, .returns = "O"}, {HIT}, "HD O\r\n"},
         {{.op = OP_META_GET, .quiet = true}, {HIT}, "HD\r\n"},
-        {{.op = OP_META_GET, .meta = META_RETURN_VALUE | META_COMPARE_EQUAL, .cas = 99},
-         {HIT},
-         "HD\r\n"},
-        {{.op = OP_META_GET, .meta = META_RETURN_VALUE | META_COMPARE_EQUAL, .cas = 98},
-         {HIT},
-         "VA 3\r\nabc\r\n"},
         {{.op = OP_META_GET, .returns = "t"}, {.won = true, .ttl_s = 30}, "HD t30 W\r\n"}, /* 26 */
         {{.op = OP_META_GET}, {.token_sent = true}, "HD Z\r\n"},
         {{.op = OP_META_GET}, {.stale = true, .won = true}, "HD X W\r\n"}, /* 27 */
         {{.op = OP_META_GET}, {.stale = true, .token_sent = true}, "HD Z X\r\n"},
     };
     CHECK_ALL(cases);
+}
+
+/* What the client has already isn't sent again. */
+Test(meta_reply, get_returns_the_value_as_asked) {
+    static const struct {
+        struct request request;
+        bool expected;
+    } cases[] = {
+        {{.meta = META_RETURN_VALUE}, true},
+        {{.meta = META_RETURN_VALUE | META_COMPARE_EQUAL, .cas = 98}, true},
+        {{.meta = META_RETURN_VALUE | META_COMPARE_EQUAL, .cas = 99}, false},
+        {{.meta = META_RETURN_VALUE, .cas = 99}, true},
+        {{.meta = META_COMPARE_EQUAL, .cas = 98}, false},
+        {{.returns = "s"}, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool returned = mg_returns_value(&cases[i].request, 99);
+        cr_expect(eq(int, returned, cases[i].expected), "case %zu", i);
+    }
 }
 
 Test(meta_reply, get_misses) {
@@ -210,6 +223,6 @@ Test(meta_reply, bound_without_the_value) {
     struct request request = {.op = OP_META_GET, .protocol = PROTOCOL_META, .returns = "s"};
     struct result result = {.value_length = 1000000};
     cr_assert(lt(sz, reply_bound(&request, &result), (size_t)1000));
-    request.meta = META_RETURN_VALUE;
+    result.value = "a million bytes";
     cr_assert(gt(sz, reply_bound(&request, &result), (size_t)1000000));
 }

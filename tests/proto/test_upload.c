@@ -209,7 +209,6 @@ static void check_halves(const struct halves *c) {
     result.value_length = sizeof(value) - 1;
     char whole[300], parts[300];
     size_t whole_length = reply_write(whole, &request, &result);
-    cr_assert(reply_carries_value(&request, &result));
     result.value = NULL;
     result.large = 1;
     size_t bound = reply_bound(&request, &result);
@@ -238,20 +237,5 @@ Test(upload, replies_in_halves) {
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         check_halves(&cases[i]);
-    }
-}
-
-/* Without its value a reply is what it is, wherever that may be. */
-Test(upload, replies_that_carry_no_value) {
-    static const struct halves cases[] = {
-        {{.op = OP_GET}, {.status = RESULT_NOT_FOUND}, PROTOCOL_TEXT},
-        {{.op = OP_TOUCH}, {0}, PROTOCOL_BINARY},
-        {{.op = OP_META_GET, .returns = "s"}, {0}, PROTOCOL_META},
-        {{.op = OP_META_GET, .meta = META_RETURN_VALUE | META_COMPARE_EQUAL, .cas = 3},
-         {.cas = 3},
-         PROTOCOL_META},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        cr_assert(not(reply_carries_value(&cases[i].request, &cases[i].result)), "case %zu", i);
     }
 }
