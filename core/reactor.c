@@ -349,15 +349,15 @@ static void settle_all(struct reactor *reactor) {
     }
 }
 
-/* The large values come last, behind all that is short, and only so many bytes of them in a turn. */
+/* The large values come last, behind all that is short, and only so many of them in a turn. */
 static void send_large(struct reactor *reactor) {
     struct connection *connection;
-    size_t room = FLIGHT_BYTES_MAX;
-    while (room > 0 && (connection = TAILQ_FIRST(&reactor->flying))) {
+    size_t sent = 0;
+    while (sent < FLIGHT_TURN_BYTES && (connection = TAILQ_FIRST(&reactor->flying))) {
         TAILQ_REMOVE(&reactor->flying, connection, flying_link);
         connection->is_flying = false;
         if (!connection->broken)
-            room -= connection_fly(reactor, connection, room);
+            sent += connection_fly(reactor, connection);
     }
 }
 

@@ -142,7 +142,7 @@ static void client_read(struct crowd *crowd, struct client *client) {
         pipeline->sending = flight_bytes(&client->flight);
     }
     if (!flight_is_over(&client->flight) &&
-        flight_gather(&client->flight, shard, FLIGHT_BYTES_MAX, parts) > 0) {
+        flight_gather(&client->flight, shard, FLIGHT_SEND_BYTES_MAX, parts) > 0) {
         size_t length = 1 + random_below(&crowd->state, 70000);
         length = length < parts[0].iov_len ? length : parts[0].iov_len;
         take_bytes(client, &parts[0], length);
