@@ -64,7 +64,7 @@ static uint64_t all_open_connections(const struct acceptor *acceptor) {
 static uint32_t choose_reactor(const struct acceptor *acceptor) {
     const struct shard *shard = &acceptor->server->reactors[0].shard;
     uint32_t best = 0;
-    if (shard->messages.out == shard->messages.count)
+    if (!shard_has_spare_message(shard))
         return best;
     for (uint32_t i = 1; i < acceptor->server->config->cores; i++)
         if (open_connections(acceptor, i) < open_connections(acceptor, best) &&

@@ -61,6 +61,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         .settings = first_settings(config),
         .logins = logins,
         .item_bytes_max = config->item_bytes_max,
+        .pipelines_max = config->connections_max + UDP_DATAGRAMS_MAX,
         .mesh = server->mesh,
         .all = server->shards,
         .facts = &server->facts,

@@ -23,7 +23,8 @@
 
 /* A connection's request waits for a message of its own while all of these are out. The holders:
  * requests at other shards (at most this many a reactor, whatever the credits add up to) and
- * replies that are here but must wait for earlier ones of their connection. */
+ * replies that are here but must wait for earlier ones of their connection. Beside them each
+ * connection may have one parked, whose reply waits for memory of a store. */
 #define SHARD_MESSAGES_MAX 2048
 
 /* Of these so many are kept for giving back what connections hold of other shards' memory: they come
@@ -85,6 +86,7 @@ struct shard_config {
     struct server_settings settings;
     struct logins *logins; /* comes to belong to the shard */
     size_t item_bytes_max;
+    uint32_t pipelines_max; /* that it may have at once */
     struct mesh *mesh;
     struct shard *const *all; /* of the server, this one too; by their numbers */
     const struct server_facts *facts;
@@ -109,9 +111,15 @@ const struct logins *shard_logins(struct shard *shard);
 /* Gives the shard a newer table, which comes to belong to it. Any thread, but one at a time. */
 void shard_renew_logins(struct shard *shard, struct logins *logins);
 
-/* Whether a message may be taken for anything but giving back. */
-static inline bool shard_has_message(const struct shard *shard) {
-    return shard->messages.out + SHARD_MESSAGES_SPARE < shard->messages.count;
+/* Messages that may be taken for anything but giving back. */
+static inline uint32_t shard_messages_left(const struct shard *shard) {
+    uint32_t most = SHARD_MESSAGES_MAX - SHARD_MESSAGES_SPARE;
+    return shard->messages.out < most ? most - shard->messages.out : 0;
+}
+
+/* Whether one may be taken for that. */
+static inline bool shard_has_spare_message(const struct shard *shard) {
+    return shard->messages.out < SHARD_MESSAGES_MAX;
 }
 
 /* Which shard owns a hash. */

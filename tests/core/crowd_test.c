@@ -264,6 +264,7 @@ static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
                                             .memory_bytes = STORE_MEMORY_BYTES_MIN,
                                             .memory_bytes_max = STORE_MEMORY_BYTES_MIN,
                                             .item_bytes_max = 1 << 20,
+                                            .pipelines_max = CLIENTS_MAX,
                                             .mesh = crowd->mesh,
                                             .all = crowd->all,
                                             .facts = &crowd->facts};

@@ -215,27 +215,6 @@ static void turn_with(struct fixture *fixture, const char *words, const char *ke
     free(script.bytes);
 }
 
-/* Wherever segments end in it. */
-Test(large, one_send_takes_a_value_of_1_mib) {
-    struct fixture fixture;
-    fixture_init(&fixture, 1, 4, (size_t)64 << 20);
-    for (int i = 0; i < 10; i++) {
-        struct iovec parts[FLIGHT_PARTS_MAX];
-        size_t bytes = 0;
-        expect(&fixture, "k", "set $ 0 0 1048000\r\n<1048000>\r\n", "STORED\r\n");
-        turn_with(&fixture, "get $\r\n", "k");
-        const struct flight flight = {.output = fixture.pipeline.output,
-                                      .loans = fixture.pipeline.loans};
-        int count = flight_gather(&flight, &fixture.shard[0], FLIGHT_SEND_BYTES_MAX, parts);
-        for (int part = 0; part < count; part++)
-            bytes += parts[part].iov_len;
-        cr_assert(gt(sz, bytes, 1048000));
-        cr_assert(eq(sz, bytes, flight_bytes(&flight)));
-        fixture_settle(&fixture);
-    }
-    fixture_finish(&fixture);
-}
-
 /* While others hold as much as they may, an upload waits to begin, and what is behind it. */
 Test(large, sets_wait_for_others) {
     for (uint32_t owner = 0; owner < 2; owner++) {
