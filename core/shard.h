@@ -19,6 +19,7 @@
 #include "core/message.h"
 #include "core/prefix.h"
 #include "core/stats.h"
+#include "core/turn.h"
 #include "store/store.h"
 
 /* A connection's request waits for a message of its own while all of these are out. The holders:
@@ -39,9 +40,10 @@ typedef bool shard_list_connections(void *reactor, const struct request *request
 
 struct shard {
     uint32_t id;
-    uint32_t count; /* of shards */
-    uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
-    uint32_t now;   /* seconds on the store's scale, set once a turn */
+    uint32_t count;  /* of shards */
+    uint64_t seed;   /* of the key hash; the same for all shards of a server, new at each start */
+    uint32_t now;    /* seconds on the store's scale, set once a turn */
+    uint64_t now_ns; /* monotonic, likewise */
     struct store *store;
     /* All shards of the server. Of another one only its store may be read, by store_lease_read()
      * under a lease, and short_s. */
@@ -65,6 +67,8 @@ struct shard {
     /* When this shard last had to refuse an upload or a lease; written by it alone, read by all whose
      * clients hold some. Relaxed: it may be a moment old. */
     _Atomic uint32_t short_s;
+    struct turn lease_turn;  /* of those who wait for a lease of this shard's store */
+    struct turn upload_turn; /* and of those who wait to begin an upload to it */
 
     struct logins *logins; /* owned; NULL: everybody may come in */
     /* A newer table, put here by reactor 0 and taken by this shard's at its next login: whoever

@@ -120,7 +120,7 @@ static void begin(struct pipeline *pipeline, struct shard *shard) {
         uint64_t handle;
         struct upload_room room;
         enum store_status status =
-            execute_upload_begin(shard, &upload->request, upload->hash, &handle, &room);
+            execute_upload_begin(shard, pipeline, &upload->request, upload->hash, &handle, &room);
         take_begin(upload, status, handle, &room, shard->now);
         return;
     }

@@ -314,6 +314,8 @@ static void play(struct crowd *crowd, uint32_t commands, uint32_t stalled) {
         bool through = true;
         cr_assert(lt(u32, step, STEPS_MAX), "they don't come to an end");
         shard_turn(crowd, random_below(&crowd->state, crowd->shards));
+        for (uint32_t i = 0; i < crowd->shards; i++)
+            crowd->shard[i].now_ns += TURN_NS / 1000; /* for who has vanished may have a turn */
         for (uint32_t i = 0; i < crowd->clients; i++) {
             struct client *client = &crowd->client[i];
             through &= is_through(client);

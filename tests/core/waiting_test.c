@@ -11,9 +11,11 @@
 #define MEMORY_BYTES ((size_t)8 << 20)
 #define WANTED_BYTES 200000
 
-/* Two such values under lease leave no room for a third or a wanted one. */
-#define HELD_BYTES 1000000
-#define HELD_VALUES 2
+/* Three such values under lease leave no room for a fourth or a wanted one; two leave none for one
+ * that is much. */
+#define HELD_BYTES 680000
+#define HELD_VALUES 3
+#define MUCH_BYTES 1000000
 
 /* Connections that ask again in a turn: fewer than there is credit, as a reactor does it. */
 #define BEGGING_MAX 16
@@ -32,7 +34,8 @@ struct waiting {
     uint32_t next_to_beg;
     struct client *clients; /* the last one of them wants nothing large */
     char key[16];           /* of the large value */
-    char other[16];         /* a key of the same shard */
+    char other[16];         /* keys of the same shard: of nothing, */
+    char much[16];          /* and of a larger value */
     uint32_t owner;
 };
 
@@ -68,17 +71,20 @@ static void begin(struct waiting *waiting, uint32_t clients, uint32_t owner) {
         pipeline_init(&waiting->clients[i].pipeline, &waiting->fixture.shard[0]);
     name_key(waiting, waiting->key, 0);
     name_key(waiting, waiting->other, 1);
+    name_key(waiting, waiting->much, 2);
     store_value(waiting, waiting->key, WANTED_BYTES);
+    store_value(waiting, waiting->much, MUCH_BYTES);
     for (int i = 0; i < HELD_VALUES; i++) {
         char key[16];
-        name_key(waiting, key, 2 + i);
+        name_key(waiting, key, 3 + i);
         waiting->leases[i] = store_value(waiting, key, HELD_BYTES);
         cr_assert(store_lease(waiting->fixture.shard[owner].store, waiting->leases[i]));
     }
 }
 
-static void release(struct waiting *waiting) {
-    for (int i = 0; i < HELD_VALUES; i++)
+/* All but so many. */
+static void release(struct waiting *waiting, int kept) {
+    for (int i = kept; i < HELD_VALUES; i++)
         store_lease_end(waiting->fixture.shard[waiting->owner].store, waiting->leases[i]);
 }
 
@@ -146,6 +152,14 @@ static void client_send(struct waiting *waiting, struct client *client, const ch
         pipeline_feed_copy(&client->pipeline, &waiting->fixture.shard[0], words, strlen(words)));
 }
 
+static void client_get(struct waiting *waiting, struct client *client, const char *key) {
+    char words[64];
+    sprintf(words, "get %s\r\n", key);
+    client->received = 0;
+    client_send(waiting, client, words);
+    turns(waiting, 20);
+}
+
 static bool all_have(const struct waiting *waiting, size_t bytes) {
     for (uint32_t i = 0; i < waiting->count - 1; i++)
         if (waiting->clients[i].received < bytes)
@@ -176,7 +190,7 @@ static void check(uint32_t clients, uint32_t owner, int gets) {
     turns(&waiting, 100);
     cr_assert(eq(sz, last->received, 2 * strlen("END\r\n")));
 
-    release(&waiting);
+    release(&waiting, 0);
     while (!all_have(&waiting, (size_t)gets * (bytes + WANTED_BYTES)))
         turns(&waiting, 1);
     for (uint32_t i = 0; i < clients - 1; i++) {
@@ -220,4 +234,34 @@ Test(waiting, thousands_of_connections, .timeout = 120) {
 Test(waiting, whole_queues, .timeout = 120) {
     check(100, 0, 64);
     check(100, 1, 64);
+}
+
+/* Who waits for much goes before others that need little: for a while, and then not for as long. */
+Test(waiting, who_needs_much_has_a_turn) {
+    for (uint32_t owner = 0; owner < 2; owner++) {
+        struct waiting waiting;
+        begin(&waiting, 2, owner);
+        struct client *much = &waiting.clients[0], *little = &waiting.clients[1];
+        uint64_t *now_ns = &waiting.fixture.shard[owner].now_ns;
+        client_get(&waiting, much, waiting.much);
+        release(&waiting, 2);
+        client_get(&waiting, little, waiting.key);
+        cr_assert(eq(sz, little->received, 0));
+        *now_ns += TURN_NS;
+        turns(&waiting, 20);
+        cr_assert(gt(sz, little->received, WANTED_BYTES));
+        client_get(&waiting, little, waiting.key);
+        cr_assert(gt(sz, little->received, WANTED_BYTES));
+        *now_ns += TURN_NS;
+        turns(&waiting, 20);
+        client_get(&waiting, little, waiting.key);
+        cr_assert(eq(sz, little->received, 0));
+        cr_assert(eq(sz, much->received, 0));
+        store_lease_end(waiting.fixture.shard[owner].store, waiting.leases[1]);
+        turns(&waiting, 20);
+        cr_assert(gt(sz, much->received, MUCH_BYTES));
+        cr_assert(gt(sz, little->received, WANTED_BYTES));
+        store_lease_end(waiting.fixture.shard[owner].store, waiting.leases[0]);
+        end(&waiting);
+    }
 }
