@@ -64,7 +64,7 @@ static uint64_t all_open_connections(const struct acceptor *acceptor) {
 static uint32_t choose_reactor(const struct acceptor *acceptor) {
     const struct shard *shard = &acceptor->server->reactors[0].shard;
     uint32_t best = 0;
-    if (shard->messages.out == shard->messages.count)
+    if (!shard_has_spare_message(shard))
         return best;
     for (uint32_t i = 1; i < acceptor->server->config->cores; i++)
         if (open_connections(acceptor, i) < open_connections(acceptor, best) &&
@@ -104,7 +104,7 @@ static void pause_accept(struct acceptor *acceptor, struct listener *listener, i
     static const struct __kernel_timespec pause = {.tv_nsec = RETRY_NS};
     struct reactor *reactor = first_reactor(acceptor);
     reactor->shard.counters.listen_disabled_num++;
-    acceptor->paused_ns = reactor->now_ns;
+    acceptor->paused_ns = reactor->shard.now_ns;
     reactor->shard.counters.accepting_conns = 0;
     if (reactor->shard.settings.verbosity >= LOG_CONNECTIONS)
         log_add(&reactor->shard.log, LOG_NO_CONNECTION, "can't accept on %s: %s; trying again",
@@ -118,7 +118,7 @@ void acceptor_retry(struct acceptor *acceptor, struct listener *listener) {
     struct reactor *reactor = first_reactor(acceptor);
     reactor->shard.counters.accepting_conns = 1;
     reactor->shard.counters.time_in_listen_disabled_us +=
-        (reactor->now_ns - acceptor->paused_ns) / 1000;
+        (reactor->shard.now_ns - acceptor->paused_ns) / 1000;
     if (!acceptor->stopped)
         start_accept(acceptor, listener);
 }

@@ -86,6 +86,7 @@ static void destroy(struct reactor *reactor, struct connection *connection) {
     reactor_forget(reactor, connection);
     pipeline_finish(&connection->pipeline, &reactor->shard);
     close(connection->descriptor);
+    free(connection->send);
     free(connection);
     reactor->shard.counters.curr_connections--;
     atomic_fetch_add_explicit(&reactor->connections_ended, 1, memory_order_relaxed);
@@ -223,21 +224,28 @@ static void start_send(struct reactor *reactor, struct connection *connection) {
     mark_sending(connection, entry);
 }
 
-size_t connection_fly(struct reactor *reactor, struct connection *connection, size_t room) {
-    struct msghdr *message = &connection->send;
-    int count = flight_gather(&connection->flight, &reactor->shard, room, connection->parts);
-    *message = (struct msghdr){.msg_iov = connection->parts, .msg_iovlen = (size_t)count};
+size_t connection_fly(struct reactor *reactor, struct connection *connection) {
+    struct flight_send *send = connection->send;
+    int count =
+        flight_gather(&connection->flight, &reactor->shard, FLIGHT_SEND_BYTES_MAX, send->parts);
+    send->message = (struct msghdr){.msg_iov = send->parts, .msg_iovlen = (size_t)count};
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
-    io_uring_prep_sendmsg(entry, connection->descriptor, message, MSG_NOSIGNAL);
+    io_uring_prep_sendmsg(entry, connection->descriptor, &send->message, MSG_NOSIGNAL);
     mark_sending(connection, entry);
     size_t bytes = 0;
     for (int i = 0; i < count; i++)
-        bytes += connection->parts[i].iov_len;
+        bytes += send->parts[i].iov_len;
     return bytes;
 }
 
 static void take_off(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
+    if (pipeline->loans.length > 0 && !connection->send)
+        connection->send = malloc(sizeof *connection->send);
+    if (pipeline->loans.length > 0 && !connection->send) {
+        starve(reactor, connection);
+        return;
+    }
     connection->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
     connection->sent = (struct pace){.since_s = reactor->shard.now};
     pipeline->output = pipeline->loans = (struct buffer){0};

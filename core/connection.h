@@ -45,12 +45,11 @@ static inline void pace_count(struct pace *pace, size_t bytes, uint32_t now) {
 struct connection {
     struct pipeline pipeline; /* first, so that one is found from the other */
     int descriptor;
-    uint32_t last_command_s; /* when bytes were last received, on the store's scale */
-    uint64_t serial;         /* how many connections its reactor had opened before */
-    int receive_buffer;      /* that the pipeline works on, or -1 */
-    struct flight flight;    /* being sent, or sent and to be landed */
-    struct msghdr send;      /* what of it the kernel has, if there are large values in it */
-    struct iovec parts[FLIGHT_PARTS_MAX];
+    uint32_t last_command_s;  /* when bytes were last received, on the store's scale */
+    uint64_t serial;          /* how many connections its reactor had opened before */
+    int receive_buffer;       /* that the pipeline works on, or -1 */
+    struct flight flight;     /* being sent, or sent and to be landed */
+    struct flight_send *send; /* of flights with large values; NULL before the first such one */
     struct pace received;
     struct pace sent;    /* of the flight */
     bool held;           /* output is kept back until this many replies have left the queue */
@@ -96,9 +95,8 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
 /* Its requests have had their round: puts it where it goes from here. */
 void connection_ran(struct reactor *reactor, struct connection *connection);
 
-/* Its turn to send of its large values, at most `room` bytes. Returns how many it has given to the
- * kernel. */
-size_t connection_fly(struct reactor *reactor, struct connection *connection, size_t room);
+/* Its turn to send of its large values. Returns how many bytes it has given to the kernel. */
+size_t connection_fly(struct reactor *reactor, struct connection *connection);
 
 /* Replies have come back for it. */
 void connection_progressed(struct reactor *reactor, struct connection *connection);

@@ -356,9 +356,16 @@ static void run(struct shard *shard, const struct request *request, uint64_t has
     assert(!"not a request of one shard");
 }
 
-static bool lend(struct shard *shard, struct result *result) {
-    if (store_lease(shard->store, result->large))
+/* who: NULL has no turn. */
+static bool lend(struct shard *shard, const void *who, struct result *result) {
+    struct turn *turn = &shard->lease_turn;
+    if (result->large == 0 ||
+        (turn_allows(turn, who, shard->now_ns) && store_lease(shard->store, result->large))) {
+        turn_end(turn, who);
         return true;
+    }
+    if (who && store_is_much(shard->store, result->value_length))
+        turn_take(turn, who, shard->now_ns);
     result->large = 0;
     shard_tell_short(shard);
     return false;
@@ -369,23 +376,23 @@ bool execute(struct shard *shard, const struct request *request, uint64_t hash,
     *result = (struct result){0};
     run(shard, request, hash, result);
     prefix_record(&shard->prefixes, request, result->status == RESULT_OK);
-    return result->large == 0 || lend(shard, result);
+    return result->large == 0 || lend(shard, NULL, result);
 }
 
-bool execute_lease(struct shard *shard, const struct request *request, uint64_t hash,
-                   struct result *result) {
+bool execute_lease(struct shard *shard, const void *who, const struct request *request,
+                   uint64_t hash, struct result *result) {
     struct store_key key = key_of(request, hash);
     struct store_item item;
     enum store_status status = store_peek(shard->store, &key, shard->now, &item);
     if (status == STORE_OK && item.large != 0 && item.cas == result->cas) {
         set_item(result, &item);
-        return lend(shard, result);
+        return lend(shard, who, result);
     }
     struct counters counted = shard->counters; /* it was one request */
     *result = (struct result){0};
     run(shard, request, hash, result);
     shard->counters = counted;
-    return result->large == 0 || lend(shard, result);
+    return lend(shard, who, result);
 }
 
 enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
@@ -394,14 +401,30 @@ enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
     return room->length > 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
-enum store_status execute_upload_begin(struct shard *shard, const struct request *request,
-                                       uint64_t hash, uint64_t *upload, struct upload_room *room) {
+/* As lend(). */
+static enum store_status begin_upload(struct shard *shard, const void *who,
+                                      const struct store_key *key, uint32_t length,
+                                      uint64_t *upload) {
+    struct turn *turn = &shard->upload_turn;
+    enum store_status status = STORE_BUSY;
+    if (turn_allows(turn, who, shard->now_ns))
+        status = store_upload_begin(shard->store, key, length, shard->now, upload);
+    if (status != STORE_BUSY) {
+        turn_end(turn, who);
+        return status;
+    }
+    if (store_is_much(shard->store, length))
+        turn_take(turn, who, shard->now_ns);
+    shard_tell_short(shard);
+    return status;
+}
+
+enum store_status execute_upload_begin(struct shard *shard, const void *who,
+                                       const struct request *request, uint64_t hash,
+                                       uint64_t *upload, struct upload_room *room) {
     struct store_key key = key_of(request, hash);
     *upload = 0;
-    enum store_status status =
-        store_upload_begin(shard->store, &key, request->value_length, shard->now, upload);
-    if (status == STORE_BUSY)
-        shard_tell_short(shard);
+    enum store_status status = begin_upload(shard, who, &key, request->value_length, upload);
     return status == STORE_OK ? execute_upload_room(shard, *upload, room) : status;
 }
 
@@ -439,8 +462,8 @@ void execute_message(struct shard *shard, struct message *message) {
         run_message(shard, message);
         return;
     case MESSAGE_UPLOAD_BEGIN:
-        message->status = (uint8_t)execute_upload_begin(shard, request, message->hash,
-                                                        &message->large, &message->room);
+        message->status = (uint8_t)execute_upload_begin(
+            shard, message->pipeline, request, message->hash, &message->large, &message->room);
         return;
     case MESSAGE_UPLOAD_ROOM:
         message->status = (uint8_t)execute_upload_room(shard, message->large, &message->room);
@@ -452,7 +475,7 @@ void execute_message(struct shard *shard, struct message *message) {
         store_upload_cancel(shard->store, message->large);
         return;
     case MESSAGE_LEASE:
-        message->refused = !execute_lease(shard, request, message->hash, result);
+        message->refused = !execute_lease(shard, message->pipeline, request, message->hash, result);
         message_set_result(message, result);
         return;
     case MESSAGE_LEASE_BACK:

@@ -7,11 +7,9 @@ bool loan_end(struct shard *shard, uint32_t owner, uint64_t large) {
         store_lease_end(shard->store, large);
         return true;
     }
-    if (!mesh_has_credit(shard->port, owner))
+    if (!mesh_has_credit(shard->port, owner) || !shard_has_spare_message(shard))
         return false;
     struct message *message = message_take(&shard->messages);
-    if (!message)
-        return false;
     message->kind = MESSAGE_LEASE_END;
     message->large = large;
     mesh_send_request(shard->port, owner, message);

@@ -27,7 +27,7 @@ static uint32_t close_if_due(struct reactor *reactor, struct connection *connect
 
 static void look_for_idle(struct reactor *reactor) {
     uint32_t timeout_s = reactor->shard.facts->idle_timeout_s;
-    if (timeout_s == 0 || reactor->now_ns < reactor->idle_check_ns)
+    if (timeout_s == 0 || reactor->shard.now_ns < reactor->idle_check_ns)
         return;
     uint32_t next_s = timeout_s; /* a connection that comes meanwhile is due later than that */
     struct connection *connection;
@@ -36,7 +36,7 @@ static void look_for_idle(struct reactor *reactor) {
         if (left_s > 0 && left_s < next_s)
             next_s = left_s;
     }
-    reactor->idle_check_ns = reactor->now_ns + next_s * SECOND_NS;
+    reactor->idle_check_ns = reactor->shard.now_ns + next_s * SECOND_NS;
 }
 
 /* Those that hold memory of a store while others are refused some. */
@@ -65,9 +65,9 @@ static bool holds_lease(const struct shard *shard, const struct connection *conn
 static void look_for_stalled(struct reactor *reactor) {
     const struct shard *shard = &reactor->shard;
     struct connection *connection;
-    if (shard->uploads + shard->loans == 0 || reactor->now_ns < reactor->stall_check_ns)
+    if (shard->uploads + shard->loans == 0 || reactor->shard.now_ns < reactor->stall_check_ns)
         return;
-    reactor->stall_check_ns = reactor->now_ns + SECOND_NS;
+    reactor->stall_check_ns = reactor->shard.now_ns + SECOND_NS;
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         if (connection->broken ||
             (!holds_upload(shard, connection) && !holds_lease(shard, connection)))
@@ -83,7 +83,7 @@ void idle_step(struct reactor *reactor) {
 }
 
 static uint64_t until(const struct reactor *reactor, uint64_t then_ns) {
-    return then_ns > reactor->now_ns ? then_ns - reactor->now_ns : 0;
+    return then_ns > reactor->shard.now_ns ? then_ns - reactor->shard.now_ns : 0;
 }
 
 uint64_t idle_wait_ns(const struct reactor *reactor) {

@@ -16,8 +16,9 @@ int message_pool_init(struct message_pool *pool, uint32_t count) {
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return -ENOMEM;
-    *pool = (struct message_pool){
-        .messages = memory, .wide = (char *)memory + count * sizeof(struct message), .count = count};
+    *pool = (struct message_pool){.messages = memory,
+                                  .wide = (char *)memory + count * sizeof(struct message),
+                                  .count = count};
     return 0;
 }
 
@@ -41,11 +42,16 @@ struct message *message_take(struct message_pool *pool) {
     return message;
 }
 
+void message_park(struct message_pool *pool, struct message *message) {
+    pool->out -= !message->parked;
+    message->parked = true;
+}
+
 void message_give(struct message_pool *pool, struct message *message) {
-    assert(pool->out > 0);
+    assert(message->parked || pool->out > 0);
+    message_park(pool, message);
     message->next = pool->free;
     pool->free = message;
-    pool->out--;
 }
 
 void message_keep_request(struct message *message, const struct request *request, uint64_t hash) {

@@ -64,6 +64,7 @@ struct message {
     uint8_t status;   /* enum store_status: what came of an upload's begin or part */
     bool refused;     /* result tells of a large value that could not be lent */
     bool asked;       /* origin: since it was the first of its queue, a lease has been asked for */
+    bool parked;      /* origin: see message_park() */
     bool walk;        /* asks for a chunk of a walk, see core/walk.h; it lies in data as a value */
     bool walk_more;   /* its reply: there is more in that shard */
     uint64_t cursor;  /* of that walk */
@@ -86,16 +87,20 @@ struct message_pool {
     struct message *free;
     uint32_t count;
     uint32_t used_ever; /* messages[used_ever..count) were never taken */
-    uint32_t out;       /* taken now */
+    uint32_t out;       /* taken now, but for the parked ones */
 };
 
-/* Reserves a pool of count messages. Returns 0 or -ENOMEM. */
+/* Reserves a pool of count messages, parked ones included. Returns 0 or -ENOMEM. */
 int message_pool_init(struct message_pool *pool, uint32_t count);
 void message_pool_finish(struct message_pool *pool);
 
 /* A message, cleared up to its request, or NULL when all are out. */
 struct message *message_take(struct message_pool *pool);
 void message_give(struct message_pool *pool, struct message *message);
+
+/* It may be long until this one is given back: it doesn't count as out any more, so that others do not
+ * miss it. */
+void message_park(struct message_pool *pool, struct message *message);
 
 /* The cache lines of a small request and reply are on their way: another reactor has written them. */
 static inline void message_prefetch(const struct message *message) {

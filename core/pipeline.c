@@ -130,8 +130,7 @@ static void write_part(struct pipeline *pipeline, struct shard *shard, struct me
 }
 
 static void take_chunk(struct pipeline *pipeline, struct shard *shard, struct message *message) {
-    const struct chunk chunk = {.bytes = message->wide,
-                                .length = message->result.value_length};
+    const struct chunk chunk = {.bytes = message->wide, .length = message->result.value_length};
     if (!walk_take(pipeline->walk, shard, &chunk, message->cursor, message->walk_more,
                    &pipeline->output))
         pipeline->out_of_memory = true;
@@ -181,8 +180,11 @@ struct message *pipeline_enqueue(struct pipeline *pipeline, struct shard *shard)
 /* Running a request: each function returns false, with nothing changed, when it can't be done now.
  */
 
+/* Of the messages that are left each connection may have a part, so that however many queue up behind
+ * replies that wait, there is one for every other. */
 bool pipeline_may_enqueue(const struct pipeline *pipeline, const struct shard *shard) {
-    return pipeline->queued < PIPELINE_QUEUE_MAX && shard_has_message(shard);
+    return pipeline->queued < PIPELINE_QUEUE_MAX &&
+           pipeline->queued * PIPELINE_MESSAGES_PART < shard_messages_left(shard);
 }
 
 static bool may_send(const struct pipeline *pipeline, const struct shard *shard, uint32_t to) {
@@ -197,22 +199,11 @@ void pipeline_send(struct pipeline *pipeline, struct shard *shard, uint32_t to,
     pipeline->outstanding++;
 }
 
-static void answer_at_once(struct pipeline *pipeline, struct shard *shard,
-                           const struct request *request, const struct result *result) {
-    if (!write_reply(pipeline, shard, request, result, shard->id) && result->large)
-        loan_end(shard, shard->id, result->large);
-}
-
 void pipeline_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
-                     struct result *result, bool lent) {
+                     const struct result *result, bool lent) {
     if (!pipeline->first && lent) {
-        answer_at_once(pipeline, shard, &slot->request, result);
-        return;
-    }
-    if (!pipeline_may_enqueue(pipeline, shard)) {
-        assert(!pipeline->first);
-        *result = (struct result){.status = RESULT_NO_MEMORY};
-        answer_at_once(pipeline, shard, &slot->request, result);
+        if (!write_reply(pipeline, shard, &slot->request, result, shard->id) && result->large)
+            loan_end(shard, shard->id, result->large);
         return;
     }
     struct message *message = pipeline_enqueue(pipeline, shard);

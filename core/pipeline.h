@@ -36,6 +36,9 @@
 /* Requests of one connection that may be in its queue at once. */
 #define PIPELINE_QUEUE_MAX 64
 
+/* And of the messages that its shard has left, before another one is in its queue. */
+#define PIPELINE_MESSAGES_PART 16
+
 /* Requests taken from one connection before others that are ready have their round; and in a turn,
  * after which whoever else has come is served, unless -R says otherwise. */
 #define PIPELINE_ROUND_MAX 16

@@ -34,27 +34,19 @@ static void give_back_all(struct pipeline *pipeline, struct shard *shard) {
             give_back(pipeline, shard, message);
 }
 
-/* With so many messages out, waiting would take them away from others. */
-static bool is_crowded(const struct shard *shard) {
-    return shard->messages.out > SHARD_MESSAGES_MAX / 2;
-}
-
 bool pipeline_ask(struct pipeline *pipeline, struct shard *shard) {
     struct message *first = pipeline->first;
     uint32_t owner = shard_owner(shard, first->hash);
+    message_park(&shard->messages, first);
     give_back_all(pipeline, shard);
     if (!first->asked && owner == shard->id) {
         first->asked = true;
-        first->refused = !execute_lease(shard, &first->request, first->hash, &first->result);
+        first->refused = !execute_lease(shard, pipeline, &first->request, first->hash, &first->result);
     } else if (!first->asked && mesh_has_credit(shard->port, owner)) {
         first->asked = true;
         first->kind = MESSAGE_LEASE;
         pipeline_send(pipeline, shard, owner, first);
         return false;
-    }
-    if (first->refused && is_crowded(shard)) {
-        first->result = (struct result){.status = RESULT_NO_MEMORY};
-        first->refused = false;
     }
     return !first->refused;
 }

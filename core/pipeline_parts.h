@@ -24,7 +24,7 @@ void pipeline_send(struct pipeline *pipeline, struct shard *shard, uint32_t to,
 /* Answers a request that has been run here, in its turn; pipeline_may_enqueue(), unless the queue is
  * empty. lent: whether the result has the lease that it needs, see execute(). */
 void pipeline_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
-                     struct result *result, bool lent);
+                     const struct result *result, bool lent);
 
 /* The lease of a message of the queue has been given back. */
 void pipeline_lose_lease(struct message *message);

@@ -60,6 +60,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         .settings = first_settings(config),
         .logins = logins,
         .item_bytes_max = config->item_bytes_max,
+        .pipelines_max = config->connections_max + UDP_DATAGRAMS_MAX,
         .mesh = server->mesh,
         .all = server->shards,
         .facts = &server->facts,
@@ -136,7 +137,7 @@ void reactor_beg(struct reactor *reactor, struct connection *connection) {
     if (connection->is_begging)
         return;
     if (TAILQ_EMPTY(&reactor->begging))
-        reactor->beg_ns = reactor->now_ns + BEG_NS;
+        reactor->beg_ns = reactor->shard.now_ns + BEG_NS;
     connection->is_begging = true;
     TAILQ_INSERT_TAIL(&reactor->begging, connection, begging_link);
 }
@@ -319,9 +320,9 @@ static void run_requests(struct reactor *reactor) {
  * be what others wait for. */
 static void beg(struct reactor *reactor) {
     struct connection *connection;
-    if (TAILQ_EMPTY(&reactor->begging) || reactor->now_ns < reactor->beg_ns)
+    if (TAILQ_EMPTY(&reactor->begging) || reactor->shard.now_ns < reactor->beg_ns)
         return;
-    reactor->beg_ns = reactor->now_ns + BEG_NS;
+    reactor->beg_ns = reactor->shard.now_ns + BEG_NS;
     for (int i = 0; i < BEG_CONNECTIONS_MAX; i++) {
         connection = TAILQ_FIRST(&reactor->begging);
         if (!connection)
@@ -349,15 +350,15 @@ static void settle_all(struct reactor *reactor) {
     }
 }
 
-/* The large values come last, behind all that is short, and only so many bytes of them in a turn. */
+/* The large values come last, behind all that is short, and only so many of them in a turn. */
 static void send_large(struct reactor *reactor) {
     struct connection *connection;
-    size_t room = FLIGHT_BYTES_MAX;
-    while (room > 0 && (connection = TAILQ_FIRST(&reactor->flying))) {
+    size_t sent = 0;
+    while (sent < FLIGHT_TURN_BYTES && (connection = TAILQ_FIRST(&reactor->flying))) {
         TAILQ_REMOVE(&reactor->flying, connection, flying_link);
         connection->is_flying = false;
         if (!connection->broken)
-            room -= connection_fly(reactor, connection, room);
+            sent += connection_fly(reactor, connection);
     }
 }
 
@@ -402,7 +403,7 @@ static void sleep_until_event(struct reactor *reactor) {
         return;
     }
     reactor->shard.counters.reactor_sleeps++;
-    uint64_t wait_ns = crawler_wait_ns(&reactor->shard, reactor->now_ns);
+    uint64_t wait_ns = crawler_wait_ns(&reactor->shard, reactor->shard.now_ns);
     const uint64_t others_ns[] = {idle_wait_ns(reactor), log_wait_ns(&reactor->shard.log),
                                   TAILQ_EMPTY(&reactor->begging) ? UINT64_MAX : BEG_NS};
     for (size_t i = 0; i < sizeof others_ns / sizeof *others_ns; i++)
@@ -436,8 +437,8 @@ static void enter(struct reactor *reactor) {
 /* With debugtime the clock may be ahead or stand still, but it never runs backwards. */
 static void read_clock(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
-    reactor->now_ns = clock_monotonic_ns();
-    int64_t now = clock_store_seconds(reactor->now_ns, reactor->server->facts.start_ns) +
+    reactor->shard.now_ns = clock_monotonic_ns();
+    int64_t now = clock_store_seconds(reactor->shard.now_ns, reactor->server->facts.start_ns) +
                   shard->debug_offset_s;
     if (!shard->debug_paused && now > shard->now)
         shard->now = (uint32_t)now;
@@ -446,7 +447,7 @@ static void read_clock(struct reactor *reactor) {
 /* What a shard does for itself, a slice a turn. */
 static void tend(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
-    crawler_step(shard, reactor->now_ns);
+    crawler_step(shard, reactor->shard.now_ns);
     idle_step(reactor);
     beg(reactor);
     if (shard->stop_asked)

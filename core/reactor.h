@@ -40,7 +40,6 @@ struct reactor {
     struct server *server;
     struct acceptor *acceptor; /* reactor 0's, else NULL */
     struct udp *udp;           /* likewise, and NULL without -U */
-    uint64_t now_ns;           /* monotonic, read once a turn */
 
     struct connection_list connections;
     uint64_t next_serial;             /* of a connection */

@@ -8,7 +8,7 @@
 static void begin_stop(struct reactor *reactor) {
     struct connection *connection;
     reactor->stopping = true;
-    reactor->stop_deadline_ns = reactor->now_ns + SERVER_DRAIN_NS_MAX;
+    reactor->stop_deadline_ns = reactor->shard.now_ns + SERVER_DRAIN_NS_MAX;
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         connection_drain(connection);
     }
@@ -31,7 +31,7 @@ bool reactor_is_stopped(struct reactor *reactor) {
         begin_stop(reactor);
     if (!reactor->stopping)
         return false;
-    if (reactor->now_ns > reactor->stop_deadline_ns)
+    if (reactor->shard.now_ns > reactor->stop_deadline_ns)
         break_all(reactor);
     if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_stopped(reactor->udp)) {
         reactor->drained = true;

@@ -38,7 +38,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
     int error = store_create(&shard->store, &store_config);
     if (error)
         return error;
-    error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX);
+    error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX + config->pipelines_max);
     if (error) {
         store_destroy(shard->store);
         return error;

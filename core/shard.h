@@ -19,11 +19,13 @@
 #include "core/message.h"
 #include "core/prefix.h"
 #include "core/stats.h"
+#include "core/turn.h"
 #include "store/store.h"
 
 /* A connection's request waits for a message of its own while all of these are out. The holders:
  * requests at other shards (at most this many a reactor, whatever the credits add up to) and
- * replies that are here but must wait for earlier ones of their connection. */
+ * replies that are here but must wait for earlier ones of their connection. Beside them each
+ * connection may have one parked, whose reply waits for memory of a store. */
 #define SHARD_MESSAGES_MAX 2048
 
 /* Of these so many are kept for giving back what connections hold of other shards' memory: they come
@@ -38,9 +40,10 @@ typedef bool shard_list_connections(void *reactor, const struct request *request
 
 struct shard {
     uint32_t id;
-    uint32_t count; /* of shards */
-    uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
-    uint32_t now;   /* seconds on the store's scale, set once a turn */
+    uint32_t count;  /* of shards */
+    uint64_t seed;   /* of the key hash; the same for all shards of a server, new at each start */
+    uint32_t now;    /* seconds on the store's scale, set once a turn */
+    uint64_t now_ns; /* monotonic, likewise */
     struct store *store;
     /* All shards of the server. Of another one only its store may be read, by store_lease_read()
      * under a lease, and short_s. */
@@ -64,6 +67,8 @@ struct shard {
     /* When this shard last had to refuse an upload or a lease; written by it alone, read by all whose
      * clients hold some. Relaxed: it may be a moment old. */
     _Atomic uint32_t short_s;
+    struct turn lease_turn;  /* of those who wait for a lease of this shard's store */
+    struct turn upload_turn; /* and of those who wait to begin an upload to it */
 
     struct logins *logins; /* owned; NULL: everybody may come in */
     /* A newer table, put here by reactor 0 and taken by this shard's at its next login: whoever
@@ -85,6 +90,7 @@ struct shard_config {
     struct server_settings settings;
     struct logins *logins; /* comes to belong to the shard */
     size_t item_bytes_max;
+    uint32_t pipelines_max; /* that it may have at once */
     struct mesh *mesh;
     struct shard *const *all; /* of the server, this one too; by their numbers */
     const struct server_facts *facts;
@@ -109,9 +115,15 @@ const struct logins *shard_logins(struct shard *shard);
 /* Gives the shard a newer table, which comes to belong to it. Any thread, but one at a time. */
 void shard_renew_logins(struct shard *shard, struct logins *logins);
 
-/* Whether a message may be taken for anything but giving back. */
-static inline bool shard_has_message(const struct shard *shard) {
-    return shard->messages.out + SHARD_MESSAGES_SPARE < shard->messages.count;
+/* Messages that may be taken for anything but giving back. */
+static inline uint32_t shard_messages_left(const struct shard *shard) {
+    uint32_t most = SHARD_MESSAGES_MAX - SHARD_MESSAGES_SPARE;
+    return shard->messages.out < most ? most - shard->messages.out : 0;
+}
+
+/* Whether one may be taken for that. */
+static inline bool shard_has_spare_message(const struct shard *shard) {
+    return shard->messages.out < SHARD_MESSAGES_MAX;
 }
 
 /* Which shard owns a hash. */

@@ -237,7 +237,7 @@ static bool copy_loans(struct connection *connection, struct shard *shard) {
     if (!buffer_reserve(&shard->buffers, output, length))
         return false;
     while (output->length < length) {
-        struct iovec *parts = connection->parts;
+        struct iovec parts[FLIGHT_PARTS_MAX];
         int count = flight_gather(flight, shard, length - output->length, parts);
         size_t before = output->length;
         for (int i = 0; i < count; i++) {

@@ -79,7 +79,7 @@ void upload_take(struct upload *upload, const struct message *message, uint32_t 
 }
 
 static bool may_send(const struct shard *shard, uint32_t to) {
-    return shard_has_message(shard) && mesh_has_credit(shard->port, to);
+    return shard_messages_left(shard) > 0 && mesh_has_credit(shard->port, to);
 }
 
 static void send_aside(struct pipeline *pipeline, struct shard *shard, enum message_kind kind,
@@ -120,7 +120,7 @@ static void begin(struct pipeline *pipeline, struct shard *shard) {
         uint64_t handle;
         struct upload_room room;
         enum store_status status =
-            execute_upload_begin(shard, &upload->request, upload->hash, &handle, &room);
+            execute_upload_begin(shard, pipeline, &upload->request, upload->hash, &handle, &room);
         take_begin(upload, status, handle, &room, shard->now);
         return;
     }
@@ -244,10 +244,9 @@ static bool cancel(struct shard *shard, struct upload *upload) {
     if (upload->owner == shard->id) {
         store_upload_cancel(shard->store, upload->handle);
     } else {
-        struct message *message =
-            mesh_has_credit(shard->port, upload->owner) ? message_take(&shard->messages) : NULL;
-        if (!message)
+        if (!mesh_has_credit(shard->port, upload->owner) || !shard_has_spare_message(shard))
             return false;
+        struct message *message = message_take(&shard->messages);
         message->kind = MESSAGE_UPLOAD_CANCEL;
         message->large = upload->handle;
         mesh_send_request(shard->port, upload->owner, message);

@@ -29,6 +29,10 @@ void store_unpin_extents(struct store *store, const struct item_list *list) {
         segment_unpin(&store->log, segment_of(&store->log, list->extents[i].location));
 }
 
+bool store_is_much(const struct store *store, uint32_t value_length) {
+    return value_length > store->bound_bytes / STORE_LEASES_PART / 4;
+}
+
 bool store_is_pinned_full(const struct store *store) {
     return store->log.pinned * store->log.segment_bytes >= store->bound_bytes / STORE_PINNED_PART;
 }

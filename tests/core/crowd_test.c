@@ -142,7 +142,7 @@ static void client_read(struct crowd *crowd, struct client *client) {
         pipeline->sending = flight_bytes(&client->flight);
     }
     if (!flight_is_over(&client->flight) &&
-        flight_gather(&client->flight, shard, FLIGHT_BYTES_MAX, parts) > 0) {
+        flight_gather(&client->flight, shard, FLIGHT_SEND_BYTES_MAX, parts) > 0) {
         size_t length = 1 + random_below(&crowd->state, 70000);
         length = length < parts[0].iov_len ? length : parts[0].iov_len;
         take_bytes(client, &parts[0], length);
@@ -264,6 +264,7 @@ static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
                                             .memory_bytes = STORE_MEMORY_BYTES_MIN,
                                             .memory_bytes_max = STORE_MEMORY_BYTES_MIN,
                                             .item_bytes_max = 1 << 20,
+                                            .pipelines_max = CLIENTS_MAX,
                                             .mesh = crowd->mesh,
                                             .all = crowd->all,
                                             .facts = &crowd->facts};
@@ -313,6 +314,8 @@ static void play(struct crowd *crowd, uint32_t commands, uint32_t stalled) {
         bool through = true;
         cr_assert(lt(u32, step, STEPS_MAX), "they don't come to an end");
         shard_turn(crowd, random_below(&crowd->state, crowd->shards));
+        for (uint32_t i = 0; i < crowd->shards; i++)
+            crowd->shard[i].now_ns += TURN_NS / 1000; /* for who has vanished may have a turn */
         for (uint32_t i = 0; i < crowd->clients; i++) {
             struct client *client = &crowd->client[i];
             through &= is_through(client);

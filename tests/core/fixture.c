@@ -16,6 +16,7 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
         .seed = SEED,
         .memory_bytes = memory_bytes,
         .item_bytes_max = (size_t)1 << 20,
+        .pipelines_max = FIXTURE_PIPELINES_MAX,
         .mesh = fixture->mesh,
         .all = fixture->all,
         .facts = &fixture->facts,

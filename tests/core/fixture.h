@@ -15,6 +15,7 @@
 #include "core/stats.h"
 
 #define FIXTURE_SHARDS_MAX 5
+#define FIXTURE_PIPELINES_MAX 3000 /* its own among them, and a test's */
 
 struct fixture {
     uint32_t shards;
