@@ -58,6 +58,15 @@ static int32_t seconds_left(uint32_t expires, uint32_t now) {
     return left < INT32_MAX ? (int32_t)left : INT32_MAX;
 }
 
+/* No work for as long as store and protocol have the same bits for the same things. */
+static uint8_t state_of(uint8_t state) {
+    return (uint8_t)((state & STORE_WON ? STATE_WON : 0) |
+                     (state & STORE_BINARY_KEY ? STATE_BINARY_KEY : 0) |
+                     (state & STORE_STALE ? STATE_STALE : 0) |
+                     (state & STORE_TOKEN_SENT ? STATE_TOKEN_SENT : 0) |
+                     (state & STORE_FETCHED ? STATE_FETCHED : 0));
+}
+
 /* What the meta protocol tells of an item beside that. */
 static void set_facts(struct result *result, const struct request *request,
                       const struct store_item *item, uint32_t now) {
@@ -65,11 +74,7 @@ static void set_facts(struct result *result, const struct request *request,
     uint32_t expires = request->meta & META_TTL_AFTER ? item->expires : item->expires_before;
     result->ttl_s = seconds_left(expires, now);
     result->idle_s = now - item->access;
-    result->fetched = item->fetched;
-    result->stale = item->stale;
-    result->won = item->won;
-    result->token_sent = item->token_sent;
-    result->binary_key = item->binary_key;
+    result->state = state_of(item->state);
 }
 
 static void count_get(struct counters *counters, bool hit) {

@@ -172,8 +172,8 @@ static struct item_line line_of(const struct item_visit *visit, const struct sto
     return (struct item_line){
         .key = walked->key,
         .key_length = walked->key_length,
-        .binary_key = item->binary_key,
-        .fetched = item->fetched,
+        .binary_key = item->state & STORE_BINARY_KEY,
+        .fetched = item->state & STORE_FETCHED,
         .exptime = item->expires ? zero + item->expires : -1,
         .last_access = zero + item->access,
         .cas = item->cas,

@@ -46,7 +46,7 @@ static char *put_return(char *out, char letter, const struct request *request,
     case 'f':
         return number_write(out, result->client_flags);
     case 'h':
-        *out = result->fetched ? '1' : '0';
+        *out = result->state & STATE_FETCHED ? '1' : '0';
         return out + 1;
     case 'l':
         return number_write(out, result->idle_s);
@@ -96,10 +96,10 @@ static size_t write_get(char *out, const struct request *request, const struct r
     }
     bool value = result->value != NULL || result->large != 0;
     char *at = put_status(out, value, result->value_length);
-    at = put_returns(at, request, result, result->binary_key);
-    at = result->token_sent ? REPLY_PUT(at, " Z") : at;
-    at = result->stale ? REPLY_PUT(at, " X") : at;
-    at = result->won ? REPLY_PUT(at, " W") : at;
+    at = put_returns(at, request, result, result->state & STATE_BINARY_KEY);
+    at = result->state & STATE_TOKEN_SENT ? REPLY_PUT(at, " Z") : at;
+    at = result->state & STATE_STALE ? REPLY_PUT(at, " X") : at;
+    at = result->state & STATE_WON ? REPLY_PUT(at, " W") : at;
     at = REPLY_PUT(at, "\r\n");
     if (result->value != NULL) {
         at = reply_put(at, result->value, result->value_length);
@@ -113,11 +113,11 @@ static size_t write_item(char *out, const struct request *request, const struct 
     if (result->status != RESULT_OK) {
         return (size_t)(REPLY_PUT(out, "EN\r\n") - out);
     }
-    char *at = put_key(REPLY_PUT(out, "ME "), request, result->binary_key);
+    char *at = put_key(REPLY_PUT(out, "ME "), request, result->state & STATE_BINARY_KEY);
     at = put_ttl(REPLY_PUT(at, " exp="), result->ttl_s);
     at = number_write(REPLY_PUT(at, " la="), result->idle_s);
     at = number_write(REPLY_PUT(at, " cas="), result->cas);
-    at = result->fetched ? REPLY_PUT(at, " fetch=yes") : REPLY_PUT(at, " fetch=no");
+    at = result->state & STATE_FETCHED ? REPLY_PUT(at, " fetch=yes") : REPLY_PUT(at, " fetch=no");
     at = REPLY_PUT(at, " cls=" REPLY_CLASS);
     at = number_write(REPLY_PUT(at, " size="), result->number);
     at = REPLY_PUT(at, "\r\n");

@@ -316,15 +316,20 @@ enum result_status {
     RESULT_LOGIN_FAILED,
 };
 
+/* How an item stands, for the meta protocol: result.state. As it was before the request, where that
+ * changed it. */
+enum item_state {
+    STATE_WON = 1 << 0,        /* W: this request is to renew it */
+    STATE_BINARY_KEY = 1 << 4, /* it was stored with a key in base64 */
+    STATE_STALE = 1 << 5,      /* X */
+    STATE_TOKEN_SENT = 1 << 6, /* Z: another one has won before */
+    STATE_FETCHED = 1 << 7,    /* h: it was read since it was stored */
+};
+
 /* What came of a request. value is borrowed from whoever executed it. */
 struct result {
     uint8_t status; /* enum result_status */
-    /* Of an item, for the meta protocol; as it was before this request, where that changed it. */
-    bool fetched;    /* h: it was read since it was stored */
-    bool stale;      /* X */
-    bool won;        /* W: this request is to renew it */
-    bool token_sent; /* Z: another one has won before */
-    bool binary_key; /* it was stored with a key in base64 */
+    uint8_t state;  /* enum item_state bits */
     uint32_t client_flags;
     uint32_t value_length; /* of value; ms: of the item that was stored, for s */
     uint32_t idle_s;       /* l, la=: seconds since it was read before */

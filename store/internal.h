@@ -145,7 +145,12 @@ void store_find(struct store *store, const struct store_key *key, struct store_f
 /* What the caller sees of an item: what every read tells, the state before the call, and all there
  * is, `bytes` too. */
 void store_show(const struct store *store, struct item *item, struct store_item *shown);
-void store_show_state(const struct item *item, struct store_item *shown);
+static inline void store_show_state(const struct item *item, struct store_item *shown) {
+    shown->expires_before = item_expires(item);
+    shown->access = item->access;
+    shown->state = item->bits & ITEM_STATE;
+    shown->made = false;
+}
 void store_show_all(const struct store *store, struct item *item, struct store_item *shown);
 static inline bool store_is_flushed(const struct store *store, uint64_t location) {
     const struct segment_log *log = &store->log;

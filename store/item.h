@@ -25,6 +25,8 @@
 #ifndef STORE_ITEM_H
 #define STORE_ITEM_H
 
+#include "store/store.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,16 +39,20 @@
 #define ITEM_BYTES_MAX (((size_t)1 << 30) - 1)
 #define ITEM_HEAD_HASH_MASK (((uint64_t)1 << ITEM_CAS_BITS) - 1)
 
+/* Those of the optional fields are chosen for item_optional_bytes(), the last four for
+ * store_show_state(). */
 enum item_bits {
-    ITEM_EXPIRES = 1 << 0,
-    ITEM_CLIENT_FLAGS = 1 << 1,
-    ITEM_BINARY_KEY = 1 << 2, /* the key came as base64, and goes out as such */
-    ITEM_STALE = 1 << 3,
-    ITEM_TOKEN_SENT = 1 << 4, /* somebody has won it */
-    ITEM_FETCHED = 1 << 5,
-    ITEM_LONG_CAS = 1 << 6,
-    ITEM_LINKED = 1 << 7, /* an index entry names it; without it the bytes are dead */
+    ITEM_LINKED = 1 << 0, /* an index entry names it; without it the bytes are dead */
+    ITEM_LONG_CAS = 1 << 1,
+    ITEM_EXPIRES = 1 << 2,
+    ITEM_CLIENT_FLAGS = 1 << 3,
+    ITEM_BINARY_KEY = STORE_BINARY_KEY, /* the key came as base64, and goes out as such */
+    ITEM_STALE = STORE_STALE,
+    ITEM_TOKEN_SENT = STORE_TOKEN_SENT, /* somebody has won it */
+    ITEM_FETCHED = STORE_FETCHED,
 };
+
+#define ITEM_STATE (ITEM_BINARY_KEY | ITEM_STALE | ITEM_TOKEN_SENT | ITEM_FETCHED)
 
 /* The bits that change where the key and the value lie. */
 #define ITEM_SHAPE (ITEM_EXPIRES | ITEM_CLIENT_FLAGS | ITEM_LONG_CAS)

@@ -180,16 +180,6 @@ void store_show(const struct store *store, struct item *item, struct store_item 
     shown->cas = item_cas(item);
 }
 
-void store_show_state(const struct item *item, struct store_item *shown) {
-    shown->expires_before = item_expires(item);
-    shown->access = item->access;
-    shown->fetched = item->bits & ITEM_FETCHED;
-    shown->stale = item->bits & ITEM_STALE;
-    shown->token_sent = item->bits & ITEM_TOKEN_SENT;
-    shown->binary_key = item->bits & ITEM_BINARY_KEY;
-    shown->won = shown->made = false;
-}
-
 void store_show_all(const struct store *store, struct item *item, struct store_item *shown) {
     store_show_state(item, shown);
     store_show(store, item, shown);

@@ -72,6 +72,15 @@ struct store_key {
     uint64_t hash;
 };
 
+/* How an item stands: store_item.state. */
+enum store_state {
+    STORE_WON = 1 << 0,        /* by this call: the caller is to renew it */
+    STORE_BINARY_KEY = 1 << 4, /* it was made so */
+    STORE_STALE = 1 << 5,      /* it was marked so by a store_removal, or stored so */
+    STORE_TOKEN_SENT = 1 << 6, /* somebody has won it before */
+    STORE_FETCHED = 1 << 7,    /* it was read since it was stored */
+};
+
 /* What is stored under a key. value is lent until the next call that changes this store. That of a
  * large item is NULL: it is read with store_lease_read(), which until the next call that changes
  * this store, or under a lease, takes what `large` says. */
@@ -84,15 +93,12 @@ struct store_item {
     uint64_t cas;
 
     /* Filled in by all but store_get() and store_touch(), which are the hot ones. As they were
-     * before the call; for an item that it makes 0 and false, but access is now. */
+     * before the call; for an item that it makes 0, but access is now, and STORE_BINARY_KEY and
+     * STORE_WON are said of it, too. */
     uint32_t expires_before;
-    bool made;       /* by this call, for a key that was missing */
     uint32_t access; /* when it was read last, or stored */
-    bool fetched;    /* it was read since it was stored */
-    bool stale;      /* it was marked so by a store_removal, or stored so */
-    bool token_sent; /* somebody has won it before */
-    bool won;        /* by this call: the caller is to renew it */
-    bool binary_key; /* true for an item made so */
+    uint8_t state;   /* enum store_state bits */
+    bool made;       /* by this call, for a key that was missing */
 
     /* Filled in by store_peek() and store_walk(). */
     uint32_t bytes; /* what it takes in memory, extents and its slot in the index included */

@@ -20,7 +20,8 @@ static enum store_status vivify(struct store *store, const struct store_key *key
     store->counters.items_stored++;
     store_show_state(found->item, shown);
     shown->expires_before = 0;
-    shown->made = shown->won = true;
+    shown->made = true;
+    shown->state |= STORE_WON;
     found->item->bits |= ITEM_TOKEN_SENT;
     if (!read->no_bump)
         store_mark_fetched(store, found->item);
@@ -51,11 +52,13 @@ enum store_status store_read(struct store *store, const struct store_key *key,
     if (found.item == NULL)
         return read->vivify ? vivify(store, key, read, &found, shown) : STORE_NOT_FOUND;
     store_show_state(found.item, shown);
-    shown->won = wins(read, found.item);
+    bool won = wins(read, found.item);
     if (read->touch && !store_set_expires(store, key, &found, read->expires))
         return STORE_NO_MEMORY;
-    if (shown->won)
+    if (won) {
         found.item->bits |= ITEM_TOKEN_SENT;
+        shown->state |= STORE_WON;
+    }
     if (!read->no_bump)
         store_hit(store, &found);
     store_show(store, found.item, shown);

@@ -134,8 +134,8 @@ static void check_stats(const struct request *request) {
 static void check_lines(const struct request *request, const struct result *result) {
     const struct item_line item = {.key = request->key,
                                    .key_length = request->key_length,
-                                   .binary_key = result->binary_key,
-                                   .fetched = result->fetched,
+                                   .binary_key = result->state & STATE_BINARY_KEY,
+                                   .fetched = result->state & STATE_FETCHED,
                                    .exptime = request->exptime,
                                    .last_access = request->vivify_exptime,
                                    .cas = result->cas,
@@ -167,11 +167,7 @@ static void check_replies(const struct request *request, struct input *input) {
         return;
     bool large = input_draw(input, 2);
     memset(value, 'v', sizeof value);
-    struct result result = {.fetched = large,
-                            .stale = input_draw(input, 2),
-                            .won = input_draw(input, 2),
-                            .token_sent = input_draw(input, 2),
-                            .binary_key = input_draw(input, 2),
+    struct result result = {.state = (uint8_t)input_draw(input, UINT8_MAX + 1),
                             .client_flags = large ? UINT32_MAX : 0,
                             .value_length = input_draw(input, sizeof value + 1),
                             .idle_s = large ? UINT32_MAX : 0,

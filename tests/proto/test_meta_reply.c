@@ -23,7 +23,7 @@ Test(meta_reply, get) {
          "VA 0\r\n\r\n"},
         {{.op = OP_META_GET, .returns = "cfhlst"}, {HIT}, "HD c99 f7 h0 l4 s3 t30\r\n"},
         {{.op = OP_META_GET, .returns = "tslhfc", .meta = META_RETURN_VALUE},
-         {VALUE, .fetched = true},
+         {VALUE, .state = STATE_FETCHED},
          "VA 3 t30 s3 l4 h1 f7 c99\r\nabc\r\n"},
         {{.op = OP_META_GET, .returns = "t"}, {.ttl_s = -1}, "HD t-1\r\n"},
         {{.op = OP_META_GET, .returns = "kO", .key = "foo", .token = "abc"},
@@ -31,10 +31,12 @@ Test(meta_reply, get) {
          "HD kfoo Oabc\r\n"},
         {{.op = OP_META_GET, .returns = "O"}, {HIT}, "HD O\r\n"},
         {{.op = OP_META_GET, .quiet = true}, {HIT}, "HD\r\n"},
-        {{.op = OP_META_GET, .returns = "t"}, {.won = true, .ttl_s = 30}, "HD t30 W\r\n"}, /* 26 */
-        {{.op = OP_META_GET}, {.token_sent = true}, "HD Z\r\n"},
-        {{.op = OP_META_GET}, {.stale = true, .won = true}, "HD X W\r\n"}, /* 27 */
-        {{.op = OP_META_GET}, {.stale = true, .token_sent = true}, "HD Z X\r\n"},
+        {{.op = OP_META_GET, .returns = "t"},
+         {.state = STATE_WON, .ttl_s = 30},
+         "HD t30 W\r\n"}, /* 26 */
+        {{.op = OP_META_GET}, {.state = STATE_TOKEN_SENT}, "HD Z\r\n"},
+        {{.op = OP_META_GET}, {.state = STATE_STALE | STATE_WON}, "HD X W\r\n"}, /* 27 */
+        {{.op = OP_META_GET}, {.state = STATE_STALE | STATE_TOKEN_SENT}, "HD Z X\r\n"},
     };
     CHECK_ALL(cases);
 }
@@ -76,10 +78,10 @@ Test(meta_reply, keys_in_base64) {
     static const struct result miss = {.status = RESULT_NOT_FOUND};
     const struct reply_case cases[] = {
         {{.op = OP_META_GET, .returns = "kO", .key = "foo", .token = "a"},
-         {.binary_key = true},
+         {.state = STATE_BINARY_KEY},
          "HD kZm9v b Oa\r\n"},
         {{.op = OP_META_GET, .returns = "k", .key = "foo", .meta = META_BASE64},
-         {.binary_key = false},
+         {.state = 0},
          "HD kfoo\r\n"},
         {{.op = OP_META_GET, .returns = "k", .key = "foo", .meta = META_BASE64},
          miss,
@@ -90,7 +92,7 @@ Test(meta_reply, keys_in_base64) {
          "NF kZm9v b\r\n"},
         {{.op = OP_INCR, .returns = "k", .key = "foo", .meta = META_BASE64}, {0}, "HD kZm9v b\r\n"},
         {{.op = OP_META_ITEM, .key = "foo"},
-         {.binary_key = true, .ttl_s = -1, .number = 64},
+         {.state = STATE_BINARY_KEY, .ttl_s = -1, .number = 64},
          "ME Zm9v exp=-1 la=0 cas=0 fetch=no cls=1 size=64\r\n"},
     };
     CHECK_ALL(cases);
@@ -160,7 +162,7 @@ Test(meta_reply, others) {
         {{.op = OP_NOOP}, {0}, "MN\r\n"},
         {{.op = OP_META_ITEM}, {.status = RESULT_NOT_FOUND}, "EN\r\n"},
         {{.op = OP_META_ITEM},
-         {.fetched = true, .ttl_s = 30, .idle_s = 5, .cas = 99, .number = 65},
+         {.state = STATE_FETCHED, .ttl_s = 30, .idle_s = 5, .cas = 99, .number = 65},
          "ME k exp=30 la=5 cas=99 fetch=yes cls=1 size=65\r\n"},
     };
     CHECK_ALL(cases);
@@ -175,11 +177,7 @@ Test(meta_reply, of_the_longest) {
         strcat(encoded, "eHh4");
     }
     const struct result result = {
-        .binary_key = true,
-        .fetched = true,
-        .stale = true,
-        .won = true,
-        .token_sent = true,
+        .state = UINT8_MAX,
         .client_flags = UINT32_MAX,
         .idle_s = UINT32_MAX,
         .ttl_s = INT32_MAX,

@@ -232,7 +232,7 @@ Test(upload, replies_in_halves) {
         {{.op = OP_GAT, .opcode = 0x1d}, {.client_flags = 7}, PROTOCOL_BINARY},
         {{.op = OP_META_GET, .meta = META_RETURN_VALUE, .returns = "kst"}, {0}, PROTOCOL_META},
         {{.op = OP_META_GET, .meta = META_RETURN_VALUE | META_COMPARE_EQUAL, .cas = 3},
-         {.cas = 4, .won = true},
+         {.cas = 4, .state = STATE_WON},
          PROTOCOL_META},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

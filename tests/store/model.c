@@ -235,10 +235,9 @@ void model_show_state(const struct model *model, const struct model_item *item,
     *shown = (struct store_item){
         .expires_before = item->expires,
         .access = item->present ? item->access : model->now,
-        .fetched = item->fetched,
-        .stale = item->stale,
-        .token_sent = item->token_sent,
-        .binary_key = item->binary_key,
+        .state = (uint8_t)((item->fetched ? STORE_FETCHED : 0) | (item->stale ? STORE_STALE : 0) |
+                           (item->token_sent ? STORE_TOKEN_SENT : 0) |
+                           (item->binary_key ? STORE_BINARY_KEY : 0)),
     };
 }
 

@@ -66,9 +66,10 @@ static void do_read(struct run *run, uint32_t number) {
     model_show_state(run->model, item, &expected);
     if (!item->present) {
         run_check_new_cas(run, read.set_cas, read.new_cas, shown.cas);
-        expected.binary_key = read.binary_key;
+        expected.state = read.binary_key ? STORE_BINARY_KEY : 0;
     }
-    expected.won = model_read(run->model, item, &read, shown.cas);
+    if (model_read(run->model, item, &read, shown.cas))
+        expected.state |= STORE_WON;
     run_check_state(run, &expected, &shown);
     run_check_item(run, item, &shown);
     model_settle(run->model, item);
@@ -158,7 +159,8 @@ static void do_delta(struct run *run, uint32_t number) {
     CHECK(run, result == wanted);
     run_check_new_cas(run, delta.set_cas, delta.new_cas, shown.cas);
     model_show_state(run->model, item, &expected);
-    expected.binary_key = item->present ? item->binary_key : delta.binary_key;
+    if (!item->present)
+        expected.state = delta.binary_key ? STORE_BINARY_KEY : 0;
     model_delta(run->model, item, &delta, result, shown.cas);
     run_check_state(run, &expected, &shown);
     run_check_item(run, item, &shown);

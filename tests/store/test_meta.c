@@ -33,13 +33,18 @@ static enum store_status removed(struct store *store, const char *key_text,
     return store_delete(store, &key, removal, 1);
 }
 
+static bool has(struct store_item item, enum store_state state) {
+    return (item.state & state) != 0;
+}
+
 /* Has it these marks and no others? W won, Z token sent, X stale, h hit before, b binary key. */
 static bool is(const struct store_item *item, const char *marks) {
-    return item->won == (strchr(marks, 'W') != NULL) &&
-           item->token_sent == (strchr(marks, 'Z') != NULL) &&
-           item->stale == (strchr(marks, 'X') != NULL) &&
-           item->fetched == (strchr(marks, 'h') != NULL) &&
-           item->binary_key == (strchr(marks, 'b') != NULL);
+    unsigned state = (strchr(marks, 'W') != NULL ? STORE_WON : 0) |
+                     (strchr(marks, 'Z') != NULL ? STORE_TOKEN_SENT : 0) |
+                     (strchr(marks, 'X') != NULL ? STORE_STALE : 0) |
+                     (strchr(marks, 'h') != NULL ? STORE_FETCHED : 0) |
+                     (strchr(marks, 'b') != NULL ? STORE_BINARY_KEY : 0);
+    return item->state == state;
 }
 
 static const struct store_removal mark = {.mark_stale = true};
@@ -75,7 +80,7 @@ Test(meta, a_vivified_item_has_the_cas_asked_for) {
     read.new_cas = 7;
     struct store_item second = read_item(store, "viv", &read, 1);
     cr_assert(eq(u64, second.cas, 1ull << 63 | 5));
-    cr_assert(second.binary_key);
+    cr_assert(has(second, STORE_BINARY_KEY));
     store_destroy(store);
 }
 
@@ -84,13 +89,13 @@ Test(meta, recache_is_won_before_the_item_expires) {
     struct store *store = fixture_store(MIB);
     struct store_read read = {.recache = true, .recache_expires = 100};
     fixture_set_bytes(store, "a", 1, 100, 1);
-    cr_assert(not(read_item(store, "a", &read, 1).won));
+    cr_assert(not(has(read_item(store, "a", &read, 1), STORE_WON)));
     read.recache_expires = 101;
-    cr_assert(read_item(store, "a", &read, 1).won);
+    cr_assert(has(read_item(store, "a", &read, 1), STORE_WON));
     struct store_item again = read_item(store, "a", &read, 1);
     cr_assert(is(&again, "Zh"));
     fixture_write(store, STORE_SET, "never", "x", 1);
-    cr_assert(not(read_item(store, "never", &read, 1).won));
+    cr_assert(not(has(read_item(store, "never", &read, 1), STORE_WON)));
     store_destroy(store);
 }
 
@@ -101,14 +106,14 @@ Test(meta, recache_before_and_after_a_touch) {
         .recache = true, .recache_expires = 200, .touch = true, .expires = 1000};
     fixture_set_bytes(store, "a", 1, 100, 1);
     struct store_item item = read_item(store, "a", &read, 1);
-    cr_assert(item.won);
+    cr_assert(has(item, STORE_WON));
     cr_assert(eq(u32, item.expires, 1000));
     cr_assert(eq(u32, item.expires_before, 100));
     fixture_set_bytes(store, "a", 1, 100, 1);
     read.recache_after_touch = true;
-    cr_assert(not(read_item(store, "a", &read, 1).won));
+    cr_assert(not(has(read_item(store, "a", &read, 1), STORE_WON)));
     read.expires = 150;
-    cr_assert(read_item(store, "a", &read, 1).won);
+    cr_assert(has(read_item(store, "a", &read, 1), STORE_WON));
     store_destroy(store);
 }
 
@@ -158,13 +163,13 @@ Test(meta, unbumped_reads_leave_no_trace) {
     struct store_read read = {.no_bump = true};
     fixture_write(store, STORE_SET, "a", "x", 1);
     removed(store, "a", &mark);
-    cr_assert(read_item(store, "a", &read, 5).won, "but the token goes");
+    cr_assert(has(read_item(store, "a", &read, 5), STORE_WON), "but the token goes");
     struct store_item item = peek(store, "a", 5);
     cr_assert(is(&item, "ZX"));
     cr_assert(eq(u32, item.access, 1));
     get(store, "a", 5);
     item = peek(store, "a", 6);
-    cr_assert(item.fetched);
+    cr_assert(has(item, STORE_FETCHED));
     cr_assert(eq(u32, item.access, 5));
     store_destroy(store);
 }
@@ -343,13 +348,13 @@ Test(meta, arithmetic_with_a_cas_of_its_own) {
         .create = true, .initial = 5, .set_cas = true, .new_cas = 9, .binary_key = true};
     struct store_item item = add(store, 1, make);
     cr_assert(eq(u64, item.cas, 9));
-    cr_assert(item.binary_key);
+    cr_assert(has(item, STORE_BINARY_KEY));
     struct store_delta set = {.set_cas = true, .new_cas = 1ull << 61};
     item = add(store, 1, set);
     cr_assert(eq(u64, item.cas, 1ull << 61));
     cr_assert(eq(u64, peek(store, "n", 1).cas, 1ull << 61));
     cr_assert(lt(u64, add(store, 1, (struct store_delta){0}).cas, 1ull << 48));
-    cr_assert(peek(store, "n", 1).binary_key);
+    cr_assert(has(peek(store, "n", 1), STORE_BINARY_KEY));
     cr_assert(fixture_holds(store, "n", "7", 1));
     store_destroy(store);
 }
