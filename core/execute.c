@@ -408,12 +408,14 @@ enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
 
 /* As lend(). */
 static enum store_status begin_upload(struct shard *shard, const void *who,
-                                      const struct store_key *key, uint32_t length,
+                                      const struct store_key *key, const struct request *request,
                                       uint64_t *upload) {
+    bool joins = request->op == OP_APPEND || request->op == OP_PREPEND;
+    uint32_t length = request->value_length;
     struct turn *turn = &shard->upload_turn;
     enum store_status status = STORE_BUSY;
     if (turn_allows(turn, who, shard->now_ns))
-        status = store_upload_begin(shard->store, key, length, shard->now, upload);
+        status = store_upload_begin(shard->store, key, length, joins, shard->now, upload);
     if (status != STORE_BUSY) {
         turn_end(turn, who);
         return status;
@@ -429,7 +431,7 @@ enum store_status execute_upload_begin(struct shard *shard, const void *who,
                                        uint64_t *upload, struct upload_room *room) {
     struct store_key key = key_of(request, hash);
     *upload = 0;
-    enum store_status status = begin_upload(shard, who, &key, request->value_length, upload);
+    enum store_status status = begin_upload(shard, who, &key, request, upload);
     return status == STORE_OK ? execute_upload_room(shard, *upload, room) : status;
 }
 

@@ -216,7 +216,8 @@ enum store_status store_carry_out(struct store *store, const struct store_key *k
                                   const struct store_write *write, uint64_t upload, uint64_t *cas);
 
 /* upload.c: an upload whatever is reserved already; 0 when no room can be made. */
-uint64_t store_upload_open(struct store *store, const struct store_key *key, uint32_t value_length);
+uint64_t store_upload_open(struct store *store, const struct store_key *key, uint32_t value_length,
+                           bool joins);
 /* Makes the draft the item, with the upload's value; with join, before or after the value that the
  * item found has. false when no room can be made, and the upload goes on. */
 bool store_upload_place(struct store *store, uint64_t upload, struct store_draft *draft,

@@ -274,12 +274,13 @@ enum store_status store_write(struct store *store, const struct store_key *key,
  * that nothing takes away from it (all uploads together at most a quarter of the bound, or one that
  * is larger), so that whoever begins it must end or cancel it. */
 
-/* value_length: of the whole, at least 1. STORE_OK and *upload, which is never 0; STORE_BUSY:
+/* value_length: of the whole, at least 1; joins: it may end as append or prepend. STORE_OK and *upload, which is never 0; STORE_BUSY:
  * there are others and they hold too much, or pins do; STORE_TOO_LARGE, as store_write();
  * STORE_NO_MEMORY: no room could be made. What such a write would do to an item that is there is
  * left to the caller. */
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
-                                     uint32_t value_length, uint32_t now, uint64_t *upload);
+                                     uint32_t value_length, bool joins, uint32_t now,
+                                     uint64_t *upload);
 
 /* The next bytes of the value; copies them. STORE_OK or STORE_NO_MEMORY, after which the upload can
  * only be cancelled. No more than value_length in all. */

@@ -134,7 +134,7 @@ static bool place(struct store *store, const struct store_key *key, const struct
 /* A long value in the caller's memory takes the way of one that comes in parts. */
 static enum store_status upload(struct store *store, const struct store_key *key,
                                 const struct store_write *write, uint64_t *cas) {
-    uint64_t upload = store_upload_open(store, key, write->value_length);
+    uint64_t upload = store_upload_open(store, key, write->value_length, is_join(write));
     if (upload == 0)
         return refuse(store, key, write, STORE_NO_MEMORY);
     enum store_status status =

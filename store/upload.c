@@ -2,7 +2,8 @@
  *
  * A record in the log, like an extent, holds the list of what has come; its location is the handle:
  *
- *   | header | value length 4 | received 4 | count 4 | bytes 4 | leases 4 | location 8, end 4 | ...
+ *   | header | value length 4 | received 4 | joins 4 |
+ *                              count 4 | bytes 4 | leases 4 | location 8, end 4 | ...
  *
  * It and the extents are pinned until the upload is ended or cancelled. Only at its end is the head
  * made, with a copy of the list, so that an item is as new as its end, whatever was flushed before.
@@ -16,6 +17,7 @@
 struct upload {
     uint32_t value_length;
     uint32_t received;
+    uint32_t joins; /* it may end as append or prepend */
 };
 
 static struct upload *upload_at(const struct store *store, uint64_t location) {
@@ -69,15 +71,15 @@ static uint32_t list_length(const struct item_list *list) {
     return list->count == 0 ? 0 : list->extents[list->count - 1].end;
 }
 
-uint64_t store_upload_open(struct store *store, const struct store_key *key,
-                           uint32_t value_length) {
+uint64_t store_upload_open(struct store *store, const struct store_key *key, uint32_t value_length,
+                           bool joins) {
     uint32_t length =
         (uint32_t)sizeof(struct upload) + item_list_bytes(store_extents_max(store, value_length));
     store_make_room(store, item_extent_bytes(length));
     uint64_t location = record_make(store, key->hash, length);
     if (location == 0)
         return 0;
-    *upload_at(store, location) = (struct upload){.value_length = value_length};
+    *upload_at(store, location) = (struct upload){.value_length = value_length, .joins = joins};
     *list_at(store, location) = (struct item_list){0};
     store->uploads++;
     store->upload_reserved_bytes += value_length;
@@ -92,15 +94,30 @@ static bool may_begin(const struct store *store, uint32_t value_length) {
 }
 
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
-                                     uint32_t value_length, uint32_t now, uint64_t *upload) {
+                                     uint32_t value_length, bool joins, uint32_t now,
+                                     uint64_t *upload) {
     store_begin(store, now);
     assert(value_length > 0);
     if (store_is_too_large(store, key->length, value_length))
         return STORE_TOO_LARGE;
     if (!may_begin(store, value_length))
         return STORE_BUSY;
-    *upload = store_upload_open(store, key, value_length);
+    *upload = store_upload_open(store, key, value_length, joins);
     return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
+}
+
+/* Of a value that an extent could hold: all of it, or what fills the segment up. Not of one that joins
+ * others: two such extents are a pair that is shorter than the longest, of which there may be one in
+ * an item. */
+static uint32_t short_length(const struct store *store, const struct upload *upload) {
+    uint32_t length = upload->value_length;
+    uint32_t least = store_extent_length_max(store) / EXTENT_LEAST_PART;
+    uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
+    bool fits = room >= item_extent_bytes(length);
+    if (upload->joins || fits || length < 2 * least || room < item_extent_bytes(least))
+        return length;
+    uint32_t filling = room - item_extent_bytes(0);
+    return filling < length - least ? filling : length - least;
 }
 
 /* What is missing, as far as an extent holds it. One that fills a segment up may be shorter, so long
@@ -108,13 +125,14 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
  * not what is left after it, that comes first, and part of the longest fills up. */
 static uint32_t next_length(const struct store *store, uint64_t location) {
     const struct item_list *list = list_at(store, location);
-    uint32_t missing = upload_at(store, location)->value_length - list_length(list);
+    const struct upload *upload = upload_at(store, location);
+    uint32_t missing = upload->value_length - list_length(list);
     uint32_t max = store_extent_length_max(store);
     uint32_t least = list->count == 0 ? 0 : max - length_of(list, list->count - 1);
     uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
     uint32_t length = max;
     if (missing < max)
-        return missing;
+        return list->count == 0 ? short_length(store, upload) : missing;
     if (room < item_extent_bytes(max))
         length = room < item_extent_bytes(0) ? 0 : room - item_extent_bytes(0);
     else if (list->count == 0 && missing < 2 * max &&
@@ -132,7 +150,7 @@ static bool add_extent(struct store *store, uint64_t location) {
     uint64_t extent = record_make(store, hash_of(store, location), length);
     if (extent == 0)
         return false;
-    assert(list->count + 1 < store_extents_max(store, upload->value_length));
+    assert(list->count + upload->joins < store_extents_max(store, upload->value_length));
     list->extents[list->count++] = (struct item_extent){extent, upload->received + length};
     list->bytes += item_extent_bytes(length);
     return true;
@@ -192,6 +210,7 @@ enum store_status store_upload_end(struct store *store, uint64_t location,
     const struct upload *upload = upload_at(store, location);
     assert(upload->received == upload->value_length);
     assert(write->value_length == upload->value_length);
+    assert(upload->joins || (write->mode != STORE_APPEND && write->mode != STORE_PREPEND));
     assert(hash_of(store, location) == (key->hash & ITEM_HEAD_HASH_MASK));
     store_begin(store, now);
     enum store_status status = store_carry_out(store, key, write, location, cas);

@@ -25,6 +25,7 @@ struct run_upload {
     uint32_t length;
     uint32_t sent;
     bool in_place; /* by store_upload_room() */
+    bool joins;    /* it may end as append or prepend */
     char *where;
     uint32_t room; /* left there */
 };

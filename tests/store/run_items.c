@@ -16,9 +16,9 @@ void run_get(struct run *run, uint32_t number) {
     model_get(run->model, item);
 }
 
-/* Two neighbouring extents are longer together than one may be. */
+/* Two neighbouring extents are longer together than one may be, but for one pair. */
 static uint32_t list_bytes_max(const struct run *run, const struct store_item *shown) {
-    uint32_t extents = 1 + 2 * shown->value_length / store_extent_length_max(run->store);
+    uint32_t extents = 2 + 2 * shown->value_length / store_extent_length_max(run->store);
     return shown->large == 0 ? 0 : 12 + extents * (12 + sizeof(struct item) + ITEM_ALIGN - 1);
 }
 

@@ -24,7 +24,9 @@ static void upload_begins(struct run *run, struct run_upload *upload) {
     uint32_t max = store_value_length_max(run->store, key.length);
     uint32_t length = upload_length(run, max);
     uint64_t handle = 0;
-    enum store_status status = store_upload_begin(run->store, &key, length, run->now, &handle);
+    bool joins = run_one_in(run, 2);
+    enum store_status status =
+        store_upload_begin(run->store, &key, length, joins, run->now, &handle);
     CHECK(run, (status == STORE_TOO_LARGE) == (length > max));
     CHECK(run, (status == STORE_OK) == (handle != 0));
     CHECK(run, status != STORE_BUSY || run->store->uploads > 0);
@@ -34,6 +36,7 @@ static void upload_begins(struct run *run, struct run_upload *upload) {
                                   .number = number,
                                   .value = malloc(length),
                                   .length = length,
+                                  .joins = joins,
                                   .in_place = run_one_in(run, 2)};
     run_fill(run, upload->value, length);
 }
@@ -84,6 +87,8 @@ static void upload_ends(struct run *run, struct run_upload *upload) {
     struct store_key key = run_key(run, upload->number);
     struct store_write write = run_write(run, item);
     write.value_length = upload->length;
+    if (!upload->joins && (write.mode == STORE_APPEND || write.mode == STORE_PREPEND))
+        write.mode = STORE_SET;
     uint64_t cas = 0;
     enum store_status status =
         store_upload_end(run->store, upload->handle, &key, &write, run->now, &cas);

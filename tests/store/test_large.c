@@ -27,7 +27,7 @@ static enum store_status add(struct store *store, uint64_t upload, const char *v
 static uint64_t begin(struct store *store, const char *key_text, uint32_t length) {
     struct store_key key = fixture_key(key_text);
     uint64_t upload = 0;
-    cr_assert(eq(int, store_upload_begin(store, &key, length, 1, &upload), STORE_OK));
+    cr_assert(eq(int, store_upload_begin(store, &key, length, true, 1, &upload), STORE_OK));
     cr_assert(ne(u64, upload, 0));
     return upload;
 }
@@ -129,7 +129,7 @@ Test(large, what_is_too_large) {
     uint32_t max = store_value_length_max(store, 1);
     uint64_t upload;
     cr_assert(eq(u32, max, MIB / 4 - sizeof(struct item) - 10 - 1));
-    cr_assert(eq(int, store_upload_begin(store, &key, max + 1, 1, &upload), STORE_TOO_LARGE));
+    cr_assert(eq(int, store_upload_begin(store, &key, max + 1, true, 1, &upload), STORE_TOO_LARGE));
     cr_assert(eq(int, send(store, "a", STORE_SET, pattern(), max), STORE_OK));
     cr_assert(eq(int, write_bytes(store, "a", STORE_APPEND, "x", 1), STORE_NOT_STORED));
     cr_assert(eq(int, send(store, "a", STORE_PREPEND, "x", 1), STORE_NOT_STORED));
@@ -321,13 +321,13 @@ Test(large, uploads_are_bounded) {
     uint32_t max = store_value_length_max(store, 1);
     uint64_t first = begin(store, "a", max);
     uint64_t other;
-    cr_assert(eq(int, store_upload_begin(store, &key, 100, 1, &other), STORE_BUSY));
+    cr_assert(eq(int, store_upload_begin(store, &key, 100, true, 1, &other), STORE_BUSY));
     cr_assert(eq(int, write_bytes(store, "b", STORE_SET, pattern(), max), STORE_OK));
     store_upload_cancel(store, first);
     uint64_t uploads[4];
     for (int i = 0; i < 4; i++)
         uploads[i] = begin(store, "a", max / 4);
-    cr_assert(eq(int, store_upload_begin(store, &key, 1000, 1, &other), STORE_BUSY));
+    cr_assert(eq(int, store_upload_begin(store, &key, 1000, true, 1, &other), STORE_BUSY));
     cr_assert(eq(u64, fixture_stats(store).upload_reserved_bytes, max / 4 * 4));
     for (int i = 0; i < 4; i++)
         store_upload_cancel(store, uploads[i]);

@@ -47,6 +47,19 @@ Test(memory, index_and_segments_trade) {
     store_destroy(store);
 }
 
+/* However few of them would fit a segment as a whole. */
+Test(memory, long_values_fill_segments) {
+    static const uint32_t lengths[] = {30000, 40000, 50000, 60000, 100000};
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        struct store *store = fixture_store(64 * MIB);
+        fill(store, (uint32_t)(80 * MIB / lengths[i]), lengths[i]);
+        cr_assert(ge(u64, store_items(store) * lengths[i], 64 * MIB * 95 / 100),
+                  "%u bytes: %llu items", lengths[i], (unsigned long long)store_items(store));
+        store_check(store);
+        store_destroy(store);
+    }
+}
+
 Test(memory, a_large_store_is_small_until_it_fills) {
     size_t before = resident_bytes();
     struct store *store = fixture_store(64 * MIB);
