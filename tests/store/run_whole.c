@@ -38,7 +38,7 @@ static void walk_begins(struct run *run) {
 }
 
 /* Was the item there all the time? With evictions an item may have come back unnoticed: then only
- * of one that was never written can this be said. It may be gone unnoticed, too, which a get tells. */
+ * of one that was never written can this be said. It may be gone unnoticed, too: a get tells. */
 static bool was_there(const struct run *run, uint32_t number) {
     const struct model_item *item = &run->model->items[number];
     const struct run_seen *seen = &run->seen[number];
