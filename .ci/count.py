@@ -9,9 +9,14 @@ import xml.etree.ElementTree as xml
 
 
 def count(build):
-    """The cases of one build folder: (passed, failed, skipped). A test that broke off counts as failed."""
+    """The cases of one build folder: (passed, failed, skipped). A test that broke off counts as failed, and
+    so does a run that couldn't even start."""
     passed = failed = skipped = 0
-    for case in xml.parse(pathlib.Path(build, 'meson-logs/testlog.junit.xml')).iter('testcase'):
+    results = pathlib.Path(build, 'meson-logs/testlog.junit.xml')
+    if not results.exists():
+        print('failed: %s: no results' % build)
+        return 0, 1, 0
+    for case in xml.parse(results).iter('testcase'):
         if case.find('failure') is not None or case.find('error') is not None:
             failed += 1
             print('failed: %s: %s %s' % (build, case.get('classname'), case.get('name')))

@@ -63,7 +63,7 @@ class Replay(unittest.TestCase):
         with socketserver.ThreadingTCPServer(('127.0.0.1', 0), Cache) as server:
             server.spoil = spoil
             server.daemon_threads = True
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             done = subprocess.run([os.environ['REPLAY'], '--port', str(server.server_address[1]),
                                    '--trace', '-', *flags], input=trace, stdout=subprocess.PIPE,
                                   check=False)

@@ -19,6 +19,8 @@
 #define VALUE_MAX 60000
 #define COMMAND_MAX (VALUE_MAX + 100)
 #define STEPS_MAX 2000000
+#define TAPE_PERIOD (26 * 251)
+#define TAPE_LENGTH (TAPE_PERIOD + VALUE_MAX)
 
 struct client {
     struct pipeline pipeline; /* first, so that it is found from there */
@@ -48,27 +50,21 @@ struct crowd {
     struct shard *all[SHARDS_MAX];
     struct batch batch;
     struct client client[CLIENTS_MAX];
+    char tape[TAPE_LENGTH]; /* of which every value is a piece */
     uint32_t answered;
     uint32_t waited;
 };
 
 /* Values. */
 
-/* What every byte of a value with that key and length is. */
-static char byte_of(uint32_t key, size_t length, size_t at) {
-    return (char)('a' + (key + length + at * 7 + at / 251) % 26);
+static void tape_fill(char tape[TAPE_LENGTH]) {
+    for (size_t i = 0; i < TAPE_LENGTH; i++)
+        tape[i] = (char)('a' + (i * 7 + i / 251) % 26);
 }
 
-static void fill_value(char *value, uint32_t key, size_t length) {
-    for (size_t i = 0; i < length; i++)
-        value[i] = byte_of(key, length, i);
-}
-
-static bool is_value(const char *value, uint32_t key, size_t length) {
-    for (size_t i = 0; i < length; i++)
-        if (value[i] != byte_of(key, length, i))
-            return false;
-    return true;
+/* The value with that key and length: a piece of the tape, from a place that tells both. */
+static const char *value_of(const struct crowd *crowd, uint32_t key, size_t length) {
+    return crowd->tape + (key * 211 + length) % TAPE_PERIOD;
 }
 
 /* Clients. */
@@ -88,7 +84,7 @@ static void next_command(struct crowd *crowd, struct client *client) {
     bool large = random_below(&crowd->state, 4) > 0;
     size_t length = 1 + random_below(&crowd->state, large ? VALUE_MAX : 100);
     int head = sprintf(client->command, "set k%u 0 0 %zu\r\n", key, length);
-    fill_value(client->command + head, key, length);
+    memcpy(client->command + head, value_of(crowd, key, length), length);
     memcpy(client->command + head + length, "\r\n", 2);
     client->command_length = (size_t)head + length + 2;
 }
@@ -108,7 +104,8 @@ static bool take_answer(struct crowd *crowd, struct client *client) {
     if (is_value_line) {
         if (client->received_length < used + length + 2)
             return false;
-        cr_assert(is_value(client->received + used, key, length), "a wrong value of k%u", key);
+        cr_assert(zero(int, memcmp(client->received + used, value_of(crowd, key, length), length)),
+                  "a wrong value of k%u", key);
         cr_assert(zero(int, memcmp(client->received + used + length, "\r\n", 2)));
         used += length + 2;
     } else if (memcmp(client->received, "END", 3) == 0 || memcmp(client->received, "STO", 3) == 0) {
@@ -251,6 +248,7 @@ static void shard_turn(struct crowd *crowd, uint32_t id) {
 static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
     struct crowd *crowd = calloc(1, sizeof *crowd);
     crowd->state = seed;
+    tape_fill(crowd->tape);
     crowd->vanish = seed % 2;
     crowd->shards = 1 + (uint32_t)(seed % SHARDS_MAX);
     crowd->clients = CLIENTS_MAX;

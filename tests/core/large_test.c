@@ -22,9 +22,18 @@ static void name_key(const struct fixture *fixture, char key[16], uint32_t shard
     }
 }
 
-/* Words with a $ for the key, and <N> for a value of N bytes of which each tells its place. */
+/* What the expanded words need at most. */
+static size_t expanded_max(const char *words, const char *key) {
+    size_t length = strlen(words);
+    for (const char *at = words; (at = strpbrk(at, "$<")) != NULL; at++)
+        length += *at == '$' ? strlen(key) : strtoul(at + 1, NULL, 10);
+    return length;
+}
+
+/* Words with a $ for the key, and <N> for a value of N bytes of which each tells its place. Takes no
+ * more memory than that: what is allocated is filled by meson's MALLOC_PERTURB_. */
 static struct script expand(const char *words, const char *key) {
-    struct script script = {malloc(1 << 22), 0};
+    struct script script = {malloc(expanded_max(words, key)), 0};
     for (; *words; words++) {
         char *at = script.bytes + script.length, *end;
         if (*words == '$') {

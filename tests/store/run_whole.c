@@ -38,7 +38,7 @@ static void walk_begins(struct run *run) {
 }
 
 /* Was the item there all the time? With evictions an item may have come back unnoticed: then only
- * of one that was never written can this be said. */
+ * of one that was never written can this be said. It may be gone unnoticed, too: a get tells. */
 static bool was_there(const struct run *run, uint32_t number) {
     const struct model_item *item = &run->model->items[number];
     const struct run_seen *seen = &run->seen[number];
@@ -49,9 +49,11 @@ static bool was_there(const struct run *run, uint32_t number) {
 static void walk_ends(struct run *run) {
     run->walks++;
     for (uint32_t i = 0; i < run->model->keys; i++) {
-        run_get(run, i);
         CHECK(run, run->seen[i].times <= 1);
-        CHECK(run, run->seen[i].times == 1 || !was_there(run, i));
+        bool missed = run->seen[i].times == 0 && was_there(run, i);
+        if (missed || run_one_in(run, 5))
+            run_get(run, i);
+        CHECK(run, !missed || !was_there(run, i));
     }
 }
 
