@@ -4,7 +4,7 @@ The long forms of the tests are chosen by the environment:
   HOSTILE_SECONDS   how long connections are opened and killed (default 3)
   HOSTILE_CLIENTS   how many of them there are at once (default 50)
   HOSTILE_GETS      how many gets the client that never reads pipelines (default 200000,
-                    50000 with a sanitizer)
+                    25000 with a sanitizer)
   HOSTILE_CORES     on how many cores (default 3)
 e.g. HOSTILE_SECONDS=20 HOSTILE_CLIENTS=200 HOSTILE_GETS=1000000 SIMPLECACHE=build/core/simplecache
      /usr/bin/python3 tests/server/hostile.py
@@ -21,7 +21,7 @@ import server
 
 SECONDS = float(os.environ.get('HOSTILE_SECONDS', 3))
 CLIENTS = int(os.environ.get('HOSTILE_CLIENTS', 50))
-GETS = int(os.environ.get('HOSTILE_GETS', 50000 if server.SANITIZED else 200000))
+GETS = int(os.environ.get('HOSTILE_GETS', 25000 if server.SANITIZED else 200000))
 CORES = int(os.environ.get('HOSTILE_CORES', 3))
 GROWTH_MAX = 8 << 20  # bytes of resident memory that clients that never read may cost
 LATENCY_MAX_S = 2.0 if server.SANITIZED else 0.25
