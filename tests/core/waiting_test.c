@@ -265,3 +265,48 @@ Test(waiting, who_needs_much_has_a_turn) {
         end(&waiting);
     }
 }
+
+static uint64_t upload_begin(struct waiting *waiting, uint32_t length) {
+    struct shard *shard = &waiting->fixture.shard[waiting->owner];
+    const struct store_key key = {"held", 4, shard_hash(shard, "held", 4)};
+    uint64_t upload;
+    enum store_status status = store_upload_begin(shard->store, &key, length, false, 2, &upload);
+    cr_assert(eq(int, (int)status, STORE_OK));
+    return upload;
+}
+
+/* Says the first line of a set. Returns how many uploads there are then. */
+static uint32_t client_set(struct waiting *waiting, struct client *client, uint32_t length) {
+    struct store_stats stats;
+    char words[64];
+    sprintf(words, "set %s 0 0 %u\r\n", waiting->other, length);
+    client_send(waiting, client, words);
+    turns(waiting, 20);
+    store_stats(waiting->fixture.shard[waiting->owner].store, &stats);
+    return stats.uploads;
+}
+
+static void break_all(struct waiting *waiting) {
+    for (uint32_t i = 0; i < waiting->count; i++)
+        while (!pipeline_abort(&waiting->clients[i].pipeline, &waiting->fixture.shard[0]))
+            turns(waiting, 1);
+}
+
+/* Uploads hold three quarters of what they may. */
+Test(waiting, who_uploads_much_has_a_turn) {
+    for (uint32_t owner = 0; owner < 2; owner++) {
+        struct waiting waiting;
+        begin(&waiting, 4, owner);
+        release(&waiting, 0);
+        struct shard *shard = &waiting.fixture.shard[owner];
+        uint64_t held[] = {upload_begin(&waiting, HELD_BYTES), upload_begin(&waiting, HELD_BYTES)};
+        cr_assert(eq(u32, client_set(&waiting, &waiting.clients[0], MUCH_BYTES), 2));
+        cr_assert(eq(u32, client_set(&waiting, &waiting.clients[1], WANTED_BYTES), 2));
+        store_upload_cancel(shard->store, held[0]);
+        turns(&waiting, 20);
+        cr_assert(eq(u32, client_set(&waiting, &waiting.clients[2], 20000), 4));
+        store_upload_cancel(shard->store, held[1]);
+        break_all(&waiting);
+        end(&waiting);
+    }
+}
