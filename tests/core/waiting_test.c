@@ -40,12 +40,7 @@ struct waiting {
 };
 
 static void name_key(const struct waiting *waiting, char key[16], int n) {
-    for (int i = 0;; i++) {
-        int length = sprintf(key, "k%d", i);
-        uint64_t hash = shard_hash(&waiting->fixture.shard[0], key, (uint32_t)length);
-        if (shard_owner(&waiting->fixture.shard[0], hash) == waiting->owner && n-- == 0)
-            return;
-    }
+    fixture_name_key(&waiting->fixture, key, waiting->owner, n);
 }
 
 static uint64_t store_value(struct waiting *waiting, const char *name, uint32_t length) {
