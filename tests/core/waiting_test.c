@@ -305,3 +305,24 @@ Test(waiting, who_uploads_much_has_a_turn) {
         end(&waiting);
     }
 }
+
+/* However many messages requests have taken: or what they wait for might never be given back. */
+Test(waiting, giving_back_has_messages_of_its_own) {
+    struct message *taken[SHARD_MESSAGES_MAX];
+    uint32_t count = 0;
+    struct waiting waiting;
+    begin(&waiting, 1, 1);
+    struct shard *shard = &waiting.fixture.shard[0];
+    while (shard_messages_left(shard) > 0)
+        taken[count++] = message_take(&shard->messages);
+    cr_assert(loan_end(shard, 1, waiting.leases[0]));
+    while (shard->messages.out < SHARD_MESSAGES_MAX)
+        taken[count++] = message_take(&shard->messages);
+    cr_assert(not(loan_end(shard, 1, waiting.leases[1])));
+    message_give(&shard->messages, taken[--count]);
+    cr_assert(loan_end(shard, 1, waiting.leases[1]));
+    while (count > 0)
+        message_give(&shard->messages, taken[--count]);
+    release(&waiting, 2);
+    end(&waiting);
+}
