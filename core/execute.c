@@ -361,7 +361,7 @@ static void run(struct shard *shard, const struct request *request, uint64_t has
     assert(!"not a request of one shard");
 }
 
-/* who: NULL has no turn. */
+/* who: whoever is NULL takes no turn. */
 static bool lend(struct shard *shard, const void *who, struct result *result) {
     struct turn *turn = &shard->lease_turn;
     if (result->large == 0 ||
@@ -369,7 +369,7 @@ static bool lend(struct shard *shard, const void *who, struct result *result) {
         turn_end(turn, who);
         return true;
     }
-    if (who && store_is_much(shard->store, result->value_length))
+    if (store_is_much(shard->store, result->value_length))
         turn_take(turn, who, shard->now_ns);
     result->large = 0;
     shard_tell_short(shard);

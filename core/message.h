@@ -98,8 +98,8 @@ void message_pool_finish(struct message_pool *pool);
 struct message *message_take(struct message_pool *pool);
 void message_give(struct message_pool *pool, struct message *message);
 
-/* It may be long until this one is given back: it doesn't count as out any more, so that others do not
- * miss it. */
+/* It may be long until this one is given back: it doesn't count as out any more, so that others do
+ * not miss it. Asking for it again changes nothing. */
 void message_park(struct message_pool *pool, struct message *message);
 
 /* The cache lines of a small request and reply are on their way: another reactor has written them. */

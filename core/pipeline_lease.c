@@ -41,7 +41,8 @@ bool pipeline_ask(struct pipeline *pipeline, struct shard *shard) {
     give_back_all(pipeline, shard);
     if (!first->asked && owner == shard->id) {
         first->asked = true;
-        first->refused = !execute_lease(shard, pipeline, &first->request, first->hash, &first->result);
+        first->refused =
+            !execute_lease(shard, pipeline, &first->request, first->hash, &first->result);
     } else if (!first->asked && mesh_has_credit(shard->port, owner)) {
         first->asked = true;
         first->kind = MESSAGE_LEASE;

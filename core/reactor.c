@@ -68,8 +68,8 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
     int error = shard_init(&reactor->shard, &shard_config);
     if (error) {
         logins_free(logins);
-        reactor->start_failure = "no memory for its part of -m: give less, or raise the limit on "
-                                 "addresses (ulimit -v, LimitAS=)";
+        reactor->start_failure = "no memory for its part of -m and -c: give less, or raise the "
+                                 "limit on addresses (ulimit -v, LimitAS=)";
         return error;
     }
     error = uring_init(&reactor->uring);

@@ -54,8 +54,8 @@ uint32_t store_extent_length_max(const struct store *store) {
                       offsetof(struct item, body));
 }
 
-/* Any two neighbours but one pair are together as long as one may be; and one more comes from the value
- * before, when they are joined. */
+/* Any two neighbours but one pair are together as long as one may be; and one more comes from the
+ * value before, when they are joined. */
 uint32_t store_extents_max(const struct store *store, uint32_t value_length) {
     return 2 * (value_length / store_extent_length_max(store)) + 2;
 }

@@ -274,10 +274,10 @@ enum store_status store_write(struct store *store, const struct store_key *key,
  * that nothing takes away from it (all uploads together at most a quarter of the bound, or one that
  * is larger), so that whoever begins it must end or cancel it. */
 
-/* value_length: of the whole, at least 1; joins: it may end as append or prepend. STORE_OK and *upload, which is never 0; STORE_BUSY:
- * there are others and they hold too much, or pins do; STORE_TOO_LARGE, as store_write();
- * STORE_NO_MEMORY: no room could be made. What such a write would do to an item that is there is
- * left to the caller. */
+/* value_length: of the whole, at least 1; joins: it may end as append or prepend, else it must not.
+ * STORE_OK and *upload, which is never 0; STORE_BUSY: there are others and they hold too much, or
+ * pins do; STORE_TOO_LARGE, as store_write(); STORE_NO_MEMORY: no room could be made. What such a
+ * write would do to an item that is there is left to the caller. */
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
                                      uint32_t value_length, bool joins, uint32_t now,
                                      uint64_t *upload);

@@ -106,9 +106,9 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
     return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
-/* Of a value that an extent could hold: all of it, or what fills the segment up. Not of one that joins
- * others: two such extents are a pair that is shorter than the longest, of which there may be one in
- * an item. */
+/* Of a value that an extent could hold: all of it, or what fills the segment up. Not of one that
+ * joins others: two such extents are a pair that is shorter than the longest, of which there may be
+ * one in an item. */
 static uint32_t short_length(const struct store *store, const struct upload *upload) {
     uint32_t length = upload->value_length;
     uint32_t least = store_extent_length_max(store) / EXTENT_LEAST_PART;

@@ -1,6 +1,7 @@
 #include "tests/core/fixture.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,15 @@ void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capaci
         shard_prepare(fixture, i, memory_bytes);
     }
     pipeline_init(&fixture->pipeline, &fixture->shard[0]);
+}
+
+void fixture_name_key(const struct fixture *fixture, char key[16], uint32_t shard, int n) {
+    for (int i = 0;; i++) {
+        int length = sprintf(key, "k%d", i);
+        uint64_t hash = shard_hash(&fixture->shard[0], key, (uint32_t)length);
+        if (shard_owner(&fixture->shard[0], hash) == shard && n-- == 0)
+            return;
+    }
 }
 
 static void no_wake(void *context, uint32_t shard) {

@@ -36,6 +36,9 @@ void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capaci
                   size_t memory_bytes);
 void fixture_finish(struct fixture *fixture);
 
+/* Names the nth key (from 0) of a shard. */
+void fixture_name_key(const struct fixture *fixture, char key[16], uint32_t shard, int n);
+
 /* One turn of shard 0 with the given bytes newly received (length may be 0). The bytes are handed
  * over in memory of exactly their size that is gone afterwards. */
 void fixture_turn(struct fixture *fixture, const char *bytes, size_t length);

@@ -12,16 +12,6 @@
 
 #define MEMORY_BYTES ((size_t)8 << 20)
 
-/* The nth key of a shard. */
-static void name_key(const struct fixture *fixture, char key[16], uint32_t shard, int n) {
-    for (int i = 0;; i++) {
-        int length = sprintf(key, "k%d", i);
-        uint64_t hash = shard_hash(&fixture->shard[0], key, (uint32_t)length);
-        if (shard_owner(&fixture->shard[0], hash) == shard && n-- == 0)
-            return;
-    }
-}
-
 /* What the expanded words need at most. */
 static size_t expanded_max(const char *words, const char *key) {
     size_t length = strlen(words);
@@ -91,7 +81,7 @@ static void expect_all(const struct exchange *exchanges, size_t count) {
         struct fixture fixture;
         char key[16];
         fixture_init(&fixture, 2, 4, MEMORY_BYTES);
-        name_key(&fixture, key, owner, 0);
+        fixture_name_key(&fixture, key, owner, 0);
         for (size_t i = 0; i < count; i++)
             expect(&fixture, key, exchanges[i].sent, exchanges[i].answer);
         cr_assert(eq(u64, fixture_held(&fixture), 0));
@@ -185,7 +175,7 @@ static void hold_leases(struct fixture *fixture, struct holding *holding) {
         for (int n = 0; n < 64; n++) {
             char key[16];
             struct store_item item;
-            name_key(fixture, key, i, 100 + n);
+            fixture_name_key(fixture, key, i, 100 + n);
             feed(fixture,
                  n < 8 ? "set $ 0 0 250000\r\n<250000>\r\n" : "set $ 0 0 20000\r\n<20000>\r\n",
                  key);
@@ -231,7 +221,7 @@ Test(large, sets_wait_for_others) {
         struct holding holding = {0};
         char key[16];
         fixture_init(&fixture, 2, 4, MEMORY_BYTES);
-        name_key(&fixture, key, owner, 0);
+        fixture_name_key(&fixture, key, owner, 0);
         hold_uploads(&fixture, &holding);
         turn_with(&fixture, "set $ 0 0 50000\r\n<10000>", key);
         turns(&fixture, 20);
@@ -269,7 +259,7 @@ Test(large, sets_of_a_byte_too_many) {
         struct fixture fixture;
         char key[16], sent[100];
         fixture_init(&fixture, 2, 4, MEMORY_BYTES);
-        name_key(&fixture, key, owner, 50);
+        fixture_name_key(&fixture, key, owner, 50);
         cr_assert(ge(sz, strlen(key), 3));
         uint32_t length = store_value_length_max(fixture.shard[0].store, 1);
         for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0]; i++) {
@@ -291,7 +281,7 @@ Test(large, sets_that_run_out_of_room) {
         struct holding holding = {0};
         fixture_init(&fixture, 2, 4, MEMORY_BYTES);
         hold_leases(&fixture, &holding);
-        name_key(&fixture, key, i % 2, 0);
+        fixture_name_key(&fixture, key, i % 2, 0);
         feed(&fixture, "set $ 0 0 3\r\nold\r\n", key);
         feed(&fixture, begins[i / 2], key);
         cr_assert(zero(int, store_resize(fixture.shard[i % 2].store, STORE_MEMORY_BYTES_MIN)));
@@ -313,7 +303,7 @@ Test(large, gets_wait_for_their_leases) {
         struct holding holding = {0};
         char key[16];
         fixture_init(&fixture, 2, 64, MEMORY_BYTES);
-        name_key(&fixture, key, owner, 0);
+        fixture_name_key(&fixture, key, owner, 0);
         hold_leases(&fixture, &holding);
         expect(&fixture, key, "set $ 0 0 200000\r\n<200000>\r\n", "STORED\r\n");
         forget(&fixture);
@@ -340,7 +330,7 @@ Test(large, what_goes_meanwhile_was_not_found) {
         struct holding holding = {0};
         char key[16];
         fixture_init(&fixture, 2, 64, MEMORY_BYTES);
-        name_key(&fixture, key, owner, 0);
+        fixture_name_key(&fixture, key, owner, 0);
         hold_leases(&fixture, &holding);
         feed(&fixture, "set $ 0 0 200000\r\n<200000>\r\n", key);
         forget(&fixture);
@@ -367,7 +357,7 @@ Test(large, what_changes_meanwhile_is_got_anew) {
         uint64_t cas;
         fixture_init(&fixture, 2, 64, MEMORY_BYTES);
         struct shard *owner = &fixture.shard[i % 2];
-        name_key(&fixture, key, owner->id, 0);
+        fixture_name_key(&fixture, key, owner->id, 0);
         hold_leases(&fixture, &holding);
         feed(&fixture, "set $ 0 0 200000\r\n<200000>\r\n", key);
         forget(&fixture);
@@ -403,8 +393,8 @@ Test(large, who_waits_holds_nothing) {
     struct holding holding = {0};
     char first[16], second[16], line[64];
     fixture_init(&fixture, 2, 64, MEMORY_BYTES);
-    name_key(&fixture, first, 0, 0);
-    name_key(&fixture, second, 1, 0);
+    fixture_name_key(&fixture, first, 0, 0);
+    fixture_name_key(&fixture, second, 1, 0);
     hold_leases(&fixture, &holding);
     feed(&fixture, "set $ 0 0 200000\r\n<200000>\r\n", first);
     feed(&fixture, "set $ 0 0 200000\r\n<200000>\r\n", second);
@@ -441,7 +431,7 @@ static void check_break(const char *words, size_t from, size_t step) {
     fixture_init(&fixture, 2, 4, MEMORY_BYTES);
     for (uint32_t owner = 0; owner < 2; owner++) {
         char key[16];
-        name_key(&fixture, key, owner, 0);
+        fixture_name_key(&fixture, key, owner, 0);
         struct script script = expand(words, key);
         for (size_t end = from; end <= script.length; end += step) {
             for (size_t at = 0; at < end;) {
@@ -484,7 +474,7 @@ Test(large, gets_that_break_off, .timeout = 120) {
     fixture_init(&fixture, 2, 4, MEMORY_BYTES);
     for (uint32_t owner = 0; owner < 2; owner++) {
         char key[16];
-        name_key(&fixture, key, owner, 0);
+        fixture_name_key(&fixture, key, owner, 0);
         uint32_t answered = 0;
         feed(&fixture, "set $ 0 0 18000\r\n<18000>\r\n", key);
         for (size_t end = 0; end < 2 * 18040; end += BREAK_STEP) {

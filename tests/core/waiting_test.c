@@ -40,12 +40,7 @@ struct waiting {
 };
 
 static void name_key(const struct waiting *waiting, char key[16], int n) {
-    for (int i = 0;; i++) {
-        int length = sprintf(key, "k%d", i);
-        uint64_t hash = shard_hash(&waiting->fixture.shard[0], key, (uint32_t)length);
-        if (shard_owner(&waiting->fixture.shard[0], hash) == waiting->owner && n-- == 0)
-            return;
-    }
+    fixture_name_key(&waiting->fixture, key, waiting->owner, n);
 }
 
 static uint64_t store_value(struct waiting *waiting, const char *name, uint32_t length) {
@@ -264,4 +259,70 @@ Test(waiting, who_needs_much_has_a_turn) {
         store_lease_end(waiting.fixture.shard[owner].store, waiting.leases[0]);
         end(&waiting);
     }
+}
+
+static uint64_t upload_begin(struct waiting *waiting, uint32_t length) {
+    struct shard *shard = &waiting->fixture.shard[waiting->owner];
+    const struct store_key key = {"held", 4, shard_hash(shard, "held", 4)};
+    uint64_t upload;
+    enum store_status status = store_upload_begin(shard->store, &key, length, false, 2, &upload);
+    cr_assert(eq(int, (int)status, STORE_OK));
+    return upload;
+}
+
+/* Says the first line of a set. Returns how many uploads there are then. */
+static uint32_t client_set(struct waiting *waiting, struct client *client, uint32_t length) {
+    struct store_stats stats;
+    char words[64];
+    sprintf(words, "set %s 0 0 %u\r\n", waiting->other, length);
+    client_send(waiting, client, words);
+    turns(waiting, 20);
+    store_stats(waiting->fixture.shard[waiting->owner].store, &stats);
+    return stats.uploads;
+}
+
+static void break_all(struct waiting *waiting) {
+    for (uint32_t i = 0; i < waiting->count; i++)
+        while (!pipeline_abort(&waiting->clients[i].pipeline, &waiting->fixture.shard[0]))
+            turns(waiting, 1);
+}
+
+/* Uploads hold three quarters of what they may. */
+Test(waiting, who_uploads_much_has_a_turn) {
+    for (uint32_t owner = 0; owner < 2; owner++) {
+        struct waiting waiting;
+        begin(&waiting, 4, owner);
+        release(&waiting, 0);
+        struct shard *shard = &waiting.fixture.shard[owner];
+        uint64_t held[] = {upload_begin(&waiting, HELD_BYTES), upload_begin(&waiting, HELD_BYTES)};
+        cr_assert(eq(u32, client_set(&waiting, &waiting.clients[0], MUCH_BYTES), 2));
+        cr_assert(eq(u32, client_set(&waiting, &waiting.clients[1], WANTED_BYTES), 2));
+        store_upload_cancel(shard->store, held[0]);
+        turns(&waiting, 20);
+        cr_assert(eq(u32, client_set(&waiting, &waiting.clients[2], 20000), 4));
+        store_upload_cancel(shard->store, held[1]);
+        break_all(&waiting);
+        end(&waiting);
+    }
+}
+
+/* However many messages requests have taken: or what they wait for might never be given back. */
+Test(waiting, giving_back_has_messages_of_its_own) {
+    struct message *taken[SHARD_MESSAGES_MAX];
+    uint32_t count = 0;
+    struct waiting waiting;
+    begin(&waiting, 1, 1);
+    struct shard *shard = &waiting.fixture.shard[0];
+    while (shard_messages_left(shard) > 0)
+        taken[count++] = message_take(&shard->messages);
+    cr_assert(loan_end(shard, 1, waiting.leases[0]));
+    while (shard->messages.out < SHARD_MESSAGES_MAX)
+        taken[count++] = message_take(&shard->messages);
+    cr_assert(not(loan_end(shard, 1, waiting.leases[1])));
+    message_give(&shard->messages, taken[--count]);
+    cr_assert(loan_end(shard, 1, waiting.leases[1]));
+    while (count > 0)
+        message_give(&shard->messages, taken[--count]);
+    release(&waiting, 2);
+    end(&waiting);
 }
