@@ -11,6 +11,7 @@
 #include "core/exchange.h"
 #include "core/flight.h"
 #include "core/pipeline.h"
+#include "tests/core/fixture.h"
 #include "tests/core/script.h"
 
 #define SHARDS_MAX 3
@@ -220,29 +221,19 @@ static void client_turn(struct crowd *crowd, struct client *client) {
 
 /* Shards. */
 
-static void no_wake(void *context, uint32_t shard) {
-    (void)context;
-    (void)shard;
-}
-
-static void no_connection(void *context, int descriptor) {
-    (void)context;
-    (void)descriptor;
-}
-
 static void no_progress(void *context, struct pipeline *pipeline) {
     (void)context;
     (void)pipeline;
 }
 
 static void shard_turn(struct crowd *crowd, uint32_t id) {
-    const struct exchange_handler handler = {crowd, no_connection, no_progress};
+    const struct exchange_handler handler = {crowd, fixture_no_connection, no_progress};
     exchange_collect(&crowd->shard[id], &handler);
     exchange_serve(&crowd->shard[id], &handler);
     for (uint32_t i = 0; i < crowd->clients; i++)
         if (crowd->client[i].home == id)
             client_turn(crowd, &crowd->client[i]);
-    mesh_publish(crowd->shard[id].port, no_wake, NULL);
+    mesh_publish(crowd->shard[id].port, fixture_no_wake, NULL);
 }
 
 static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {

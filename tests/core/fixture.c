@@ -56,13 +56,13 @@ void fixture_name_key(const struct fixture *fixture, char key[16], uint32_t shar
     }
 }
 
-static void no_wake(void *context, uint32_t shard) {
+void fixture_no_wake(void *context, uint32_t shard) {
     (void)context;
     (void)shard;
     assert(!"nobody sleeps here");
 }
 
-static void no_connection(void *context, int descriptor) {
+void fixture_no_connection(void *context, int descriptor) {
     (void)context;
     (void)descriptor;
     assert(!"no connection was handed over");
@@ -86,13 +86,13 @@ uint64_t fixture_held(const struct fixture *fixture) {
 
 void fixture_break(struct fixture *fixture) {
     struct shard *shard = &fixture->shard[0];
-    const struct exchange_handler handler = {fixture, no_connection, on_progress};
+    const struct exchange_handler handler = {fixture, fixture_no_connection, on_progress};
     bool gone = false;
     while (!gone) {
         exchange_collect(shard, &handler);
         gone = flight_land(&fixture->flight, shard);
         gone &= pipeline_abort(&fixture->pipeline, shard);
-        mesh_publish(shard->port, no_wake, NULL);
+        mesh_publish(shard->port, fixture_no_wake, NULL);
         for (uint32_t i = 1; i < fixture->shards; i++)
             fixture_serve(fixture, i, UINT32_MAX);
     }
@@ -124,7 +124,7 @@ static void run_rounds(struct fixture *fixture) {
 void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     struct shard *shard = &fixture->shard[0];
     struct pipeline *pipeline = &fixture->pipeline;
-    const struct exchange_handler handler = {fixture, no_connection, on_progress};
+    const struct exchange_handler handler = {fixture, fixture_no_connection, on_progress};
     char *copy = NULL, *where;
     size_t direct;
     shard->walk_slices = 0;
@@ -147,7 +147,7 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     run_rounds(fixture);
     fixture->broken |= !pipeline_pause(pipeline, shard);
     free(copy);
-    mesh_publish(shard->port, no_wake, NULL);
+    mesh_publish(shard->port, fixture_no_wake, NULL);
 }
 
 bool fixture_takes_bytes(const struct fixture *fixture) {
@@ -167,7 +167,7 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
         mesh_send_reply(port, 0, message);
         any = true;
     }
-    mesh_publish(port, no_wake, NULL);
+    mesh_publish(port, fixture_no_wake, NULL);
     return any;
 }
 
@@ -205,7 +205,7 @@ void fixture_read(struct fixture *fixture, size_t max) {
         if (flight_is_over(&fixture->flight) && flight_land(&fixture->flight, shard))
             fixture->pipeline.sending = 0;
     } while (taken > 0);
-    mesh_publish(shard->port, no_wake, NULL);
+    mesh_publish(shard->port, fixture_no_wake, NULL);
 }
 
 void fixture_settle(struct fixture *fixture) {

@@ -83,16 +83,6 @@ static void release(struct waiting *waiting, int kept) {
         store_lease_end(waiting->fixture.shard[waiting->owner].store, waiting->leases[i]);
 }
 
-static void no_wake(void *context, uint32_t shard) {
-    (void)context;
-    (void)shard;
-}
-
-static void no_connection(void *context, int descriptor) {
-    (void)context;
-    (void)descriptor;
-}
-
 static void no_progress(void *context, struct pipeline *pipeline) {
     (void)context;
     (void)pipeline;
@@ -120,7 +110,7 @@ static void client_turn(struct waiting *waiting, struct client *client) {
 
 static void turns(struct waiting *waiting, int count) {
     struct fixture *fixture = &waiting->fixture;
-    const struct exchange_handler handler = {NULL, no_connection, no_progress};
+    const struct exchange_handler handler = {NULL, fixture_no_connection, no_progress};
     while (count-- > 0) {
         fixture_serve(fixture, 1, UINT32_MAX);
         exchange_collect(&fixture->shard[0], &handler);
@@ -129,7 +119,7 @@ static void turns(struct waiting *waiting, int count) {
                          &fixture->shard[0]);
         for (uint32_t i = 0; i < waiting->count; i++)
             client_turn(waiting, &waiting->clients[i]);
-        mesh_publish(fixture->shard[0].port, no_wake, NULL);
+        mesh_publish(fixture->shard[0].port, fixture_no_wake, NULL);
     }
 }
 
