@@ -16,8 +16,9 @@ void __wrap_pipeline_collect(struct pipeline *pipeline, struct shard *shard, uin
                              struct batch *batch);
 
 static void put(struct pipeline *pipeline, struct shard *shard, const char *bytes, size_t length) {
-    if (!buffer_append(&shard->buffers, &pipeline->output, bytes, length))
+    if (!buffer_append(&shard->buffers, &pipeline->output, bytes, length)) {
         pipeline->out_of_memory = true;
+    }
 }
 
 /* mc-crusher sends a space behind the last key. */
@@ -25,35 +26,40 @@ static void answer_get(struct pipeline *pipeline, struct shard *shard, const cha
                        const char *end) {
     static const char hit[] = "VALUE key12345 0 100\r\n" CANNED_VALUE "\r\n", last[] = "END\r\n";
     for (const char *at = line; at < end; at++) {
-        if (at[0] != ' ' || at[1] <= ' ')
+        if (at[0] != ' ' || at[1] <= ' ') {
             continue;
-        put(pipeline, shard, hit, sizeof hit - 1);
+        }
+        put(pipeline, shard, hit, sizeof(hit) - 1);
         shard->counters.cmd_get++;
         shard->counters.get_hits++;
     }
-    put(pipeline, shard, last, sizeof last - 1);
+    put(pipeline, shard, last, sizeof(last) - 1);
 }
 
 static void answer_set(struct pipeline *pipeline, struct shard *shard) {
     static const char stored[] = "STORED\r\n";
-    put(pipeline, shard, stored, sizeof stored - 1);
+    put(pipeline, shard, stored, sizeof(stored) - 1);
     shard->counters.cmd_set++;
 }
 
 /* Answers the get or set at the front of the bytes. False when it isn't whole yet. */
 static bool answer(struct pipeline *pipeline, struct shard *shard, const char *line, size_t left) {
     const char *newline = memchr(line, '\n', left);
-    if (!newline)
+    if (!newline) {
         return false;
+    }
     size_t length = (size_t)(newline + 1 - line);
-    if (line[0] == 's')
+    if (line[0] == 's') {
         length += CANNED_VALUE_BYTES + 2;
-    if (left < length)
+    }
+    if (left < length) {
         return false;
-    if (line[0] == 's')
+    }
+    if (line[0] == 's') {
         answer_set(pipeline, shard);
-    else
+    } else {
         answer_get(pipeline, shard, line, newline);
+    }
     pipeline->consumed += length;
     pipeline->progressed = true;
     return true;

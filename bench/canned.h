@@ -7,6 +7,6 @@
 
 /* The one value there is, as long as those that bench/ladder sends. */
 #define CANNED_VALUE CANNED_FIFTY CANNED_FIFTY
-enum { CANNED_VALUE_BYTES = sizeof CANNED_VALUE - 1 };
+enum { CANNED_VALUE_BYTES = sizeof(CANNED_VALUE) - 1 };
 
 #endif

@@ -1,5 +1,5 @@
-/* elsewhere: simplecache with all connections on its first reactor and all keys on its last shard, so
- * that each request goes over the mesh. It is the server, linked so that hashes are made and
+/* elsewhere: simplecache with all connections on its first reactor and all keys on its last shard,
+ * so that each request goes over the mesh. It is the server, linked so that hashes are made and
  * connections are given out here (ld's --wrap).
  */
 #include <errno.h>

@@ -4,11 +4,13 @@
 #include <math.h>
 
 void histogram_merge(struct histogram *histogram, const struct histogram *other) {
-    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         histogram->counts[i] += other->counts[i];
+    }
     histogram->count += other->count;
-    if (other->max_ns > histogram->max_ns)
+    if (other->max_ns > histogram->max_ns) {
         histogram->max_ns = other->max_ns;
+    }
 }
 
 uint64_t histogram_bucket_end_ns(uint32_t bucket) {
@@ -33,8 +35,9 @@ uint64_t histogram_quantile_ns(const struct histogram *histogram, double share) 
 void histogram_write(const struct histogram *histogram, FILE *file) {
     uint64_t seen = 0;
     for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        if (histogram->counts[i] == 0)
+        if (histogram->counts[i] == 0) {
             continue;
+        }
         seen += histogram->counts[i];
         fprintf(file, "%.3f %" PRIu64 " %.9f\n", (double)histogram_bucket_end_ns(i) / 1e3,
                 histogram->counts[i], (double)seen / (double)histogram->count);

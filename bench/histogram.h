@@ -25,8 +25,9 @@ struct histogram {
 };
 
 static inline uint32_t histogram_bucket(uint64_t ns) {
-    if (ns >> HISTOGRAM_BITS > 0)
+    if (ns >> HISTOGRAM_BITS > 0) {
         return HISTOGRAM_BUCKETS - 1;
+    }
     uint32_t bits = 64 - (uint32_t)__builtin_clzll(ns | 1);
     uint32_t dropped = bits > HISTOGRAM_FINE_BITS + 1 ? bits - HISTOGRAM_FINE_BITS - 1 : 0;
     return (dropped << HISTOGRAM_FINE_BITS) + (uint32_t)(ns >> dropped);
@@ -35,8 +36,9 @@ static inline uint32_t histogram_bucket(uint64_t ns) {
 static inline void histogram_add(struct histogram *histogram, uint64_t ns) {
     histogram->counts[histogram_bucket(ns)]++;
     histogram->count++;
-    if (ns > histogram->max_ns)
+    if (ns > histogram->max_ns) {
         histogram->max_ns = ns;
+    }
 }
 
 /* Adds all that the other one holds. */

@@ -42,8 +42,9 @@ struct load {
 static void add_thread(struct cpu_time *time, const char *path) {
     uint64_t running_ns, waiting_ns;
     FILE *file = fopen(path, "r");
-    if (!file)
+    if (!file) {
         return; /* the thread has ended */
+    }
     if (fscanf(file, "%" SCNu64 " %" SCNu64, &running_ns, &waiting_ns) == 2) {
         time->running_ns += running_ns;
         time->waiting_ns += waiting_ns;
@@ -54,16 +55,17 @@ static void add_thread(struct cpu_time *time, const char *path) {
 static struct cpu_time cpu_time_of(uint32_t pid) {
     struct cpu_time time = {0};
     char path[64 + sizeof((struct dirent *)NULL)->d_name];
-    snprintf(path, sizeof path, "/proc/%u/task", pid);
+    snprintf(path, sizeof(path), "/proc/%u/task", pid);
     DIR *tasks = opendir(path);
     if (!tasks) {
         fprintf(stderr, "load: --server-pid: there is no process %u\n", pid);
         exit(EXIT_FAILURE);
     }
     for (struct dirent *task; (task = readdir(tasks));) {
-        snprintf(path, sizeof path, "/proc/%u/task/%s/schedstat", pid, task->d_name);
-        if (task->d_name[0] != '.')
+        snprintf(path, sizeof(path), "/proc/%u/task/%s/schedstat", pid, task->d_name);
+        if (task->d_name[0] != '.') {
             add_thread(&time, path);
+        }
     }
     closedir(tasks);
     return time;
@@ -77,8 +79,9 @@ static struct moment look(const struct load *load) {
                             .spun_ns = client->spun_ns,
                             .own = cpu_time_of((uint32_t)getpid()),
                             .counts = client->common.counts};
-    if (load->options.server_pid > 0)
+    if (load->options.server_pid > 0) {
         moment.server = cpu_time_of(load->options.server_pid);
+    }
     return moment;
 }
 
@@ -95,8 +98,9 @@ static uint64_t operations_of(const struct exchange_counts *counts) {
 /* What the last second brought. */
 static void print_progress(struct load *load, uint32_t second, uint64_t operations) {
     const struct histogram *latency = &load->client.common.latency;
-    if (load->options.is_quiet)
+    if (load->options.is_quiet) {
         return;
+    }
     bool in_place = isatty(STDERR_FILENO);
     fprintf(stderr, "%s%u s: %" PRIu64 " operations, p50 %.0f, p99 %.0f, max %.0f us%s",
             in_place ? "\r\033[K" : "", second, operations, us(histogram_quantile_ns(latency, 0.5)),
@@ -106,7 +110,7 @@ static void print_progress(struct load *load, uint32_t second, uint64_t operatio
 /* Moves the times since the last call to those of the whole run. */
 static void collect(struct load *load) {
     histogram_merge(&load->latency, &load->client.common.latency);
-    memset(&load->client.common.latency, 0, sizeof load->client.common.latency);
+    memset(&load->client.common.latency, 0, sizeof(load->client.common.latency));
 }
 
 static void run(struct load *load, double seconds) {
@@ -121,22 +125,24 @@ static void run(struct load *load, double seconds) {
         collect(load);
         goes_on = client->now_ns < end_ns && !client_is_done(client);
     }
-    if (!load->options.is_quiet && isatty(STDERR_FILENO))
+    if (!load->options.is_quiet && isatty(STDERR_FILENO)) {
         fprintf(stderr, "\n");
+    }
 }
 
 /* What went before counts no more, but for wrong values. */
 static void begin(struct load *load) {
     collect(load);
-    memset(&load->latency, 0, sizeof load->latency);
-    memset(&load->client.lateness, 0, sizeof load->client.lateness);
+    memset(&load->latency, 0, sizeof(load->latency));
+    memset(&load->client.lateness, 0, sizeof(load->client.lateness));
     load->begun = look(load);
 }
 
 /* Exits when the server doesn't answer. */
 static void check_answered(const struct load *load, bool is_answered) {
-    if (is_answered)
+    if (is_answered) {
         return;
+    }
     fprintf(stderr, "load: %" PRIu64 " requests are not answered after %d s\n",
             load->client.under_way, CLIENT_PATIENCE_S);
     exit(EXIT_FAILURE);
@@ -144,15 +150,17 @@ static void check_answered(const struct load *load, bool is_answered) {
 
 static void measure(struct load *load) {
     struct client *client = &load->client;
-    if (load->options.fill)
+    if (load->options.fill) {
         check_answered(load, client_fill(client));
+    }
     run(load, load->options.warmup_s);
     begin(load);
     client->budget = load->options.requests_max;
     run(load, load->options.run_s);
-    if (client->phase == CLIENT_OPEN && client->budget > 0 && client->now_ns > client->due_ns)
+    if (client->phase == CLIENT_OPEN && client->budget > 0 && client->now_ns > client->due_ns) {
         load->unsent =
             (uint64_t)((double)(client->now_ns - client->due_ns) / SECOND_NS * load->options.rate);
+    }
     check_answered(load, client_drain(client));
     collect(load);
     load->ended = look(load);
@@ -188,9 +196,10 @@ static void print_costs(const struct load *load, double operations) {
            (double)(ended->bytes_out - begun->bytes_out) / operations);
     printf("bytes_in_per_operation %.1f\n",
            (double)(ended->bytes_in - begun->bytes_in) / operations);
-    if (load->options.server_pid > 0)
+    if (load->options.server_pid > 0) {
         printf("server_cpu_us_per_operation %.3f\n",
                us(ended->server.running_ns - begun->server.running_ns) / operations);
+    }
     printf("own_cpu_us_per_operation %.3f\n",
            us(ended->own.running_ns - begun->own.running_ns) / operations);
     printf("own_busy_share %.3f\n", busy_share(load));
@@ -206,18 +215,22 @@ static void print(const struct load *load) {
     printf("operations_per_s %.0f\n", (double)operations / seconds);
     print_count("gets", gets);
     print_count("sets", after->sets - before->sets);
-    if (gets > 0)
+    if (gets > 0) {
         printf("hit_ratio %.4f\n", (double)hits / (double)gets);
+    }
     print_count("misses", gets - hits);
     print_count("errors", after->errors);
     print_count("wrong", after->wrong);
-    if (load->options.rate > 0)
+    if (load->options.rate > 0) {
         print_count("unsent", load->unsent);
+    }
     print_latency(&load->latency);
-    if (load->options.rate > 0)
+    if (load->options.rate > 0) {
         printf("late_p99_us %.1f\n", us(histogram_quantile_ns(&load->client.lateness, 0.99)));
-    if (operations > 0)
+    }
+    if (operations > 0) {
         print_costs(load, (double)operations);
+    }
 }
 
 static void write_histogram(const struct load *load) {
@@ -228,8 +241,9 @@ static void write_histogram(const struct load *load) {
                 "# microseconds, requests that took as long, share of those that took no more\n");
         histogram_write(&load->latency, file);
     }
-    if (file && fclose(file) == 0)
+    if (file && fclose(file) == 0) {
         return;
+    }
     fprintf(stderr, "load: %s: %s\n", path, strerror(errno));
     exit(EXIT_FAILURE);
 }
@@ -239,36 +253,43 @@ static bool judge(const struct load *load) {
     const struct exchange_counts *counts = &load->ended.counts;
     uint64_t misses = counts->gets - counts->hits;
     uint64_t requests = counts->requests - load->begun.counts.requests;
-    if (load->options.run_s > 0 && busy_share(load) > BUSY_SHARE_MAX)
+    if (load->options.run_s > 0 && busy_share(load) > BUSY_SHARE_MAX) {
         fprintf(stderr,
                 "load: the generator is the bottleneck: it worked or waited for a CPU %.0f %% of "
                 "the time\n",
                 100 * busy_share(load));
-    if ((double)load->unsent > UNSENT_SHARE_MAX * (double)requests)
+    }
+    if ((double)load->unsent > UNSENT_SHARE_MAX * (double)requests) {
         fprintf(stderr, "load: the rate was too high: %" PRIu64 " requests were due and not sent\n",
                 load->unsent);
-    if (counts->wrong > 0)
+    }
+    if (counts->wrong > 0) {
         fprintf(stderr, "load: %" PRIu64 " values were wrong, the first that of %s%0*u\n",
                 counts->wrong, load->options.keys.prefix, KEYS_DIGITS, counts->wrong_number);
-    if (counts->errors > 0)
+    }
+    if (counts->errors > 0) {
         fprintf(stderr, "load: %" PRIu64 " requests were refused\n", counts->errors);
-    if (misses > 0 && !load->options.may_miss)
+    }
+    if (misses > 0 && !load->options.may_miss) {
         fprintf(stderr,
                 "load: %" PRIu64 " keys were missing (--fill stores them, --misses ok allows it)\n",
                 misses);
+    }
     return counts->wrong == 0 && counts->errors == 0 && (misses == 0 || load->options.may_miss);
 }
 
 int main(int argc, char **argv) {
-    struct load *load = calloc(1, sizeof *load);
-    if (!load)
+    struct load *load = calloc(1, sizeof(*load));
+    if (!load) {
         return EXIT_FAILURE;
+    }
     load_options_read(&load->options, argc, argv);
     client_init(&load->client, &load->options);
     measure(load);
     print(load);
-    if (load->options.histogram)
+    if (load->options.histogram) {
         write_histogram(load);
+    }
     bool is_right = judge(load);
     client_finish(&load->client);
     free(load);

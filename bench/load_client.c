@@ -53,8 +53,9 @@ static char *output_room(struct connection *connection, size_t bytes) {
     if (connection->end + bytes > connection->room) {
         connection->room = 2 * connection->end + bytes;
         connection->output = realloc(connection->output, connection->room);
-        if (!connection->output)
+        if (!connection->output) {
             fail("no memory for the requests");
+        }
     }
     return connection->output + connection->end;
 }
@@ -63,8 +64,9 @@ static char *put_get(struct client *client, struct connection *connection, uint6
     const struct load_options *options = client->options;
     uint32_t count = options->keys_per_get;
     uint32_t *numbers = exchange_begin(&connection->exchange, intended_ns, count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         numbers[i] = keys_next(&options->keys, &client->random);
+    }
     char *out = output_room(connection, protocol_get_bytes_max(&options->keys, count));
     return protocol_put_get(out, options->protocol, &options->keys, numbers, count);
 }
@@ -95,17 +97,21 @@ static void send_output(struct client *client, struct connection *connection) {
     while (connection->start < connection->end) {
         ssize_t sent = send(connection->descriptor, connection->output + connection->start,
                             connection->end - connection->start, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN)
+        if (sent < 0 && errno != EAGAIN) {
             fail("the server has closed a connection");
-        if (sent < 0)
+        }
+        if (sent < 0) {
             break;
+        }
         connection->start += (size_t)sent;
     }
     bool waits = connection->start < connection->end;
-    if (!waits)
+    if (!waits) {
         connection->start = connection->end = 0;
-    if (waits == connection->waits)
+    }
+    if (waits == connection->waits) {
         return;
+    }
     connection->waits = waits;
     struct epoll_event event = {.events = waits ? EPOLLIN | EPOLLOUT : EPOLLIN,
                                 .data.ptr = connection};
@@ -114,8 +120,9 @@ static void send_output(struct client *client, struct connection *connection) {
 
 /* Whether the connection is to have one more request because it has room for it. */
 static bool may_begin(const struct client *client, const struct connection *connection) {
-    if (exchange_is_full(&connection->exchange))
+    if (exchange_is_full(&connection->exchange)) {
         return false;
+    }
     switch (client->phase) {
     case CLIENT_FILLS:
         return client->filled < client->options->keys.count;
@@ -129,15 +136,17 @@ static bool may_begin(const struct client *client, const struct connection *conn
 }
 
 static void refill(struct client *client, struct connection *connection) {
-    while (may_begin(client, connection))
+    while (may_begin(client, connection)) {
         begin_request(client, connection, client->now_ns);
+    }
     send_output(client, connection);
 }
 
 static void refill_all(struct client *client) {
     client->now_ns = client_clock_ns();
-    for (uint32_t i = 0; i < client->options->connections; i++)
+    for (uint32_t i = 0; i < client->options->connections; i++) {
         refill(client, &client->connections[i]);
+    }
 }
 
 /* The rate. */
@@ -150,10 +159,12 @@ static uint64_t next_gap_ns(struct client *client) {
 static struct connection *next_with_room(struct client *client) {
     for (;;) {
         struct connection *connection = &client->connections[client->next];
-        if (++client->next == client->options->connections)
+        if (++client->next == client->options->connections) {
             client->next = 0;
-        if (!exchange_is_full(&connection->exchange))
+        }
+        if (!exchange_is_full(&connection->exchange)) {
             return connection;
+        }
     }
 }
 
@@ -170,11 +181,13 @@ static void send_due(struct client *client) {
     while (client->due_ns <= client->now_ns && !is_full(client)) {
         struct connection *connection = next_with_room(client);
         begin_request(client, connection, client->due_ns);
-        if (!connection->is_pending)
+        if (!connection->is_pending) {
             client->pending[client->pending_count++] = connection;
+        }
         connection->is_pending = true;
-        if (!was_full)
+        if (!was_full) {
             histogram_add(&client->lateness, client->now_ns - client->due_ns);
+        }
         client->due_ns += next_gap_ns(client);
     }
     client->was_full = is_full(client);
@@ -189,9 +202,10 @@ static void send_due(struct client *client) {
 
 static void fail_on_reply(const char *bytes, size_t length) {
     fprintf(stderr, "load: this is no reply to what was asked: \"");
-    for (size_t i = 0; i < length && i < 100; i++)
+    for (size_t i = 0; i < length && i < 100; i++) {
         fprintf(stderr, bytes[i] >= ' ' && bytes[i] <= '~' ? "%c" : "\\x%02x",
                 (unsigned char)bytes[i]);
+    }
     fprintf(stderr, "\"\n");
     exit(EXIT_FAILURE);
 }
@@ -201,17 +215,20 @@ static void receive(struct client *client, struct connection *connection) {
     char *bytes = client->input + PROTOCOL_HEAD_BYTES_MAX - connection->held_length;
     ssize_t received = recv(connection->descriptor, client->input + PROTOCOL_HEAD_BYTES_MAX,
                             INPUT_BYTES, MSG_DONTWAIT);
-    if (received < 0 && errno == EAGAIN)
+    if (received < 0 && errno == EAGAIN) {
         return;
-    if (received <= 0)
+    }
+    if (received <= 0) {
         fail("the server has closed a connection");
+    }
     client->now_ns = client_clock_ns();
     client->bytes_in += (size_t)received;
     memcpy(bytes, connection->held, connection->held_length);
     size_t length = connection->held_length + (size_t)received, taken;
     uint32_t under_way = connection->exchange.count;
-    if (!exchange_take(&connection->exchange, bytes, length, client->now_ns, &taken))
+    if (!exchange_take(&connection->exchange, bytes, length, client->now_ns, &taken)) {
         fail_on_reply(bytes + taken, length - taken);
+    }
     client->under_way -= under_way - connection->exchange.count;
     connection->held_length = (uint32_t)(length - taken);
     memcpy(connection->held, bytes + taken, length - taken);
@@ -224,16 +241,19 @@ static void receive(struct client *client, struct connection *connection) {
 static int wait_events(struct client *client, struct epoll_event *events, uint64_t until_ns) {
     bool is_open = client->phase == CLIENT_OPEN;
     uint64_t wake_ns = until_ns, wait_ns;
-    if (is_open && !is_full(client) && client->due_ns < wake_ns)
+    if (is_open && !is_full(client) && client->due_ns < wake_ns) {
         wake_ns = client->due_ns;
+    }
     wait_ns = wake_ns > client->now_ns ? wake_ns - client->now_ns : 0;
-    if (is_open && client->options->spin)
+    if (is_open && client->options->spin) {
         wait_ns = 0;
+    }
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / SECOND_NS),
                                .tv_nsec = (long)(wait_ns % SECOND_NS)};
     int count = epoll_pwait2(client->poll, events, EVENTS_MAX, &timeout, NULL);
-    if (count < 0 && errno != EINTR)
+    if (count < 0 && errno != EINTR) {
         fail("can't wait for replies (this takes Linux 5.11)");
+    }
     return count;
 }
 
@@ -243,16 +263,21 @@ static void turn(struct client *client, uint64_t until_ns) {
     int count = wait_events(client, events, until_ns);
     for (int i = 0; i < count; i++) {
         struct connection *connection = events[i].data.ptr;
-        if (events[i].events & EPOLLOUT)
+        if (events[i].events & EPOLLOUT) {
             send_output(client, connection);
-        if (events[i].events & ~(uint32_t)EPOLLOUT)
+        }
+        if (events[i].events & ~(uint32_t)EPOLLOUT) {
             receive(client, connection);
+        }
     }
     client->now_ns = client_clock_ns();
-    if (client->phase != CLIENT_OPEN)
+    if (client->phase != CLIENT_OPEN) {
         return;
-    if (client->options->spin && count == 0 && (is_full(client) || client->due_ns > client->now_ns))
+    }
+    if (client->options->spin && count == 0 &&
+        (is_full(client) || client->due_ns > client->now_ns)) {
         client->spun_ns += client->now_ns - begun_ns;
+    }
     send_due(client);
 }
 
@@ -263,8 +288,9 @@ static bool await_all(struct client *client) {
     while (client->under_way > 0 && client->now_ns < end_ns) {
         uint64_t bytes_in = client->bytes_in;
         turn(client, end_ns);
-        if (client->bytes_in > bytes_in)
+        if (client->bytes_in > bytes_in) {
             end_ns = client->now_ns + patience_ns;
+        }
     }
     return client->under_way == 0;
 }
@@ -278,10 +304,12 @@ bool client_fill(struct client *client) {
 void client_run(struct client *client, uint64_t until_ns) {
     client->phase = client->options->rate > 0 ? CLIENT_OPEN : CLIENT_CLOSED;
     refill_all(client);
-    if (client->due_ns == 0 && client->phase == CLIENT_OPEN)
+    if (client->due_ns == 0 && client->phase == CLIENT_OPEN) {
         client->due_ns = client->now_ns + next_gap_ns(client);
-    while (client->now_ns < until_ns && !client_is_done(client))
+    }
+    while (client->now_ns < until_ns && !client_is_done(client)) {
         turn(client, until_ns);
+    }
 }
 
 bool client_drain(struct client *client) {
@@ -296,22 +324,26 @@ static void open_connection(struct client *client, struct connection *connection
     const struct sockaddr *address = (const struct sockaddr *)&options->address;
     int one = 1;
     if (!exchange_init(&connection->exchange, &client->common, options->depth,
-                       options->keys_per_get))
+                       options->keys_per_get)) {
         fail("no memory for the connections");
+    }
     connection->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->descriptor < 0)
+    if (connection->descriptor < 0) {
         fail("no more sockets: see ulimit -n");
-    if (connect(connection->descriptor, address, sizeof options->address) != 0)
+    }
+    if (connect(connection->descriptor, address, sizeof(options->address)) != 0) {
         fail("the server does not accept connections");
-    setsockopt(connection->descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    }
+    setsockopt(connection->descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     epoll_ctl(client->poll, EPOLL_CTL_ADD, connection->descriptor, &event);
 }
 
 void client_init(struct client *client, const struct load_options *options) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         setrlimit(RLIMIT_NOFILE, &(struct rlimit){limit.rlim_max, limit.rlim_max});
+    }
     *client = (struct client){
         .options = options,
         .common = {.protocol = options->protocol,
@@ -319,17 +351,19 @@ void client_init(struct client *client, const struct load_options *options) {
                    .keys = &options->keys},
         .phase = CLIENT_ENDS,
         .poll = epoll_create1(EPOLL_CLOEXEC),
-        .connections = calloc(options->connections, sizeof *client->connections),
+        .connections = calloc(options->connections, sizeof(*client->connections)),
         .pending = calloc(options->connections, sizeof(struct connection *)),
         .input = malloc(PROTOCOL_HEAD_BYTES_MAX + INPUT_BYTES),
         .budget = UINT64_MAX,
         .random = options->seed,
         .now_ns = client_clock_ns(),
     };
-    if (!client->connections || !client->pending || !client->input)
+    if (!client->connections || !client->pending || !client->input) {
         fail("no memory for the connections");
-    for (uint32_t i = 0; i < options->connections; i++)
+    }
+    for (uint32_t i = 0; i < options->connections; i++) {
         open_connection(client, &client->connections[i]);
+    }
 }
 
 void client_finish(struct client *client) {

@@ -7,8 +7,8 @@
 bool exchange_init(struct exchange *exchange, struct exchange_common *common, uint32_t depth,
                    uint32_t keys_max) {
     *exchange = (struct exchange){.common = common, .depth = depth, .keys_max = keys_max};
-    exchange->requests = calloc(depth, sizeof *exchange->requests);
-    exchange->numbers = calloc((size_t)depth * keys_max, sizeof *exchange->numbers);
+    exchange->requests = calloc(depth, sizeof(*exchange->requests));
+    exchange->numbers = calloc((size_t)depth * keys_max, sizeof(*exchange->numbers));
     return exchange->requests && exchange->numbers;
 }
 
@@ -25,8 +25,9 @@ uint32_t *exchange_begin(struct exchange *exchange, uint64_t intended_ns, uint32
     assert(!exchange_is_full(exchange));
     assert(count <= exchange->keys_max);
     uint32_t place = exchange->first + exchange->count++;
-    if (place >= exchange->depth)
+    if (place >= exchange->depth) {
         place -= exchange->depth;
+    }
     exchange->requests[place] =
         (struct exchange_request){.intended_ns = intended_ns, .keys_count = count};
     return numbers_at(exchange, place);
@@ -40,8 +41,9 @@ static void end_request(struct exchange *exchange, uint64_t now_ns) {
     counts->sets += request->keys_count == 0;
     histogram_add(&exchange->common->latency,
                   now_ns > request->intended_ns ? now_ns - request->intended_ns : 0);
-    if (++exchange->first == exchange->depth)
+    if (++exchange->first == exchange->depth) {
         exchange->first = 0;
+    }
     exchange->count--;
 }
 
@@ -59,8 +61,9 @@ static uint32_t find_key(struct exchange *exchange, const struct reply_head *hea
     struct exchange_request *request = &exchange->requests[exchange->first];
     const uint32_t *numbers = numbers_at(exchange, exchange->first);
     for (uint32_t i = request->keys_taken; i < request->keys_count; i++) {
-        if (head->names_key && head->number != numbers[i])
+        if (head->names_key && head->number != numbers[i]) {
             continue;
+        }
         request->keys_taken = i + 1;
         return numbers[i];
     }
@@ -71,10 +74,12 @@ static void end_value(struct exchange *exchange, uint64_t now_ns) {
     struct exchange_counts *counts = &exchange->common->counts;
     exchange->in_value = false;
     counts->hits += exchange->number != KEYS_NONE;
-    if (exchange->is_wrong && counts->wrong++ == 0)
+    if (exchange->is_wrong && counts->wrong++ == 0) {
         counts->wrong_number = exchange->number;
-    if (!has_end(exchange))
+    }
+    if (!has_end(exchange)) {
         end_request(exchange, now_ns);
+    }
 }
 
 static void begin_value(struct exchange *exchange, const struct reply_head *head, uint64_t now_ns) {
@@ -86,8 +91,9 @@ static void begin_value(struct exchange *exchange, const struct reply_head *head
         head->value_bytes + (common->protocol == PROTOCOL_BINARY ? 0 : strlen("\r\n"));
     exchange->is_wrong = exchange->number == KEYS_NONE || head->has_flags ||
                          head->value_bytes != keys_value_bytes(common->keys, exchange->number);
-    if (exchange->value_bytes == 0)
+    if (exchange->value_bytes == 0) {
         end_value(exchange, now_ns);
+    }
 }
 
 /* The part of the value, and of the end of line behind it, that is in these bytes. */
@@ -95,12 +101,16 @@ static bool is_right(const struct exchange *exchange, const char *bytes, size_t 
     const struct exchange_common *common = exchange->common;
     size_t tail = common->protocol == PROTOCOL_BINARY ? 0 : strlen("\r\n");
     size_t end = exchange->value_bytes - tail, at = exchange->value_at, in_value = 0;
-    if (at < end)
+    if (at < end) {
         in_value = length < end - at ? length : end - at;
-    if (common->verify && !keys_value_matches(common->keys, exchange->number, at, bytes, in_value))
+    }
+    if (common->verify &&
+        !keys_value_matches(common->keys, exchange->number, at, bytes, in_value)) {
         return false;
-    if (in_value == length)
+    }
+    if (in_value == length) {
         return true;
+    }
     return memcmp(bytes + in_value, &"\r\n"[at + in_value - end], length - in_value) == 0;
 }
 
@@ -109,11 +119,13 @@ static size_t take_value(struct exchange *exchange, const char *bytes, size_t le
                          uint64_t now_ns) {
     size_t left = exchange->value_bytes - exchange->value_at;
     size_t taken = length < left ? length : left;
-    if (!exchange->is_wrong)
+    if (!exchange->is_wrong) {
         exchange->is_wrong = !is_right(exchange, bytes, taken);
+    }
     exchange->value_at += taken;
-    if (taken == left)
+    if (taken == left) {
         end_value(exchange, now_ns);
+    }
     return taken;
 }
 
@@ -125,17 +137,20 @@ static bool take_reply(struct exchange *exchange, enum reply_kind kind, uint64_t
     bool is_set = request->keys_count == 0, ends = !has_end(exchange);
     switch (kind) {
     case REPLY_STORED:
-        if (!is_set)
+        if (!is_set) {
             return false;
+        }
         ends = true;
         break;
     case REPLY_MISS:
-        if (is_set)
+        if (is_set) {
             return false;
+        }
         break;
     case REPLY_END:
-        if (is_set || ends)
+        if (is_set || ends) {
             return false;
+        }
         ends = true;
         break;
     case REPLY_ERROR:
@@ -147,19 +162,23 @@ static bool take_reply(struct exchange *exchange, enum reply_kind kind, uint64_t
     case REPLY_NONE:
         return false;
     }
-    if (ends)
+    if (ends) {
         end_request(exchange, now_ns);
+    }
     return true;
 }
 
 /* What a reply's head tells; its value follows. */
 static bool take_head(struct exchange *exchange, const struct reply_head *head, uint64_t now_ns) {
-    if (exchange->count == 0)
+    if (exchange->count == 0) {
         return false;
-    if (head->kind != REPLY_VALUE)
+    }
+    if (head->kind != REPLY_VALUE) {
         return take_reply(exchange, head->kind, now_ns);
-    if (exchange->requests[exchange->first].keys_count == 0)
+    }
+    if (exchange->requests[exchange->first].keys_count == 0) {
         return false;
+    }
     begin_value(exchange, head, now_ns);
     return true;
 }
@@ -176,8 +195,9 @@ bool exchange_take(struct exchange *exchange, const char *bytes, size_t length, 
         }
         struct reply_head head =
             protocol_read_head(common->protocol, common->keys, bytes + at, length - at);
-        if (head.kind == REPLY_PART)
+        if (head.kind == REPLY_PART) {
             break;
+        }
         is_reply = take_head(exchange, &head, now_ns);
         at += is_reply ? head.bytes : 0;
     }

@@ -123,36 +123,42 @@ static void refuse(const char *name, const char *takes, const char *text) {
 static double number(const char *name, const char *text, double min, double max) {
     char *end, takes[64];
     double value = strtod(text, &end);
-    if (*text && !*end && value >= min && value <= max)
+    if (*text && !*end && value >= min && value <= max) {
         return value;
-    snprintf(takes, sizeof takes, "a number from %.10g to %.10g", min, max);
+    }
+    snprintf(takes, sizeof(takes), "a number from %.10g to %.10g", min, max);
     refuse(name, takes, text);
     return 0;
 }
 
 static uint32_t whole(const char *name, const char *text, uint32_t min, uint32_t max) {
     double value = number(name, text, min, max);
-    if (value != (uint32_t)value)
+    if (value != (uint32_t)value) {
         refuse(name, "a whole number", text);
+    }
     return (uint32_t)value;
 }
 
 static enum protocol protocol_named(const char *text) {
     static const char *const names[] = {
         [PROTOCOL_TEXT] = "text", [PROTOCOL_META] = "meta", [PROTOCOL_BINARY] = "binary"};
-    for (uint32_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(text, names[i]) == 0)
+    for (uint32_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) == 0) {
             return (enum protocol)i;
+        }
+    }
     refuse("protocol", "text, meta or binary", text);
     return PROTOCOL_TEXT;
 }
 
 /* 0 is uniform. */
 static double exponent_of(const char *text) {
-    if (strncmp(text, "zipf:", 5) == 0)
+    if (strncmp(text, "zipf:", 5) == 0) {
         return number("distribution", text + 5, 0, 10);
-    if (strcmp(text, "uniform") != 0)
+    }
+    if (strcmp(text, "uniform") != 0) {
         refuse("distribution", "uniform or zipf:EXPONENT", text);
+    }
     return 0;
 }
 
@@ -169,8 +175,9 @@ static bool take_key_option(struct keys_options *keys, int option, const char *t
         keys->count = whole("keys", text, 1, KEYS_COUNT_MAX);
         return true;
     case PREFIX:
-        if (strlen(text) > KEYS_PREFIX_BYTES_MAX || strpbrk(text, " \t\r\n"))
+        if (strlen(text) > KEYS_PREFIX_BYTES_MAX || strpbrk(text, " \t\r\n")) {
             refuse("prefix", "at most 242 bytes, no spaces,", text);
+        }
         keys->prefix = text;
         return true;
     case DISTRIBUTION:
@@ -226,15 +233,17 @@ static bool take_number_option(struct load_options *options, int option, const c
 static bool take_other_option(struct load_options *options, int option, const char *text) {
     switch (option) {
     case HOST:
-        if (inet_pton(AF_INET, text, &options->address.sin_addr) != 1)
+        if (inet_pton(AF_INET, text, &options->address.sin_addr) != 1) {
             refuse("host", "an IPv4 address", text);
+        }
         return true;
     case PROTOCOL:
         options->protocol = protocol_named(text);
         return true;
     case MISSES:
-        if (strcmp(text, "ok") != 0)
+        if (strcmp(text, "ok") != 0) {
             refuse("misses", "ok", text);
+        }
         return options->may_miss = true;
     case HISTOGRAM:
         options->histogram = text;
@@ -269,16 +278,19 @@ void load_options_read(struct load_options *options, int argc, char **argv) {
         .requests_max = UINT64_MAX,
         .seed = 1,
     };
-    for (int option; (option = getopt_long(argc, argv, "", rows, NULL)) != -1;)
+    for (int option; (option = getopt_long(argc, argv, "", rows, NULL)) != -1;) {
         if (!take_key_option(&keys, option, optarg) &&
             !take_number_option(options, option, optarg) &&
-            !take_other_option(options, option, optarg))
+            !take_other_option(options, option, optarg)) {
             exit(EXIT_USAGE);
+        }
+    }
     if (optind < argc) {
         fprintf(stderr, "load: see --help; \"%s\" is no option\n", argv[optind]);
         exit(EXIT_USAGE);
     }
     keys_init(&options->keys, keys.prefix, keys.count, keys.exponent);
-    if (!keys_take_sizes(&options->keys, keys.sizes))
+    if (!keys_take_sizes(&options->keys, keys.sizes)) {
         refuse("sizes", "bytes, or bytes:share,bytes:share,...", keys.sizes);
+    }
 }

@@ -33,11 +33,11 @@ static char *put_header(char *out, enum opcode opcode, size_t key_length, size_t
     unsigned char header[HEADER_BYTES] = {MAGIC_REQUEST, (unsigned char)opcode};
     uint16_t key = htobe16((uint16_t)key_length);
     uint32_t body = htobe32((uint32_t)body_length);
-    memcpy(header + 2, &key, sizeof key);
+    memcpy(header + 2, &key, sizeof(key));
     header[4] = (unsigned char)extras_length;
-    memcpy(header + 8, &body, sizeof body);
-    memcpy(out, header, sizeof header);
-    return out + sizeof header;
+    memcpy(header + 8, &body, sizeof(body));
+    memcpy(out, header, sizeof(header));
+    return out + sizeof(header);
 }
 
 static char *put_text_get(char *out, const struct keys *keys, const uint32_t *numbers,
@@ -63,8 +63,9 @@ static char *put_binary_get(char *out, const struct keys *keys, const uint32_t *
                             uint32_t count) {
     enum opcode opcode = count == 1 ? OPCODE_GET : OPCODE_GETKQ;
     size_t length = keys_key_bytes(keys);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         out = keys_put(keys, put_header(out, opcode, length, 0, length), numbers[i]);
+    }
     return count == 1 ? out : put_header(out, OPCODE_NOOP, 0, 0, 0);
 }
 
@@ -93,8 +94,9 @@ static char *put_line_set(char *out, enum protocol protocol, const struct keys *
 
 char *protocol_put_set(char *out, enum protocol protocol, const struct keys *keys,
                        uint32_t number) {
-    if (protocol != PROTOCOL_BINARY)
+    if (protocol != PROTOCOL_BINARY) {
         return put_line_set(out, protocol, keys, number);
+    }
     size_t key_length = keys_key_bytes(keys), length = keys_value_bytes(keys, number);
     out = put_header(out, OPCODE_SET, key_length, SET_EXTRAS_BYTES,
                      SET_EXTRAS_BYTES + key_length + length);
@@ -129,23 +131,28 @@ static struct reply_head read_text_value(const struct keys *keys, const char *at
     size_t length = word(at, end);
     head.number = keys_number(keys, at, length);
     at += length + 1;
-    if (at >= end)
+    if (at >= end) {
         return none;
+    }
     length = word(at, end);
     head.has_flags = length != 1 || *at != '0';
     at += length + 1;
-    if (at >= end || !number_parse_u32(at, (size_t)(end - at), &head.value_bytes))
+    if (at >= end || !number_parse_u32(at, (size_t)(end - at), &head.value_bytes)) {
         return none;
+    }
     return head;
 }
 
 static struct reply_head read_text(const struct keys *keys, const char *line, size_t length) {
-    if (begins_with(line, length, "VALUE "))
+    if (begins_with(line, length, "VALUE ")) {
         return read_text_value(keys, line + 6, line + length);
-    if (length == 3 && memcmp(line, "END", 3) == 0)
+    }
+    if (length == 3 && memcmp(line, "END", 3) == 0) {
         return (struct reply_head){.kind = REPLY_END};
-    if (length == 6 && memcmp(line, "STORED", 6) == 0)
+    }
+    if (length == 6 && memcmp(line, "STORED", 6) == 0) {
         return (struct reply_head){.kind = REPLY_STORED};
+    }
     return is_error(line, length) ? (struct reply_head){.kind = REPLY_ERROR} : none;
 }
 
@@ -153,27 +160,34 @@ static struct reply_head read_text(const struct keys *keys, const char *line, si
 static struct reply_head read_meta_value(const struct keys *keys, const char *at, const char *end) {
     struct reply_head head = {.kind = REPLY_VALUE};
     size_t length = word(at, end);
-    if (!number_parse_u32(at, length, &head.value_bytes))
+    if (!number_parse_u32(at, length, &head.value_bytes)) {
         return none;
+    }
     at += length;
-    if (at == end)
+    if (at == end) {
         return head;
-    if (!begins_with(at, (size_t)(end - at), " k"))
+    }
+    if (!begins_with(at, (size_t)(end - at), " k")) {
         return none;
+    }
     head.names_key = true;
     head.number = keys_number(keys, at + 2, (size_t)(end - at) - 2);
     return head;
 }
 
 static struct reply_head read_meta(const struct keys *keys, const char *line, size_t length) {
-    if (begins_with(line, length, "VA "))
+    if (begins_with(line, length, "VA ")) {
         return read_meta_value(keys, line + 3, line + length);
-    if (length == 2 && memcmp(line, "HD", 2) == 0)
+    }
+    if (length == 2 && memcmp(line, "HD", 2) == 0) {
         return (struct reply_head){.kind = REPLY_STORED};
-    if (length == 2 && memcmp(line, "EN", 2) == 0)
+    }
+    if (length == 2 && memcmp(line, "EN", 2) == 0) {
         return (struct reply_head){.kind = REPLY_MISS};
-    if (length == 2 && memcmp(line, "MN", 2) == 0)
+    }
+    if (length == 2 && memcmp(line, "MN", 2) == 0) {
         return (struct reply_head){.kind = REPLY_END};
+    }
     return is_error(line, length) ? (struct reply_head){.kind = REPLY_ERROR} : none;
 }
 
@@ -181,10 +195,12 @@ static struct reply_head read_line(enum protocol protocol, const struct keys *ke
                                    const char *bytes, size_t length) {
     size_t limit = length < PROTOCOL_HEAD_BYTES_MAX ? length : PROTOCOL_HEAD_BYTES_MAX;
     const char *end = memchr(bytes, '\n', limit);
-    if (!end)
+    if (!end) {
         return (struct reply_head){.kind = limit < length ? REPLY_NONE : REPLY_PART};
-    if (end == bytes || end[-1] != '\r')
+    }
+    if (end == bytes || end[-1] != '\r') {
         return none;
+    }
     size_t line_length = (size_t)(end - bytes) - 1;
     struct reply_head head = protocol == PROTOCOL_META ? read_meta(keys, bytes, line_length)
                                                        : read_text(keys, bytes, line_length);
@@ -199,11 +215,13 @@ static struct reply_head read_binary_value(const struct keys *keys, const char *
                               .bytes = HEADER_BYTES + FLAGS_BYTES + key_length};
     uint32_t flags;
     if (bytes[4] != FLAGS_BYTES || body_length < FLAGS_BYTES + key_length ||
-        head.bytes > PROTOCOL_HEAD_BYTES_MAX)
+        head.bytes > PROTOCOL_HEAD_BYTES_MAX) {
         return none;
-    if (length < head.bytes)
+    }
+    if (length < head.bytes) {
         return (struct reply_head){.kind = REPLY_PART};
-    memcpy(&flags, bytes + HEADER_BYTES, sizeof flags);
+    }
+    memcpy(&flags, bytes + HEADER_BYTES, sizeof(flags));
     head.has_flags = flags != 0;
     head.names_key = key_length > 0;
     head.number = keys_number(keys, bytes + HEADER_BYTES + FLAGS_BYTES, key_length);
@@ -212,31 +230,37 @@ static struct reply_head read_binary_value(const struct keys *keys, const char *
 }
 
 static struct reply_head read_binary(const struct keys *keys, const char *bytes, size_t length) {
-    if (length < HEADER_BYTES)
+    if (length < HEADER_BYTES) {
         return (struct reply_head){.kind = REPLY_PART};
+    }
     uint16_t key_length, status;
     uint32_t body_length;
-    memcpy(&key_length, bytes + 2, sizeof key_length);
-    memcpy(&status, bytes + 6, sizeof status);
-    memcpy(&body_length, bytes + 8, sizeof body_length);
+    memcpy(&key_length, bytes + 2, sizeof(key_length));
+    memcpy(&status, bytes + 6, sizeof(status));
+    memcpy(&body_length, bytes + 8, sizeof(body_length));
     key_length = be16toh(key_length);
     status = be16toh(status);
     body_length = be32toh(body_length);
     unsigned char magic = (unsigned char)bytes[0], opcode = (unsigned char)bytes[1];
     bool is_get = opcode == OPCODE_GET || opcode == OPCODE_GETKQ;
-    if (magic != MAGIC_REPLY || !(is_get || opcode == OPCODE_SET || opcode == OPCODE_NOOP))
+    if (magic != MAGIC_REPLY || !(is_get || opcode == OPCODE_SET || opcode == OPCODE_NOOP)) {
         return none;
-    if (is_get && status == STATUS_OK)
+    }
+    if (is_get && status == STATUS_OK) {
         return read_binary_value(keys, bytes, length, key_length, body_length);
+    }
     struct reply_head head = {.bytes = HEADER_BYTES + (size_t)body_length};
-    if (head.bytes > PROTOCOL_HEAD_BYTES_MAX)
+    if (head.bytes > PROTOCOL_HEAD_BYTES_MAX) {
         return none;
-    if (length < head.bytes)
+    }
+    if (length < head.bytes) {
         return (struct reply_head){.kind = REPLY_PART};
-    if (status != STATUS_OK)
+    }
+    if (status != STATUS_OK) {
         head.kind = is_get && status == STATUS_NOT_FOUND ? REPLY_MISS : REPLY_ERROR;
-    else
+    } else {
         head.kind = opcode == OPCODE_SET ? REPLY_STORED : REPLY_END;
+    }
     return head;
 }
 

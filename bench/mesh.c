@@ -1,14 +1,15 @@
-/* mesh: hops between two reactors a second, and how long one takes, by the number of messages that are
- * published together.
+/* mesh: hops between two reactors a second, and how long one takes, by the number of messages that
+ * are published together.
  *
- * A hop is a get that goes to another shard, in a message of the server's own with its key, and comes
- * back with a value of 100 bytes; what the owner would do to find it is left out. Two threads on two
- * CPUs turn as reactors do: take replies, take requests, send, publish. They are two of as many shards
- * as --shards says, and look at the rings of all.
+ * A hop is a get that goes to another shard, in a message of the server's own with its key, and
+ * comes back with a value of 100 bytes; what the owner would do to find it is left out. Two threads
+ * on two CPUs turn as reactors do: take replies, take requests, send, publish. They are two of as
+ * many shards as --shards says, and look at the rings of all.
  *
  *     alone    one side sends a batch and waits for all its replies: how long that takes
  *     both     both sides send batches as fast as their credit allows: how many come back
- *     asleep   as alone, but whoever has nothing to do sleeps in its io_uring and is woken by MSG_RING
+ *     asleep   as alone, but whoever has nothing to do sleeps in its io_uring and is woken by
+ * MSG_RING
  */
 #include "core/mesh.h"
 
@@ -106,13 +107,14 @@ static uint32_t collect(struct side *side) {
 
 static uint32_t serve(struct side *side) {
     static const char value[VALUE_BYTES];
-    const struct result hit = {.status = RESULT_OK, .value = value, .value_length = sizeof value};
+    const struct result hit = {.status = RESULT_OK, .value = value, .value_length = sizeof(value)};
     uint32_t sum = 0;
     for (uint32_t from = 0; from < side->bench->options->shards; from++) {
         struct message *messages[TAKE_MAX];
         uint32_t count = mesh_take_requests(side->port, from, messages, TAKE_MAX);
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < count; i++) {
             __builtin_prefetch(messages[i]);
+        }
         for (uint32_t i = 0; i < count; i++) {
             message_set_result(messages[i], &hit);
             mesh_send_reply(side->port, from, messages[i]);
@@ -124,7 +126,7 @@ static uint32_t serve(struct side *side) {
 
 static void send_batch(struct side *side) {
     static const char key[] = "key12345678";
-    const struct request get = {.op = OP_GET, .key = key, .key_length = sizeof key - 1};
+    const struct request get = {.op = OP_GET, .key = key, .key_length = sizeof(key) - 1};
     for (uint32_t i = 0; i < side->bench->batch; i++) {
         struct message *message = message_take(&side->pool);
         message_set_request(message, &get, i);
@@ -135,27 +137,32 @@ static void send_batch(struct side *side) {
 
 static void note_time(struct side *side) {
     uint64_t now_ns = clock_monotonic_ns();
-    if (side->sent_ns > 0 && side->times < SAMPLES_MAX)
+    if (side->sent_ns > 0 && side->times < SAMPLES_MAX) {
         side->times_ns[side->times++] = (uint32_t)(now_ns - side->sent_ns);
+    }
     side->sent_ns = now_ns;
 }
 
 static uint32_t send_some(struct side *side) {
     const struct bench *bench = side->bench;
     if (bench->mode == BOTH ? side->out + bench->batch > MESH_CAPACITY_DEFAULT
-                            : side->id > 0 || side->out > 0)
+                            : side->id > 0 || side->out > 0) {
         return 0;
-    if (bench->mode != BOTH)
+    }
+    if (bench->mode != BOTH) {
         note_time(side);
+    }
     send_batch(side);
     return bench->batch;
 }
 
 static void sleep_until_woken(struct side *side) {
-    if (!mesh_may_sleep(side->port))
+    if (!mesh_may_sleep(side->port)) {
         return;
-    if (!atomic_load(&side->bench->stopping))
+    }
+    if (!atomic_load(&side->bench->stopping)) {
         uring_enter_and_wait(&side->uring);
+    }
     mesh_awake(side->port);
     io_uring_cq_advance(&side->uring.ring, io_uring_cq_ready(&side->uring.ring));
 }
@@ -165,20 +172,23 @@ static void turn(struct side *side) {
     moved += serve(side);
     moved += send_some(side);
     mesh_publish(side->port, wake, side);
-    if (side->bench->mode != ASLEEP)
+    if (side->bench->mode != ASLEEP) {
         return;
+    }
     uring_enter(&side->uring);
-    if (moved == 0)
+    if (moved == 0) {
         sleep_until_woken(side);
+    }
 }
 
 static void side_init(struct side *side) {
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(side->cpu, &one);
-    if (sched_setaffinity(0, sizeof one, &one) != 0 || uring_init(&side->uring) != 0 ||
-        message_pool_init(&side->pool, 2 * MESH_CAPACITY_DEFAULT) != 0)
+    if (sched_setaffinity(0, sizeof(one), &one) != 0 || uring_init(&side->uring) != 0 ||
+        message_pool_init(&side->pool, 2 * MESH_CAPACITY_DEFAULT) != 0) {
         fail("can't prepare a thread");
+    }
     side->port = mesh_port(side->bench->mesh, side->id);
 }
 
@@ -191,11 +201,13 @@ static void *run_side(void *argument) {
     uint64_t end_ns = clock_monotonic_ns() + bench->options->milliseconds * (uint64_t)1000000;
     while (!atomic_load(&bench->stopping)) {
         turn(side);
-        if (side->id == 0 && clock_monotonic_ns() > end_ns)
+        if (side->id == 0 && clock_monotonic_ns() > end_ns) {
             atomic_store(&bench->stopping, true);
+        }
     }
-    if (side->id == 0 && mesh_claim_wake(bench->mesh, 1))
+    if (side->id == 0 && mesh_claim_wake(bench->mesh, 1)) {
         wake(side, 1);
+    }
     uring_enter(&side->uring);
     struct timespec used;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
@@ -210,11 +222,14 @@ static void *run_side(void *argument) {
 static void choose_cpus(struct side sides[2]) {
     cpu_set_t allowed;
     uint32_t chosen = 0;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2)
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < 2) {
         fail("two CPUs are needed");
-    for (int cpu = 0; chosen < 2; cpu++)
-        if (CPU_ISSET(cpu, &allowed))
+    }
+    for (int cpu = 0; chosen < 2; cpu++) {
+        if (CPU_ISSET(cpu, &allowed)) {
             sides[chosen++].cpu = cpu;
+        }
+    }
 }
 
 static int compare_times(const void *one, const void *other) {
@@ -227,7 +242,7 @@ static void sum_up(const struct bench *bench, double figures[FIGURES]) {
     double hops = (double)(sides[0].hops + sides[1].hops);
     figures[HOPS_PER_S] = hops * 1000 / bench->options->milliseconds;
     figures[CPU_NS] = (double)(sides[0].cpu_ns + sides[1].cpu_ns) / hops;
-    qsort(sides[0].times_ns, sides[0].times, sizeof *sides[0].times_ns, compare_times);
+    qsort(sides[0].times_ns, sides[0].times, sizeof(*sides[0].times_ns), compare_times);
     figures[P50_NS] = sides[0].times_ns[sides[0].times / 2];
     figures[P99_NS] = sides[0].times_ns[(uint64_t)sides[0].times * 99 / 100];
 }
@@ -238,15 +253,20 @@ static void measure_once(const struct options *options, enum mode mode, uint32_t
     struct side sides[2] = {{.bench = &bench}, {.bench = &bench, .id = 1}};
     bench.sides = sides;
     choose_cpus(sides);
-    sides[0].times_ns = calloc(SAMPLES_MAX, sizeof *sides[0].times_ns);
-    if (!sides[0].times_ns || mesh_create(&bench.mesh, options->shards, MESH_CAPACITY_DEFAULT) != 0)
+    sides[0].times_ns = calloc(SAMPLES_MAX, sizeof(*sides[0].times_ns));
+    if (!sides[0].times_ns ||
+        mesh_create(&bench.mesh, options->shards, MESH_CAPACITY_DEFAULT) != 0) {
         fail("no memory");
+    }
     pthread_barrier_init(&bench.ready, NULL, 2);
-    for (int i = 0; i < 2; i++)
-        if (pthread_create(&sides[i].thread, NULL, run_side, &sides[i]) != 0)
+    for (int i = 0; i < 2; i++) {
+        if (pthread_create(&sides[i].thread, NULL, run_side, &sides[i]) != 0) {
             fail("no thread");
-    for (int i = 0; i < 2; i++)
+        }
+    }
+    for (int i = 0; i < 2; i++) {
         pthread_join(sides[i].thread, NULL);
+    }
     sum_up(&bench, figures);
     mesh_destroy(bench.mesh);
     free(sides[0].times_ns);
@@ -263,11 +283,12 @@ static void measure(const struct options *options, enum mode mode, uint32_t batc
     double all[FIGURES][ROUNDS_MAX], figures[FIGURES];
     for (uint32_t round = 0; round < options->rounds; round++) {
         measure_once(options, mode, batch, figures);
-        for (int i = 0; i < FIGURES; i++)
+        for (int i = 0; i < FIGURES; i++) {
             all[i][round] = figures[i];
+        }
     }
     for (int i = 0; i < FIGURES; i++) {
-        qsort(all[i], options->rounds, sizeof all[i][0], compare_figures);
+        qsort(all[i], options->rounds, sizeof(all[i][0]), compare_figures);
         medians[i] = all[i][options->rounds / 2];
     }
 }
@@ -288,8 +309,9 @@ static void print_batch(const struct options *options, uint32_t batch) {
 static uint32_t number(const char *text, uint32_t min, uint32_t max) {
     char *end;
     unsigned long value = strtoul(text, &end, 10);
-    if (*text && !*end && value >= min && value <= max)
+    if (*text && !*end && value >= min && value <= max) {
         return (uint32_t)value;
+    }
     fprintf(stderr, "mesh: \"%s\" is no number that will do, see --help\n", text);
     exit(64);
 }
@@ -304,8 +326,9 @@ static void parse(struct options *options, int argc, char **argv) {
     };
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        if (option == '?')
+        if (option == '?') {
             exit(64);
+        }
         if (option == 's') {
             options->shards = number(optarg, 2, SHARDS_MAX);
         } else if (option == 'm') {
@@ -326,7 +349,8 @@ int main(int argc, char **argv) {
            "%5s %10s %8s %12s %8s %12s %8s %8s\n",
            options.shards, "batch", "alone p50", "p99", "both Mhops/s", "CPU ns", "asleep p50",
            "p99", "CPU ns");
-    for (uint32_t batch = 1; batch <= BATCH_MAX; batch *= 2)
+    for (uint32_t batch = 1; batch <= BATCH_MAX; batch *= 2) {
         print_batch(&options, batch);
+    }
     return EXIT_SUCCESS;
 }

@@ -29,13 +29,14 @@ struct cache {
 
 static void cache_init(struct cache *cache, const struct policy_load *load) {
     *cache = (struct cache){.load = load, .heads = load->items_count};
-    cache->nodes = calloc((size_t)load->items_count + MAIN + 1, sizeof *cache->nodes);
+    cache->nodes = calloc((size_t)load->items_count + MAIN + 1, sizeof(*cache->nodes));
     if (!cache->nodes) {
         fprintf(stderr, "no memory for the simulation\n");
         exit(EXIT_FAILURE);
     }
-    for (uint32_t head = cache->heads; head <= cache->heads + MAIN; head++)
+    for (uint32_t head = cache->heads; head <= cache->heads + MAIN; head++) {
         cache->nodes[head].newer = cache->nodes[head].older = head;
+    }
 }
 
 static void enter(struct cache *cache, uint32_t number, enum queue queue) {
@@ -71,15 +72,17 @@ uint64_t policy_lru(const struct policy_load *load) {
     cache_init(&cache, load);
     for (size_t i = 0; i < load->requests_count; i++) {
         uint32_t number = load->requests[i];
-        if (load->item_bytes[number] > load->capacity_bytes)
+        if (load->item_bytes[number] > load->capacity_bytes) {
             continue;
+        }
         if (cache.nodes[number].queue != NOWHERE) {
             hits++;
             leave(&cache, number);
         }
         enter(&cache, number, MAIN);
-        while (cache.bytes[MAIN] > load->capacity_bytes)
+        while (cache.bytes[MAIN] > load->capacity_bytes) {
             leave(&cache, oldest(&cache, MAIN));
+        }
     }
     free(cache.nodes);
     return hits;
@@ -125,13 +128,16 @@ uint64_t policy_s3fifo(const struct policy_load *load, double small_share, uint3
             node->frequency += node->frequency < S3FIFO_FREQUENCY_MAX;
             continue;
         }
-        if (bytes > load->capacity_bytes)
+        if (bytes > load->capacity_bytes) {
             continue;
-        while (cache.bytes[SMALL] + cache.bytes[MAIN] + bytes > load->capacity_bytes)
-            if (cache.bytes[SMALL] > small_share * load->capacity_bytes || cache.items[MAIN] == 0)
+        }
+        while (cache.bytes[SMALL] + cache.bytes[MAIN] + bytes > load->capacity_bytes) {
+            if (cache.bytes[SMALL] > small_share * load->capacity_bytes || cache.items[MAIN] == 0) {
                 evict_small(&cache, promote_min);
-            else
+            } else {
                 evict_main(&cache);
+            }
+        }
         enter(&cache, number, is_ghost(&cache, node) ? MAIN : SMALL);
         node->frequency = 0;
         node->ghost = 0;

@@ -69,16 +69,18 @@ static void fail(const char *what) {
 
 static void *allocate(void *old, size_t count, size_t bytes) {
     void *array = realloc(old, count * bytes);
-    if (!array)
+    if (!array) {
         fail("no memory");
+    }
     return array;
 }
 
 /* Bytes. */
 
 static char *buffer_room(struct buffer *buffer, size_t bytes) {
-    if (buffer->start == buffer->end)
+    if (buffer->start == buffer->end) {
         buffer->start = buffer->end = 0;
+    }
     if (buffer->end + bytes > buffer->room && buffer->start > 0) {
         memmove(buffer->bytes, buffer->bytes + buffer->start, buffer->end - buffer->start);
         buffer->end -= buffer->start;
@@ -95,19 +97,23 @@ static void send_some(struct replay *replay) {
     struct buffer *output = &replay->output;
     ssize_t sent = send(replay->descriptor, output->bytes + output->start,
                         output->end - output->start, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno != EAGAIN)
+    if (sent < 0 && errno != EAGAIN) {
         fail("the server has closed the connection");
-    if (sent > 0)
+    }
+    if (sent > 0) {
         output->start += (size_t)sent;
+    }
 }
 
 static void receive_some(struct replay *replay) {
     char *room = buffer_room(&replay->input, RECEIVE_BYTES);
     ssize_t length = recv(replay->descriptor, room, RECEIVE_BYTES, MSG_DONTWAIT);
-    if (length == 0 || (length < 0 && errno != EAGAIN))
+    if (length == 0 || (length < 0 && errno != EAGAIN)) {
         fail("the server has closed the connection");
-    if (length > 0)
+    }
+    if (length > 0) {
         replay->input.end += (size_t)length;
+    }
 }
 
 /* Sends what there is to send, meanwhile or at last receives. */
@@ -115,18 +121,22 @@ static void exchange(struct replay *replay) {
     bool has_output = replay->output.start < replay->output.end;
     struct pollfd wait = {.fd = replay->descriptor,
                           .events = (short)(has_output ? POLLIN | POLLOUT : POLLIN)};
-    if (poll(&wait, 1, -1) < 0)
+    if (poll(&wait, 1, -1) < 0) {
         fail(strerror(errno));
-    if (wait.revents & POLLOUT)
+    }
+    if (wait.revents & POLLOUT) {
         send_some(replay);
-    if (wait.revents & ~POLLOUT)
+    }
+    if (wait.revents & ~POLLOUT) {
         receive_some(replay);
+    }
 }
 
 /* At least this many bytes of input, at its start. */
 static const char *await(struct replay *replay, size_t bytes) {
-    while (replay->input.end - replay->input.start < bytes)
+    while (replay->input.end - replay->input.start < bytes) {
         exchange(replay);
+    }
     return replay->input.bytes + replay->input.start;
 }
 
@@ -142,8 +152,9 @@ static const char *next_line(struct replay *replay) {
             replay->input.start += (size_t)(end + 1 - start);
             return start;
         }
-        if (end || there > LINE_BYTES_MAX)
+        if (end || there > LINE_BYTES_MAX) {
             fail("the server sends no line where one must be");
+        }
         length = there;
     }
 }
@@ -172,10 +183,11 @@ static void put_set(struct replay *replay, const struct trace_key *key) {
 
 static void take_stored(struct replay *replay) {
     const char *line = next_line(replay);
-    if (strncmp(line, "SERVER_ERROR ", 13) == 0)
+    if (strncmp(line, "SERVER_ERROR ", 13) == 0) {
         replay->refused++;
-    else if (strcmp(line, "STORED") != 0)
+    } else if (strcmp(line, "STORED") != 0) {
         fail(line);
+    }
 }
 
 /* The value behind a VALUE line, with its \r\n. */
@@ -184,8 +196,9 @@ static bool is_right(struct replay *replay, const struct trace_key *key, const c
     uint32_t length;
     sprintf(wanted, "VALUE %.*s 0 %u", key->length, key_text(replay, key), key->value_bytes);
     bool is_same = strcmp(line, wanted) == 0;
-    if (sscanf(line, "VALUE %*s %*u %u", &length) != 1)
+    if (sscanf(line, "VALUE %*s %*u %u", &length) != 1) {
         fail(line);
+    }
     const char *value = await(replay, (size_t)length + 2);
     trace_put_value(replay->expected, key);
     is_same = is_same && memcmp(value, replay->expected, length) == 0 &&
@@ -197,30 +210,35 @@ static bool is_right(struct replay *replay, const struct trace_key *key, const c
 /* True: a hit. */
 static bool take_value(struct replay *replay, const struct trace_key *key) {
     const char *line = next_line(replay);
-    if (strcmp(line, "END") == 0)
+    if (strcmp(line, "END") == 0) {
         return false;
+    }
     replay->wrong += !is_right(replay, key, line);
     line = next_line(replay);
-    if (strcmp(line, "END") != 0)
+    if (strcmp(line, "END") != 0) {
         fail(line);
+    }
     return true;
 }
 
 /* Takes the replies of a batch; what it missed is set with the next one. */
 static void take_replies(struct replay *replay) {
-    for (uint32_t i = 0; i < replay->sets_count; i++)
+    for (uint32_t i = 0; i < replay->sets_count; i++) {
         take_stored(replay);
+    }
     replay->sets_count = 0;
     for (uint32_t i = 0; i < replay->gets_count; i++) {
         uint32_t key = replay->gets[i];
-        if (take_value(replay, &replay->trace->keys[key]))
+        if (take_value(replay, &replay->trace->keys[key])) {
             replay->hits++;
-        else
+        } else {
             replay->sets[replay->sets_count++] = key;
+        }
     }
     replay->gets_count = 0;
-    for (uint32_t i = 0; i < replay->sets_count; i++)
+    for (uint32_t i = 0; i < replay->sets_count; i++) {
         put_set(replay, &replay->trace->keys[replay->sets[i]]);
+    }
 }
 
 static void play(struct replay *replay) {
@@ -247,9 +265,10 @@ static int connect_to(uint32_t port) {
                                   .sin_port = htons((uint16_t)port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int one = 1, descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0)
+    if (connect(descriptor, (struct sockaddr *)&address, sizeof(address)) != 0) {
         fail("the server does not accept connections");
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    }
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     return descriptor;
 }
 
@@ -258,11 +277,14 @@ static double resident_mb(uint32_t pid) {
     unsigned long kb = 0;
     sprintf(path, "/proc/%u/status", pid);
     FILE *file = fopen(path, "r");
-    if (!file)
+    if (!file) {
         fail("--pid names no process");
-    while (fgets(line, sizeof line, file))
-        if (sscanf(line, "VmRSS: %lu kB", &kb) == 1)
+    }
+    while (fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "VmRSS: %lu kB", &kb) == 1) {
             break;
+        }
+    }
     fclose(file);
     return (double)kb / 1024;
 }
@@ -272,8 +294,9 @@ static void print(const struct replay *replay, uint32_t pid) {
     printf("requests %zu\nhits %llu\nhit_ratio %.4f\nrefused %llu\nwrong %llu\n", requests,
            (unsigned long long)replay->hits, (double)replay->hits / (double)requests,
            (unsigned long long)replay->refused, (unsigned long long)replay->wrong);
-    if (pid > 0)
+    if (pid > 0) {
         printf("resident_mb %.1f\n", resident_mb(pid));
+    }
 }
 
 static void finish(struct replay *replay, struct trace *trace) {
@@ -290,8 +313,9 @@ static void finish(struct replay *replay, struct trace *trace) {
 static uint32_t number(const char *text, uint32_t min, uint32_t max) {
     char *end;
     unsigned long value = strtoul(text, &end, 10);
-    if (*text && !*end && value >= min && value <= max)
+    if (*text && !*end && value >= min && value <= max) {
         return (uint32_t)value;
+    }
     fprintf(stderr, "replay: a number from %u to %u is wanted, not \"%s\"\n", min, max, text);
     exit(64);
 }
@@ -335,12 +359,13 @@ int main(int argc, char **argv) {
     struct replay replay = {.trace = &trace,
                             .descriptor = connect_to(options.port),
                             .batch = options.batch,
-                            .seen = calloc(trace.keys_count, sizeof *replay.seen),
-                            .gets = allocate(NULL, options.batch, sizeof *replay.gets),
-                            .sets = allocate(NULL, options.batch, sizeof *replay.sets),
+                            .seen = calloc(trace.keys_count, sizeof(*replay.seen)),
+                            .gets = allocate(NULL, options.batch, sizeof(*replay.gets)),
+                            .sets = allocate(NULL, options.batch, sizeof(*replay.sets)),
                             .expected = allocate(NULL, TRACE_VALUE_BYTES_MAX, 1)};
-    if (!replay.seen)
+    if (!replay.seen) {
         fail("no memory");
+    }
     play(&replay);
     print(&replay, options.pid);
     finish(&replay, &trace);

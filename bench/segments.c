@@ -55,8 +55,9 @@ struct cache {
 
 static void *room_for(void *array, size_t count, size_t bytes) {
     array = realloc(array, count * bytes);
-    if (array)
+    if (array) {
         return array;
+    }
     fprintf(stderr, "no memory for the simulation\n");
     exit(EXIT_FAILURE);
 }
@@ -78,16 +79,17 @@ static void open_segment(struct shard *shard, enum queue queue) {
         shard->free = shard->segments[number].newer;
     } else {
         number = ++shard->segments_made;
-        shard->segments = room_for(shard->segments, number + 1, sizeof *shard->segments);
-        memset(&shard->segments[number], 0, sizeof *shard->segments);
+        shard->segments = room_for(shard->segments, number + 1, sizeof(*shard->segments));
+        memset(&shard->segments[number], 0, sizeof(*shard->segments));
     }
     struct segment *segment = &shard->segments[number];
     segment->items_count = segment->newer = 0;
     segment->used_bytes = 0;
-    if (shard->open[queue] != 0)
+    if (shard->open[queue] != 0) {
         shard->segments[shard->open[queue]].newer = number;
-    else
+    } else {
         shard->oldest[queue] = number;
+    }
     shard->open[queue] = number;
     shard->in_use[queue]++;
 }
@@ -100,12 +102,13 @@ static bool has_room(const struct cache *cache, const struct shard *shard, enum 
 
 static void append(struct cache *cache, struct shard *shard, enum queue queue, uint32_t number) {
     double bytes = log_bytes(cache, number);
-    if (!has_room(cache, shard, queue, bytes))
+    if (!has_room(cache, shard, queue, bytes)) {
         open_segment(shard, queue);
+    }
     struct segment *segment = &shard->segments[shard->open[queue]];
     if (segment->items_count == segment->items_room) {
         segment->items_room = 2 * segment->items_room + 64;
-        segment->items = room_for(segment->items, segment->items_room, sizeof *segment->items);
+        segment->items = room_for(segment->items, segment->items_room, sizeof(*segment->items));
     }
     segment->items[segment->items_count++] = number;
     segment->used_bytes += bytes;
@@ -117,10 +120,12 @@ static enum queue victim_queue(const struct cache *cache, const struct shard *sh
     double small_max = cache->policy->small_share * segments_allowed(cache, shard);
     bool small_ready = shard->oldest[SMALL] != shard->open[SMALL];
     bool main_ready = shard->oldest[MAIN] != shard->open[MAIN];
-    if (small_ready && main_ready)
+    if (small_ready && main_ready) {
         return shard->in_use[SMALL] > small_max ? SMALL : MAIN;
-    if (small_ready || main_ready)
+    }
+    if (small_ready || main_ready) {
         return small_ready ? SMALL : MAIN;
+    }
     return shard->open[SMALL] != 0 ? SMALL : MAIN;
 }
 
@@ -134,8 +139,9 @@ static void move_or_drop(struct cache *cache, struct shard *shard, enum queue qu
     }
     item->segment = 0;
     shard->items_count--;
-    if (queue == SMALL)
+    if (queue == SMALL) {
         item->ghost = ++shard->evictions;
+    }
 }
 
 static void evict(struct cache *cache, struct shard *shard) {
@@ -144,10 +150,12 @@ static void evict(struct cache *cache, struct shard *shard) {
     assert(victim != 0);
     shard->oldest[queue] = shard->segments[victim].newer;
     shard->in_use[queue]--;
-    if (shard->open[queue] == victim)
+    if (shard->open[queue] == victim) {
         shard->open[queue] = 0;
-    for (uint32_t i = 0; i < shard->segments[victim].items_count; i++)
+    }
+    for (uint32_t i = 0; i < shard->segments[victim].items_count; i++) {
         move_or_drop(cache, shard, queue, shard->segments[victim].items[i]);
+    }
     shard->segments[victim].newer = shard->free;
     shard->free = victim;
 }
@@ -159,8 +167,9 @@ static void store(struct cache *cache, struct shard *shard, uint32_t number) {
     for (;;) {
         uint32_t in_use = shard->in_use[SMALL] + shard->in_use[MAIN];
         uint32_t wanted = !has_room(cache, shard, queue, log_bytes(cache, number));
-        if (in_use == 0 || in_use + wanted + 1 <= segments_allowed(cache, shard))
+        if (in_use == 0 || in_use + wanted + 1 <= segments_allowed(cache, shard)) {
             break;
+        }
         evict(cache, shard);
     }
     item->frequency = 0;
@@ -189,16 +198,18 @@ static uint64_t run(struct cache *cache, struct shard *shards) {
 uint64_t policy_segments(const struct policy_load *load, const struct policy_segments *policy) {
     struct cache cache = {.load = load, .policy = policy, .segment_bytes = SEGMENT_BYTES_MIN};
     double wanted = load->capacity_bytes / policy->shards / policy->segments_per_shard;
-    while (2 * cache.segment_bytes <= wanted)
+    while (2 * cache.segment_bytes <= wanted) {
         cache.segment_bytes *= 2;
-    cache.items = room_for(NULL, load->items_count + 1, sizeof *cache.items);
-    memset(cache.items, 0, load->items_count * sizeof *cache.items);
-    struct shard *shards = room_for(NULL, policy->shards, sizeof *shards);
-    memset(shards, 0, policy->shards * sizeof *shards);
+    }
+    cache.items = room_for(NULL, load->items_count + 1, sizeof(*cache.items));
+    memset(cache.items, 0, load->items_count * sizeof(*cache.items));
+    struct shard *shards = room_for(NULL, policy->shards, sizeof(*shards));
+    memset(shards, 0, policy->shards * sizeof(*shards));
     uint64_t hits = run(&cache, shards);
     for (uint32_t i = 0; i < policy->shards; i++) {
-        for (uint32_t number = 1; number <= shards[i].segments_made; number++)
+        for (uint32_t number = 1; number <= shards[i].segments_made; number++) {
             free(shards[i].segments[number].items);
+        }
         free(shards[i].segments);
     }
     free(shards);

@@ -41,8 +41,9 @@ struct options {
 static uint32_t number(const char *text, uint32_t min, uint32_t max) {
     char *end;
     unsigned long value = strtoul(text, &end, 10);
-    if (*text && !*end && value >= min && value <= max)
+    if (*text && !*end && value >= min && value <= max) {
         return (uint32_t)value;
+    }
     fprintf(stderr, "simulate: a number from %u to %u is wanted, not \"%s\"\n", min, max, text);
     exit(64);
 }
@@ -79,10 +80,12 @@ static void parse(struct options *options, int argc, char **argv) {
         {NULL, 0, NULL, 0},
     };
     int option;
-    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
         take(options, option, optarg);
-    if (optind < argc)
+    }
+    if (optind < argc) {
         take(options, '?', NULL);
+    }
 }
 
 static double item_bytes(const struct trace_key *key) {
@@ -95,10 +98,11 @@ static void print(const char *name, uint64_t hits, const struct policy_load *loa
 }
 
 static void simulate(const struct trace *trace, const struct options *options) {
-    double *bytes = calloc(trace->keys_count, sizeof *bytes);
-    uint64_t *hashes = calloc(trace->keys_count, sizeof *hashes);
-    if (!bytes || !hashes)
+    double *bytes = calloc(trace->keys_count, sizeof(*bytes));
+    uint64_t *hashes = calloc(trace->keys_count, sizeof(*hashes));
+    if (!bytes || !hashes) {
         exit(EXIT_FAILURE);
+    }
     for (uint32_t i = 0; i < trace->keys_count; i++) {
         bytes[i] = item_bytes(&trace->keys[i]);
         hashes[i] = trace->keys[i].hash;

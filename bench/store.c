@@ -90,10 +90,11 @@ static void bench_init(struct bench *bench, size_t memory_bytes) {
                                   .memory_bytes_max = memory_bytes,
                                   .item_bytes_max = MB,
                                   .shards = 1};
-    *bench = (struct bench){.random = 1, .keys = malloc(sizeof *bench->keys)};
+    *bench = (struct bench){.random = 1, .keys = malloc(sizeof(*bench->keys))};
     bench->value = malloc(VALUE_BYTES_MAX);
-    if (!bench->keys || !bench->value || store_create(&bench->store, &config) != 0)
+    if (!bench->keys || !bench->value || store_create(&bench->store, &config) != 0) {
         fail("no memory");
+    }
     memset(bench->value, 'v', VALUE_BYTES_MAX);
 }
 
@@ -105,8 +106,9 @@ static void bench_finish(struct bench *bench) {
 
 static void make_key(struct keys *keys, size_t at, uint64_t number) {
     static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < KEY_BYTES; i++)
+    for (int i = 0; i < KEY_BYTES; i++) {
         keys->text[at][i] = digits[number >> (60 - 4 * i) & 15];
+    }
     keys->key[at] = (struct store_key){.bytes = keys->text[at],
                                        .length = KEY_BYTES,
                                        .hash = hash(keys->text[at], KEY_BYTES, SEED)};
@@ -122,35 +124,41 @@ static void make_keys(struct bench *bench, enum operation operation) {
 }
 
 static void prefetch(const struct bench *bench, size_t first) {
-    for (size_t i = first; i < first + GROUP; i++)
+    for (size_t i = first; i < first + GROUP; i++) {
         store_prefetch_bucket(bench->store, bench->keys->key[i].hash);
-    for (size_t i = first; i < first + GROUP; i++)
+    }
+    for (size_t i = first; i < first + GROUP; i++) {
         store_prefetch_item(bench->store, bench->keys->key[i].hash);
+    }
 }
 
 static void set(struct bench *bench, const struct store_key *key, uint32_t value_length) {
     uint64_t cas;
     struct store_write write = {
         .mode = STORE_SET, .value = bench->value, .value_length = value_length};
-    if (store_write(bench->store, key, &write, NOW, &cas) != STORE_OK)
+    if (store_write(bench->store, key, &write, NOW, &cas) != STORE_OK) {
         fail("a set is refused");
+    }
 }
 
 /* A get reads the value's start, as the reply's copy would. */
 static void get(struct bench *bench, const struct store_key *key) {
     struct store_item item;
-    if (store_get(bench->store, key, NOW, &item) == STORE_OK)
+    if (store_get(bench->store, key, NOW, &item) == STORE_OK) {
         bench->found += *(const volatile char *)item.value == 'v';
+    }
 }
 
 static void run_block(struct bench *bench, enum operation operation, bool prefetched) {
     for (size_t i = 0; i < BLOCK; i++) {
-        if (prefetched && i % GROUP == 0)
+        if (prefetched && i % GROUP == 0) {
             prefetch(bench, i);
-        if (operation == HIT || operation == MISS)
+        }
+        if (operation == HIT || operation == MISS) {
             get(bench, &bench->keys->key[i]);
-        else
+        } else {
             set(bench, &bench->keys->key[i], VALUE_BYTES);
+        }
     }
 }
 
@@ -165,8 +173,9 @@ static double measure(struct bench *bench, enum operation operation, bool prefet
         run_block(bench, operation, prefetched);
         taken_ns += now_ns() - begun_ns;
     }
-    if ((operation == HIT && bench->found != done) || (operation == MISS && bench->found != 0))
+    if ((operation == HIT && bench->found != done) || (operation == MISS && bench->found != 0)) {
         fail("a get does not find what it must, or finds what it mustn't");
+    }
     return (double)taken_ns / (double)done;
 }
 
@@ -185,11 +194,14 @@ static size_t free_memory(void) {
     char line[256];
     size_t kb = 0;
     FILE *file = fopen("/proc/meminfo", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %zu kB", &kb) == 1)
+    while (file && fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "MemAvailable: %zu kB", &kb) == 1) {
             break;
-    if (file)
+        }
+    }
+    if (file) {
         fclose(file);
+    }
     return kb << 10;
 }
 
@@ -200,8 +212,9 @@ static void measure_operations(size_t megabytes, bool evicting, uint64_t operati
     double plain_ns = measure(&bench, NEW, false, half);
     double prefetched_ns = measure(&bench, NEW, true, half);
     bench.items = bench.next;
-    if (!evicting)
+    if (!evicting) {
         print(megabytes, NEW, plain_ns, prefetched_ns);
+    }
     for (enum operation operation = evicting ? EVICT : HIT;
          operation <= (evicting ? EVICT : OVERWRITE); operation++) {
         plain_ns = measure(&bench, operation, false, operations);
@@ -230,33 +243,37 @@ static int by_size(const void *one, const void *other) {
 
 static void print_times(const char *name, uint32_t *times_ns, uint64_t count) {
     static const double parts[] = {0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999};
-    qsort(times_ns, count, sizeof *times_ns, by_size);
+    qsort(times_ns, count, sizeof(*times_ns), by_size);
     printf("%-24s", name);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         printf(" %9u", times_ns[(size_t)(parts[i] * (double)count)]);
+    }
     printf(" %9u\n", times_ns[count - 1]);
 }
 
 enum timed { NOTHING, WAITING, SETTING };
 
 static void wait_ns(uint64_t since_ns, uint64_t wanted_ns) {
-    while (now_ns() - since_ns < wanted_ns)
+    while (now_ns() - since_ns < wanted_ns) {
         continue;
+    }
 }
 
 /* Times sets of new keys, or nothing, or idle waits of wait_wanted_ns each. */
 static void time_sets(struct bench *bench, enum timed timed, uint64_t wait_wanted_ns,
                       uint32_t *times_ns, uint64_t count) {
     for (uint64_t done = 0; done < count; done++) {
-        if (done % BLOCK == 0)
+        if (done % BLOCK == 0) {
             make_keys(bench, EVICT);
+        }
         const struct store_key *key = &bench->keys->key[done % BLOCK];
         uint32_t length = trace_value_bytes(key->hash);
         uint64_t begun_ns = now_ns();
-        if (timed == SETTING)
+        if (timed == SETTING) {
             set(bench, key, length);
-        else if (timed == WAITING)
+        } else if (timed == WAITING) {
             wait_ns(begun_ns, wait_wanted_ns);
+        }
         uint64_t taken_ns = now_ns() - begun_ns;
         times_ns[done] = taken_ns < UINT32_MAX ? (uint32_t)taken_ns : UINT32_MAX;
     }
@@ -266,8 +283,9 @@ static void time_sets(struct bench *bench, enum timed timed, uint64_t wait_wante
 static void fill_up(struct bench *bench, size_t megabytes) {
     for (uint64_t done = 0; done < megabytes * MB / 256; done += BLOCK) {
         make_keys(bench, EVICT);
-        for (size_t i = 0; i < BLOCK; i++)
+        for (size_t i = 0; i < BLOCK; i++) {
             set(bench, &bench->keys->key[i], trace_value_bytes(bench->keys->key[i].hash));
+        }
     }
 }
 
@@ -276,10 +294,11 @@ static void fill_up(struct bench *bench, size_t megabytes) {
 static void measure_times(size_t megabytes, uint64_t count) {
     struct bench bench;
     bench_init(&bench, megabytes * MB);
-    uint32_t *times_ns = calloc(count, sizeof *times_ns);
-    if (!times_ns)
+    uint32_t *times_ns = calloc(count, sizeof(*times_ns));
+    if (!times_ns) {
         fail("no memory");
-    memset(times_ns, 1, count * sizeof *times_ns); /* a first touch is not the store's time */
+    }
+    memset(times_ns, 1, count * sizeof(*times_ns)); /* a first touch is not the store's time */
     time_sets(&bench, NOTHING, 0, times_ns, count);
     print_times("empty loop", times_ns, count);
     fill_up(&bench, megabytes);
@@ -296,8 +315,9 @@ static void measure_times(size_t megabytes, uint64_t count) {
 static uint64_t number(const char *text, uint64_t min, uint64_t max) {
     char *end;
     unsigned long long value = strtoull(text, &end, 10);
-    if (*text && !*end && value >= min && value <= max)
+    if (*text && !*end && value >= min && value <= max) {
         return value;
+    }
     fprintf(stderr, "store: \"%s\" is no number that will do, see --help\n", text);
     exit(64);
 }
@@ -312,8 +332,9 @@ static void parse(struct options *options, int argc, char **argv) {
     };
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        if (option == '?')
+        if (option == '?') {
             exit(64);
+        }
         if (option == 'w') {
             options->working_sets = optarg;
         } else if (option == 'o') {
@@ -334,8 +355,9 @@ int main(int argc, char **argv) {
            "%6s  %-16s %8s %10s\n",
            KEY_BYTES, VALUE_BYTES, GROUP, "MB", "", "plain", "prefetched");
     char *sets = strdup(options.working_sets), *rest;
-    for (char *word = strtok_r(sets, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+    for (char *word = strtok_r(sets, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         measure_working_set(number(word, 1, 1 << 20), options.operations);
+    }
     free(sets);
     printf(
         "\nns of single operations, values of 64 to 4096 bytes, -m %zu\n%-24s %9s %9s %9s %9s %9s "

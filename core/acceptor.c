@@ -25,8 +25,9 @@ static void start_accept(struct acceptor *acceptor, struct listener *listener) {
 void acceptor_start(struct acceptor *acceptor, struct server *server) {
     acceptor->server = server;
     first_reactor(acceptor)->shard.counters.accepting_conns = 1;
-    for (uint32_t i = 0; i < server->listeners.count; i++)
+    for (uint32_t i = 0; i < server->listeners.count; i++) {
         start_accept(acceptor, &server->listeners.all[i]);
+    }
 }
 
 /* What waits in the kernel for a socket that goes on listening would take who connects next. */
@@ -40,9 +41,11 @@ static void cancel_accept(struct acceptor *acceptor, struct listener *listener) 
 void acceptor_stop(struct acceptor *acceptor) {
     struct listeners *listeners = &acceptor->server->listeners;
     acceptor->stopped = true;
-    for (uint32_t i = 0; i < listeners->count; i++)
-        if (listeners->all[i].passed)
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        if (listeners->all[i].passed) {
             cancel_accept(acceptor, &listeners->all[i]);
+        }
+    }
     listeners_close(listeners);
 }
 
@@ -54,8 +57,9 @@ static uint64_t open_connections(const struct acceptor *acceptor, uint32_t react
 
 static uint64_t all_open_connections(const struct acceptor *acceptor) {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < acceptor->server->config->cores; i++)
+    for (uint32_t i = 0; i < acceptor->server->config->cores; i++) {
         sum += open_connections(acceptor, i);
+    }
     return sum;
 }
 
@@ -64,12 +68,15 @@ static uint64_t all_open_connections(const struct acceptor *acceptor) {
 static uint32_t choose_reactor(const struct acceptor *acceptor) {
     const struct shard *shard = &acceptor->server->reactors[0].shard;
     uint32_t best = 0;
-    if (!shard_has_spare_message(shard))
+    if (!shard_has_spare_message(shard)) {
         return best;
-    for (uint32_t i = 1; i < acceptor->server->config->cores; i++)
+    }
+    for (uint32_t i = 1; i < acceptor->server->config->cores; i++) {
         if (open_connections(acceptor, i) < open_connections(acceptor, best) &&
-            mesh_has_credit(shard->port, i))
+            mesh_has_credit(shard->port, i)) {
             best = i;
+        }
+    }
     return best;
 }
 
@@ -91,12 +98,13 @@ static void hand_over(struct acceptor *acceptor, int descriptor) {
 static void reject(struct acceptor *acceptor, int descriptor) {
     struct shard *shard = &first_reactor(acceptor)->shard;
     static const char text[] = "ERROR Too many open connections\r\n";
-    send(descriptor, text, sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    send(descriptor, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(descriptor);
     shard->counters.rejected_connections++;
-    if (shard->settings.verbosity >= LOG_CONNECTIONS)
+    if (shard->settings.verbosity >= LOG_CONNECTIONS) {
         log_add(&shard->log, descriptor, "refused: %u connections are open (-c)",
                 acceptor->server->config->connections_max);
+    }
 }
 
 static void pause_accept(struct acceptor *acceptor, struct listener *listener, int error) {
@@ -106,9 +114,10 @@ static void pause_accept(struct acceptor *acceptor, struct listener *listener, i
     reactor->shard.counters.listen_disabled_num++;
     acceptor->paused_ns = reactor->shard.now_ns;
     reactor->shard.counters.accepting_conns = 0;
-    if (reactor->shard.settings.verbosity >= LOG_CONNECTIONS)
+    if (reactor->shard.settings.verbosity >= LOG_CONNECTIONS) {
         log_add(&reactor->shard.log, LOG_NO_CONNECTION, "can't accept on %s: %s; trying again",
                 listener->name, strerror(-error));
+    }
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
     io_uring_prep_timeout(entry, (struct __kernel_timespec *)&pause, 0, 0);
     reactor_mark(entry, COMPLETION_ACCEPT_RETRY, listener);
@@ -119,25 +128,29 @@ void acceptor_retry(struct acceptor *acceptor, struct listener *listener) {
     reactor->shard.counters.accepting_conns = 1;
     reactor->shard.counters.time_in_listen_disabled_us +=
         (reactor->shard.now_ns - acceptor->paused_ns) / 1000;
-    if (!acceptor->stopped)
+    if (!acceptor->stopped) {
         start_accept(acceptor, listener);
+    }
 }
 
 void acceptor_accepted(struct acceptor *acceptor, struct listener *listener, int result,
                        unsigned flags) {
     if (result >= 0) {
-        if (acceptor->stopped)
+        if (acceptor->stopped) {
             close(result);
-        else if (all_open_connections(acceptor) >= acceptor->server->config->connections_max)
+        } else if (all_open_connections(acceptor) >= acceptor->server->config->connections_max) {
             reject(acceptor, result);
-        else
+        } else {
             hand_over(acceptor, result);
+        }
     }
-    if (acceptor->stopped || (flags & IORING_CQE_F_MORE))
+    if (acceptor->stopped || (flags & IORING_CQE_F_MORE)) {
         return;
+    }
     bool client_gone = result == -ECONNABORTED || result == -EINTR || result == -EPROTO;
-    if (result >= 0 || client_gone)
+    if (result >= 0 || client_gone) {
         start_accept(acceptor, listener);
-    else
+    } else {
         pause_accept(acceptor, listener, result);
+    }
 }

@@ -29,19 +29,23 @@ static bool is_word(const struct request *request, const char *word) {
 }
 
 enum admin_classes admin_classes_of(const struct request *request) {
-    if (is_word(request, "all") || is_word(request, "hash"))
+    if (is_word(request, "all") || is_word(request, "hash")) {
         return ADMIN_CLASSES_ALL;
+    }
     const char *at = request->key, *end = request->key + request->key_length;
     enum admin_classes found = ADMIN_CLASSES_NONE;
     while (at < end) {
         uint32_t number = 0;
         const char *start = at;
-        for (; at < end && *at >= '0' && *at <= '9' && number < CLASSES_END; at++)
+        for (; at < end && *at >= '0' && *at <= '9' && number < CLASSES_END; at++) {
             number = 10 * number + (uint32_t)(*at - '0');
-        if (at == start || number == 0 || number >= CLASSES_END || (at < end && *at != ','))
+        }
+        if (at == start || number == 0 || number >= CLASSES_END || (at < end && *at != ',')) {
             return ADMIN_CLASSES_BAD;
-        if (number == 1)
+        }
+        if (number == 1) {
             found = ADMIN_CLASSES_ALL;
+        }
         at += at < end;
     }
     return found;
@@ -49,8 +53,9 @@ enum admin_classes admin_classes_of(const struct request *request) {
 
 static void flush(struct shard *shard, const struct request *request) {
     uint32_t at = shard->now;
-    if (request->exptime > 0)
+    if (request->exptime > 0) {
         at = clock_expires(request->exptime, shard->now, shard->debug_offset_s);
+    }
     store_flush(shard->store, at, shard->now);
     shard->settings.flushed_at = at;
 }
@@ -62,8 +67,9 @@ static void crawl(struct shard *shard, const struct request *request, struct res
     } else if (!shard->settings.lru_crawler) {
         say(result, "CLIENT_ERROR lru crawler disabled");
     } else {
-        if (classes == ADMIN_CLASSES_ALL)
+        if (classes == ADMIN_CLASSES_ALL) {
             crawler_start(shard);
+        }
         say(result, "OK");
     }
 }
@@ -95,8 +101,9 @@ static void set_debug_time(struct shard *shard, const struct request *request,
     switch ((enum debug_time)request->delta) {
     case DEBUG_TIME_MOVE:
         shard->debug_offset_s += request->exptime;
-        if (request->exptime > 0)
+        if (request->exptime > 0) {
             shard->now += (uint32_t)request->exptime;
+        }
         break;
     case DEBUG_TIME_PAUSE:
         shard->debug_paused = true;

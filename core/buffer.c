@@ -30,8 +30,9 @@ static char *pool_take(struct buffer_pool *pool, size_t capacity) {
         return (char *)first;
     }
     char *bytes = malloc(capacity);
-    if (bytes)
+    if (bytes) {
         pool->bytes += capacity;
+    }
     return bytes;
 }
 
@@ -49,24 +50,29 @@ static void pool_give(struct buffer_pool *pool, char *bytes, size_t capacity) {
 
 /* The standard size, or, above it, half as much again so that growing stays linear. */
 static size_t capacity_for(const struct buffer *buffer, size_t wanted) {
-    if (wanted <= BUFFER_STANDARD_BYTES)
+    if (wanted <= BUFFER_STANDARD_BYTES) {
         return BUFFER_STANDARD_BYTES;
+    }
     size_t grown = buffer->capacity + buffer->capacity / 2;
     return wanted > grown ? wanted : grown;
 }
 
 bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extra) {
     size_t wanted = buffer->length + extra;
-    if (wanted <= buffer->capacity)
+    if (wanted <= buffer->capacity) {
         return true;
+    }
     size_t capacity = capacity_for(buffer, wanted);
     char *bytes = pool_take(pool, capacity);
-    if (!bytes)
+    if (!bytes) {
         return false;
-    if (buffer->length)
+    }
+    if (buffer->length) {
         memcpy(bytes, buffer->bytes, buffer->length);
-    if (buffer->capacity)
+    }
+    if (buffer->capacity) {
         pool_give(pool, buffer->bytes, buffer->capacity);
+    }
     buffer->bytes = bytes;
     buffer->capacity = capacity;
     return true;
@@ -74,10 +80,12 @@ bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extr
 
 bool buffer_append(struct buffer_pool *pool, struct buffer *buffer, const char *bytes,
                    size_t length) {
-    if (length == 0)
+    if (length == 0) {
         return true; /* there may be no place for nothing */
-    if (!buffer_reserve(pool, buffer, length))
+    }
+    if (!buffer_reserve(pool, buffer, length)) {
         return false;
+    }
     memcpy(buffer->bytes + buffer->length, bytes, length);
     buffer->length += length;
     return true;
@@ -85,14 +93,16 @@ bool buffer_append(struct buffer_pool *pool, struct buffer *buffer, const char *
 
 void buffer_consume(struct buffer *buffer, size_t length) {
     assert(length <= buffer->length);
-    if (length == 0)
+    if (length == 0) {
         return;
+    }
     buffer->length -= length;
     memmove(buffer->bytes, buffer->bytes + length, buffer->length);
 }
 
 void buffer_release(struct buffer_pool *pool, struct buffer *buffer) {
-    if (buffer->capacity)
+    if (buffer->capacity) {
         pool_give(pool, buffer->bytes, buffer->capacity);
+    }
     *buffer = (struct buffer){0};
 }

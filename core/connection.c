@@ -24,9 +24,10 @@ static bool is_logged(const struct reactor *reactor) {
 
 static void write_peer(const struct connection *connection, char address[STATS_ADDRESS_MAX]) {
     struct sockaddr_storage peer;
-    socklen_t length = sizeof peer;
-    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0)
+    socklen_t length = sizeof(peer);
+    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0) {
         length = 0;
+    }
     stats_address_write(address, &peer, length, false);
 }
 
@@ -60,7 +61,7 @@ void connection_init(struct reactor *reactor, struct connection *connection, int
 }
 
 void connection_open(struct reactor *reactor, int descriptor) {
-    struct connection *connection = malloc(sizeof *connection);
+    struct connection *connection = malloc(sizeof(*connection));
     if (!connection) {
         reactor->shard.counters.malloc_fails++;
         close(descriptor);
@@ -72,17 +73,20 @@ void connection_open(struct reactor *reactor, int descriptor) {
     LIST_INSERT_HEAD(&reactor->connections, connection, all_link);
     reactor->shard.counters.curr_connections++;
     reactor->shard.counters.total_connections++;
-    if (is_logged(reactor))
+    if (is_logged(reactor)) {
         log_opened(reactor, connection);
-    if (reactor->stopping)
+    }
+    if (reactor->stopping) {
         connection_drain(connection);
+    }
     reactor_settle(reactor, connection);
 }
 
 static void destroy(struct reactor *reactor, struct connection *connection) {
-    if (is_logged(reactor))
+    if (is_logged(reactor)) {
         log_add(&reactor->shard.log, connection->descriptor, "closed: %s",
                 connection->ending ? connection->ending : "the server stops");
+    }
     reactor_forget(reactor, connection);
     pipeline_finish(&connection->pipeline, &reactor->shard);
     close(connection->descriptor);
@@ -102,8 +106,9 @@ void connection_drain(struct connection *connection) {
 static void mark_broken(struct connection *connection, const char *reason) {
     connection->broken = true;
     connection->pipeline.closing = true;
-    if (!connection->ending)
+    if (!connection->ending) {
         connection->ending = reason;
+    }
 }
 
 /* There was no memory for what it has sent or is owed. */
@@ -137,8 +142,9 @@ void connection_abandon(struct reactor *reactor, struct connection *connection) 
 /* Receiving. */
 
 static void give_buffer_back(struct reactor *reactor, struct connection *connection) {
-    if (connection->receive_buffer >= 0)
+    if (connection->receive_buffer >= 0) {
         uring_give_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
+    }
     connection->receive_buffer = -1;
 }
 
@@ -157,8 +163,9 @@ static void start_receive(struct reactor *reactor, struct connection *connection
     }
     /* The last receive has said whether it left something: if not, trying at once would be in vain.
      */
-    if (!connection->socket_has_more)
+    if (!connection->socket_has_more) {
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    }
     reactor_mark(entry, COMPLETION_RECEIVE, connection);
 }
 
@@ -178,26 +185,31 @@ static void take_bytes(struct reactor *reactor, struct connection *connection, s
         return;
     }
     const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
-    if (!pipeline_feed(pipeline, &reactor->shard, bytes, length))
+    if (!pipeline_feed(pipeline, &reactor->shard, bytes, length)) {
         starve(reactor, connection);
-    if (pipeline->bytes != bytes)
+    }
+    if (pipeline->bytes != bytes) {
         give_buffer_back(reactor, connection);
-    if (pipeline_can_run(pipeline))
+    }
+    if (pipeline_can_run(pipeline)) {
         reactor_ready(reactor, connection);
+    }
 }
 
 void connection_received(struct reactor *reactor, struct connection *connection, int result,
                          unsigned flags) {
     connection->receiving = false;
     connection->socket_has_more = flags & IORING_CQE_F_SOCK_NONEMPTY;
-    if (flags & IORING_CQE_F_BUFFER)
+    if (flags & IORING_CQE_F_BUFFER) {
         connection->receive_buffer = (int)(flags >> IORING_CQE_BUFFER_SHIFT);
-    if (result > 0 && !connection->broken)
+    }
+    if (result > 0 && !connection->broken) {
         take_bytes(reactor, connection, (size_t)result);
-    else if (result == 0)
+    } else if (result == 0) {
         connection->ended = true;
-    else if (result < 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN)
+    } else if (result < 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN) {
         fail(connection, result);
+    }
     /* After ENOBUFS the receive is armed again when this turn has given its buffers back. */
     connection->socket_has_more |= result == -ENOBUFS;
     reactor_settle(reactor, connection);
@@ -233,15 +245,17 @@ size_t connection_fly(struct reactor *reactor, struct connection *connection) {
     io_uring_prep_sendmsg(entry, connection->descriptor, &send->message, MSG_NOSIGNAL);
     mark_sending(connection, entry);
     size_t bytes = 0;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         bytes += send->parts[i].iov_len;
+    }
     return bytes;
 }
 
 static void take_off(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline->loans.length > 0 && !connection->send)
-        connection->send = malloc(sizeof *connection->send);
+    if (pipeline->loans.length > 0 && !connection->send) {
+        connection->send = malloc(sizeof(*connection->send));
+    }
     if (pipeline->loans.length > 0 && !connection->send) {
         starve(reactor, connection);
         return;
@@ -258,20 +272,24 @@ static void take_off(struct reactor *reactor, struct connection *connection) {
 static bool is_held(struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline->outstanding == 0 || pipeline->loans.length > 0 ||
-        pipeline->output.length >= HELD_OUTPUT_BYTES_MAX)
+        pipeline->output.length >= HELD_OUTPUT_BYTES_MAX) {
         return false;
-    if (!connection->held)
+    }
+    if (!connection->held) {
         connection->held_until = pipeline->drained + pipeline->queued;
+    }
     connection->held = true;
     return (int32_t)(pipeline->drained - connection->held_until) < 0;
 }
 
 static void send_output(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (!flight_is_empty(&connection->flight) || pipeline->output.length == 0)
+    if (!flight_is_empty(&connection->flight) || pipeline->output.length == 0) {
         return;
-    if (is_held(connection))
+    }
+    if (is_held(connection)) {
         return;
+    }
     connection->held = false;
     take_off(reactor, connection);
 }
@@ -289,16 +307,18 @@ static void land(struct reactor *reactor, struct connection *connection) {
         return;
     }
     pipeline->sending = 0;
-    if (pipeline->stalled)
+    if (pipeline->stalled) {
         reactor_ready(reactor, connection);
+    }
 }
 
 void connection_sent(struct reactor *reactor, struct connection *connection, int result) {
     struct flight *flight = &connection->flight;
     bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
-    if (result < 0 && !again)
+    if (result < 0 && !again) {
         fail(connection, result);
+    }
     if (result > 0) {
         pace_count(&connection->sent, (size_t)result, reactor->shard.now);
         reactor->shard.counters.bytes_written += (size_t)result;
@@ -308,15 +328,17 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
         start_send(reactor, connection);
         return;
     }
-    if (!connection->broken)
+    if (!connection->broken) {
         land(reactor, connection);
+    }
     reactor_settle(reactor, connection);
 }
 
 void connection_progressed(struct reactor *reactor, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline_can_run(pipeline) || (pipeline->stalled && !pipeline_is_blocked(pipeline)))
+    if (pipeline_can_run(pipeline) || (pipeline->stalled && !pipeline_is_blocked(pipeline))) {
         reactor_ready(reactor, connection);
+    }
     reactor_settle(reactor, connection);
 }
 
@@ -326,8 +348,9 @@ static void log_failed_logins(struct reactor *reactor, struct connection *connec
     char address[STATS_ADDRESS_MAX];
     reactor->wrong_logins += connection->pipeline.logins_failed;
     connection->pipeline.logins_failed = 0;
-    if (!is_logged(reactor) && reactor->wrong_login_s == reactor->shard.now)
+    if (!is_logged(reactor) && reactor->wrong_login_s == reactor->shard.now) {
         return;
+    }
     reactor->wrong_login_s = reactor->shard.now;
     write_peer(connection, address);
     log_add(&reactor->shard.log, connection->descriptor,
@@ -338,12 +361,14 @@ static void log_failed_logins(struct reactor *reactor, struct connection *connec
 
 void connection_ran(struct reactor *reactor, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline->logins_failed > 0)
+    if (pipeline->logins_failed > 0) {
         log_failed_logins(reactor, connection);
-    if (pipeline_can_run(pipeline) || pipeline->walks_here)
+    }
+    if (pipeline_can_run(pipeline) || pipeline->walks_here) {
         reactor_ready(reactor, connection);
-    else if (pipeline->stalled && !pipeline_is_blocked(pipeline))
+    } else if (pipeline->stalled && !pipeline_is_blocked(pipeline)) {
         reactor_wait(reactor, connection);
+    }
     reactor_settle(reactor, connection);
 }
 
@@ -358,45 +383,56 @@ static bool is_finished(const struct connection *connection) {
 
 static const char *reason_to_finish(const struct reactor *reactor,
                                     const struct connection *connection) {
-    if (connection->pipeline.misspoke)
+    if (connection->pipeline.misspoke) {
         return "what came is beyond the protocol";
-    if (connection->pipeline.closing)
+    }
+    if (connection->pipeline.closing) {
         return "it said quit";
+    }
     return reactor->stopping ? "the server stops" : "its client has closed";
 }
 
 /* What it holds of the stores is given back before it is gone; the kernel has to be through with it
  * first. */
 static void settle_broken(struct reactor *reactor, struct connection *connection) {
-    if (!connection->shut)
+    if (!connection->shut) {
         shutdown(connection->descriptor, SHUT_RDWR);
+    }
     connection->shut = true;
-    if (connection->receiving || connection->sending)
+    if (connection->receiving || connection->sending) {
         return;
+    }
     bool landed = flight_land(&connection->flight, &reactor->shard);
-    if (pipeline_abort(&connection->pipeline, &reactor->shard) && landed)
+    if (pipeline_abort(&connection->pipeline, &reactor->shard) && landed) {
         destroy(reactor, connection);
-    else
+    } else {
         reactor_wait(reactor, connection);
+    }
 }
 
 void connection_settle(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory)
+    if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory) {
         starve(reactor, connection);
+    }
     give_buffer_back(reactor, connection);
-    if (!connection->broken && has_arrived(connection))
+    if (!connection->broken && has_arrived(connection)) {
         land(reactor, connection);
-    if (!connection->broken)
+    }
+    if (!connection->broken) {
         send_output(reactor, connection);
-    if (is_finished(connection))
+    }
+    if (is_finished(connection)) {
         mark_broken(connection, reason_to_finish(reactor, connection)); /* in order */
+    }
     if (connection->broken) {
         settle_broken(reactor, connection);
         return;
     }
-    if (may_receive(connection))
+    if (may_receive(connection)) {
         start_receive(reactor, connection);
-    if (pipeline_wants_memory(pipeline))
+    }
+    if (pipeline_wants_memory(pipeline)) {
         reactor_beg(reactor, connection);
+    }
 }

@@ -38,8 +38,9 @@ struct pace {
 
 static inline void pace_count(struct pace *pace, size_t bytes, uint32_t now) {
     pace->bytes += bytes;
-    if (pace->bytes >= PACE_BYTES)
+    if (pace->bytes >= PACE_BYTES) {
         *pace = (struct pace){.since_s = now};
+    }
 }
 
 struct connection {

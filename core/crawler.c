@@ -38,17 +38,20 @@ static void slice(struct shard *shard, uint64_t now_ns) {
     crawler->running = more && crawler->left > 0 && shard->settings.lru_crawler;
     shard->counters.lru_crawler_running = crawler->running;
     uint64_t rest_ns = (uint64_t)shard->settings.lru_crawler_sleep_us * 1000;
-    if (!crawler->commanded)
+    if (!crawler->commanded) {
         rest_ns = CRAWLER_REST * (clock_monotonic_ns() - begun_ns);
-    if (!crawler->running)
+    }
+    if (!crawler->running) {
         rest_ns = CRAWLER_PAUSE_NS;
+    }
     crawler->next_ns = now_ns + rest_ns;
 }
 
 void crawler_step(struct shard *shard, uint64_t now_ns) {
     struct crawler *crawler = &shard->crawler;
-    if (now_ns < crawler->next_ns)
+    if (now_ns < crawler->next_ns) {
         return;
+    }
     if (crawler->running) {
         slice(shard, now_ns);
     } else if (may_begin(shard) && seconds_left(shard) == 0) {
@@ -59,8 +62,9 @@ void crawler_step(struct shard *shard, uint64_t now_ns) {
 
 uint64_t crawler_wait_ns(const struct shard *shard, uint64_t now_ns) {
     const struct crawler *crawler = &shard->crawler;
-    if (!crawler->running && !may_begin(shard))
+    if (!crawler->running && !may_begin(shard)) {
         return UINT64_MAX;
+    }
     uint64_t left_ns = crawler->running ? 0 : seconds_left(shard) * 1000000000;
     uint64_t rest_ns = crawler->next_ns > now_ns ? crawler->next_ns - now_ns : 0;
     return left_ns > rest_ns ? left_ns : rest_ns;

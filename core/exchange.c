@@ -10,24 +10,30 @@ static bool names_key(const struct message *message) {
 }
 
 static void prefetch(const struct shard *shard, struct message *const *messages, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         message_prefetch(messages[i]);
-    for (uint32_t i = 0; i < count; i++)
-        if (names_key(messages[i]))
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (names_key(messages[i])) {
             store_prefetch_bucket(shard->store, messages[i]->hash);
-    for (uint32_t i = 0; i < count; i++)
-        if (names_key(messages[i]))
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (names_key(messages[i])) {
             store_prefetch_item(shard->store, messages[i]->hash);
+        }
+    }
 }
 
 static void serve_batch(struct shard *shard, uint32_t from, struct message *const *messages,
                         uint32_t count, const struct exchange_handler *handler) {
     prefetch(shard, messages, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (messages[i]->kind == MESSAGE_CONNECTION)
+        if (messages[i]->kind == MESSAGE_CONNECTION) {
             handler->connection(handler->context, messages[i]->descriptor);
-        else
+        } else {
             execute_message(shard, messages[i]);
+        }
         mesh_send_reply(shard->port, from, messages[i]);
     }
 }
@@ -47,12 +53,14 @@ bool exchange_serve(struct shard *shard, const struct exchange_handler *handler)
 
 static void collect_batch(struct shard *shard, uint32_t from, struct message *const *messages,
                           uint32_t count, const struct exchange_handler *handler) {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         message_prefetch(messages[i]);
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct pipeline *pipeline = pipeline_complete(shard, messages[i], from);
-        if (pipeline)
+        if (pipeline) {
             handler->progress(handler->context, pipeline);
+        }
     }
 }
 

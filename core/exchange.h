@@ -18,8 +18,8 @@ struct exchange_handler {
 };
 
 /* Runs the requests of other shards that have arrived and pushes their replies (to be published by
- * mesh_publish()). They are as many as the rings hold, at most: nobody has credit for more before the
- * replies are out. True when there were any. */
+ * mesh_publish()). They are as many as the rings hold, at most: nobody has credit for more before
+ * the replies are out. True when there were any. */
 bool exchange_serve(struct shard *shard, const struct exchange_handler *handler);
 
 /* Takes the replies that have arrived. True when there were any. */

@@ -52,8 +52,9 @@ static void drop_value(struct result *result) {
 
 /* Past times, too, are far from never. */
 static int32_t seconds_left(uint32_t expires, uint32_t now) {
-    if (expires == 0)
+    if (expires == 0) {
         return -1;
+    }
     uint32_t left = expires > now ? expires - now : 0;
     return left < INT32_MAX ? (int32_t)left : INT32_MAX;
 }
@@ -96,8 +97,9 @@ static void run_get(struct shard *shard, const struct request *request, uint64_t
     enum store_status status = store_get(shard->store, &key, shard->now, &item);
     count_get(&shard->counters, status == STORE_OK);
     result->status = (uint8_t)result_of(status);
-    if (status == STORE_OK)
+    if (status == STORE_OK) {
         set_item(result, &item);
+    }
 }
 
 /* touch and gat, which counts as a touch alone, as in memcached. */
@@ -110,8 +112,9 @@ static void run_touch(struct shard *shard, const struct request *request, uint64
     bool hit = status == STORE_OK;
     count_touch(&shard->counters, hit);
     result->status = (uint8_t)result_of(status);
-    if (!hit)
+    if (!hit) {
         return;
+    }
     set_item(result, &item);
     if (request->op == OP_TOUCH) {
         drop_value(result);
@@ -145,21 +148,25 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
     struct store_read asked;
     struct store_item item;
     bool is_plain = (request->meta & META_GET_EFFECTS) == 0;
-    if (!is_plain)
+    if (!is_plain) {
         asked = read_of(shard, request);
+    }
     enum store_status status =
         store_read(shard->store, &key, is_plain ? &plain : &asked, shard->now, &item);
-    if ((request->meta & META_TOUCH) && status == STORE_OK && !item.made)
+    if ((request->meta & META_TOUCH) && status == STORE_OK && !item.made) {
         count_touch(&shard->counters, true);
-    else
+    } else {
         count_get(&shard->counters, status == STORE_OK);
+    }
     result->status = (uint8_t)result_of(status);
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         return;
+    }
     set_item(result, &item);
     set_facts(result, request, &item, shard->now);
-    if (!mg_returns_value(request, item.cas))
+    if (!mg_returns_value(request, item.cas)) {
         drop_value(result);
+    }
 }
 
 static void run_meta_item(struct shard *shard, const struct request *request, uint64_t hash,
@@ -169,8 +176,9 @@ static void run_meta_item(struct shard *shard, const struct request *request, ui
     enum store_status status = store_peek(shard->store, &key, shard->now, &item);
     shard->counters.cmd_meta++;
     result->status = (uint8_t)result_of(status);
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         return;
+    }
     set_facts(result, request, &item, shard->now);
     result->number = item.bytes;
 }
@@ -195,8 +203,9 @@ static void count_write(struct counters *counters, const struct request *request
     counters->cmd_set++;
     counters->store_too_large += status == STORE_TOO_LARGE;
     counters->store_no_memory += status == STORE_NO_MEMORY;
-    if (!request->compare_cas)
+    if (!request->compare_cas) {
         return;
+    }
     counters->cas_hits += status == STORE_OK;
     counters->cas_misses += status == STORE_NOT_FOUND;
     counters->cas_badval += status == STORE_EXISTS;
@@ -207,8 +216,9 @@ static void set_joined_length(struct shard *shard, const struct request *request
                               const struct store_key *key, struct result *result) {
     struct store_item item;
     bool joined = request->op == OP_APPEND || request->op == OP_PREPEND;
-    if (joined && store_peek(shard->store, key, shard->now, &item) == STORE_OK)
+    if (joined && store_peek(shard->store, key, shard->now, &item) == STORE_OK) {
         result->value_length = item.value_length;
+    }
 }
 
 /* upload: where the value is in place of request->value, or 0. */
@@ -236,8 +246,9 @@ static void run_write(struct shard *shard, const struct request *request, uint64
     count_write(&shard->counters, request, status);
     result->status = (uint8_t)result_of(status);
     result->value_length = request->value_length;
-    if (status == STORE_OK && request->protocol == PROTOCOL_META)
+    if (status == STORE_OK && request->protocol == PROTOCOL_META) {
         set_joined_length(shard, request, &key, result);
+    }
 }
 
 static void run_delete(struct shard *shard, const struct request *request, uint64_t hash,
@@ -281,8 +292,9 @@ static void run_delta(struct shard *shard, const struct request *request, uint64
     struct store_item item;
     enum store_status status =
         store_delta(shard->store, &key, &delta, shard->now, &result->number, &item);
-    if (status == STORE_OK)
+    if (status == STORE_OK) {
         set_facts(result, request, &item, shard->now);
+    }
     struct counters *counters = &shard->counters;
     *(decrement ? &counters->decr_hits : &counters->incr_hits) += status == STORE_OK && !item.made;
     *(decrement ? &counters->decr_misses : &counters->incr_misses) += status == STORE_NOT_FOUND;
@@ -369,8 +381,9 @@ static bool lend(struct shard *shard, const void *who, struct result *result) {
         turn_end(turn, who);
         return true;
     }
-    if (store_is_much(shard->store, result->value_length))
+    if (store_is_much(shard->store, result->value_length)) {
         turn_take(turn, who, shard->now_ns);
+    }
     result->large = 0;
     shard_tell_short(shard);
     return false;
@@ -414,14 +427,16 @@ static enum store_status begin_upload(struct shard *shard, const void *who,
     uint32_t length = request->value_length;
     struct turn *turn = &shard->upload_turn;
     enum store_status status = STORE_BUSY;
-    if (turn_allows(turn, who, shard->now_ns))
+    if (turn_allows(turn, who, shard->now_ns)) {
         status = store_upload_begin(shard->store, key, length, joins, shard->now, upload);
+    }
     if (status != STORE_BUSY) {
         turn_end(turn, who);
         return status;
     }
-    if (store_is_much(shard->store, length))
+    if (store_is_much(shard->store, length)) {
         turn_take(turn, who, shard->now_ns);
+    }
     shard_tell_short(shard);
     return status;
 }
@@ -452,12 +467,13 @@ static void fill_chunk(struct shard *shard, struct message *message, struct resu
 static void run_message(struct shard *shard, struct message *message) {
     _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX, "stats fit a message");
     struct result result = {.status = RESULT_OK};
-    if (message->walk)
+    if (message->walk) {
         fill_chunk(shard, message, &result);
-    else if (message->every_shard)
+    } else if (message->every_shard) {
         admin_execute(shard, &message->request, (void *)message->wide, &result);
-    else
+    } else {
         message->refused = !execute(shard, &message->request, message->hash, &result);
+    }
     message_set_result(message, &result);
 }
 

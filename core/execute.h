@@ -14,13 +14,14 @@
 bool execute(struct shard *shard, const struct request *request, uint64_t hash,
              struct result *result);
 
-/* Asks again for the lease on what a request had found; runs it anew when that is gone or overwritten
- * meanwhile. who tells those who ask apart: see core/turn.h. False as with execute(). */
+/* Asks again for the lease on what a request had found; runs it anew when that is gone or
+ * overwritten meanwhile. who tells those who ask apart: see core/turn.h. False as with execute().
+ */
 bool execute_lease(struct shard *shard, const void *who, const struct request *request,
                    uint64_t hash, struct result *result);
 
-/* An upload (see store/store.h) for a request: its begin, and with it the first place for bytes of the
- * value; the next place; and the end, as execute(). who as with execute_lease(). What has begun
+/* An upload (see store/store.h) for a request: its begin, and with it the first place for bytes of
+ * the value; the next place; and the end, as execute(). who as with execute_lease(). What has begun
  * (*upload is not 0, whatever is returned) is to be ended by execute_upload_end() or
  * store_upload_cancel(). */
 enum store_status execute_upload_begin(struct shard *shard, const void *who,

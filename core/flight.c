@@ -7,8 +7,9 @@ bool loan_end(struct shard *shard, uint32_t owner, uint64_t large) {
         store_lease_end(shard->store, large);
         return true;
     }
-    if (!mesh_has_credit(shard->port, owner) || !shard_has_spare_message(shard))
+    if (!mesh_has_credit(shard->port, owner) || !shard_has_spare_message(shard)) {
         return false;
+    }
     struct message *message = message_take(&shard->messages);
     message->kind = MESSAGE_LEASE_END;
     message->large = large;
@@ -27,9 +28,11 @@ static const struct loan *loan_of(const struct buffer *loans, uint32_t i) {
 }
 
 static bool has_loan_of(const struct buffer *loans, uint32_t first, uint32_t owner) {
-    for (uint32_t i = first; i < count_of(loans); i++)
-        if (loan_of(loans, i)->owner == owner)
+    for (uint32_t i = first; i < count_of(loans); i++) {
+        if (loan_of(loans, i)->owner == owner) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -42,8 +45,9 @@ static bool end_leases(struct shard *shard, const struct buffer *loans, uint32_t
                        uint32_t *returned) {
     for (; *returned < end; ++*returned) {
         const struct loan *loan = loan_of(loans, *returned);
-        if (!loan_end(shard, loan->owner, loan->large))
+        if (!loan_end(shard, loan->owner, loan->large)) {
             return false;
+        }
         shard->loans--;
     }
     return true;
@@ -53,14 +57,16 @@ bool loans_return(struct shard *shard, struct buffer *loans) {
     uint32_t returned = 0;
     bool all = end_leases(shard, loans, count_of(loans), &returned);
     buffer_consume(loans, returned * sizeof(struct loan));
-    if (all)
+    if (all) {
         buffer_release(&shard->buffers, loans);
+    }
     return all;
 }
 
 bool loans_add(struct shard *shard, struct buffer *loans, const struct loan *loan) {
-    if (!buffer_append(&shard->buffers, loans, (const char *)loan, sizeof *loan))
+    if (!buffer_append(&shard->buffers, loans, (const char *)loan, sizeof(*loan))) {
         return false;
+    }
     shard->loans++;
     return true;
 }
@@ -69,8 +75,9 @@ bool loans_add(struct shard *shard, struct buffer *loans, const struct loan *loa
 
 size_t flight_bytes(const struct flight *flight) {
     size_t bytes = flight->output.length;
-    for (uint32_t i = 0; i < count_of(&flight->loans); i++)
+    for (uint32_t i = 0; i < count_of(&flight->loans); i++) {
         bytes += loan_of(&flight->loans, i)->length;
+    }
     return bytes;
 }
 
@@ -93,8 +100,9 @@ static struct iovec next_part(const struct flight *flight, const struct shard *s
                               struct flight_position at) {
     const struct loan *loan = next_loan(flight, at);
     size_t end = loan ? loan->at : flight->output.length;
-    if (at.byte < end)
+    if (at.byte < end) {
         return (struct iovec){flight->output.bytes + at.byte, end - at.byte};
+    }
     assert(loan);
     const char *bytes;
     uint32_t length =
@@ -129,8 +137,9 @@ int flight_gather(const struct flight *flight, const struct shard *shard, size_t
     while (count < FLIGHT_PARTS_MAX && room > 0 && !flight_is_over(&ahead)) {
         struct iovec *part = &parts[count++];
         *part = next_part(flight, shard, ahead.position);
-        if (part->iov_len > room)
+        if (part->iov_len > room) {
             part->iov_len = room;
+        }
         room -= part->iov_len;
         step(flight, &ahead.position, part->iov_len);
     }
@@ -138,14 +147,16 @@ int flight_gather(const struct flight *flight, const struct shard *shard, size_t
 }
 
 void flight_advance(struct flight *flight, struct shard *shard, size_t sent) {
-    while (sent > 0)
+    while (sent > 0) {
         sent -= step(flight, &flight->position, sent);
+    }
     end_leases(shard, &flight->loans, flight->position.loan, &flight->returned);
 }
 
 bool flight_land(struct flight *flight, struct shard *shard) {
-    if (!end_leases(shard, &flight->loans, count_of(&flight->loans), &flight->returned))
+    if (!end_leases(shard, &flight->loans, count_of(&flight->loans), &flight->returned)) {
         return false;
+    }
     buffer_release(&shard->buffers, &flight->output);
     buffer_release(&shard->buffers, &flight->loans);
     *flight = (struct flight){0};

@@ -21,8 +21,8 @@
 #include "core/buffer.h"
 #include "core/shard.h"
 
-/* What one send takes of a flight with loans: a value of 1 MiB as a whole, since each send wakes the
- * client, which costs as much as a third of a MiB. */
+/* What one send takes of a flight with loans: a value of 1 MiB as a whole, since each send wakes
+ * the client, which costs as much as a third of a MiB. */
 #define FLIGHT_SEND_BYTES_MAX ((size_t)1088 * 1024)
 
 /* Once so much of large values has gone out in a turn no other send begins: about so long a small
@@ -37,8 +37,8 @@ struct loan {
     size_t at;
 };
 
-/* How far it has been sent: before the byte `byte` of the output, and `offset` into the value of the
- * loan `loan` if that is at this byte. */
+/* How far it has been sent: before the byte `byte` of the output, and `offset` into the value of
+ * the loan `loan` if that is at this byte. */
 struct flight_position {
     size_t byte;
     uint32_t loan;
@@ -84,8 +84,8 @@ bool flight_has_loan_of(const struct flight *flight, uint32_t owner);
 /* Everything has been sent. */
 bool flight_is_over(const struct flight *flight);
 
-/* The next bytes to be sent, at most `room`, in up to FLIGHT_PARTS_MAX pieces; returns how many those
- * are. They last until the flight has landed. */
+/* The next bytes to be sent, at most `room`, in up to FLIGHT_PARTS_MAX pieces; returns how many
+ * those are. They last until the flight has landed. */
 int flight_gather(const struct flight *flight, const struct shard *shard, size_t room,
                   struct iovec *parts);
 

@@ -16,10 +16,12 @@ static bool is_owed(const struct connection *connection) {
 static uint32_t close_if_due(struct reactor *reactor, struct connection *connection,
                              uint32_t timeout_s) {
     uint32_t idle_s = reactor->shard.now - connection->last_command_s;
-    if (idle_s <= timeout_s)
+    if (idle_s <= timeout_s) {
         return timeout_s - idle_s + 1;
-    if (connection->broken || is_owed(connection))
+    }
+    if (connection->broken || is_owed(connection)) {
         return 1;
+    }
     reactor->shard.counters.idle_kicks++;
     connection_break(reactor, connection, "it was idle");
     return 0;
@@ -27,14 +29,16 @@ static uint32_t close_if_due(struct reactor *reactor, struct connection *connect
 
 static void look_for_idle(struct reactor *reactor) {
     uint32_t timeout_s = reactor->shard.facts->idle_timeout_s;
-    if (timeout_s == 0 || reactor->shard.now_ns < reactor->idle_check_ns)
+    if (timeout_s == 0 || reactor->shard.now_ns < reactor->idle_check_ns) {
         return;
+    }
     uint32_t next_s = timeout_s; /* a connection that comes meanwhile is due later than that */
     struct connection *connection;
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         uint32_t left_s = close_if_due(reactor, connection, timeout_s);
-        if (left_s > 0 && left_s < next_s)
+        if (left_s > 0 && left_s < next_s) {
             next_s = left_s;
+        }
     }
     reactor->idle_check_ns = reactor->shard.now_ns + next_s * SECOND_NS;
 }
@@ -53,25 +57,30 @@ static bool holds_upload(const struct shard *shard, const struct connection *con
 static bool holds_lease(const struct shard *shard, const struct connection *connection) {
     const struct flight *flight = &connection->flight;
     const struct buffer *behind = &connection->pipeline.loans;
-    if (flight_is_empty(flight) || shard->now - connection->sent.since_s <= IDLE_LEASE_S)
+    if (flight_is_empty(flight) || shard->now - connection->sent.since_s <= IDLE_LEASE_S) {
         return false;
-    for (uint32_t i = 0; i < shard->count; i++)
+    }
+    for (uint32_t i = 0; i < shard->count; i++) {
         if ((flight_has_loan_of(flight, i) || loans_are_of(behind, i)) &&
-            shard_is_short(shard->all[i], shard->now))
+            shard_is_short(shard->all[i], shard->now)) {
             return true;
+        }
+    }
     return false;
 }
 
 static void look_for_stalled(struct reactor *reactor) {
     const struct shard *shard = &reactor->shard;
     struct connection *connection;
-    if (shard->uploads + shard->loans == 0 || reactor->shard.now_ns < reactor->stall_check_ns)
+    if (shard->uploads + shard->loans == 0 || reactor->shard.now_ns < reactor->stall_check_ns) {
         return;
+    }
     reactor->stall_check_ns = reactor->shard.now_ns + SECOND_NS;
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         if (connection->broken ||
-            (!holds_upload(shard, connection) && !holds_lease(shard, connection)))
+            (!holds_upload(shard, connection) && !holds_lease(shard, connection))) {
             continue;
+        }
         reactor->shard.counters.stall_kicks++;
         connection_break(reactor, connection, "it stalled with memory that others wait for");
     }

@@ -10,8 +10,8 @@
 
 struct reactor;
 
-/* How long one may take to send PACE_BYTES of a large value that it uploads, and to take as many of one
- * that it is sent, or the rest, when others wait for such memory; in seconds. */
+/* How long one may take to send PACE_BYTES of a large value that it uploads, and to take as many of
+ * one that it is sent, or the rest, when others wait for such memory; in seconds. */
 #define IDLE_UPLOAD_S 30
 #define IDLE_LEASE_S 10
 

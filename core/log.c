@@ -19,7 +19,7 @@
 /* One line. */
 
 static void put_arguments(struct log_entry *entry, const char *format, va_list arguments) {
-    size_t room = sizeof entry->bytes - 1 - entry->length; /* a newline follows */
+    size_t room = sizeof(entry->bytes) - 1 - entry->length; /* a newline follows */
     int length = vsnprintf(entry->bytes + entry->length, room, format, arguments);
     assert(length >= 0);
     entry->length += (size_t)length < room ? (size_t)length : room - 1;
@@ -38,12 +38,13 @@ void log_begin(struct log_entry *entry, int connection) {
     struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    entry->length = strftime(entry->bytes, sizeof entry->bytes, "%Y-%m-%dT%H:%M:%S", &utc);
+    entry->length = strftime(entry->bytes, sizeof(entry->bytes), "%Y-%m-%dT%H:%M:%S", &utc);
     log_put(entry, ".%03dZ ", (int)(now.tv_nsec / 1000000));
-    if (connection == LOG_NO_CONNECTION)
+    if (connection == LOG_NO_CONNECTION) {
         log_put(entry, "-");
-    else
+    } else {
         log_put(entry, "%d", connection);
+    }
 }
 
 static bool is_plain(char byte) {
@@ -53,8 +54,9 @@ static bool is_plain(char byte) {
 static size_t put_byte(char out[4], char byte) {
     static const char digits[] = "0123456789abcdef";
     out[0] = byte;
-    if (is_plain(byte))
+    if (is_plain(byte)) {
         return 1;
+    }
     out[0] = '\\';
     out[1] = 'x';
     out[2] = digits[(unsigned char)byte >> 4];
@@ -64,24 +66,27 @@ static size_t put_byte(char out[4], char byte) {
 
 void log_put_text(struct log_entry *entry, const char *bytes, size_t length) {
     char *start = entry->bytes + entry->length, *at = start;
-    assert(entry->length + LOG_TEXT_MAX + 4 <= sizeof entry->bytes);
+    assert(entry->length + LOG_TEXT_MAX + 4 <= sizeof(entry->bytes));
     while (length > 0 && at - start <= LOG_TEXT_MAX - 4) {
         at += put_byte(at, *bytes++);
         length--;
     }
     entry->length += (size_t)(at - start);
-    if (length > 0)
+    if (length > 0) {
         log_put(entry, "...");
+    }
 }
 
 /* All lines of a reactor. */
 
 /* Makes room for a line; false when there is none. */
 static bool make_room(struct log *log) {
-    if (!log->bytes)
+    if (!log->bytes) {
         log->bytes = malloc(LOG_BYTES_MAX);
-    if (log->bytes && LOG_BYTES_MAX - log->length < LOG_LINE_BYTES_MAX)
+    }
+    if (log->bytes && LOG_BYTES_MAX - log->length < LOG_LINE_BYTES_MAX) {
         log_flush(log);
+    }
     return log->bytes && LOG_BYTES_MAX - log->length >= LOG_LINE_BYTES_MAX;
 }
 
@@ -111,11 +116,13 @@ void log_add(struct log *log, int connection, const char *format, ...) {
  * a mode of our own; where that isn't allowed, a look before each write has to do. */
 void log_open(void) {
     struct stat file;
-    if (fstat(STDERR_FILENO, &file) != 0 || !(S_ISFIFO(file.st_mode) || S_ISCHR(file.st_mode)))
+    if (fstat(STDERR_FILENO, &file) != 0 || !(S_ISFIFO(file.st_mode) || S_ISCHR(file.st_mode))) {
         return;
+    }
     int anew = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (anew < 0)
+    if (anew < 0) {
         return;
+    }
     dup2(anew, STDERR_FILENO);
     close(anew);
 }
@@ -129,27 +136,31 @@ static bool is_writable(void) {
  * wait, and lines of other reactors don't get in between. Returns how many bytes are done with. */
 static size_t write_lines(const char *bytes, size_t length) {
     _Static_assert(LOG_LINE_BYTES_MAX <= PIPE_BUF, "a line is written at once");
-    if (length > PIPE_BUF)
+    if (length > PIPE_BUF) {
         length = (size_t)((const char *)memrchr(bytes, '\n', PIPE_BUF) + 1 - bytes);
+    }
     ssize_t written = write(STDERR_FILENO, bytes, length);
-    if (written >= 0)
+    if (written >= 0) {
         return (size_t)written;
+    }
     /* Nothing can be done about a log that can't be written. */
     return errno == EAGAIN || errno == EINTR ? 0 : length;
 }
 
 void log_flush(struct log *log) {
     size_t done = 0, step = 1;
-    if (log->length == 0)
+    if (log->length == 0) {
         return;
+    }
     while (step > 0 && done < log->length && is_writable()) {
         step = write_lines(log->bytes + done, log->length - done);
         done += step;
     }
     log->length -= done;
     memmove(log->bytes, log->bytes + done, log->length);
-    if (log->length > 0 || log->dropped == 0)
+    if (log->length > 0 || log->dropped == 0) {
         return;
+    }
     uint64_t dropped = log->dropped;
     log->dropped = 0;
     log_add(log, LOG_NO_CONNECTION, "%llu lines of the log were dropped: nobody took them in time",
@@ -173,12 +184,12 @@ void log_finish(struct log *log) {
 
 void log_line(const char *format, ...) {
     char line[MESSAGE_BYTES_MAX];
-    int length = snprintf(line, sizeof line, "simplecache: ");
+    int length = snprintf(line, sizeof(line), "simplecache: ");
     va_list arguments;
     va_start(arguments, format);
-    int more = vsnprintf(line + length, sizeof line - (size_t)length - 1, format, arguments);
+    int more = vsnprintf(line + length, sizeof(line) - (size_t)length - 1, format, arguments);
     va_end(arguments);
-    length += more < (int)sizeof line - length - 2 ? more : (int)sizeof line - length - 2;
+    length += more < (int)sizeof(line) - length - 2 ? more : (int)sizeof(line) - length - 2;
     line[length++] = '\n';
     /* Nothing can be done about a log that can't be written. */
     ssize_t written = write(STDERR_FILENO, line, (size_t)length);

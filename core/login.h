@@ -2,8 +2,8 @@
  * MEMCACHED_SASL_PWDB).
  *
  * Neither users nor passwords of the file stay in memory: what is kept of each line is a 128-bit
- * keyed hash of both. A check hashes what the client said and compares it with every line's hash, all bits of
- * all of them, so that its time tells nothing about names, passwords or their lengths.
+ * keyed hash of both. A check hashes what the client said and compares it with every line's hash,
+ * all bits of all of them, so that its time tells nothing about names, passwords or their lengths.
  *
  * A table never changes. A new one reaches a reactor through its mailbox (struct shard), by which
  * it comes to belong to that reactor.
@@ -24,9 +24,9 @@
 struct logins;
 
 /* Reads a file. Empty lines and lines that begin with # are left out. realm, unless NULL: a user of
- * that realm (user@realm in the file) may leave it out, as SASL's users on their own host do. Returns
- * NULL, with one line for people in `problem` that names the file and the line, but nothing that is
- * in it. */
+ * that realm (user@realm in the file) may leave it out, as SASL's users on their own host do.
+ * Returns NULL, with one line for people in `problem` that names the file and the line, but nothing
+ * that is in it. */
 struct logins *logins_read(const char *path, const char *realm, char *problem,
                            size_t problem_bytes);
 

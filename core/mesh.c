@@ -46,24 +46,25 @@ static void *pages_map(size_t bytes) {
 }
 
 static void pages_unmap(void *memory, size_t bytes) {
-    if (memory)
+    if (memory) {
         munmap(memory, bytes);
+    }
 }
 
 static size_t ports_bytes(const struct mesh *mesh) {
-    return mesh->shards * sizeof *mesh->ports;
+    return mesh->shards * sizeof(*mesh->ports);
 }
 
 static size_t pairs_bytes(const struct mesh *mesh) {
-    return (size_t)mesh->shards * mesh->shards * sizeof *mesh->pairs;
+    return (size_t)mesh->shards * mesh->shards * sizeof(*mesh->pairs);
 }
 
 static size_t slots_bytes(const struct mesh *mesh) {
-    return (size_t)mesh->shards * mesh->shards * 2 * mesh->capacity * sizeof *mesh->slots;
+    return (size_t)mesh->shards * mesh->shards * 2 * mesh->capacity * sizeof(*mesh->slots);
 }
 
 static size_t counts_bytes(const struct mesh *mesh) {
-    return (size_t)mesh->shards * mesh->shards * sizeof *mesh->counts;
+    return (size_t)mesh->shards * mesh->shards * sizeof(*mesh->counts);
 }
 
 static void mesh_connect(struct mesh *mesh) {
@@ -84,9 +85,10 @@ static void mesh_connect(struct mesh *mesh) {
 int mesh_create(struct mesh **result, uint32_t shards, uint32_t capacity) {
     assert(shards > 0);
     assert(capacity > 0 && capacity <= MESH_CAPACITY_MAX && (capacity & (capacity - 1)) == 0);
-    struct mesh *mesh = calloc(1, sizeof *mesh);
-    if (!mesh)
+    struct mesh *mesh = calloc(1, sizeof(*mesh));
+    if (!mesh) {
         return -ENOMEM;
+    }
     mesh->shards = shards;
     mesh->capacity = capacity;
     mesh->ports = pages_map(ports_bytes(mesh));
@@ -103,8 +105,9 @@ int mesh_create(struct mesh **result, uint32_t shards, uint32_t capacity) {
 }
 
 void mesh_destroy(struct mesh *mesh) {
-    if (!mesh)
+    if (!mesh) {
         return;
+    }
     pages_unmap(mesh->counts, counts_bytes(mesh));
     pages_unmap(mesh->slots, slots_bytes(mesh));
     pages_unmap(mesh->pairs, pairs_bytes(mesh));
@@ -171,24 +174,28 @@ void mesh_publish(struct mesh_port *port, mesh_wake *wake, void *context) {
     for (uint32_t other = 0; other < mesh->shards; other++) {
         bool requests = ring_publish(&pair_of(mesh, port->shard, other)->requests);
         bool replies = ring_publish(&pair_of(mesh, other, port->shard)->replies);
-        if ((requests || replies) && mesh_claim_wake(mesh, other))
+        if ((requests || replies) && mesh_claim_wake(mesh, other)) {
             wake(context, other);
+        }
     }
 }
 
 bool mesh_has_arrivals(const struct mesh_port *port) {
     const struct mesh *mesh = port->mesh;
-    for (uint32_t other = 0; other < mesh->shards; other++)
+    for (uint32_t other = 0; other < mesh->shards; other++) {
         if (!ring_is_empty(&pair_of(mesh, other, port->shard)->requests) ||
-            !ring_is_empty(&pair_of(mesh, port->shard, other)->replies))
+            !ring_is_empty(&pair_of(mesh, port->shard, other)->replies)) {
             return true;
+        }
+    }
     return false;
 }
 
 bool mesh_may_sleep(struct mesh_port *port) {
     atomic_store_explicit(&port->sleeping, true, memory_order_seq_cst);
-    if (!mesh_has_arrivals(port))
+    if (!mesh_has_arrivals(port)) {
         return true;
+    }
     mesh_awake(port);
     return false;
 }

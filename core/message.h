@@ -8,8 +8,8 @@
  *   near | key and opaque, padded to 288 | the request's value, then the reply's, if it is short |
  *   wide | these values where they are longer, to 16 KiB: in a range of its own
  *
- * So most traffic stays on few pages: addresses are translated for a hundred messages at a time, not
- * for each. What is touched stays small, as the message freed last is used first.
+ * So most traffic stays on few pages: addresses are translated for a hundred messages at a time,
+ * not for each. What is touched stays small, as the message freed last is used first.
  */
 #ifndef CORE_MESSAGE_H
 #define CORE_MESSAGE_H
@@ -102,11 +102,14 @@ void message_give(struct message_pool *pool, struct message *message);
  * not miss it. Asking for it again changes nothing. */
 void message_park(struct message_pool *pool, struct message *message);
 
-/* The cache lines of a small request and reply are on their way: another reactor has written them. */
+/* The cache lines of a small request and reply are on their way: another reactor has written them.
+ */
 static inline void message_prefetch(const struct message *message) {
     const char *start = (const char *)message;
-    for (const char *line = start; line < message->key + CACHE_LINE_BYTES; line += CACHE_LINE_BYTES)
+    for (const char *line = start; line < message->key + CACHE_LINE_BYTES;
+         line += CACHE_LINE_BYTES) {
         __builtin_prefetch(line);
+    }
     __builtin_prefetch(message->value);
     __builtin_prefetch(message->value + CACHE_LINE_BYTES);
 }

@@ -223,41 +223,47 @@ const struct command_option option_table[] = {
 };
 /* clang-format on */
 
-const size_t option_count = sizeof option_table / sizeof *option_table;
-_Static_assert(sizeof option_table / sizeof *option_table <= OPTIONS_MAX, "more than the limit");
+const size_t option_count = sizeof(option_table) / sizeof(*option_table);
+_Static_assert(sizeof(option_table) / sizeof(*option_table) <= OPTIONS_MAX, "more than the limit");
 
 bool options_needs_value(const struct command_option *option) {
     return option->argument && option->argument[0] != '[';
 }
 
 const struct command_option *options_find_letter(int letter) {
-    for (size_t i = 0; i < option_count; i++)
-        if (letter != WORD && option_table[i].letter == letter)
+    for (size_t i = 0; i < option_count; i++) {
+        if (letter != WORD && option_table[i].letter == letter) {
             return &option_table[i];
+        }
+    }
     return NULL;
 }
 
 static bool is_word(const struct command_option *option, const char *word) {
     size_t length = strlen(option->name);
-    if (option->name[length - 1] == '*')
+    if (option->name[length - 1] == '*') {
         return strncmp(option->name, word, length - 1) == 0;
+    }
     return strcmp(option->name, word) == 0;
 }
 
 const struct command_option *options_find_word(const char *word) {
-    for (size_t i = 0; i < option_count; i++)
-        if (option_table[i].letter == WORD && is_word(&option_table[i], word))
+    for (size_t i = 0; i < option_count; i++) {
+        if (option_table[i].letter == WORD && is_word(&option_table[i], word)) {
             return &option_table[i];
+        }
+    }
     return NULL;
 }
 
 const char *options_name(const struct command_option *option, char name[OPTION_NAME_BYTES]) {
-    if (option->letter == WORD)
+    if (option->letter == WORD) {
         snprintf(name, OPTION_NAME_BYTES, "-o %s", option->name);
-    else if (!option->name)
+    } else if (!option->name) {
         snprintf(name, OPTION_NAME_BYTES, "-%c", option->letter);
-    else
+    } else {
         snprintf(name, OPTION_NAME_BYTES, "-%c (--%s)", option->letter, option->name);
+    }
     return name;
 }
 

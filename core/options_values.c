@@ -23,10 +23,11 @@ enum config_status options_read_number(const struct command_option *option, cons
     long long read = strtoll(value, &end, 10);
     const char *digits = *value == '-' ? value + 1 : value;
     bool whole = *digits >= '0' && *digits <= '9' && *end == '\0' && !errno;
-    if (!whole || read < option->min || read > option->max)
+    if (!whole || read < option->min || read > option->max) {
         return options_wrong("%s takes a number from %lld to %lld, not \"%s\"",
                              options_name(option, name), (long long)option->min,
                              (long long)option->max, value);
+    }
     *number = read;
     return CONFIG_RUN;
 }
@@ -77,9 +78,10 @@ enum config_status options_set_mode(struct config *config, const struct command_
                                     const char *value) {
     char *end, name[OPTION_NAME_BYTES];
     unsigned long mode = strtoul(value, &end, 8);
-    if (*value < '0' || *value > '7' || *end || mode > 0777)
+    if (*value < '0' || *value > '7' || *end || mode > 0777) {
         return options_wrong("%s takes permissions from 0 to 777 in octal, not \"%s\"",
                              options_name(option, name), value);
+    }
     config->socket_mode = (uint32_t)mode;
     return CONFIG_RUN;
 }
@@ -90,8 +92,9 @@ enum config_status options_add_addresses(struct config *config, const struct com
     (void)option;
     char *text;
     const char *before = config->address_text;
-    if (asprintf(&text, "%s%s%s", before ? before : "", before ? "," : "", value) < 0)
+    if (asprintf(&text, "%s%s%s", before ? before : "", before ? "," : "", value) < 0) {
         return options_wrong("no memory for the command line");
+    }
     free(config->address_text);
     config->address_text = text;
     return CONFIG_RUN;
@@ -110,18 +113,21 @@ enum config_status options_set_item_bytes(struct config *config,
     char *end, name[OPTION_NAME_BYTES];
     errno = 0;
     uint64_t bytes = strtoull(value, &end, 10), unit = 1;
-    if (*end == 'k' || *end == 'K')
+    if (*end == 'k' || *end == 'K') {
         unit = KIB;
-    else if (*end == 'm' || *end == 'M')
+    } else if (*end == 'm' || *end == 'M') {
         unit = MIB;
+    }
     bool whole = *value >= '0' && *value <= '9' && !errno && (unit == 1 ? end : end + 1)[0] == '\0';
-    if (!whole || bytes * unit < ITEM_BYTES_MIN)
+    if (!whole || bytes * unit < ITEM_BYTES_MIN) {
         return options_wrong("%s takes a size from 1k to 1024m, not \"%s\"",
                              options_name(option, name), value);
-    if (bytes > ITEM_BYTES_MAX / unit)
+    }
+    if (bytes > ITEM_BYTES_MAX / unit) {
         return options_wrong(
             "%s %s is refused: no item may be larger than 1024m: give at most that",
             options_name(option, name), value);
+    }
     config->item_bytes_max = bytes * unit;
     return CONFIG_RUN;
 }
@@ -131,7 +137,7 @@ enum config_status options_set_binding(struct config *config, const struct comma
     static const char *const names[] = {
         [BINDING_AUTO] = "auto", [BINDING_TEXT] = "ascii", [BINDING_BINARY] = "binary"};
     char name[OPTION_NAME_BYTES];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(value, names[i]) == 0) {
             config->binding = (enum binding_protocol)i;
             return CONFIG_RUN;
@@ -161,8 +167,9 @@ enum config_status options_set_ring_capacity(struct config *config,
                                              const char *value) {
     int64_t number = 0;
     enum config_status status = options_read_number(option, value, &number);
-    if (status == CONFIG_RUN && (number & (number - 1)))
+    if (status == CONFIG_RUN && (number & (number - 1))) {
         return options_wrong("-o ring_capacity takes a power of two, not %s", value);
+    }
     config->ring_capacity = (uint32_t)number;
     return status;
 }

@@ -9,7 +9,7 @@
 
 static int option_of(int descriptor, int name) {
     int value = 0;
-    socklen_t length = sizeof value;
+    socklen_t length = sizeof(value);
     return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : -errno;
 }
 
@@ -19,14 +19,18 @@ static bool is_served(int family) {
 
 /* What is wrong with a descriptor and what would do; NULL: nothing. */
 static const char *objection(int descriptor) {
-    if (option_of(descriptor, SO_TYPE) < 0)
+    if (option_of(descriptor, SO_TYPE) < 0) {
         return "is no socket: have the .socket unit open sockets alone (ListenStream=)";
-    if (option_of(descriptor, SO_TYPE) != SOCK_STREAM)
+    }
+    if (option_of(descriptor, SO_TYPE) != SOCK_STREAM) {
         return "is no stream socket: use ListenStream= in the .socket unit";
-    if (!is_served(option_of(descriptor, SO_DOMAIN)))
+    }
+    if (!is_served(option_of(descriptor, SO_DOMAIN))) {
         return "is of an unknown family: let ListenStream= name an IP address or a path";
-    if (option_of(descriptor, SO_ACCEPTCONN) != 1)
+    }
+    if (option_of(descriptor, SO_ACCEPTCONN) != 1) {
         return "does not listen: use Accept=no in the .socket unit";
+    }
     return NULL;
 }
 
@@ -50,10 +54,13 @@ bool passed_open(struct listeners *listeners, int count, const struct config *co
                  LISTENERS_MAX);
         return false;
     }
-    for (int i = 0; i < count; i++)
-        if (!open_one(listeners, SYSTEMD_SOCKET_FIRST + i))
+    for (int i = 0; i < count; i++) {
+        if (!open_one(listeners, SYSTEMD_SOCKET_FIRST + i)) {
             return false;
-    if (config->listeners_given)
+        }
+    }
+    if (config->listeners_given) {
         log_line("-p, -l and -s are left aside: served are the sockets that systemd has passed");
+    }
     return true;
 }

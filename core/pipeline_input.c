@@ -31,21 +31,24 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
     assert(batch->count + requests_max <= BATCH_MAX);
     for (uint32_t i = 0; i < requests_max && !pipeline->closing; i++) {
         struct batch_slot *slot = &batch->slots[batch->count];
-        if (!parse_one(pipeline, batch->key_space[batch->count], slot))
+        if (!parse_one(pipeline, batch->key_space[batch->count], slot)) {
             return;
+        }
         slot->pipeline = pipeline;
         struct request *request = &slot->request;
         pipeline->closing = request->closes;
         if (op_has_key(request->op)) {
             slot->hash = shard_hash(shard, request->key, request->key_length);
             slot->owner = shard_owner(shard, slot->hash);
-            if (slot->owner == shard->id)
+            if (slot->owner == shard->id) {
                 store_prefetch_bucket(shard->store, slot->hash);
+            }
         }
         batch->count++;
         /* How the next bytes are understood depends on what comes of a login. */
-        if (request->op == OP_LOGIN)
+        if (request->op == OP_LOGIN) {
             return;
+        }
     }
 }
 
@@ -54,24 +57,26 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
 /* Parses the input once as much is there as the parser has asked for. */
 static void run_when_whole(struct pipeline *pipeline) {
     assert(pipeline->wants_more);
-    if (pipeline->input.length < pipeline->parser.need)
+    if (pipeline->input.length < pipeline->parser.need) {
         return;
+    }
     pipeline->wants_more = false;
     pipeline_resume(pipeline);
 }
 
 bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                         size_t length) {
-    assert(pipeline->bytes == NULL);
-    if (!buffer_append(&shard->buffers, &pipeline->input, bytes, length))
+    assert(!pipeline->bytes);
+    if (!buffer_append(&shard->buffers, &pipeline->input, bytes, length)) {
         return false;
+    }
     run_when_whole(pipeline);
     return true;
 }
 
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length) {
-    assert(pipeline->bytes == NULL);
+    assert(!pipeline->bytes);
     if (pipeline->input.length == 0) {
         pipeline->wants_more = false;
         pipeline->bytes = bytes;
@@ -82,8 +87,9 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
 }
 
 size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {
-    if (!pipeline->upload || pipeline->bytes || pipeline->input.length > 0)
+    if (!pipeline->upload || pipeline->bytes || pipeline->input.length > 0) {
         return 0;
+    }
     struct upload_room room = upload_room(pipeline->upload);
     size_t left = parser_upload_left(&pipeline->parser);
     size_t length = left < room.length ? left : room.length;
@@ -100,24 +106,27 @@ void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t
 void pipeline_resume(struct pipeline *pipeline) {
     pipeline->stalled = false;
     pipeline->walks_here = false;
-    if (pipeline->bytes || pipeline->input.length == 0)
+    if (pipeline->bytes || pipeline->input.length == 0) {
         return;
+    }
     pipeline->bytes = pipeline->input.bytes;
     pipeline->length = pipeline->input.length;
 }
 
 bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
-    if (!pipeline->bytes)
+    if (!pipeline->bytes) {
         return true;
+    }
     size_t left = pipeline->length - pipeline->consumed;
     bool kept = true;
-    if (pipeline->closing)
+    if (pipeline->closing) {
         pipeline_drop_input(pipeline, shard);
-    else if (pipeline->bytes == pipeline->input.bytes)
+    } else if (pipeline->bytes == pipeline->input.bytes) {
         buffer_consume(&pipeline->input, pipeline->consumed);
-    else if (left > 0)
+    } else if (left > 0) {
         kept = buffer_append(&shard->buffers, &pipeline->input,
                              pipeline->bytes + pipeline->consumed, left);
+    }
     pipeline->bytes = NULL;
     pipeline->length = pipeline->consumed = 0;
     if (pipeline->input.length == 0) {

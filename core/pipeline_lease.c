@@ -21,17 +21,20 @@ static void give_back(struct pipeline *pipeline, struct shard *shard, struct mes
         pipeline_lose_lease(message);
         return;
     }
-    if (!mesh_has_credit(shard->port, owner))
+    if (!mesh_has_credit(shard->port, owner)) {
         return; /* the next time */
+    }
     message->kind = MESSAGE_LEASE_BACK;
     message->large = message->result.large;
     pipeline_send(pipeline, shard, owner, message);
 }
 
 static void give_back_all(struct pipeline *pipeline, struct shard *shard) {
-    for (struct message *message = pipeline->first->next; message; message = message->next)
-        if (message->done && message->result.large)
+    for (struct message *message = pipeline->first->next; message; message = message->next) {
+        if (message->done && message->result.large) {
             give_back(pipeline, shard, message);
+        }
+    }
 }
 
 bool pipeline_ask(struct pipeline *pipeline, struct shard *shard) {
@@ -66,23 +69,26 @@ bool pipeline_wants_memory(const struct pipeline *pipeline) {
 }
 
 void pipeline_beg(struct pipeline *pipeline, struct shard *shard) {
-    if (wants_upload(pipeline))
+    if (wants_upload(pipeline)) {
         upload_beg(pipeline, shard);
-    if (!wants_lease(pipeline))
+    }
+    if (!wants_lease(pipeline)) {
         return;
+    }
     pipeline->first->asked = false;
     pipeline_drain(pipeline, shard);
 }
 
-/* The replies that are here are not wanted any more. False when there is one that isn't, or no credit
- * for a lease. */
+/* The replies that are here are not wanted any more. False when there is one that isn't, or no
+ * credit for a lease. */
 static bool drop_replies(struct pipeline *pipeline, struct shard *shard) {
     while (pipeline->first && pipeline->first->done) {
         struct message *message = pipeline->first;
         uint64_t large = message->result.large;
         if (!message->refused && large &&
-            !loan_end(shard, shard_owner(shard, message->hash), large))
+            !loan_end(shard, shard_owner(shard, message->hash), large)) {
             return false;
+        }
         pipeline->first = message->next;
         pipeline->queued--;
         message_give(&shard->messages, message);

@@ -15,24 +15,27 @@ static size_t keys_length(const struct batch_slot *slot) {
     size_t there = (size_t)(pipeline->bytes + pipeline->length - keys);
     size_t length = there < LOG_TEXT_MAX + 1 ? there : LOG_TEXT_MAX + 1;
     const char *newline = memchr(keys, '\n', length);
-    if (!newline)
+    if (!newline) {
         return length;
+    }
     return (size_t)(newline - keys) - (newline[-1] == '\r');
 }
 
 static void put_keys(struct log_entry *entry, const struct batch_slot *slot) {
     const struct request *request = &slot->request;
     size_t length = is_first_of_keys(request) ? keys_length(slot) : request->key_length;
-    if (length == 0 || request->op == OP_LOGIN)
+    if (length == 0 || request->op == OP_LOGIN) {
         return;
+    }
     log_put(entry, " ");
     log_put_text(entry, request->key, length);
 }
 
 static void put_error(struct log_entry *entry, const struct request *request) {
     char error[REQUEST_ERROR_MAX];
-    if (request->error != PROTO_ERROR_NONE && request->error != PROTO_ERROR_LOGIN_STEP)
+    if (request->error != PROTO_ERROR_NONE && request->error != PROTO_ERROR_LOGIN_STEP) {
         log_put(entry, " refused: %.*s", (int)request_error(error, request), error);
+    }
 }
 
 /* The rest of a command that has had its line. */
@@ -45,8 +48,9 @@ static bool goes_on(const struct batch_slot *slot) {
 
 void pipeline_log(struct shard *shard, const struct batch_slot *slot) {
     struct log_entry entry;
-    if (goes_on(slot))
+    if (goes_on(slot)) {
         return;
+    }
     log_begin(&entry, slot->pipeline->number);
     log_put(&entry, " %s", request_name(&slot->request));
     put_keys(&entry, slot);

@@ -21,8 +21,8 @@ struct message *pipeline_enqueue(struct pipeline *pipeline, struct shard *shard)
 void pipeline_send(struct pipeline *pipeline, struct shard *shard, uint32_t to,
                    struct message *message);
 
-/* Answers a request that has been run here, in its turn; pipeline_may_enqueue(), unless the queue is
- * empty. lent: whether the result has the lease that it needs, see execute(). */
+/* Answers a request that has been run here, in its turn; pipeline_may_enqueue(), unless the queue
+ * is empty. lent: whether the result has the lease that it needs, see execute(). */
 void pipeline_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
                      const struct result *result, bool lent);
 

@@ -48,12 +48,14 @@ static uint32_t *slot_of(const struct prefix_table *table, const struct name *na
     uint32_t mask = 2 * table->capacity - 1;
     for (uint32_t at = hash & mask;; at = (at + 1) & mask) {
         uint32_t *slot = &table->slots[at];
-        if (*slot == 0)
+        if (*slot == 0) {
             return slot;
+        }
         const struct prefix_entry *entry = &table->entries[*slot - 1];
         if (entry->hash == hash && entry->length == name->length &&
-            memcmp(table->names + entry->name, name->bytes, name->length) == 0)
+            memcmp(table->names + entry->name, name->bytes, name->length) == 0) {
             return slot;
+        }
     }
 }
 
@@ -61,8 +63,9 @@ static void fill_slots(struct prefix_table *table) {
     uint32_t mask = 2 * table->capacity - 1;
     for (uint32_t i = 0; i < table->count; i++) {
         uint32_t at = table->entries[i].hash & mask;
-        while (table->slots[at] != 0)
+        while (table->slots[at] != 0) {
             at = (at + 1) & mask;
+        }
         table->slots[at] = i + 1;
     }
 }
@@ -70,10 +73,11 @@ static void fill_slots(struct prefix_table *table) {
 /* Doubles the room for entries. */
 static bool grow_entries(struct prefix_table *table) {
     uint32_t capacity = table->capacity ? 2 * table->capacity : CAPACITY_FIRST;
-    uint32_t *slots = calloc(2 * (size_t)capacity, sizeof *slots);
-    struct prefix_entry *entries = realloc(table->entries, capacity * sizeof *entries);
-    if (entries)
+    uint32_t *slots = calloc(2 * (size_t)capacity, sizeof(*slots));
+    struct prefix_entry *entries = realloc(table->entries, capacity * sizeof(*entries));
+    if (entries) {
         table->entries = entries;
+    }
     if (!slots || !entries) {
         free(slots);
         return false;
@@ -87,14 +91,17 @@ static bool grow_entries(struct prefix_table *table) {
 
 static bool reserve_name(struct prefix_table *table, uint8_t length) {
     uint64_t wanted = (uint64_t)table->names_length + length;
-    if (wanted > (uint64_t)table->prefixes_max * PREFIX_NAME_BYTES_MEAN)
+    if (wanted > (uint64_t)table->prefixes_max * PREFIX_NAME_BYTES_MEAN) {
         return false;
-    if (wanted < table->names_capacity)
+    }
+    if (wanted < table->names_capacity) {
         return true;
+    }
     uint32_t capacity = table->names_capacity ? 2 * table->names_capacity : NAMES_CAPACITY_FIRST;
     char *names = realloc(table->names, capacity);
-    if (!names)
+    if (!names) {
         return false;
+    }
     table->names = names;
     table->names_capacity = capacity;
     return true;
@@ -104,13 +111,16 @@ static bool reserve_name(struct prefix_table *table, uint8_t length) {
 static struct prefix_entry *entry_of(struct prefix_table *table, const struct name *name) {
     uint32_t hash = (uint32_t)XXH3_64bits(name->bytes, name->length);
     uint32_t *slot = table->capacity ? slot_of(table, name, hash) : NULL;
-    if (slot && *slot != 0)
+    if (slot && *slot != 0) {
         return &table->entries[*slot - 1];
-    if (table->count == table->prefixes_max || !reserve_name(table, name->length))
+    }
+    if (table->count == table->prefixes_max || !reserve_name(table, name->length)) {
         return NULL;
+    }
     if (table->count == table->capacity) {
-        if (!grow_entries(table))
+        if (!grow_entries(table)) {
             return NULL;
+        }
         slot = slot_of(table, name, hash);
     }
     struct prefix_entry *entry = &table->entries[table->count];
@@ -125,8 +135,9 @@ static struct prefix_entry *entry_of(struct prefix_table *table, const struct na
 static void add(struct prefix_table *table, const struct name *name,
                 const struct prefix_counts *counts) {
     struct prefix_entry *entry = entry_of(table, name);
-    if (!entry)
+    if (!entry) {
         return;
+    }
     entry->counts.get += counts->get;
     entry->counts.hit += counts->hit;
     entry->counts.set += counts->set;
@@ -141,8 +152,9 @@ static bool name_of(const struct prefix_table *table, const struct request *requ
             *name = (struct name){.bytes = request->key, .length = (uint8_t)i};
             return true;
         }
-        if ((unsigned char)request->key[i] <= ' ' || request->key[i] == 0x7f)
+        if ((unsigned char)request->key[i] <= ' ' || request->key[i] == 0x7f) {
             return false;
+        }
     }
     return false;
 }
@@ -152,8 +164,9 @@ static struct prefix_counts counts_of(const struct request *request, bool hit) {
     bool binary_touch = op == OP_TOUCH && request->protocol == PROTOCOL_BINARY;
     bool gets = op == OP_GET || op == OP_GAT || binary_touch;
     bool stores = (op >= OP_SET && op <= OP_PREPEND) || op == OP_REJECT;
-    if (request->protocol == PROTOCOL_META)
+    if (request->protocol == PROTOCOL_META) {
         return (struct prefix_counts){0};
+    }
     return (struct prefix_counts){
         .get = gets, .hit = gets && hit, .set = stores, .del = op == OP_DELETE};
 }
@@ -161,8 +174,9 @@ static struct prefix_counts counts_of(const struct request *request, bool hit) {
 void prefix_table_record(struct prefix_table *table, const struct request *request, bool hit) {
     struct prefix_counts counts = counts_of(request, hit);
     struct name name;
-    if (counts.get + counts.set + counts.del > 0 && name_of(table, request, &name))
+    if (counts.get + counts.set + counts.del > 0 && name_of(table, request, &name)) {
         add(table, &name, &counts);
+    }
 }
 
 /* An entry in a chunk: the counts, the length of the name, the name. */
@@ -176,10 +190,11 @@ size_t prefix_table_encode(const struct prefix_table *table, uint32_t *cursor, c
     assert(space >= PREFIX_ENTRY_BYTES_MAX);
     for (; *cursor < table->count; ++*cursor) {
         const struct prefix_entry *entry = &table->entries[*cursor];
-        if ((size_t)(out + space - at) < ENTRY_FIXED_BYTES + entry->length)
+        if ((size_t)(out + space - at) < ENTRY_FIXED_BYTES + entry->length) {
             break;
-        memcpy(at, &entry->counts, sizeof entry->counts);
-        at[sizeof entry->counts] = (char)entry->length;
+        }
+        memcpy(at, &entry->counts, sizeof(entry->counts));
+        at[sizeof(entry->counts)] = (char)entry->length;
         memcpy(at + ENTRY_FIXED_BYTES, table->names + entry->name, entry->length);
         at += ENTRY_FIXED_BYTES + entry->length;
     }
@@ -190,9 +205,9 @@ void prefix_table_merge(struct prefix_table *table, const char *bytes, size_t le
     const char *end = bytes + length;
     while (bytes < end) {
         struct prefix_counts counts;
-        memcpy(&counts, bytes, sizeof counts);
+        memcpy(&counts, bytes, sizeof(counts));
         struct name name = {.bytes = bytes + ENTRY_FIXED_BYTES,
-                            .length = (uint8_t)bytes[sizeof counts]};
+                            .length = (uint8_t)bytes[sizeof(counts)]};
         add(table, &name, &counts);
         bytes = name.bytes + name.length;
     }
@@ -205,8 +220,9 @@ void prefix_table_merge(struct prefix_table *table, const char *bytes, size_t le
 static bool put_line(struct buffer_pool *pool, struct buffer *output,
                      const struct prefix_table *table, const struct prefix_entry *entry) {
     const struct prefix_counts *counts = &entry->counts;
-    if (!buffer_reserve(pool, output, LINE_BYTES_MAX))
+    if (!buffer_reserve(pool, output, LINE_BYTES_MAX)) {
         return false;
+    }
     output->length += (size_t)snprintf(output->bytes + output->length, LINE_BYTES_MAX,
                                        "PREFIX %.*s get %" PRIu64 " hit %" PRIu64 " set %" PRIu64
                                        " del %" PRIu64 "\r\n",
@@ -217,9 +233,11 @@ static bool put_line(struct buffer_pool *pool, struct buffer *output,
 
 static bool put_text(struct buffer_pool *pool, struct buffer *output,
                      const struct prefix_table *table) {
-    for (uint32_t i = 0; i < table->count; i++)
-        if (!put_line(pool, output, table, &table->entries[i]))
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (!put_line(pool, output, table, &table->entries[i])) {
             return false;
+        }
+    }
     return buffer_append(pool, output, "END\r\n", 5);
 }
 

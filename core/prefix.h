@@ -64,8 +64,9 @@ void prefix_table_record(struct prefix_table *table, const struct request *reque
 
 static inline void prefix_record(struct prefix_table *table, const struct request *request,
                                  bool hit) {
-    if (__builtin_expect(table->enabled, false))
+    if (__builtin_expect(table->enabled, false)) {
         prefix_table_record(table, request, hit);
+    }
 }
 
 /* Writes entries from *cursor (0 at the start) on to out, as many as fit into `space`, which is at

@@ -12,11 +12,12 @@
 
 void process_fill_streams(void) {
     int null;
-    do
+    do {
         null = open("/dev/null", O_RDWR);
-    while (null >= 0 && null <= STDERR_FILENO);
-    if (null >= 0)
+    } while (null >= 0 && null <= STDERR_FILENO);
+    if (null >= 0) {
         close(null);
+    }
 }
 
 /* A daemon. */
@@ -25,19 +26,22 @@ void process_fill_streams(void) {
 static _Noreturn void wait_for_child(pid_t child, int pipe_end) {
     char byte;
     int status;
-    if (read(pipe_end, &byte, 1) == 1)
+    if (read(pipe_end, &byte, 1) == 1) {
         _exit(EXIT_SUCCESS);
-    if (waitpid(child, &status, 0) == child && WIFSIGNALED(status))
+    }
+    if (waitpid(child, &status, 0) == child && WIFSIGNALED(status)) {
         log_line("ended by signal %d at the start", WTERMSIG(status));
-    else if (WIFEXITED(status))
+    } else if (WIFEXITED(status)) {
         _exit(WEXITSTATUS(status)); /* it has said why */
+    }
     _exit(EXIT_FAILURE);
 }
 
 int process_detach(void) {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (pipe2(ends, O_CLOEXEC) != 0) {
         return -errno;
+    }
     pid_t child = fork();
     if (child < 0) {
         int error = -errno;
@@ -46,8 +50,9 @@ int process_detach(void) {
         return error;
     }
     close(ends[child > 0]);
-    if (child > 0)
+    if (child > 0) {
         wait_for_child(child, ends[0]);
+    }
     setsid();
     return ends[1];
 }
@@ -59,22 +64,26 @@ static bool is_relative(const char *path) {
 static void leave_directory(const struct config *config) {
     bool needed = config->core_dumps || is_relative(config->socket_path) ||
                   is_relative(config->pid_file) || is_relative(config->users_file);
-    if (!needed && chdir("/") != 0)
+    if (!needed && chdir("/") != 0) {
         log_line("can't change to /: %s", strerror(errno));
+    }
 }
 
 static void leave_streams(void) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int stream = STDIN_FILENO; null >= 0 && stream <= STDERR_FILENO; stream++)
+    for (int stream = STDIN_FILENO; null >= 0 && stream <= STDERR_FILENO; stream++) {
         dup2(null, stream);
-    if (null > STDERR_FILENO)
+    }
+    if (null > STDERR_FILENO) {
         close(null);
+    }
 }
 
 void process_ready(int caller, const struct config *config) {
     leave_directory(config);
-    if (config->verbosity == 0)
+    if (config->verbosity == 0) {
         leave_streams();
+    }
     /* When nobody waits any more there is nobody to tell. */
     ssize_t written = write(caller, "", 1);
     (void)written;
@@ -85,8 +94,9 @@ void process_ready(int caller, const struct config *config) {
 
 static bool write_text(const char *path, const char *text) {
     FILE *file = fopen(path, "we");
-    if (!file)
+    if (!file) {
         return false;
+    }
     bool written = fputs(text, file) >= 0;
     return fclose(file) == 0 && written;
 }
@@ -98,31 +108,34 @@ static bool replace_file(const char *what, const char *path, const char *suffix,
         return false;
     }
     bool written = write_text(fresh, text) && rename(fresh, path) == 0;
-    if (!written)
+    if (!written) {
         log_line("can't write %s %s: %s", what, path, strerror(errno));
+    }
     free(fresh);
     return written;
 }
 
 bool process_write_pid(const char *path) {
     char text[16];
-    snprintf(text, sizeof text, "%d\n", (int)getpid());
+    snprintf(text, sizeof(text), "%d\n", (int)getpid());
     return replace_file("the pid file", path, ".tmp", text);
 }
 
 static bool holds_pid(const char *path, long pid) {
     FILE *file = fopen(path, "re");
     long found = -1;
-    if (!file)
+    if (!file) {
         return false;
+    }
     bool read = fscanf(file, "%ld", &found) == 1;
     fclose(file);
     return read && found == pid;
 }
 
 void process_remove_pid(const char *path) {
-    if (holds_pid(path, getpid()) && unlink(path) != 0)
+    if (holds_pid(path, getpid()) && unlink(path) != 0) {
         log_line("can't remove the pid file %s: %s", path, strerror(errno));
+    }
 }
 
 bool process_write_ports(const char *path, const char *text) {

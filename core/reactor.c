@@ -88,8 +88,9 @@ void reactor_close(struct reactor *reactor) {
 }
 
 void reactor_finish(struct reactor *reactor) {
-    while (!LIST_EMPTY(&reactor->connections))
+    while (!LIST_EMPTY(&reactor->connections)) {
         connection_abandon(reactor, LIST_FIRST(&reactor->connections));
+    }
     shard_finish(&reactor->shard);
 }
 
@@ -101,15 +102,17 @@ void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *s
 /* The lists. */
 
 void reactor_ready(struct reactor *reactor, struct connection *connection) {
-    if (connection->is_ready || connection->is_waiting)
+    if (connection->is_ready || connection->is_waiting) {
         return;
+    }
     connection->is_ready = true;
     TAILQ_INSERT_TAIL(&reactor->ready, connection, turn_link);
 }
 
 void reactor_wait(struct reactor *reactor, struct connection *connection) {
-    if (connection->is_ready || connection->is_waiting)
+    if (connection->is_ready || connection->is_waiting) {
         return;
+    }
     connection->is_waiting = true;
     TAILQ_INSERT_TAIL(&reactor->waiting, connection, turn_link);
 }
@@ -127,40 +130,49 @@ static void wake_waiting(struct reactor *reactor) {
 }
 
 void reactor_settle(struct reactor *reactor, struct connection *connection) {
-    if (connection->is_settling)
+    if (connection->is_settling) {
         return;
+    }
     connection->is_settling = true;
     TAILQ_INSERT_TAIL(&reactor->settling, connection, settling_link);
 }
 
 void reactor_beg(struct reactor *reactor, struct connection *connection) {
-    if (connection->is_begging)
+    if (connection->is_begging) {
         return;
-    if (TAILQ_EMPTY(&reactor->begging))
+    }
+    if (TAILQ_EMPTY(&reactor->begging)) {
         reactor->beg_ns = reactor->shard.now_ns + BEG_NS;
+    }
     connection->is_begging = true;
     TAILQ_INSERT_TAIL(&reactor->begging, connection, begging_link);
 }
 
 void reactor_fly(struct reactor *reactor, struct connection *connection) {
-    if (connection->is_flying)
+    if (connection->is_flying) {
         return;
+    }
     connection->is_flying = true;
     TAILQ_INSERT_TAIL(&reactor->flying, connection, flying_link);
 }
 
 void reactor_forget(struct reactor *reactor, struct connection *connection) {
     LIST_REMOVE(connection, all_link);
-    if (connection->is_ready)
+    if (connection->is_ready) {
         TAILQ_REMOVE(&reactor->ready, connection, turn_link);
-    if (connection->is_waiting)
+    }
+    if (connection->is_waiting) {
         TAILQ_REMOVE(&reactor->waiting, connection, turn_link);
-    if (connection->is_settling)
+    }
+    if (connection->is_settling) {
         TAILQ_REMOVE(&reactor->settling, connection, settling_link);
-    if (connection->is_begging)
+    }
+    if (connection->is_begging) {
         TAILQ_REMOVE(&reactor->begging, connection, begging_link);
-    if (connection->is_flying)
+    }
+    if (connection->is_flying) {
         TAILQ_REMOVE(&reactor->flying, connection, flying_link);
+    }
 }
 
 /* Completions. */
@@ -174,8 +186,9 @@ static void wait_for_signal(struct reactor *reactor) {
 /* A wake that worked is silent at its sender and says nothing at its target. One that failed (the
  * kernel may be out of memory for a moment) is sent again: nobody else will wake that reactor. */
 static void on_wake_failed(struct reactor *reactor, uint32_t other, int result) {
-    if (result < 0 && !reactor->stopping)
+    if (result < 0 && !reactor->stopping) {
         reactor_wake(reactor, other);
+    }
 }
 
 static void dispatch(struct reactor *reactor, const struct io_uring_cqe *completion) {
@@ -234,8 +247,9 @@ static void exchange(struct reactor *reactor) {
     _Static_assert(offsetof(struct connection, pipeline) == 0, "one is the other's address");
     const struct exchange_handler handler = {
         .context = reactor, .connection = on_connection, .progress = on_progress};
-    if (exchange_collect(&reactor->shard, &handler))
+    if (exchange_collect(&reactor->shard, &handler)) {
         wake_waiting(reactor);
+    }
     exchange_serve(&reactor->shard, &handler);
 }
 
@@ -261,8 +275,9 @@ static bool end_round(struct reactor *reactor, struct connection_queue *round, b
     bool any = false;
     for (connection = TAILQ_FIRST(round); connection; connection = next) {
         next = TAILQ_NEXT(connection, turn_link);
-        if (connection->pipeline.progressed != progressed)
+        if (connection->pipeline.progressed != progressed) {
             continue;
+        }
         TAILQ_REMOVE(round, connection, turn_link);
         connection->is_ready = false;
         connection_ran(reactor, connection);
@@ -271,8 +286,8 @@ static bool end_round(struct reactor *reactor, struct connection_queue *round, b
     return any;
 }
 
-/* Lets every ready connection run up to requests_max requests. False when it would be no use to have
- * another round: nothing has run, and walks have done all that they may in a turn. */
+/* Lets every ready connection run up to requests_max requests. False when it would be no use to
+ * have another round: nothing has run, and walks have done all that they may in a turn. */
 static bool run_round(struct reactor *reactor, uint32_t requests_max) {
     struct shard *shard = &reactor->shard;
     struct batch *batch = &reactor->batch;
@@ -280,15 +295,18 @@ static bool run_round(struct reactor *reactor, uint32_t requests_max) {
     struct connection *connection;
     TAILQ_CONCAT(&round, &reactor->ready, turn_link);
     TAILQ_FOREACH(connection, &round, turn_link) {
-        if (batch->count + PIPELINE_ROUND_MAX > BATCH_MAX)
+        if (batch->count + PIPELINE_ROUND_MAX > BATCH_MAX) {
             batch_run(batch, shard);
+        }
         /* Those that waited and would only stall again are not parsed anew. */
         connection->pipeline.progressed = false;
-        if (connection->pipeline.stalled && mesh_is_full(shard->port))
+        if (connection->pipeline.stalled && mesh_is_full(shard->port)) {
             continue;
+        }
         pipeline_resume(&connection->pipeline);
-        if (pipeline_can_run(&connection->pipeline))
+        if (pipeline_can_run(&connection->pipeline)) {
             pipeline_collect(&connection->pipeline, shard, requests_max, batch);
+        }
     }
     batch_run(batch, shard);
     /* Those that stalled before their first request come before those that had a share. */
@@ -316,21 +334,24 @@ static void run_requests(struct reactor *reactor) {
     }
 }
 
-/* Leases that end are not told to those who wait for one: they ask, in turn. What that sets free may
- * be what others wait for. */
+/* Leases that end are not told to those who wait for one: they ask, in turn. What that sets free
+ * may be what others wait for. */
 static void beg(struct reactor *reactor) {
     struct connection *connection;
-    if (TAILQ_EMPTY(&reactor->begging) || reactor->shard.now_ns < reactor->beg_ns)
+    if (TAILQ_EMPTY(&reactor->begging) || reactor->shard.now_ns < reactor->beg_ns) {
         return;
+    }
     reactor->beg_ns = reactor->shard.now_ns + BEG_NS;
     for (int i = 0; i < BEG_CONNECTIONS_MAX; i++) {
         connection = TAILQ_FIRST(&reactor->begging);
-        if (!connection)
+        if (!connection) {
             break;
+        }
         TAILQ_REMOVE(&reactor->begging, connection, begging_link);
         connection->is_begging = false;
-        if (!connection->broken)
+        if (!connection->broken) {
             pipeline_beg(&connection->pipeline, &reactor->shard);
+        }
         connection_progressed(reactor, connection);
     }
     wake_waiting(reactor);
@@ -343,10 +364,11 @@ static void settle_all(struct reactor *reactor) {
     while ((connection = TAILQ_FIRST(&settling))) {
         TAILQ_REMOVE(&settling, connection, settling_link);
         connection->is_settling = false;
-        if (connection->is_datagram)
+        if (connection->is_datagram) {
             udp_settle(reactor->udp, connection);
-        else
+        } else {
             connection_settle(reactor, connection);
+        }
     }
 }
 
@@ -357,8 +379,9 @@ static void send_large(struct reactor *reactor) {
     while (sent < FLIGHT_TURN_BYTES && (connection = TAILQ_FIRST(&reactor->flying))) {
         TAILQ_REMOVE(&reactor->flying, connection, flying_link);
         connection->is_flying = false;
-        if (!connection->broken)
+        if (!connection->broken) {
             sent += connection_fly(reactor, connection);
+        }
     }
 }
 
@@ -379,8 +402,9 @@ static bool spin(struct reactor *reactor) {
     uint64_t spin_ns = (uint64_t)reactor->server->config->spin_us * 1000;
     uint64_t end_ns = clock_monotonic_ns() + spin_ns;
     do {
-        if (mesh_has_arrivals(reactor->shard.port) || uring_has_events(&reactor->uring))
+        if (mesh_has_arrivals(reactor->shard.port) || uring_has_events(&reactor->uring)) {
             return true;
+        }
         cpu_relax();
     } while (clock_monotonic_ns() < end_ns);
     return false;
@@ -389,10 +413,12 @@ static bool spin(struct reactor *reactor) {
 /* The order to stop is given like a message: written first, then the sleepers are woken; so it is
  * looked at after the sleep was announced. */
 static bool may_sleep(struct reactor *reactor) {
-    if (!mesh_may_sleep(reactor->shard.port))
+    if (!mesh_may_sleep(reactor->shard.port)) {
         return false;
-    if (reactor->stopping || !atomic_load(&reactor->server->stopping))
+    }
+    if (reactor->stopping || !atomic_load(&reactor->server->stopping)) {
         return true;
+    }
     mesh_awake(reactor->shard.port);
     return false;
 }
@@ -406,15 +432,19 @@ static void sleep_until_event(struct reactor *reactor) {
     uint64_t wait_ns = crawler_wait_ns(&reactor->shard, reactor->shard.now_ns);
     const uint64_t others_ns[] = {idle_wait_ns(reactor), log_wait_ns(&reactor->shard.log),
                                   TAILQ_EMPTY(&reactor->begging) ? UINT64_MAX : BEG_NS};
-    for (size_t i = 0; i < sizeof others_ns / sizeof *others_ns; i++)
-        if (others_ns[i] < wait_ns)
+    for (size_t i = 0; i < sizeof(others_ns) / sizeof(*others_ns); i++) {
+        if (others_ns[i] < wait_ns) {
             wait_ns = others_ns[i];
-    if (reactor->stopping && wait_ns > STOP_POLL_NS)
+        }
+    }
+    if (reactor->stopping && wait_ns > STOP_POLL_NS) {
         wait_ns = STOP_POLL_NS;
-    if (wait_ns < UINT64_MAX)
+    }
+    if (wait_ns < UINT64_MAX) {
         uring_enter_and_wait_ns(&reactor->uring, wait_ns);
-    else
+    } else {
         uring_enter_and_wait(&reactor->uring);
+    }
     mesh_awake(reactor->shard.port);
 }
 
@@ -426,8 +456,9 @@ static void enter(struct reactor *reactor) {
     if (mesh_outstanding(reactor->shard.port) > 0 && reactor->server->config->spin_us > 0) {
         uring_enter(&reactor->uring);
         if (spin(reactor)) {
-            if (!io_uring_cq_ready(&reactor->uring.ring) && uring_has_events(&reactor->uring))
+            if (!io_uring_cq_ready(&reactor->uring.ring) && uring_has_events(&reactor->uring)) {
                 uring_enter(&reactor->uring);
+            }
             return;
         }
     }
@@ -440,8 +471,9 @@ static void read_clock(struct reactor *reactor) {
     reactor->shard.now_ns = clock_monotonic_ns();
     int64_t now = clock_store_seconds(reactor->shard.now_ns, reactor->server->facts.start_ns) +
                   shard->debug_offset_s;
-    if (!shard->debug_paused && now > shard->now)
+    if (!shard->debug_paused && now > shard->now) {
         shard->now = (uint32_t)now;
+    }
 }
 
 /* What a shard does for itself, a slice a turn. */
@@ -450,8 +482,9 @@ static void tend(struct reactor *reactor) {
     crawler_step(shard, reactor->shard.now_ns);
     idle_step(reactor);
     beg(reactor);
-    if (shard->stop_asked)
+    if (shard->stop_asked) {
         kill(getpid(), SIGTERM); /* reactor 0 takes it like any other */
+    }
     shard->stop_asked = false;
 }
 
@@ -466,8 +499,9 @@ void reactor_run(struct reactor *reactor) {
         acceptor_start(reactor->acceptor, reactor->server);
         wait_for_signal(reactor);
     }
-    if (reactor->udp)
+    if (reactor->udp) {
         udp_start(reactor->udp, reactor);
+    }
     for (; !reactor_is_stopped(reactor); read_clock(reactor)) {
         reactor->shard.counters.reactor_turns++;
         reactor->shard.walk_slices = 0;

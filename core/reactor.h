@@ -88,9 +88,9 @@ void reactor_finish(struct reactor *reactor);
 /* Marks a submission entry with what its completion will be about. */
 void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *subject);
 
-/* Puts a connection on a list of the reactor, unless it is there: to run requests, unless it waits; to
- * wait for replies that set credit or messages free, unless it is ready; to be settled at the end of
- * the turn; to ask for memory of a store again; to send of its large values. */
+/* Puts a connection on a list of the reactor, unless it is there: to run requests, unless it waits;
+ * to wait for replies that set credit or messages free, unless it is ready; to be settled at the
+ * end of the turn; to ask for memory of a store again; to send of its large values. */
 void reactor_ready(struct reactor *reactor, struct connection *connection);
 void reactor_wait(struct reactor *reactor, struct connection *connection);
 void reactor_settle(struct reactor *reactor, struct connection *connection);

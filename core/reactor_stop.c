@@ -12,8 +12,9 @@ static void begin_stop(struct reactor *reactor) {
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         connection_drain(connection);
     }
-    if (reactor->udp)
+    if (reactor->udp) {
         udp_stop(reactor->udp);
+    }
 }
 
 static void break_all(struct reactor *reactor) {
@@ -21,18 +22,22 @@ static void break_all(struct reactor *reactor) {
     LIST_FOREACH(connection, &reactor->connections, all_link) {
         connection_break(reactor, connection, "the server stops");
     }
-    if (reactor->udp)
+    if (reactor->udp) {
         udp_break(reactor->udp);
+    }
 }
 
 bool reactor_is_stopped(struct reactor *reactor) {
     struct server *server = reactor->server;
-    if (!reactor->stopping && atomic_load(&server->stopping))
+    if (!reactor->stopping && atomic_load(&server->stopping)) {
         begin_stop(reactor);
-    if (!reactor->stopping)
+    }
+    if (!reactor->stopping) {
         return false;
-    if (reactor->shard.now_ns > reactor->stop_deadline_ns)
+    }
+    if (reactor->shard.now_ns > reactor->stop_deadline_ns) {
         break_all(reactor);
+    }
     if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_stopped(reactor->udp)) {
         reactor->drained = true;
         atomic_fetch_add(&server->drained, 1);

@@ -54,8 +54,9 @@ static inline void ring_push(struct ring *ring, void *entry) {
  * consumer sets that flag and then looks at tail: one of the two must see the other (see
  * mesh_publish() and mesh_may_sleep()). */
 static inline bool ring_publish(struct ring *ring) {
-    if (atomic_load_explicit(&ring->tail, memory_order_relaxed) == ring->pushed)
+    if (atomic_load_explicit(&ring->tail, memory_order_relaxed) == ring->pushed) {
         return false;
+    }
     atomic_store_explicit(&ring->tail, ring->pushed, memory_order_seq_cst);
     return true;
 }
@@ -70,10 +71,12 @@ static inline bool ring_is_empty(const struct ring *ring) {
  * store in ring_publish(): what the producer wrote to an entry before publishing is seen here. */
 static inline uint32_t ring_pop(struct ring *ring, void **entries, uint32_t max) {
     uint32_t count = atomic_load_explicit(&ring->tail, memory_order_acquire) - ring->head;
-    if (count > max)
+    if (count > max) {
         count = max;
-    for (uint32_t i = 0; i < count; i++)
+    }
+    for (uint32_t i = 0; i < count; i++) {
         entries[i] = ring->consumer_slots[ring->head++ & ring->consumer_mask];
+    }
     return count;
 }
 

@@ -36,8 +36,9 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .no_cas = config->facts->no_cas,
     };
     int error = store_create(&shard->store, &store_config);
-    if (error)
+    if (error) {
         return error;
+    }
     error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX + config->pipelines_max);
     if (error) {
         store_destroy(shard->store);

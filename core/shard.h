@@ -28,8 +28,8 @@
  * connection may have one parked, whose reply waits for memory of a store. */
 #define SHARD_MESSAGES_MAX 2048
 
-/* Of these so many are kept for giving back what connections hold of other shards' memory: they come
- * back as soon as the other shard has its turn. */
+/* Of these so many are kept for giving back what connections hold of other shards' memory: they
+ * come back as soon as the other shard has its turn. */
 #define SHARD_MESSAGES_SPARE 64
 
 struct chunk;
@@ -64,8 +64,8 @@ struct shard {
 
     uint32_t uploads; /* of this shard's connections, wherever they go */
     uint32_t loans;   /* large values that its connections are to send, wherever they lie */
-    /* When this shard last had to refuse an upload or a lease; written by it alone, read by all whose
-     * clients hold some. Relaxed: it may be a moment old. */
+    /* When this shard last had to refuse an upload or a lease; written by it alone, read by all
+     * whose clients hold some. Relaxed: it may be a moment old. */
     _Atomic uint32_t short_s;
     struct turn lease_turn;  /* of those who wait for a lease of this shard's store */
     struct turn upload_turn; /* and of those who wait to begin an upload to it */
@@ -104,8 +104,8 @@ void shard_finish(struct shard *shard);
 /* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);
 
-/* This shard has refused an upload or a lease, for others hold too much; and whether one has done so
- * of late, any thread. */
+/* This shard has refused an upload or a lease, for others hold too much; and whether one has done
+ * so of late, any thread. */
 void shard_tell_short(struct shard *shard);
 bool shard_is_short(const struct shard *shard, uint32_t now);
 

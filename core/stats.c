@@ -24,14 +24,17 @@ static struct words split(const char *bytes, size_t length) {
     struct words words = {0};
     const char *end = bytes + length;
     while (words.count < WORDS_MAX) {
-        while (bytes < end && *bytes == ' ')
+        while (bytes < end && *bytes == ' ') {
             bytes++;
-        if (bytes == end)
+        }
+        if (bytes == end) {
             break;
+        }
         struct word *word = &words.at[words.count++];
         word->bytes = bytes;
-        while (bytes < end && *bytes != ' ')
+        while (bytes < end && *bytes != ' ') {
             bytes++;
+        }
         word->length = (size_t)(bytes - word->bytes);
     }
     return words;
@@ -47,11 +50,13 @@ static bool is(const struct words *words, uint32_t index, const char *text) {
 static bool number_of(const struct word *word, uint32_t *number) {
     uint64_t sum = 0;
     for (size_t i = 0; i < word->length; i++) {
-        if (word->bytes[i] < '0' || word->bytes[i] > '9')
+        if (word->bytes[i] < '0' || word->bytes[i] > '9') {
             return false;
+        }
         sum = 10 * sum + (uint64_t)(word->bytes[i] - '0');
-        if (sum > UINT32_MAX)
+        if (sum > UINT32_MAX) {
             return false;
+        }
     }
     *number = (uint32_t)sum;
     return true;
@@ -62,48 +67,64 @@ static struct stats_command refused(const char *line) {
 }
 
 static struct stats_command detail_of(const struct words *words) {
-    if (is(words, 1, "on"))
+    if (is(words, 1, "on")) {
         return (struct stats_command){.group = STATS_DETAIL_ON, .line = "OK"};
-    if (is(words, 1, "off"))
+    }
+    if (is(words, 1, "off")) {
         return (struct stats_command){.group = STATS_DETAIL_OFF, .line = "OK"};
-    if (is(words, 1, "dump"))
+    }
+    if (is(words, 1, "dump")) {
         return (struct stats_command){.group = STATS_DETAIL_DUMP};
+    }
     return refused("CLIENT_ERROR usage: stats detail on|off|dump");
 }
 
 /* cachedump <class> <items> */
 static struct stats_command cachedump_of(const struct words *words) {
     uint32_t slab_class, items_max;
-    if (words->count < 3)
+    if (words->count < 3) {
         return refused("CLIENT_ERROR bad command line");
-    if (!number_of(&words->at[1], &slab_class) || !number_of(&words->at[2], &items_max))
+    }
+    if (!number_of(&words->at[1], &slab_class) || !number_of(&words->at[2], &items_max)) {
         return refused("CLIENT_ERROR bad command line format");
-    if (slab_class > CLASS_MAX)
+    }
+    if (slab_class > CLASS_MAX) {
         return refused("CLIENT_ERROR Illegal slab id");
-    if (slab_class != CLASS_OURS)
+    }
+    if (slab_class != CLASS_OURS) {
         return (struct stats_command){.group = STATS_EMPTY};
+    }
     return (struct stats_command){.group = STATS_CACHEDUMP, .items_max = items_max};
 }
 
 static struct stats_command text_command_of(const struct words *words) {
-    if (words->count == 0)
+    if (words->count == 0) {
         return (struct stats_command){.group = STATS_GENERAL};
-    if (is(words, 0, "settings"))
+    }
+    if (is(words, 0, "settings")) {
         return (struct stats_command){.group = STATS_SETTINGS};
-    if (is(words, 0, "items"))
+    }
+    if (is(words, 0, "items")) {
         return (struct stats_command){.group = STATS_ITEMS};
-    if (is(words, 0, "slabs"))
+    }
+    if (is(words, 0, "slabs")) {
         return (struct stats_command){.group = STATS_SLABS};
-    if (is(words, 0, "sizes"))
+    }
+    if (is(words, 0, "sizes")) {
         return (struct stats_command){.group = STATS_SIZES};
-    if (is(words, 0, "conns"))
+    }
+    if (is(words, 0, "conns")) {
         return (struct stats_command){.group = STATS_CONNS};
-    if (is(words, 0, "reset"))
+    }
+    if (is(words, 0, "reset")) {
         return (struct stats_command){.group = STATS_RESET, .line = "RESET"};
-    if (is(words, 0, "detail"))
+    }
+    if (is(words, 0, "detail")) {
         return detail_of(words);
-    if (is(words, 0, "cachedump"))
+    }
+    if (is(words, 0, "cachedump")) {
         return cachedump_of(words);
+    }
     return (struct stats_command){.group = STATS_UNKNOWN};
 }
 
@@ -115,21 +136,24 @@ static bool is_of_text_only(enum stats_group group) {
 struct stats_command stats_command_of(const struct request *request) {
     struct words words = split(request->key, request->key_length);
     struct stats_command command = text_command_of(&words);
-    if (request->protocol == PROTOCOL_BINARY && is_of_text_only(command.group))
+    if (request->protocol == PROTOCOL_BINARY && is_of_text_only(command.group)) {
         command = (struct stats_command){.group = STATS_UNKNOWN};
+    }
     return command;
 }
 
 static void put_line(struct stats_writer *writer, const char *line) {
     char *out = stats_room(writer, strlen(line) + REPLY_STAT_MAX);
-    if (out)
+    if (out) {
         writer->output->length += reply_stats_line(out, writer->request, line);
+    }
 }
 
 static void put_unknown(struct stats_writer *writer) {
     char *out = stats_room(writer, REPLY_STAT_MAX);
-    if (out)
+    if (out) {
         writer->output->length += reply_stats_unknown(out, writer->request);
+    }
 }
 
 static void put_list(struct stats_writer *writer, enum stats_group group,
@@ -167,11 +191,12 @@ bool stats_write(struct buffer_pool *pool, struct buffer *output, const struct r
                  const struct stats_sources *sources) {
     struct stats_writer writer = {.pool = pool, .output = output, .request = request};
     struct stats_command command = stats_command_of(request);
-    if (command.line)
+    if (command.line) {
         put_line(&writer, command.line);
-    else if (command.group == STATS_UNKNOWN)
+    } else if (command.group == STATS_UNKNOWN) {
         put_unknown(&writer);
-    else
+    } else {
         put_list(&writer, command.group, sources);
+    }
     return !writer.failed;
 }

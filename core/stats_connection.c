@@ -18,7 +18,7 @@ static void write_ip4(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage
                       bool udp) {
     const struct sockaddr_in *ip = (const void *)address;
     char text[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &ip->sin_addr, text, sizeof text);
+    inet_ntop(AF_INET, &ip->sin_addr, text, sizeof(text));
     snprintf(out, STATS_ADDRESS_MAX, "%s:%s:%u", udp ? "udp" : "tcp", text, ntohs(ip->sin_port));
 }
 
@@ -26,16 +26,18 @@ static void write_ip6(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage
                       bool udp) {
     const struct sockaddr_in6 *ip = (const void *)address;
     char text[INET6_ADDRSTRLEN];
-    inet_ntop(AF_INET6, &ip->sin6_addr, text, sizeof text);
+    inet_ntop(AF_INET6, &ip->sin6_addr, text, sizeof(text));
     snprintf(out, STATS_ADDRESS_MAX, "%s:[%s]:%u", udp ? "udp6" : "tcp6", text,
              ntohs(ip->sin6_port));
 }
 
 /* A client's path is what it wants it to be: no line of an answer, or of the log, ends in it. */
 static void mask(char *text) {
-    for (; *text; text++)
-        if (*text < ' ' || *text > '~')
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~') {
             *text = '?';
+        }
+    }
 }
 
 /* Most clients have no path; their name is empty. */
@@ -51,15 +53,16 @@ static void write_unix(char out[STATS_ADDRESS_MAX], const struct sockaddr_storag
 
 void stats_address_write(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
                          socklen_t length, bool udp) {
-    int family = length >= sizeof address->ss_family ? address->ss_family : AF_UNSPEC;
-    if (family == AF_INET)
+    int family = length >= sizeof(address->ss_family) ? address->ss_family : AF_UNSPEC;
+    if (family == AF_INET) {
         write_ip4(out, address, udp);
-    else if (family == AF_INET6)
+    } else if (family == AF_INET6) {
         write_ip6(out, address, udp);
-    else if (family == AF_UNIX)
+    } else if (family == AF_UNIX) {
         write_unix(out, address, length);
-    else
+    } else {
         snprintf(out, STATS_ADDRESS_MAX, "?:<AF %d>", family);
+    }
 }
 
 static const char *state_name(enum stats_connection_state state) {
@@ -96,7 +99,7 @@ struct lines {
 
 static void put(struct lines *lines, const char *what, const char *value) {
     char name[NAME_BYTES];
-    snprintf(name, sizeof name, "%d:%s", lines->descriptor, what);
+    snprintf(name, sizeof(name), "%d:%s", lines->descriptor, what);
     lines->length += reply_stat(lines->out + lines->length, lines->request, name, value);
 }
 
@@ -113,13 +116,15 @@ size_t stats_connection_write(char *out, const struct request *request,
     const struct stats_connection *c = connection;
     bool has_peer = c->state != STATS_CONNECTION_LISTENING && !c->udp;
     char idle[16];
-    if (c->udp)
+    if (c->udp) {
         put(&lines, "UDP", "UDP");
-    if (has_peer)
+    }
+    if (has_peer) {
         put_address(&lines, "addr", c->peer, c->peer_length, c->udp);
+    }
     put_address(&lines, has_peer ? "listen_addr" : "addr", c->local, c->local_length, c->udp);
     put(&lines, "state", state_name(c->state));
-    snprintf(idle, sizeof idle, "%u", c->idle_s);
+    snprintf(idle, sizeof(idle), "%u", c->idle_s);
     put(&lines, "secs_since_last_cmd", idle);
     assert(lines.length <= STATS_CONNECTION_MAX);
     return lines.length;

@@ -8,7 +8,7 @@
 
 static void put_time(struct stats_writer *writer, const char *name, struct timeval time) {
     char value[48];
-    snprintf(value, sizeof value, "%ld.%06ld", (long)time.tv_sec, (long)time.tv_usec);
+    snprintf(value, sizeof(value), "%ld.%06ld", (long)time.tv_sec, (long)time.tv_usec);
     stats_put(writer, name, value);
 }
 
@@ -62,14 +62,15 @@ static void put_memory(struct stats_writer *writer, const struct store_stats *st
     stats_put_number(writer, "ghost_hits", store->ghost_hits);
 }
 
-/* What can't happen here, and programs that read memcached's statistics look for: there are no slabs
- * to move, and nobody can watch. */
+/* What can't happen here, and programs that read memcached's statistics look for: there are no
+ * slabs to move, and nobody can watch. */
 static void put_constants(struct stats_writer *writer) {
     static const char *const names[] = {
         "slab_reassign_running", "slabs_moved",      "log_worker_dropped", "log_worker_written",
         "log_watcher_skipped",   "log_watcher_sent", "log_watchers"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         stats_put_number(writer, names[i], 0);
+    }
 }
 
 /* What was asked for; or where shards can't shrink that far, what they keep to. */

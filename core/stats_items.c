@@ -9,13 +9,13 @@
 
 static void put_item_number(struct stats_writer *writer, const char *name, uint64_t number) {
     char full[NAME_BYTES];
-    snprintf(full, sizeof full, "items:1:%s", name);
+    snprintf(full, sizeof(full), "items:1:%s", name);
     stats_put_number(writer, full, number);
 }
 
 static void put_slab_number(struct stats_writer *writer, const char *name, uint64_t number) {
     char full[NAME_BYTES];
-    snprintf(full, sizeof full, "1:%s", name);
+    snprintf(full, sizeof(full), "1:%s", name);
     stats_put_number(writer, full, number);
 }
 
@@ -31,9 +31,9 @@ static uint64_t reclaimed_of(const struct store_stats *store) {
            store->crawl_reclaimed;
 }
 
-/* memcached's HOT is the small queue of what is new, its WARM the main one of what was read since, in
- * which what was read again goes round. Nothing keeps an item from being evicted. A segment that a
- * writer empties at once is a direct reclaim. */
+/* memcached's HOT is the small queue of what is new, its WARM the main one of what was read since,
+ * in which what was read again goes round. Nothing keeps an item from being evicted. A segment that
+ * a writer empties at once is a direct reclaim. */
 void stats_put_fates(struct stats_writer *writer, const char *prefix,
                      const struct store_stats *store) {
     const struct {
@@ -50,9 +50,9 @@ void stats_put_fates(struct stats_writer *writer, const char *prefix,
                  {"moves_to_warm", store->small.moved_items},
                  {"moves_within_lru", store->main.moved_items},
                  {"direct_reclaims", store->segments_dropped}};
-    for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
+    for (size_t i = 0; i < sizeof(fates) / sizeof(*fates); i++) {
         char full[NAME_BYTES];
-        snprintf(full, sizeof full, "%s%s", prefix, fates[i].name);
+        snprintf(full, sizeof(full), "%s%s", prefix, fates[i].name);
         stats_put_number(writer, full, fates[i].number);
     }
 }
@@ -71,9 +71,9 @@ static void put_queue(struct stats_writer *writer, const char *name,
                   {"evicted", queue->evictions},
                   {"evicted_unfetched", queue->evicted_unfetched},
                   {"moved_to_main", queue->moved_items}};
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
         char full[NAME_BYTES / 2];
-        snprintf(full, sizeof full, "%s_%s", name, fields[i].name);
+        snprintf(full, sizeof(full), "%s_%s", name, fields[i].name);
         put_item_number(writer, full, fields[i].number);
     }
 }
@@ -100,8 +100,9 @@ static void put_queues(struct stats_writer *writer, const struct stats_sources *
 
 void stats_put_items(struct stats_writer *writer, const struct stats_sources *sources) {
     const struct store_stats *store = &sources->sum->store;
-    if (store->items == 0)
+    if (store->items == 0) {
         return;
+    }
     put_item_number(writer, "number", store->items);
     put_item_number(writer, "age", age_of(sources, store->oldest_time));
     put_item_number(writer, "mem_requested", store->item_bytes);

@@ -6,7 +6,7 @@
 
 static void put_octal(struct stats_writer *writer, const char *name, uint32_t number) {
     char value[16];
-    snprintf(value, sizeof value, "%o", number);
+    snprintf(value, sizeof(value), "%o", number);
     stats_put(writer, name, value);
 }
 

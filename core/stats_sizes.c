@@ -18,32 +18,36 @@ static uint32_t round_up(uint64_t bytes, uint32_t unit) {
 }
 
 static uint32_t class_of(uint64_t bytes) {
-    if (bytes <= SIZES_FINE_BYTES_MAX)
+    if (bytes <= SIZES_FINE_BYTES_MAX) {
         return round_up(bytes, SIZES_CLASS_BYTES);
+    }
     return FINE_CLASSES + round_up(bytes - SIZES_FINE_BYTES_MAX, SIZES_COARSE_CLASS_BYTES);
 }
 
 /* The largest size in a class. */
 static uint64_t bytes_of(uint32_t size_class) {
-    if (size_class <= FINE_CLASSES)
+    if (size_class <= FINE_CLASSES) {
         return (uint64_t)size_class * SIZES_CLASS_BYTES;
+    }
     return SIZES_FINE_BYTES_MAX + (uint64_t)(size_class - FINE_CLASSES) * SIZES_COARSE_CLASS_BYTES;
 }
 
 void sizes_chunk_init(struct sizes_chunk *chunk) {
-    memset(chunk, 0, sizeof *chunk);
+    memset(chunk, 0, sizeof(*chunk));
 }
 
 bool sizes_visit(void *context, const struct store_walked *walked) {
     struct sizes_chunk *chunk = context;
     uint32_t size_class = class_of(walked->item.bytes);
     uint32_t at = size_class % SIZES_CHUNK_SLOTS;
-    while (chunk->slots[at].items > 0 && chunk->slots[at].size_class != size_class)
+    while (chunk->slots[at].items > 0 && chunk->slots[at].size_class != size_class) {
         at = (at + 1) % SIZES_CHUNK_SLOTS;
+    }
     struct sizes_slot *slot = &chunk->slots[at];
     if (slot->items == 0) {
-        if (chunk->classes == SIZES_CHUNK_CLASSES_MAX)
+        if (chunk->classes == SIZES_CHUNK_CLASSES_MAX) {
             return false;
+        }
         chunk->classes++;
         slot->size_class = size_class;
     }
@@ -54,9 +58,10 @@ bool sizes_visit(void *context, const struct store_walked *walked) {
 struct sizes_histogram *sizes_create(uint64_t item_bytes_max) {
     uint32_t classes = class_of(item_bytes_max) + CLASSES_EXTRA;
     struct sizes_histogram *histogram =
-        calloc(1, sizeof *histogram + classes * sizeof histogram->items[0]);
-    if (histogram)
+        calloc(1, sizeof(*histogram) + classes * sizeof(histogram->items[0]));
+    if (histogram) {
         histogram->classes = classes;
+    }
     return histogram;
 }
 
@@ -73,10 +78,11 @@ bool sizes_write(struct buffer_pool *pool, struct buffer *output, const struct r
                  const struct sizes_histogram *histogram) {
     struct stats_writer writer = {.pool = pool, .output = output, .request = request};
     for (uint32_t i = 0; i < histogram->classes; i++) {
-        char name[sizeof "18446744073709551615"];
-        if (histogram->items[i] == 0)
+        char name[sizeof("18446744073709551615")];
+        if (histogram->items[i] == 0) {
             continue;
-        snprintf(name, sizeof name, "%" PRIu64, bytes_of(i));
+        }
+        snprintf(name, sizeof(name), "%" PRIu64, bytes_of(i));
         stats_put_number(&writer, name, histogram->items[i]);
     }
     stats_put_end(&writer);

@@ -4,8 +4,8 @@
  *     owner:   store_walk() ─▶ sizes_visit() ─▶ struct sizes_chunk, inside a message
  *     origin:  chunks of all shards ─▶ sizes_add() ─▶ struct sizes_histogram ─▶ sizes_write()
  *
- * A class holds the sizes up to a multiple of 32 bytes, above 1 MiB of 32 KiB, in memory and with the
- * index entry.
+ * A class holds the sizes up to a multiple of 32 bytes, above 1 MiB of 32 KiB, in memory and with
+ * the index entry.
  */
 #ifndef CORE_STATS_SIZES_H
 #define CORE_STATS_SIZES_H

@@ -27,14 +27,16 @@ static inline bool turn_allows(const struct turn *turn, const void *who, uint64_
 
 /* Takes it, unless it is somebody's or has been of late. */
 static inline void turn_take(struct turn *turn, const void *who, uint64_t now_ns) {
-    if (!turn->who || now_ns - turn->begun_ns >= 2 * TURN_NS)
+    if (!turn->who || now_ns - turn->begun_ns >= 2 * TURN_NS) {
         *turn = (struct turn){.who = who, .begun_ns = now_ns};
+    }
 }
 
 /* Who has been served needs it no more. */
 static inline void turn_end(struct turn *turn, const void *who) {
-    if (turn->who == who)
+    if (turn->who == who) {
         turn->who = NULL;
+    }
 }
 
 #endif

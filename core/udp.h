@@ -30,8 +30,8 @@ struct udp;
 #define UDP_DATAGRAMS_MAX 64
 
 /* The longest answer; one above is replaced by an error. A request whose sender is forged sends its
- * answer to somebody who never asked, so there has to be an end; and what a socket holds that nobody
- * has enlarged (net.core.rmem_default) is not much more than the frames of this. */
+ * answer to somebody who never asked, so there has to be an end; and what a socket holds that
+ * nobody has enlarged (net.core.rmem_default) is not much more than the frames of this. */
 #define UDP_ANSWER_BYTES_MAX ((size_t)64 * 1024)
 
 /* What is sent in one datagram, with the frame's header; as in memcached. */

@@ -36,30 +36,34 @@ static bool has_failed(const struct upload *upload) {
 
 static void fail(struct upload *upload, enum proto_error error) {
     bool drops = upload->request.drops && error != PROTO_ERROR_DATA_CHUNK;
-    if (has_failed(upload))
+    if (has_failed(upload)) {
         return;
+    }
     upload->request.op = drops ? OP_REJECT : OP_ERROR;
     upload->request.error = (uint8_t)error;
 }
 
 static void take_status(struct upload *upload, enum store_status status) {
     upload->busy = status == STORE_BUSY;
-    if (status != STORE_OK && status != STORE_BUSY)
+    if (status != STORE_OK && status != STORE_BUSY) {
         fail(upload, status == STORE_TOO_LARGE ? PROTO_ERROR_TOO_LARGE : PROTO_ERROR_NO_MEMORY);
+    }
 }
 
 static void take_room(struct upload *upload, enum store_status status,
                       const struct upload_room *room) {
     take_status(upload, status);
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         return;
+    }
     assert(room->length > 0 && room->length <= upload->roomless);
     assert(upload->next_room.length == 0);
     upload->roomless -= room->length;
-    if (upload->room.length == 0)
+    if (upload->room.length == 0) {
         upload->room = *room;
-    else
+    } else {
         upload->next_room = *room;
+    }
 }
 
 static void take_begin(struct upload *upload, enum store_status status, uint64_t handle,
@@ -72,10 +76,11 @@ static void take_begin(struct upload *upload, enum store_status status, uint64_t
 void upload_take(struct upload *upload, const struct message *message, uint32_t now) {
     enum store_status status = (enum store_status)message->status;
     upload->out--;
-    if (message->kind == MESSAGE_UPLOAD_BEGIN)
+    if (message->kind == MESSAGE_UPLOAD_BEGIN) {
         take_begin(upload, status, message->large, &message->room, now);
-    else
+    } else {
         take_room(upload, status, &message->room);
+    }
 }
 
 static bool may_send(const struct shard *shard, uint32_t to) {
@@ -94,9 +99,10 @@ static void send_aside(struct pipeline *pipeline, struct shard *shard, enum mess
 /* Begin. */
 
 static struct upload *make(const struct batch_slot *slot) {
-    struct upload *upload = malloc(sizeof *upload);
-    if (!upload)
+    struct upload *upload = malloc(sizeof(*upload));
+    if (!upload) {
         return NULL;
+    }
     *upload = (struct upload){
         .request = slot->request,
         .hash = slot->hash,
@@ -107,8 +113,9 @@ static struct upload *make(const struct batch_slot *slot) {
     request->upload = false;
     memcpy(upload->text, request->key, request->key_length);
     request->key = upload->text;
-    if (request->token_length > 0)
+    if (request->token_length > 0) {
         memcpy(upload->text + request->key_length, request->token, request->token_length);
+    }
     request->token = upload->text + request->key_length;
     return upload;
 }
@@ -131,8 +138,9 @@ static void begin(struct pipeline *pipeline, struct shard *shard) {
 
 static bool start(struct shard *shard, const struct batch_slot *slot) {
     struct pipeline *pipeline = slot->pipeline;
-    if (slot->owner != shard->id && !may_send(shard, slot->owner))
+    if (slot->owner != shard->id && !may_send(shard, slot->owner)) {
         return false;
+    }
     pipeline->upload = make(slot);
     if (!pipeline->upload) {
         pipeline->out_of_memory = true;
@@ -150,8 +158,9 @@ bool upload_is_busy(const struct upload *upload) {
 void upload_beg(struct pipeline *pipeline, struct shard *shard) {
     const struct upload *upload = pipeline->upload;
     bool asks = upload->out > 0;
-    if (!asks && (upload->owner == shard->id || may_send(shard, upload->owner)))
+    if (!asks && (upload->owner == shard->id || may_send(shard, upload->owner))) {
         begin(pipeline, shard);
+    }
 }
 
 /* Parts. */
@@ -160,8 +169,9 @@ void upload_beg(struct pipeline *pipeline, struct shard *shard) {
 static void ask_for_room(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
     if (upload->owner == shard->id || upload->out > 0 || upload->next_room.length > 0 ||
-        upload->roomless == 0 || has_failed(upload) || !may_send(shard, upload->owner))
+        upload->roomless == 0 || has_failed(upload) || !may_send(shard, upload->owner)) {
         return;
+    }
     struct message *message = message_take(&shard->messages);
     message->large = upload->handle;
     send_aside(pipeline, shard, MESSAGE_UPLOAD_ROOM, message);
@@ -188,15 +198,16 @@ static void use_room(struct upload *upload, uint32_t length) {
     upload->room.length -= length;
 }
 
-/* Writes a part where it belongs; one that has failed is swallowed. False when it is not all in: it is
- * run again then, perhaps with more bytes at its end. `taken` stays for the caller to clear. */
+/* Writes a part where it belongs; one that has failed is swallowed. False when it is not all in: it
+ * is run again then, perhaps with more bytes at its end. `taken` stays for the caller to clear. */
 static bool write_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
     struct upload *upload = pipeline->upload;
     while (upload->taken < part->value_length && !has_failed(upload)) {
         bool begins = upload->handle == 0;
         if (begins || !has_room(pipeline, shard)) {
-            if (has_failed(upload))
+            if (has_failed(upload)) {
                 break;
+            }
             return false;
         }
         uint32_t left = part->value_length - upload->taken;
@@ -209,8 +220,9 @@ static bool write_part(struct pipeline *pipeline, struct shard *shard, const str
 }
 
 static bool add_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
-    if (!write_part(pipeline, shard, part))
+    if (!write_part(pipeline, shard, part)) {
         return false;
+    }
     pipeline->upload->taken = 0;
     return true;
 }
@@ -222,15 +234,17 @@ struct upload_room upload_room(const struct upload *upload) {
 
 void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t length) {
     use_room(pipeline->upload, length);
-    if (pipeline->upload->room.length == 0)
+    if (pipeline->upload->room.length == 0) {
         has_room(pipeline, shard);
+    }
 }
 
 /* The end. */
 
 void upload_free(struct pipeline *pipeline, struct shard *shard) {
-    if (!pipeline->upload)
+    if (!pipeline->upload) {
         return;
+    }
     free(pipeline->upload);
     pipeline->upload = NULL;
     shard->uploads--;
@@ -239,13 +253,15 @@ void upload_free(struct pipeline *pipeline, struct shard *shard) {
 /* Gives the owner its memory back. */
 static bool cancel(struct shard *shard, struct upload *upload) {
     assert(upload->out == 0);
-    if (upload->handle == 0)
+    if (upload->handle == 0) {
         return true;
+    }
     if (upload->owner == shard->id) {
         store_upload_cancel(shard->store, upload->handle);
     } else {
-        if (!mesh_has_credit(shard->port, upload->owner) || !shard_has_spare_message(shard))
+        if (!mesh_has_credit(shard->port, upload->owner) || !shard_has_spare_message(shard)) {
             return false;
+        }
         struct message *message = message_take(&shard->messages);
         message->kind = MESSAGE_UPLOAD_CANCEL;
         message->large = upload->handle;
@@ -257,10 +273,12 @@ static bool cancel(struct shard *shard, struct upload *upload) {
 
 bool upload_abort(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
-    if (!upload)
+    if (!upload) {
         return true;
-    if (upload->out > 0 || !cancel(shard, upload))
+    }
+    if (upload->out > 0 || !cancel(shard, upload)) {
         return false;
+    }
     upload_free(pipeline, shard);
     return true;
 }
@@ -277,8 +295,9 @@ static struct batch_slot slot_of(struct pipeline *pipeline) {
 static bool complete_here(struct pipeline *pipeline, struct shard *shard) {
     const struct batch_slot slot = slot_of(pipeline);
     struct result result;
-    if (pipeline->first && !pipeline_may_enqueue(pipeline, shard))
+    if (pipeline->first && !pipeline_may_enqueue(pipeline, shard)) {
         return false;
+    }
     execute_upload_end(shard, &slot.request, slot.hash, pipeline->upload->handle, &result);
     pipeline_answer(pipeline, shard, &slot, &result, true);
     upload_free(pipeline, shard);
@@ -287,8 +306,9 @@ static bool complete_here(struct pipeline *pipeline, struct shard *shard) {
 
 static bool complete_there(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
-    if (!pipeline_may_enqueue(pipeline, shard) || !mesh_has_credit(shard->port, upload->owner))
+    if (!pipeline_may_enqueue(pipeline, shard) || !mesh_has_credit(shard->port, upload->owner)) {
         return false;
+    }
     struct message *message = pipeline_enqueue(pipeline, shard);
     message_keep_request(message, &upload->request, upload->hash);
     message->large = upload->handle;
@@ -303,25 +323,30 @@ static bool complete_there(struct pipeline *pipeline, struct shard *shard) {
 static bool refuse(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
     const struct batch_slot slot = slot_of(pipeline);
-    if (!cancel(shard, upload))
+    if (!cancel(shard, upload)) {
         return false;
+    }
     pipeline->upload = NULL;
     bool run = pipeline_run(shard, &slot);
     pipeline->upload = upload;
-    if (run)
+    if (run) {
         upload_free(pipeline, shard);
+    }
     return run;
 }
 
 static bool end(struct pipeline *pipeline, struct shard *shard, const struct request *last) {
     struct upload *upload = pipeline->upload;
-    if (!write_part(pipeline, shard, last))
+    if (!write_part(pipeline, shard, last)) {
         return false;
+    }
     assert(upload->out == 0);
-    if (last->error != PROTO_ERROR_NONE)
+    if (last->error != PROTO_ERROR_NONE) {
         fail(upload, (enum proto_error)last->error);
-    if (has_failed(upload))
+    }
+    if (has_failed(upload)) {
         return refuse(pipeline, shard);
+    }
     return upload->owner == shard->id ? complete_here(pipeline, shard)
                                       : complete_there(pipeline, shard);
 }
@@ -329,8 +354,9 @@ static bool end(struct pipeline *pipeline, struct shard *shard, const struct req
 bool upload_run(struct shard *shard, const struct batch_slot *slot) {
     struct pipeline *pipeline = slot->pipeline;
     const struct request *request = &slot->request;
-    if (request->upload)
+    if (request->upload) {
         return start(shard, slot);
+    }
     assert(request->op == OP_UPLOAD_PART || request->op == OP_UPLOAD_END);
     return request->op == OP_UPLOAD_PART ? add_part(pipeline, shard, request)
                                          : end(pipeline, shard, request);

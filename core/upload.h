@@ -1,5 +1,5 @@
-/* upload: a value that is too long for a message, on its way from a connection to the shard that will
- * keep it.
+/* upload: a value that is too long for a message, on its way from a connection to the shard that
+ * will keep it.
  *
  *     connection's shard                                the owner, maybe the same
  *     set k 0 0 100000   ── begin: key and length ──▶   takes memory
@@ -24,15 +24,15 @@
 
 struct upload;
 
-/* Runs the slot of a request with `upload`, or of what follows one. False, with nothing changed, when
- * it can't be done now. */
+/* Runs the slot of a request with `upload`, or of what follows one. False, with nothing changed,
+ * when it can't be done now. */
 bool upload_run(struct shard *shard, const struct batch_slot *slot);
 
 /* A begin or room has come back; the message stays the caller's. */
 void upload_take(struct upload *upload, const struct message *message, uint32_t now);
 
-/* The place where its next bytes belong, if all parts that were run are in: received there they need
- * not come as parts. upload_received() says that so many have. */
+/* The place where its next bytes belong, if all parts that were run are in: received there they
+ * need not come as parts. upload_received() says that so many have. */
 struct upload_room upload_room(const struct upload *upload);
 void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t length);
 
@@ -40,8 +40,8 @@ void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t le
 bool upload_is_busy(const struct upload *upload);
 void upload_beg(struct pipeline *pipeline, struct shard *shard);
 
-/* Breaks it off, if there is one. False when a message of it is out, or no credit to tell its owner:
- * to be called again. */
+/* Breaks it off, if there is one. False when a message of it is out, or no credit to tell its
+ * owner: to be called again. */
 bool upload_abort(struct pipeline *pipeline, struct shard *shard);
 
 /* Forgets it, whatever is out. */

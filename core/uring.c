@@ -18,8 +18,9 @@ static int create_ring(struct uring *uring) {
         .cq_entries = URING_COMPLETIONS,
     };
     int error = io_uring_queue_init_params(URING_SUBMISSIONS, &uring->ring, &params);
-    if (error)
+    if (error) {
         return error;
+    }
     error = io_uring_register_ring_fd(&uring->ring);
     if (error < 0) {
         io_uring_queue_exit(&uring->ring);
@@ -31,8 +32,9 @@ static int create_ring(struct uring *uring) {
 static int create_buffers(struct uring *uring) {
     size_t bytes = BUFFER_RING_BYTES + (size_t)URING_BUFFERS * URING_BUFFER_BYTES;
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
+    if (memory == MAP_FAILED) {
         return -ENOMEM;
+    }
     _Static_assert(BUFFER_RING_BYTES < URING_BUFFER_BYTES, "the ring is the smaller part");
     uring->buffers = memory;
     uring->buffer_ring = (void *)(memory + (size_t)URING_BUFFERS * URING_BUFFER_BYTES);
@@ -47,8 +49,9 @@ static int create_buffers(struct uring *uring) {
         return error;
     }
     io_uring_buf_ring_init(uring->buffer_ring);
-    for (unsigned id = 0; id < URING_BUFFERS; id++)
+    for (unsigned id = 0; id < URING_BUFFERS; id++) {
         uring_give_buffer(uring, id);
+    }
     return 0;
 }
 
@@ -61,13 +64,16 @@ static int try_enter(struct uring *uring) {
 int uring_init(struct uring *uring) {
     *uring = (struct uring){0};
     int error = create_ring(uring);
-    if (error)
+    if (error) {
         return error;
+    }
     error = try_enter(uring);
-    if (!error)
+    if (!error) {
         error = create_buffers(uring);
-    if (error)
+    }
+    if (error) {
         io_uring_queue_exit(&uring->ring);
+    }
     return error;
 }
 

@@ -10,12 +10,15 @@
 #include "core/stats_sizes.h"
 
 enum walk_kind walk_kind_of(const struct request *request) {
-    if (request->op == OP_METADUMP)
+    if (request->op == OP_METADUMP) {
         return WALK_METADUMP;
-    if (request->op == OP_MGDUMP)
+    }
+    if (request->op == OP_MGDUMP) {
         return WALK_MGDUMP;
-    if (request->op != OP_STATS)
+    }
+    if (request->op != OP_STATS) {
         return WALK_NONE;
+    }
     switch (stats_group_of(request)) {
     case STATS_CACHEDUMP:
         return WALK_CACHEDUMP;
@@ -35,13 +38,16 @@ static bool is_dump(const struct request *request) {
 }
 
 const char *walk_refusal(const struct shard *shard, const struct request *request, bool datagram) {
-    if (datagram && is_dump(request))
+    if (datagram && is_dump(request)) {
         return request->op == OP_METADUMP ? "ERROR metadump not allowed"
                                           : "ERROR key dump not allowed";
-    if (!is_dump(request))
+    }
+    if (!is_dump(request)) {
         return NULL;
-    if (!shard->settings.lru_crawler)
+    }
+    if (!shard->settings.lru_crawler) {
         return "CLIENT_ERROR lru crawler disabled";
+    }
     return admin_classes_of(request) == ADMIN_CLASSES_BAD ? "BADCLASS invalid class id" : NULL;
 }
 
@@ -59,31 +65,36 @@ static uint64_t cachedump_limit(const struct request *request) {
 }
 
 struct walk *walk_start(struct shard *shard, const struct request *request, struct buffer *output) {
-    struct walk *walk = calloc(1, sizeof *walk);
-    if (!walk)
+    struct walk *walk = calloc(1, sizeof(*walk));
+    if (!walk) {
         return NULL;
+    }
     walk->kind = walk_kind_of(request);
     walk->lines_left = UINT64_MAX;
     bool made = true;
-    if (is_dump(request))
+    if (is_dump(request)) {
         made = PUT(shard, output, "OK\r\n");
-    else if (walk->kind == WALK_SIZES)
-        made = (walk->sizes = sizes_create(shard->facts->item_bytes_max)) != NULL;
-    else if (walk->kind == WALK_PREFIXES)
+    } else if (walk->kind == WALK_SIZES) {
+        made = (walk->sizes = sizes_create(shard->facts->item_bytes_max));
+    } else if (walk->kind == WALK_PREFIXES) {
         prefix_table_init(&walk->prefixes, shard->prefixes.delimiter, PREFIX_SUM_MAX);
-    else if (walk->kind == WALK_CACHEDUMP)
+    } else if (walk->kind == WALK_CACHEDUMP) {
         walk->lines_left = cachedump_limit(request);
-    if (is_dump(request) && admin_classes_of(request) == ADMIN_CLASSES_NONE)
+    }
+    if (is_dump(request) && admin_classes_of(request) == ADMIN_CLASSES_NONE) {
         walk->shard = shard->count; /* there is nothing in those */
-    if (made)
+    }
+    if (made) {
         return walk;
+    }
     walk_free(walk);
     return NULL;
 }
 
 void walk_free(struct walk *walk) {
-    if (!walk)
+    if (!walk) {
         return;
+    }
     free(walk->sizes);
     prefix_table_finish(&walk->prefixes);
     free(walk);
@@ -103,8 +114,9 @@ static bool take_lines(struct walk *walk, struct shard *shard, const struct chun
 
 static bool take_bytes(struct walk *walk, struct shard *shard, const struct chunk *chunk,
                        struct buffer *output) {
-    if (chunk->length == 0)
+    if (chunk->length == 0) {
         return true;
+    }
     switch (walk->kind) {
     case WALK_METADUMP:
     case WALK_MGDUMP:
@@ -133,8 +145,9 @@ bool walk_take(struct walk *walk, struct shard *shard, const struct chunk *chunk
         walk->cursor = 0;
     }
     bool taken = take_bytes(walk, shard, chunk, output);
-    if (walk->lines_left == 0)
+    if (walk->lines_left == 0) {
         walk->shard = shard->count;
+    }
     return taken;
 }
 
@@ -186,23 +199,25 @@ static struct item_line line_of(const struct item_visit *visit, const struct sto
 static bool visit_line(void *context, const struct store_walked *walked) {
     const struct item_visit *visit = context;
     struct chunk *chunk = visit->chunk;
-    if (!chunk_has_room(chunk, REPLY_ITEM_LINE_MAX))
+    if (!chunk_has_room(chunk, REPLY_ITEM_LINE_MAX)) {
         return false;
+    }
     struct item_line line = line_of(visit, walked);
     char *out = chunk->bytes + chunk->length;
-    if (visit->kind == WALK_METADUMP)
+    if (visit->kind == WALK_METADUMP) {
         chunk->length += reply_metadump_line(out, &line);
-    else if (visit->kind == WALK_MGDUMP)
+    } else if (visit->kind == WALK_MGDUMP) {
         chunk->length += reply_mgdump_line(out, &line);
-    else
+    } else {
         chunk->length += reply_cachedump_line(out, &line);
+    }
     return true;
 }
 
 static bool fill_sizes(struct shard *shard, uint64_t *cursor, struct chunk *chunk) {
     _Static_assert(sizeof(struct sizes_chunk) <= MESSAGE_VALUE_BYTES_MAX, "it fits a message");
     struct sizes_chunk *sizes = (void *)chunk->bytes;
-    chunk->length = sizeof *sizes;
+    chunk->length = sizeof(*sizes);
     sizes_chunk_init(sizes);
     return store_walk(shard->store, cursor, WALK_SLICE_ITEMS, shard->now, sizes_visit, sizes);
 }
@@ -216,8 +231,9 @@ static bool fill_prefixes(const struct shard *shard, uint64_t *cursor, struct ch
 
 bool walk_fill(struct shard *shard, const struct request *request, uint64_t *cursor,
                struct chunk *chunk) {
-    if (shard->walk_slices == WALK_SLICES_PER_TURN)
+    if (shard->walk_slices == WALK_SLICES_PER_TURN) {
         return true;
+    }
     shard->walk_slices++;
     struct item_visit visit = {
         .kind = walk_kind_of(request),
@@ -225,11 +241,14 @@ bool walk_fill(struct shard *shard, const struct request *request, uint64_t *cur
         .unix_now = clock_unix(shard->debug_offset_s),
         .chunk = chunk,
     };
-    if (visit.kind == WALK_CONNECTIONS)
+    if (visit.kind == WALK_CONNECTIONS) {
         return shard->list_connections(shard->reactor, request, cursor, chunk);
-    if (visit.kind == WALK_PREFIXES)
+    }
+    if (visit.kind == WALK_PREFIXES) {
         return fill_prefixes(shard, cursor, chunk);
-    if (visit.kind == WALK_SIZES)
+    }
+    if (visit.kind == WALK_SIZES) {
         return fill_sizes(shard, cursor, chunk);
+    }
     return store_walk(shard->store, cursor, WALK_SLICE_ITEMS, shard->now, visit_line, &visit);
 }

@@ -7,9 +7,10 @@
  *
  * A connection has one walk at a time and one chunk of it under way; the next is asked for only
  * when there is room for it in the output. All walks share the few slices that a shard does in a
- * turn; whoever comes too late gets an empty chunk and asks again. So walks never hold a reactor up,
- * and their memory is bounded, however slowly their clients read. The command stays the connection's
- * next request until the walk is through (it is parsed again each time), so nothing overtakes it.
+ * turn; whoever comes too late gets an empty chunk and asks again. So walks never hold a reactor
+ * up, and their memory is bounded, however slowly their clients read. The command stays the
+ * connection's next request until the walk is through (it is parsed again each time), so nothing
+ * overtakes it.
  */
 #ifndef CORE_WALK_H
 #define CORE_WALK_H
@@ -51,7 +52,8 @@ struct walk {
 /* What kind of walk a request is. A malformed one is none. */
 enum walk_kind walk_kind_of(const struct request *request);
 
-/* The line that answers a walk that can't be made; NULL where it can. Dumps never fit a datagram. */
+/* The line that answers a walk that can't be made; NULL where it can. Dumps never fit a datagram.
+ */
 const char *walk_refusal(const struct shard *shard, const struct request *request, bool datagram);
 
 /* Begins a walk and writes what comes before its first line. NULL without memory. */

@@ -12,7 +12,7 @@ bool login_mechanism_is_plain(const char *mechanism, size_t length) {
 /* Cuts the bytes at the first separator. False when there is none. */
 static bool cut(const char *bytes, size_t length, char separator, struct credentials *parts) {
     const char *at = length > 0 ? memchr(bytes, separator, length) : NULL;
-    if (at == NULL) {
+    if (!at) {
         return false;
     }
     *parts = (struct credentials){
@@ -35,7 +35,7 @@ static bool cut_plain(const struct request *request, struct credentials *credent
         outer.user_length == 0 || (outer.user_length == credentials->user_length &&
                                    memcmp(outer.user, credentials->user, outer.user_length) == 0);
     bool whole = credentials->user_length > 0 && credentials->password_length > 0 &&
-                 memchr(credentials->password, '\0', credentials->password_length) == NULL;
+                 !memchr(credentials->password, '\0', credentials->password_length);
     return for_oneself && whole;
 }
 

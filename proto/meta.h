@@ -19,8 +19,8 @@ enum meta_command {
 enum proto_error meta_take_flags(struct text_line *line, enum meta_command command,
                                  struct request *request, char *mode);
 
-/* Whether a line is no command at all: its first `before` words aren't all there, or one behind them
- * is none that a flag can be. */
+/* Whether a line is no command at all: its first `before` words aren't all there, or one behind
+ * them is none that a flag can be. */
 bool meta_line_is_malformed(const struct text_line *line, unsigned before);
 
 /* Makes what came in base64 the request's key. False when it is malformed. */

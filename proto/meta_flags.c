@@ -132,8 +132,8 @@ static bool take_opaque(const struct flag_word *word, struct request *request) {
     return true;
 }
 
-/* An item that mg or ma makes by N gets the time of a T behind it. (ms, which is no OP_APPEND before
- * its mode is known, doesn't.) */
+/* An item that mg or ma makes by N gets the time of a T behind it. (ms, which is no OP_APPEND
+ * before its mode is known, doesn't.) */
 static bool take_touch(const struct flag_word *word, struct request *request) {
     bool ok = take_seconds(word, &request->exptime);
     if ((request->meta & META_VIVIFY) != 0 && request->op != OP_SET) {
@@ -184,8 +184,8 @@ static enum proto_error worse_error(enum proto_error noted, enum proto_error err
     return noted == PROTO_ERROR_NONE || noted == PROTO_ERROR_FLAG_OPAQUE || !mild ? error : noted;
 }
 
-/* A flag that is unknown or given twice ends the search, and is told unless there are too many words
- * on the line, of which `taken` are off it. */
+/* A flag that is unknown or given twice ends the search, and is told unless there are too many
+ * words on the line, of which `taken` are off it. */
 static enum proto_error fatal_error(const struct text_line *line, unsigned taken,
                                     enum proto_error error) {
     struct text_line rest = *line;

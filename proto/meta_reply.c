@@ -94,14 +94,14 @@ static size_t write_get(char *out, const struct request *request, const struct r
     if (result->status != RESULT_OK) {
         return write_miss(out, request, result);
     }
-    bool value = result->value != NULL || result->large != 0;
+    bool value = result->value || result->large != 0;
     char *at = put_status(out, value, result->value_length);
     at = put_returns(at, request, result, result->state & STATE_BINARY_KEY);
     at = result->state & STATE_TOKEN_SENT ? REPLY_PUT(at, " Z") : at;
     at = result->state & STATE_STALE ? REPLY_PUT(at, " X") : at;
     at = result->state & STATE_WON ? REPLY_PUT(at, " W") : at;
     at = REPLY_PUT(at, "\r\n");
-    if (result->value != NULL) {
+    if (result->value) {
         at = reply_put(at, result->value, result->value_length);
         at = REPLY_PUT(at, "\r\n");
     }
@@ -145,7 +145,7 @@ static const char *failure_code(enum result_status status) {
 
 static size_t write_failure(char *out, const struct request *request, const struct result *result) {
     const char *code = failure_code((enum result_status)result->status);
-    if (code == NULL) {
+    if (!code) {
         return text_reply_failure(out, (enum result_status)result->status);
     }
     char *at = reply_put(out, code, 2);

@@ -56,7 +56,8 @@ enum op {
                      dropped. The other storage commands leave it, and are refused by OP_ERROR. */
 
     OP_FLUSH, /* concerns every shard, as those up to OP_DEBUG_TIME; request.exptime is the delay */
-    OP_STATS, /* request.key is the sub-command with its words, length 0 for the general statistics */
+    OP_STATS, /* request.key is the sub-command with its words, length 0 for the general statistics
+               */
     OP_METADUMP,       /* lru_crawler metadump; request.key is what follows: all, hash or classes */
     OP_MGDUMP,         /* lru_crawler mgdump; likewise */
     OP_CRAWL,          /* lru_crawler crawl; likewise */
@@ -240,10 +241,10 @@ struct parser {
                          one fails, and parses nothing between an OP_LOGIN and its outcome. */
     bool sasl;        /* set by the caller: the SASL commands of the binary protocol are understood,
                          before and after a login (memcached -S) */
-    /* Set by the caller. no_flush: flush_all is refused (memcached -F). no_dump: so is what tells of
-     * keys in numbers, metadump, mgdump, stats detail and cachedump (-X). no_cas: all items' CAS is
-     * 0 (-C); as in memcached, text's cas and meta's C of a set find another one then, whatever they
-     * ask for, and what else stores or extends a value asks for none. */
+    /* Set by the caller. no_flush: flush_all is refused (memcached -F). no_dump: so is what tells
+     * of keys in numbers, metadump, mgdump, stats detail and cachedump (-X). no_cas: all items' CAS
+     * is 0 (-C); as in memcached, text's cas and meta's C of a set find another one then, whatever
+     * they ask for, and what else stores or extends a value asks for none. */
     bool no_flush : 1;
     bool no_dump : 1;
     bool no_cas : 1;
@@ -274,16 +275,16 @@ void parser_init(struct parser *parser, uint32_t value_length_max, uint32_t uplo
 enum parse_status parser_next(struct parser *parser, const char *bytes, size_t length,
                               char *key_space, struct request *request, size_t *used);
 
-/* How many bytes of the value under way a caller may receive by itself before it calls again: all but
- * the last, which comes with the OP_UPLOAD_END. 0: there is none. */
+/* How many bytes of the value under way a caller may receive by itself before it calls again: all
+ * but the last, which comes with the OP_UPLOAD_END. 0: there is none. */
 size_t parser_upload_left(const struct parser *parser);
 
 /* It has received so many, at most as many as that. */
 void parser_uploaded(struct parser *parser, size_t length);
 
-/* Tells user and password of an OP_LOGIN apart (text: user, space, password; binary: RFC 4616); they
- * point into request->value. False when it is malformed, its mechanism isn't PLAIN, or it asks to act
- * for another user. */
+/* Tells user and password of an OP_LOGIN apart (text: user, space, password; binary: RFC 4616);
+ * they point into request->value. False when it is malformed, its mechanism isn't PLAIN, or it asks
+ * to act for another user. */
 struct credentials {
     const char *user;
     const char *password;
@@ -354,8 +355,8 @@ size_t reply_bound(const struct request *request, const struct result *result);
  * OP_OK, OP_VERBOSITY, OP_NOOP, OP_END, OP_QUIT, OP_SASL_LIST; it may for reply_bound() too. */
 size_t reply_write(char *out, const struct request *request, const struct result *result);
 
-/* Of a reply that carries a value with result.large, reply_write() writes only what stands before the
- * value, and this what stands behind it, at most REPLY_TAIL_MAX bytes. */
+/* Of a reply that carries a value with result.large, reply_write() writes only what stands before
+ * the value, and this what stands behind it, at most REPLY_TAIL_MAX bytes. */
 #define REPLY_TAIL_MAX 8
 size_t reply_write_tail(char *out, const struct request *request);
 
@@ -370,12 +371,13 @@ size_t reply_stats_end(char *out, const struct request *request);
 size_t reply_stats_unknown(char *out, const struct request *request);
 
 /* A sub-command of stats that is answered with one line (RESET, OK, CLIENT_ERROR …), in binary with
- * what memcached sends for it. At most REPLY_STAT_MAX bytes beside the line, which comes without its
- * end. */
+ * what memcached sends for it. At most REPLY_STAT_MAX bytes beside the line, which comes without
+ * its end. */
 size_t reply_stats_line(char *out, const struct request *request, const char *line);
 
-/* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. memcached answers a metadump
- * with OK, the lines and END, an mgdump with OK, the lines and EN, a cachedump with the lines and END.
+/* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. memcached answers a
+ * metadump with OK, the lines and END, an mgdump with OK, the lines and EN, a cachedump with the
+ * lines and END.
  */
 struct item_line {
     const char *key;

@@ -20,7 +20,7 @@ size_t reply_bound(const struct request *request, const struct result *result) {
     if (op_has_key((enum op)request->op)) {
         bound += key_bound(request);
     }
-    if (result != NULL && result->value != NULL) {
+    if (result && result->value) {
         bound += result->value_length;
     }
     return bound;

@@ -91,13 +91,13 @@ enum parse_status text_error(struct request *request, enum proto_error error);
 enum parse_status text_line_error(const struct text_line *line, struct request *request,
                                   enum proto_error error);
 
-/* The length of a value block as the next word of a line tells it. False when it is malformed, or so
- * long that it is taken for a mistake: then nothing is swallowed. */
+/* The length of a value block as the next word of a line tells it. False when it is malformed, or
+ * so long that it is taken for a mistake: then nothing is swallowed. */
 bool text_take_value_length(struct text_line *line, uint32_t *length);
 
 /* Takes the value block behind the line, of request->value_length bytes, into a request that is
- * complete but for it, or lets it come as an upload. When the value is refused, its key's old one is
- * dropped if `drops`. */
+ * complete but for it, or lets it come as an upload. When the value is refused, its key's old one
+ * is dropped if `drops`. */
 enum parse_status text_take_value(struct parser *parser, const struct text_line *line, bool drops,
                                   struct request *request, size_t *used);
 

@@ -122,9 +122,9 @@ enum parse_status text_parse_lru_crawler(struct parser *parser, const struct tex
     return text_line_error(line, request, PROTO_ERROR_COMMAND);
 }
 
-/* lru tune <hot %> <warm %> <hot factor> <warm factor>; there are no such queues here, so that it is
- * checked and changes nothing, as in memcached with one queue alone (no_lru_maintainer). That one
- * doesn't know mode and temp_ttl either. */
+/* lru tune <hot %> <warm %> <hot factor> <warm factor>; there are no such queues here, so that it
+ * is checked and changes nothing, as in memcached with one queue alone (no_lru_maintainer). That
+ * one doesn't know mode and temp_ttl either. */
 enum parse_status text_parse_lru(struct parser *parser, const struct text_command *command,
                                  struct text_line *line, struct request *request, size_t *used) {
     (void)parser, (void)used;

@@ -29,7 +29,7 @@ static void fill(const struct parser *parser, struct request *request, const cha
 static bool keys_fit(const char *at, const char *end) {
     while (end - at > KEY_LENGTH_MAX) {
         const char *space = memrchr(at, ' ', KEY_LENGTH_MAX + 1);
-        if (space == NULL) {
+        if (!space) {
             return false;
         }
         at = space + 1;

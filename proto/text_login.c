@@ -21,7 +21,7 @@ static enum parse_status check_value(struct request *request) {
         return text_error(request, PROTO_ERROR_LOGIN_END);
     }
     bool is_login = request->op == OP_LOGIN;
-    if (is_login && memchr(request->value, ' ', request->value_length) == NULL) {
+    if (is_login && !memchr(request->value, ' ', request->value_length)) {
         return text_error(request, PROTO_ERROR_LOGIN_FORMAT);
     }
     return PARSE_REQUEST;

@@ -63,7 +63,7 @@ static enum parse_status parse_line(struct parser *parser, struct text_line *lin
         return text_parse_login(parser, line, request, used);
     }
     line->rest = line->start + word.length;
-    if (command == NULL) {
+    if (!command) {
         return parse_unknown(line, request);
     }
     return command->parse(parser, command, line, request, used);
@@ -108,7 +108,7 @@ static enum parse_status parse_next_line(struct parser *parser, const char *byte
     size_t window = length < TEXT_GET_LINE_WHOLE_MAX ? length : TEXT_GET_LINE_WHOLE_MAX;
     assert(parser->scanned <= window);
     const char *newline = memchr(bytes + parser->scanned, '\n', window - parser->scanned);
-    if (newline == NULL) {
+    if (!newline) {
         return parse_part_of_line(parser, bytes, length, request, used);
     }
     parser->scanned = 0;
@@ -127,7 +127,7 @@ static enum parse_status parse_next_line(struct parser *parser, const char *byte
 static enum parse_status skip_line(struct parser *parser, const char *bytes, size_t length,
                                    char *key_space, struct request *request, size_t *used) {
     const char *newline = memchr(bytes, '\n', length);
-    if (newline == NULL) {
+    if (!newline) {
         *used = length;
         return parse_more(parser, 1);
     }

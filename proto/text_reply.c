@@ -75,7 +75,7 @@ static size_t write_line(char *out, const struct line *line) {
 
 size_t text_reply_error(char *out, enum proto_error error) {
     assert(error < sizeof(error_lines) / sizeof(error_lines[0]));
-    assert(error_lines[error].text != NULL);
+    assert(error_lines[error].text);
     return write_line(out, &error_lines[error]);
 }
 

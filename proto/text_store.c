@@ -94,8 +94,8 @@ enum parse_status text_take_value(struct parser *parser, const struct text_line 
     return PARSE_REQUEST;
 }
 
-/* Only a refused set drops the old value of its key: what a failed set leaves behind would be stale,
- * the others say that they change something that is there. */
+/* Only a refused set drops the old value of its key: what a failed set leaves behind would be
+ * stale, the others say that they change something that is there. */
 enum parse_status text_parse_store(struct parser *parser, const struct text_command *command,
                                    struct text_line *line, struct request *request, size_t *used) {
     bool length_ok;

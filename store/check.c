@@ -22,8 +22,8 @@ struct sums {
     uint32_t pinned;       /* segments */
 };
 
-/* Each extent lives, is of this item and as long as the list says, and no two neighbours are shorter
- * than the longest, but perhaps once. */
+/* Each extent lives, is of this item and as long as the list says, and no two neighbours are
+ * shorter than the longest, but perhaps once. */
 static void check_list(const struct store *store, const struct item *head, uint64_t hash,
                        struct sums *sums) {
     const struct item_list *list = item_list_read(head);
@@ -55,13 +55,14 @@ static void check_linked(const struct store *store, uint64_t location, struct su
         return;
     }
     uint64_t hash = index_hash(&store->index, item);
-    assert(index_find_location(&store->index, (uint32_t)hash, location).primary != NULL);
+    assert(index_find_location(&store->index, (uint32_t)hash, location).primary);
     bool flushed = store_is_flushed(store, location);
     sums->linked++;
     sums->items[store_queue_of(store, location)] += !flushed;
     sums->item_bytes[store_queue_of(store, location)] += flushed ? 0 : item_bytes_whole(item);
-    if (item_is_large(item))
+    if (item_is_large(item)) {
         check_list(store, item, hash, sums);
+    }
 }
 
 static void check_segment(const struct store *store, uint32_t number, struct sums *sums) {
@@ -88,8 +89,9 @@ static void check_header(const struct store *store, uint32_t number) {
     const struct segment_log *log = &store->log;
     const struct segment *segment = &log->segments[number];
     uint32_t open = 0;
-    for (int end = 0; end < SEGMENT_ENDS; end++)
+    for (int end = 0; end < SEGMENT_ENDS; end++) {
         open += log->open[end] == number;
+    }
     assert(segment_in_use(segment));
     assert(segment->open == open);
     assert(segment->held == (number == store->emptying.segment));
@@ -135,10 +137,12 @@ static void check_free_segments(const struct store *store) {
     const struct segment_log *log = &store->log;
     uint32_t warm = 0;
     uint32_t cold = 0;
-    for (uint32_t number = log->warm; number != 0; number = log->segments[number].newer)
+    for (uint32_t number = log->warm; number != 0; number = log->segments[number].newer) {
         warm += !segment_in_use(&log->segments[number]) && !log->segments[number].cold;
-    for (uint32_t number = log->cold; number != 0; number = log->segments[number].newer)
+    }
+    for (uint32_t number = log->cold; number != 0; number = log->segments[number].newer) {
         cold += !segment_in_use(&log->segments[number]) && log->segments[number].cold;
+    }
     assert(warm == log->warm_count);
     assert(log->segments_used + warm + cold == log->touched + 1 - log->block_segments);
 }
@@ -158,8 +162,9 @@ static uint32_t check_bucket(const struct store *store, const struct index_bucke
         assert(index_tag(hash) == slot >> INDEX_TAG_SHIFT);
         assert(bucket == primary || (primary->filter & index_filter_bit(slot >> INDEX_TAG_SHIFT)));
     }
-    for (uint32_t i = filled; i < INDEX_SLOTS; i++)
+    for (uint32_t i = filled; i < INDEX_SLOTS; i++) {
         assert(bucket->slots[i] == 0);
+    }
     return filled;
 }
 
@@ -168,9 +173,9 @@ static uint64_t check_chain(const struct store *store, const struct index_bucket
     const struct index *index = &store->index;
     uint64_t entries = check_bucket(store, primary, primary);
     const struct index_bucket *first = index_next(index, primary);
-    assert(first == NULL || entries == INDEX_SLOTS);
-    assert(first != NULL || primary->filter == 0);
-    for (const struct index_bucket *b = first; b != NULL; b = index_next(index, b)) {
+    assert(!first || entries == INDEX_SLOTS);
+    assert(first || primary->filter == 0);
+    for (const struct index_bucket *b = first; b; b = index_next(index, b)) {
         uint32_t filled = check_bucket(store, primary, b);
         assert(filled == INDEX_SLOTS || (b == first && filled != 0));
         entries += filled;
@@ -183,8 +188,9 @@ static void check_index(const struct store *store) {
     const struct index *index = &store->index;
     uint64_t entries = 0;
     uint32_t overflows = 0;
-    for (uint32_t i = 0; i < index->primary.count; i++)
+    for (uint32_t i = 0; i < index->primary.count; i++) {
         entries += check_chain(store, &index->primary.buckets[i], &overflows);
+    }
     assert(entries == index->entries);
     assert(overflows == index->overflow.count);
     assert(index->primary.count - 1 <= index->mask);

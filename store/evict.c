@@ -1,5 +1,5 @@
-/* Who gives memory up: S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP
- * 2023) over segments.
+/* Who gives memory up: S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction",
+ * SOSP 2023) over segments.
  *
  * New items go to the small queue. When memory is short its oldest segment is emptied, while the
  * queue holds more than its share, or else the main queue's oldest. What was hit since it came to
@@ -46,17 +46,19 @@ static void begin(struct store *store, uint32_t number, enum emptying how) {
 
 /* What a flush has left comes before everything, memory that was never used included. */
 static bool choose_flushed(struct store *store, enum segment_queue_name name) {
-    if (!oldest_is_flushed(store, name))
+    if (!oldest_is_flushed(store, name)) {
         return false;
+    }
     uint32_t number = segment_victim(&store->log, name);
-    if (number == 0 || !segment_is_flushed(store, number))
+    if (number == 0 || !segment_is_flushed(store, number)) {
         return false;
+    }
     begin(store, number, EMPTYING_FLUSHED);
     return true;
 }
 
-/* What is gathered may take a segment before one becomes free, and whoever writes another one; where
- * all of it has room already it needs none. */
+/* What is gathered may take a segment before one becomes free, and whoever writes another one;
+ * where all of it has room already it needs none. */
 static bool may_gather(const struct store *store, uint32_t number) {
     const struct segment *segment = &store->log.segments[number];
     return store_has_free(store, store->config.no_eviction ? 1 : 2) ||
@@ -65,11 +67,13 @@ static bool may_gather(const struct store *store, uint32_t number) {
 
 static bool choose_sparse(struct store *store, enum segment_queue_name name) {
     struct segment_log *log = &store->log;
-    if (log->queues[name].sparse == 0)
+    if (log->queues[name].sparse == 0) {
         return false;
+    }
     uint32_t number = segment_find_sparse(log, name, &store->sparse_cursor[name]);
-    if (number == 0 || !may_gather(store, number))
+    if (number == 0 || !may_gather(store, number)) {
         return false;
+    }
     segment_gather_from(log, number);
     begin(store, number, EMPTYING_CLEAN);
     return true;
@@ -80,10 +84,12 @@ static bool choose_oldest(struct store *store) {
     uint64_t small = log->queues[SEGMENT_SMALL].segments;
     bool from_small = small * 1000 > (uint64_t)log->segments_used * EVICT_SMALL_SHARE;
     uint32_t number = segment_victim(log, from_small ? SEGMENT_SMALL : SEGMENT_MAIN);
-    if (number == 0)
+    if (number == 0) {
         number = segment_victim(log, from_small ? SEGMENT_MAIN : SEGMENT_SMALL);
-    if (number != 0)
+    }
+    if (number != 0) {
         begin(store, number, EMPTYING_EVICT);
+    }
     return number != 0;
 }
 
@@ -92,10 +98,12 @@ static bool is_enough(const struct store *store) {
 }
 
 static bool choose(struct store *store) {
-    if (choose_flushed(store, SEGMENT_SMALL) || choose_flushed(store, SEGMENT_MAIN))
+    if (choose_flushed(store, SEGMENT_SMALL) || choose_flushed(store, SEGMENT_MAIN)) {
         return true;
-    if (is_enough(store))
+    }
+    if (is_enough(store)) {
         return false;
+    }
     return choose_sparse(store, SEGMENT_SMALL) || choose_sparse(store, SEGMENT_MAIN) ||
            (!store->config.no_eviction && choose_oldest(store));
 }
@@ -114,16 +122,18 @@ static void remember(struct store *store, uint64_t hash) {
     struct ghost *ghost = &store->ghost;
     uint64_t max = store->bound_bytes / STORE_GHOSTS_PER_MEMORY / sizeof(uint16_t);
     uint64_t items = store->index.entries;
-    if (store_memory_has_room(store, 0))
+    if (store_memory_has_room(store, 0)) {
         ghost_step(ghost, items < max ? items : max);
+    }
     ghost_add(ghost, (uint32_t)hash, (uint16_t)index_tag(hash));
 }
 
 static void drop(struct store *store, const struct store_found *found, uint64_t hash) {
     enum segment_queue_name name = store_queue_of(store, found->location);
     count_eviction(store, found->item, name);
-    if (name == SEGMENT_SMALL)
+    if (name == SEGMENT_SMALL) {
         remember(store, hash);
+    }
     store_unlink(store, found);
 }
 
@@ -147,8 +157,9 @@ static void move(struct store *store, const struct store_found *found, enum segm
 
 static bool gather(struct store *store, const struct store_found *found, uint32_t bytes) {
     uint32_t source = store->emptying.segment;
-    if (!store_room_to_gather(store, source, bytes))
+    if (!store_room_to_gather(store, source, bytes)) {
         return false;
+    }
     move(store, found, segment_gather_end(&store->log.segments[source]), bytes);
     store->counters.cleaned_items++;
     store->counters.cleaned_bytes += bytes;
@@ -157,8 +168,9 @@ static bool gather(struct store *store, const struct store_found *found, uint32_
 
 /* An extent that has outlived a flush, since its item was complete only later. */
 static bool rescue(struct store *store, const struct store_found *found, uint32_t bytes) {
-    if (!store_room_to_rescue(store, bytes))
+    if (!store_room_to_rescue(store, bytes)) {
         return false;
+    }
     move(store, found, SEGMENT_EXTENTS, bytes);
     return true;
 }
@@ -169,24 +181,27 @@ static bool is_ahead(const struct store *store, const struct store_found *found)
     const struct segment_log *log = &store->log;
     const struct segment *head = &log->segments[segment_of(log, found->location)];
     const struct segment *extent = &log->segments[store->emptying.segment];
-    if (head->queue != SEGMENT_MAIN || extent->queue != SEGMENT_MAIN)
+    if (head->queue != SEGMENT_MAIN || extent->queue != SEGMENT_MAIN) {
         return head->queue == SEGMENT_MAIN;
+    }
     return head->sequence > extent->sequence &&
            head->sequence - extent->sequence > log->sequence_next - head->sequence;
 }
 
-/* The head of an item that was hit since moves on; its frequency counts on from 0 in the main queue,
- * and down there. An extent goes where its head went, or will go. */
+/* The head of an item that was hit since moves on; its frequency counts on from 0 in the main
+ * queue, and down there. An extent goes where its head went, or will go. */
 static bool promote(struct store *store, const struct store_found *found, uint32_t bytes) {
     bool head = found->location == store->emptying.at;
     enum segment_queue_name from = store_queue_of(store, store->emptying.at);
     uint32_t frequency = index_frequency(found->ref);
     enum segment_end end = head ? SEGMENT_NEW_MAIN : SEGMENT_EXTENTS_MAIN;
     if ((frequency == 0 && (head || !is_ahead(store, found))) || store->credit_bytes < bytes ||
-        !store_room_at(store, end, bytes))
+        !store_room_at(store, end, bytes)) {
         return false;
-    if (head)
+    }
+    if (head) {
         index_set_frequency(found->ref, from == SEGMENT_SMALL ? 0 : frequency - 1);
+    }
     move(store, found, end, bytes);
     store->credit_bytes -= bytes;
     store->counters.queues[from].moved_items += head;
@@ -209,19 +224,22 @@ static bool move_on(struct store *store, const struct store_found *found, uint32
     return false;
 }
 
-/* What becomes of one record, and of its item: a large one goes as a whole. False: nothing, as there
- * is no room for it elsewhere, and it may not be dropped. */
+/* What becomes of one record, and of its item: a large one goes as a whole. False: nothing, as
+ * there is no room for it elsewhere, and it may not be dropped. */
 static bool visit(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
     struct store_found found = {.item = record, .location = store->emptying.at};
-    if (item_is_extent(record))
+    if (item_is_extent(record)) {
         store_find_owner(store, found.location, &found);
-    else
+    } else {
         found.ref = index_find_location(&store->index, (uint32_t)hash, found.location);
-    assert(found.ref.primary != NULL);
-    if (store_drop_dead(store, &found) || move_on(store, &found, bytes))
+    }
+    assert(found.ref.primary);
+    if (store_drop_dead(store, &found) || move_on(store, &found, bytes)) {
         return true;
-    if (store->config.no_eviction)
+    }
+    if (store->config.no_eviction) {
         return false;
+    }
     drop(store, &found, hash);
     store_tend_index(store);
     return true;
@@ -229,20 +247,22 @@ static bool visit(struct store *store, struct item *record, uint32_t bytes, uint
 
 static void earn_credit(struct store *store, uint64_t freed_bytes) {
     store->credit_bytes += freed_bytes * EVICT_MOVED_PER_BYTE;
-    if (store->credit_bytes > store->bound_bytes)
+    if (store->credit_bytes > store->bound_bytes) {
         store->credit_bytes = store->bound_bytes;
+    }
 }
 
-/* The buckets of the records that follow, in index and ghosts, are on their way while the one at hand
- * is looked at. */
+/* The buckets of the records that follow, in index and ghosts, are on their way while the one at
+ * hand is looked at. */
 static void look_ahead(const struct store *store, struct ahead *ahead, uint64_t end) {
     const struct store_slice *slice = &store->slice;
     while (ahead->at < end && ahead->hashed < slice->items_max &&
            ahead->hashed - slice->items < AHEAD_RECORDS) {
         struct item *record = segment_item(&store->log, ahead->at);
         uint64_t hash = 0;
-        if (record->bits & ITEM_LINKED)
+        if (record->bits & ITEM_LINKED) {
             hash = index_hash(&store->index, record);
+        }
         __builtin_prefetch(index_primary(&store->index, (uint32_t)hash));
         __builtin_prefetch(ghost_bucket(&store->ghost, (uint32_t)hash));
         ahead->hashes[ahead->hashed++ % AHEAD_RECORDS] = hash;
@@ -273,8 +293,9 @@ static void step(struct store *store, struct item *record, uint32_t bytes, uint6
         store->slice.stuck = true;
         return;
     }
-    if (store->slice.moved_bytes == moved_bytes && emptying->how != EMPTYING_CLEAN)
+    if (store->slice.moved_bytes == moved_bytes && emptying->how != EMPTYING_CLEAN) {
         earn_credit(store, bytes);
+    }
     emptying->at += bytes / ITEM_ALIGN;
     store->slice.items++;
 }
@@ -291,8 +312,9 @@ static bool empty(struct store *store) {
         assert(store->emptying.at < until);
         struct item *record = segment_item(log, store->emptying.at);
         uint32_t bytes = item_bytes(record);
-        if (!slice_has_room(store, bytes))
+        if (!slice_has_room(store, bytes)) {
             return false;
+        }
         look_ahead(store, &ahead, until);
         step(store, record, bytes, ahead.hashes[store->slice.items % AHEAD_RECORDS]);
     }
@@ -327,24 +349,29 @@ static void begin_slice(struct store *store, uint32_t free_wanted, uint32_t byte
 
 /* The segment at hand waits where it is while enough are free, unless nothing in it lives. */
 static bool has_work(const struct store *store) {
-    if (!is_enough(store))
+    if (!is_enough(store)) {
         return true;
-    if (store->emptying.segment != 0)
+    }
+    if (store->emptying.segment != 0) {
         return is_over(store) || store->emptying.how == EMPTYING_FLUSHED;
+    }
     return oldest_is_flushed(store, SEGMENT_SMALL) || oldest_is_flushed(store, SEGMENT_MAIN);
 }
 
 bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
     begin_slice(store, free_wanted, bytes);
     while (has_work(store) && !store->slice.stuck) {
-        if (store->emptying.segment == 0 && !choose(store))
+        if (store->emptying.segment == 0 && !choose(store)) {
             return false;
+        }
         bool in_time = empty(store);
         store_check_slice(store);
-        if (is_over(store))
+        if (is_over(store)) {
             finish(store);
-        if (!in_time)
+        }
+        if (!in_time) {
             return true;
+        }
     }
     return false;
 }
@@ -353,20 +380,23 @@ bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
 bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
     struct store_slice *slice = &store->slice;
     slice->free_wanted = free_wanted;
-    if (is_enough(store) || slice->stuck || (store->emptying.segment == 0 && !choose(store)))
+    if (is_enough(store) || slice->stuck || (store->emptying.segment == 0 && !choose(store))) {
         return false;
+    }
     enum emptying how = store->emptying.how;
     slice->items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);
-    if (store->config.no_eviction)
+    if (store->config.no_eviction) {
         slice->moved_bytes_max += (uint32_t)store->log.segment_bytes;
-    else
+    } else {
         store->emptying.how = EMPTYING_DROP;
+    }
     bool in_time = empty(store);
     assert(in_time);
     store_check_slice(store);
-    if (is_over(store))
+    if (is_over(store)) {
         finish(store);
-    else
+    } else {
         store->emptying.how = how;
+    }
     return true;
 }

@@ -1,9 +1,9 @@
 /* ghost: remembers the tags of keys whose items were evicted unread, so that one that comes back is
  * known (the ghost queue of S3-FIFO; Yang et al., SOSP 2023). Private to the store.
  *
- * Buckets of one cache line, each a queue of 32 tags from the youngest to the oldest; linear hashing
- * as in index.h, a bucket at a time, in a reserved range of addresses. A tag is 16 bits: one new key
- * in 2,000 is taken for one that was there before.
+ * Buckets of one cache line, each a queue of 32 tags from the youngest to the oldest; linear
+ * hashing as in index.h, a bucket at a time, in a reserved range of addresses. A tag is 16 bits:
+ * one new key in 2,000 is taken for one that was there before.
  */
 #ifndef STORE_GHOST_H
 #define STORE_GHOST_H

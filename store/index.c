@@ -21,8 +21,9 @@ static void index_range_resize(struct index *index, struct index_range *range, u
     size_t bytes = pages_round_up((size_t)count * sizeof(struct index_bucket), page);
     assert(bytes <= index->range_bytes);
     range->count = count;
-    if (bytes > range->resident_bytes)
+    if (bytes > range->resident_bytes) {
         range->resident_bytes = bytes;
+    }
     if (range->resident_bytes > bytes + page) {
         pages_release((char *)range->buckets + bytes + page, range->resident_bytes - bytes - page);
         range->resident_bytes = bytes + page;
@@ -31,20 +32,23 @@ static void index_range_resize(struct index *index, struct index_range *range, u
 
 static bool index_reserve(struct index *index, struct index_range *range) {
     range->buckets = pages_reserve(index->range_bytes);
-    if (range->buckets != NULL && index->page_bytes == PAGES_HUGE_BYTES)
+    if (range->buckets && index->page_bytes == PAGES_HUGE_BYTES) {
         pages_make_huge(range->buckets, index->range_bytes);
-    return range->buckets != NULL;
+    }
+    return range->buckets;
 }
 
 int index_init(struct index *index, const struct store_config *config, const char *items,
                size_t page_bytes) {
     *index = (struct index){
         .items = items, .hash = config->hash, .seed = config->seed, .page_bytes = page_bytes};
-    if (config->memory_bytes >= INDEX_HUGE_FROM)
+    if (config->memory_bytes >= INDEX_HUGE_FROM) {
         index->page_bytes = pages_huge_bytes(page_bytes);
+    }
     index->range_bytes = pages_round_up(config->memory_bytes_max, index->page_bytes);
-    if (!index_reserve(index, &index->primary))
+    if (!index_reserve(index, &index->primary)) {
         return -ENOMEM;
+    }
     if (!index_reserve(index, &index->overflow)) {
         pages_free(index->primary.buckets, index->range_bytes);
         return -ENOMEM;
@@ -61,17 +65,20 @@ void index_finish(struct index *index) {
 
 static uint32_t index_filled(const struct index_bucket *bucket) {
     uint32_t filled = 0;
-    while (filled < INDEX_SLOTS && bucket->slots[filled] != 0)
+    while (filled < INDEX_SLOTS && bucket->slots[filled] != 0) {
         filled++;
+    }
     return filled;
 }
 
 /* The bucket that `previous` stands for. */
 static struct index_bucket *index_named(struct index *index, uint32_t name) {
-    if (name == INDEX_ANCHOR)
+    if (name == INDEX_ANCHOR) {
         return &index->anchor;
-    if (name & INDEX_OVERFLOW_BIT)
+    }
+    if (name & INDEX_OVERFLOW_BIT) {
         return &index->overflow.buckets[name & ~INDEX_OVERFLOW_BIT];
+    }
     return &index->primary.buckets[name];
 }
 
@@ -86,8 +93,9 @@ static struct index_bucket *index_overflow_add(struct index *index, struct index
     struct index_bucket *added = &index->overflow.buckets[number];
     *added = (struct index_bucket){.next = primary->next};
     added->previous = index_name_primary(index, primary);
-    if (added->next != 0)
+    if (added->next != 0) {
         index_next(index, added)->previous = number | INDEX_OVERFLOW_BIT;
+    }
     primary->next = number + 1;
     return added;
 }
@@ -99,8 +107,9 @@ static void index_overflow_fill(struct index *index, uint32_t hole) {
         struct index_bucket *moved = &index->overflow.buckets[hole];
         *moved = index->overflow.buckets[last];
         index_named(index, moved->previous)->next = hole + 1;
-        if (moved->next != 0)
+        if (moved->next != 0) {
             index_next(index, moved)->previous = hole | INDEX_OVERFLOW_BIT;
+        }
     }
     index_range_resize(index, &index->overflow, last);
 }
@@ -109,20 +118,22 @@ static void index_overflow_fill(struct index *index, uint32_t hole) {
 static void index_overflow_drop(struct index *index, struct index_bucket *primary) {
     uint32_t number = primary->next - 1;
     primary->next = index->overflow.buckets[number].next;
-    if (primary->next != 0)
+    if (primary->next != 0) {
         index_next(index, primary)->previous = index_name_primary(index, primary);
+    }
     index_overflow_fill(index, number);
 }
 
 /* Tags that have left the chain leave the filter here, where it costs no other cache line. */
 static void index_filter_refresh(const struct index *index, struct index_bucket *primary) {
     const struct index_bucket *first = index_next(index, primary);
-    if (first == NULL) {
+    if (!first) {
         primary->filter = 0;
     } else if (first->next == 0) {
         primary->filter = 0;
-        for (uint32_t i = 0; i < INDEX_SLOTS && first->slots[i] != 0; i++)
+        for (uint32_t i = 0; i < INDEX_SLOTS && first->slots[i] != 0; i++) {
             primary->filter |= index_filter_bit(first->slots[i] >> INDEX_TAG_SHIFT);
+        }
     }
 }
 
@@ -133,7 +144,7 @@ static void index_put(struct index *index, struct index_bucket *primary, uint64_
         return;
     }
     struct index_bucket *first = index_next(index, primary);
-    filled = first == NULL ? INDEX_SLOTS : index_filled(first);
+    filled = !first ? INDEX_SLOTS : index_filled(first);
     if (filled == INDEX_SLOTS) {
         first = index_overflow_add(index, primary);
         filled = 0;
@@ -145,14 +156,16 @@ static void index_put(struct index *index, struct index_bucket *primary, uint64_
 /* Takes out the entry that can go without leaving a hole; 0 when there is none. */
 static uint64_t index_pop(struct index *index, struct index_bucket *primary) {
     struct index_bucket *first = index_next(index, primary);
-    struct index_bucket *bucket = first == NULL ? primary : first;
+    struct index_bucket *bucket = !first ? primary : first;
     uint32_t filled = index_filled(bucket);
-    if (filled == 0)
+    if (filled == 0) {
         return 0;
+    }
     uint64_t slot = bucket->slots[filled - 1];
     bucket->slots[filled - 1] = 0;
-    if (first != NULL && filled == 1)
+    if (first && filled == 1) {
         index_overflow_drop(index, primary);
+    }
     return slot;
 }
 
@@ -167,7 +180,7 @@ void index_remove(struct index *index, struct index_ref ref) {
     uint64_t *hole = &ref.bucket->slots[ref.slot];
     assert(*hole != 0);
     const struct index_bucket *first = index_next(index, ref.primary);
-    const struct index_bucket *giver = first == NULL ? ref.primary : first;
+    const struct index_bucket *giver = !first ? ref.primary : first;
     /* Read before popping: the pop may move the bucket that has the hole. */
     uint64_t filler = giver->slots[index_filled(giver) - 1];
     *hole = filler;
@@ -178,10 +191,13 @@ void index_remove(struct index *index, struct index_ref ref) {
 
 struct index_ref index_find_location(const struct index *index, uint32_t hash, uint64_t location) {
     struct index_ref ref = {.primary = index_primary(index, hash)};
-    for (ref.bucket = ref.primary; ref.bucket != NULL; ref.bucket = index_next(index, ref.bucket))
-        for (ref.slot = 0; ref.slot < INDEX_SLOTS; ref.slot++)
-            if (index_location(ref.bucket->slots[ref.slot]) == location)
+    for (ref.bucket = ref.primary; ref.bucket; ref.bucket = index_next(index, ref.bucket)) {
+        for (ref.slot = 0; ref.slot < INDEX_SLOTS; ref.slot++) {
+            if (index_location(ref.bucket->slots[ref.slot]) == location) {
                 return ref;
+            }
+        }
+    }
     return (struct index_ref){0};
 }
 
@@ -190,10 +206,11 @@ static struct item *index_item(const struct index *index, uint64_t slot) {
 }
 
 void index_prefetch_items(const struct index *index, const struct index_bucket *primary) {
-    for (const struct index_bucket *bucket = primary; bucket != NULL;
-         bucket = index_next(index, bucket))
-        for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++)
+    for (const struct index_bucket *bucket = primary; bucket; bucket = index_next(index, bucket)) {
+        for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++) {
             __builtin_prefetch(index_item(index, bucket->slots[i]));
+        }
+    }
 }
 
 /* The chain moves to the anchor as a whole and is dealt out from there. */
@@ -201,14 +218,16 @@ static void index_to_anchor(struct index *index, struct index_bucket *primary) {
     index->anchor = *primary;
     *primary = (struct index_bucket){0};
     struct index_bucket *first = index_next(index, &index->anchor);
-    if (first != NULL)
+    if (first) {
         first->previous = INDEX_ANCHOR;
+    }
 }
 
 static void index_split(struct index *index) {
     uint32_t added = index->primary.count;
-    if (added > index->mask)
+    if (added > index->mask) {
         index->mask = index->mask * 2 + 1;
+    }
     struct index_bucket *source = &index->primary.buckets[added & (index->mask >> 1)];
     index_prefetch_items(index, source);
     index_range_resize(index, &index->primary, added + 1);
@@ -226,18 +245,21 @@ static void index_merge(struct index *index) {
     struct index_bucket *from = &index->primary.buckets[last];
     struct index_bucket *to = &index->primary.buckets[last & (index->mask >> 1)];
     uint64_t slot;
-    while ((slot = index_pop(index, from)) != 0)
+    while ((slot = index_pop(index, from)) != 0) {
         index_put(index, to, slot);
+    }
     index_range_resize(index, &index->primary, last);
-    if (last - 1 == index->mask >> 1)
+    if (last - 1 == index->mask >> 1) {
         index->mask >>= 1;
+    }
 }
 
 void index_step(struct index *index) {
     uint64_t count = index->primary.count;
     if (index->entries * 2 > count * INDEX_GROW_ABOVE_HALVES) {
-        if (count < INDEX_PRIMARIES_MAX)
+        if (count < INDEX_PRIMARIES_MAX) {
             index_split(index);
+        }
     } else if (index->entries * 2 < count * INDEX_SHRINK_BELOW_HALVES &&
                count > INDEX_PRIMARIES_MIN) {
         index_merge(index);

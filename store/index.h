@@ -89,7 +89,8 @@ void index_remove(struct index *index, struct index_ref ref);
 /* Finds the entry of an item by its place, and its hash; ref.primary is NULL when there is none. */
 struct index_ref index_find_location(const struct index *index, uint32_t hash, uint64_t location);
 
-/* Their headers and keys are about to be read: all these cache misses at once instead of one by one. */
+/* Their headers and keys are about to be read: all these cache misses at once instead of one by
+ * one. */
 void index_prefetch_items(const struct index *index, const struct index_bucket *primary);
 
 /* Brings the number of buckets nearer to the number of entries: one split or one merge at most. */
@@ -101,8 +102,9 @@ static inline size_t index_resident_bytes(const struct index *index) {
 
 /* The hash of an item's key; of an extent's head as much as the index asks for. */
 static inline uint64_t index_hash(const struct index *index, struct item *item) {
-    if (item_is_extent(item))
+    if (item_is_extent(item)) {
         return item_head_hash(item);
+    }
     return index->hash(item_key(item), item->key_length, index->seed);
 }
 
@@ -130,8 +132,9 @@ static inline struct index_bucket *index_next(const struct index *index,
 /* A bit for each slot with this tag. */
 static inline uint32_t index_match(const struct index_bucket *bucket, uint64_t tag) {
     uint32_t mask = 0;
-    for (uint32_t i = 0; i < INDEX_SLOTS; i++)
+    for (uint32_t i = 0; i < INDEX_SLOTS; i++) {
         mask |= (uint32_t)((bucket->slots[i] >> INDEX_TAG_SHIFT) == tag) << i;
+    }
     return mask;
 }
 
@@ -157,8 +160,9 @@ static inline uint32_t index_frequency(struct index_ref ref) {
 
 /* Writes only what changes: the cache line of a hot entry stays clean. */
 static inline void index_hit(struct index_ref ref) {
-    if (index_frequency(ref) < INDEX_FREQUENCY_MAX)
+    if (index_frequency(ref) < INDEX_FREQUENCY_MAX) {
         ref.bucket->slots[ref.slot] += (uint64_t)1 << INDEX_FREQUENCY_SHIFT;
+    }
 }
 
 static inline void index_set_frequency(struct index_ref ref, uint32_t frequency) {

@@ -7,16 +7,17 @@
 #include "store/segment.h"
 #include "store/store.h"
 
-/* What one operation may do to keep them: for each byte that it writes look at four (no item has less
- * than 20), and move three of these. So that keeps up with writing where a quarter is gained. In the
- * long run eviction moves no more either; it may run ahead of that by once what the memory holds. */
+/* What one operation may do to keep them: for each byte that it writes look at four (no item has
+ * less than 20), and move three of these. So that keeps up with writing where a quarter is gained.
+ * In the long run eviction moves no more either; it may run ahead of that by once what the memory
+ * holds. */
 #define EVICT_ITEMS_PER_OPERATION 32
 #define EVICT_BYTES_PER_ITEM 5
 #define EVICT_MOVED_BYTES_MIN ((uint32_t)64 << 10)
 #define EVICT_MOVED_PER_BYTE 3
 
-/* The small queue gives way while it has more than so many thousandths of the segments. On real traces
- * 40 to 100 make no difference. */
+/* The small queue gives way while it has more than so many thousandths of the segments. On real
+ * traces 40 to 100 make no difference. */
 #define EVICT_SMALL_SHARE 50
 
 /* The ghosts' part of the memory. */
@@ -87,10 +88,9 @@ struct store {
     struct segment_log log;
     struct ghost ghost;
     uint32_t now;
-    uint32_t flush_at; /* a flush that is still to come, or 0 */
-    uint32_t
-        expires_soonest; /* see store_expires_soonest(); while a crawl is under way only of what
-                                 it has passed and what was written since */
+    uint32_t flush_at;        /* a flush that is still to come, or 0 */
+    uint32_t expires_soonest; /* see store_expires_soonest(); while a crawl is under way only of
+                                 what it has passed and what was written since */
     bool crawl_unfinished;
     uint64_t flush_sequence; /* items in segments with a lower sequence are gone */
     uint64_t cas_counter;
@@ -171,8 +171,9 @@ static inline enum segment_queue_name store_queue_of(const struct store *store, 
 /* new_cas where it is set, or the next of the counter. */
 uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas);
 static inline void store_note_expiry(struct store *store, uint32_t expires) {
-    if (expires != 0 && expires < store->expires_soonest)
+    if (expires != 0 && expires < store->expires_soonest) {
         store->expires_soonest = expires;
+    }
 }
 /* Gives an item its expiry time; it has a field for that, or 0 is what it is to be. */
 static inline void store_date(struct store *store, struct item *item, uint32_t expires) {
@@ -256,16 +257,17 @@ bool store_index_has_room(const struct store *store);
 bool store_room_at(struct store *store, enum segment_end end, uint32_t bytes);
 /* The same for the one that gathers what source holds. */
 bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes);
-/* As store_room_at() for extents, if need be with what only cleaning may take: much becomes free. */
+/* As store_room_at() for extents, if need be with what only cleaning may take: much becomes free.
+ */
 bool store_room_to_rescue(struct store *store, uint32_t bytes);
 /* The next huge page of segments comes ahead of need, where there is memory for it. */
 void store_warm_ahead(struct store *store);
 /* So many are kept free ahead of need. */
 uint32_t store_free_wanted(const struct store *store);
-/* What an operation begins with that may write: a slice of the work of keeping room for it and those
- * to come, the larger the more the last one wrote. Then, if that is possible, there is room for an
- * item, for an extent of so many bytes, and for the index to grow by what one operation can need.
- * Ends what was found before. */
+/* What an operation begins with that may write: a slice of the work of keeping room for it and
+ * those to come, the larger the more the last one wrote. Then, if that is possible, there is room
+ * for an item, for an extent of so many bytes, and for the index to grow by what one operation can
+ * need. Ends what was found before. */
 void store_make_room(struct store *store, uint32_t extent_bytes);
 /* The index only shrinks or grows when that takes no memory from others. */
 void store_tend_index(struct store *store);

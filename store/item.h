@@ -13,8 +13,8 @@
  * hash anew from the key (index_hash()), at less than what 4 bytes more in every item would cost.
  * Only meta's E makes a CAS longer than 48 bits.
  *
- * A large item is a head with a list in the place of the value (bit 31 of the value length says so);
- * the value lies in extents, records of the log with the same header and a key length of 0:
+ * A large item is a head with a list in the place of the value (bit 31 of the value length says
+ * so); the value lies in extents, records of the log with the same header and a key length of 0:
  *
  *   head    | header | key | count 4 | bytes 4 | leases 4 | location 8, end 4 | location, end | ...
  *   extent  | header: length, in the place of the CAS bits 0..47 of its head's hash, bits | bytes
@@ -69,8 +69,8 @@ struct item {
 
 _Static_assert(offsetof(struct item, body) == 16, "the picture above");
 
-/* Part of a large value: where it lies, and where in the value it ends. Both may lie at any address:
- * a key stands before them. */
+/* Part of a large value: where it lies, and where in the value it ends. Both may lie at any
+ * address: a key stands before them. */
 struct item_extent {
     uint64_t location;
     uint32_t end;
@@ -167,8 +167,9 @@ static inline void item_set_cas(struct item *item, uint64_t cas) {
     item->cas_low = (uint32_t)cas;
     item->cas_high = (uint16_t)(cas >> 32);
     uint16_t top = (uint16_t)(cas >> ITEM_CAS_BITS);
-    if (item->bits & ITEM_LONG_CAS)
+    if (item->bits & ITEM_LONG_CAS) {
         memcpy(item_cas_top(item), &top, sizeof(top));
+    }
 }
 
 /* Of an extent: what the index asks for of its head's hash. */
@@ -178,26 +179,30 @@ static inline uint64_t item_head_hash(const struct item *extent) {
 
 static inline uint32_t item_expires(const struct item *item) {
     uint32_t expires = 0;
-    if (item->bits & ITEM_EXPIRES)
+    if (item->bits & ITEM_EXPIRES) {
         memcpy(&expires, item->body, sizeof(expires));
+    }
     return expires;
 }
 
 static inline void item_set_expires(struct item *item, uint32_t expires) {
-    if (item->bits & ITEM_EXPIRES)
+    if (item->bits & ITEM_EXPIRES) {
         memcpy(item->body, &expires, sizeof(expires));
+    }
 }
 
 static inline uint32_t item_client_flags(const struct item *item) {
     uint32_t flags = 0;
-    if (item->bits & ITEM_CLIENT_FLAGS)
+    if (item->bits & ITEM_CLIENT_FLAGS) {
         memcpy(&flags, item->body + item_optional_bytes(item->bits & ITEM_EXPIRES), sizeof(flags));
+    }
     return flags;
 }
 
 static inline void item_set_client_flags(struct item *item, uint32_t flags) {
-    if (item->bits & ITEM_CLIENT_FLAGS)
+    if (item->bits & ITEM_CLIENT_FLAGS) {
         memcpy(item->body + item_optional_bytes(item->bits & ITEM_EXPIRES), &flags, sizeof(flags));
+    }
 }
 
 static inline bool item_has_key(struct item *item, const char *key, uint32_t key_length) {

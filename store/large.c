@@ -13,20 +13,23 @@ void store_release(struct store *store, uint64_t location) {
     const struct item *item = segment_item(&store->log, location);
     if (item_is_large(item)) {
         const struct item_list *list = item_list_read(item);
-        for (uint32_t i = 0; i < list->count; i++)
+        for (uint32_t i = 0; i < list->count; i++) {
             store_release_record(store, list->extents[i].location);
+        }
     }
     store_release_record(store, location);
 }
 
 void store_pin_extents(struct store *store, const struct item_list *list) {
-    for (uint32_t i = 0; i < list->count; i++)
+    for (uint32_t i = 0; i < list->count; i++) {
         segment_pin(&store->log, segment_of(&store->log, list->extents[i].location));
+    }
 }
 
 void store_unpin_extents(struct store *store, const struct item_list *list) {
-    for (uint32_t i = 0; i < list->count; i++)
+    for (uint32_t i = 0; i < list->count; i++) {
         segment_unpin(&store->log, segment_of(&store->log, list->extents[i].location));
+    }
 }
 
 bool store_is_much(const struct store *store, uint32_t value_length) {
@@ -40,14 +43,16 @@ bool store_is_pinned_full(const struct store *store) {
 /* Where in the list; its count when it does not name the extent. */
 static uint32_t place_in(const struct item_list *list, uint64_t extent) {
     uint32_t i = 0;
-    while (i < list->count && list->extents[i].location != extent)
+    while (i < list->count && list->extents[i].location != extent) {
         i++;
+    }
     return i;
 }
 
 static bool names(const struct item *head, uint64_t extent) {
-    if (!item_is_large(head))
+    if (!item_is_large(head)) {
         return false;
+    }
     const struct item_list *list = item_list_read(head);
     return place_in(list, extent) < list->count;
 }
@@ -64,15 +69,15 @@ bool store_find_owner(const struct store *store, uint64_t extent, struct store_f
     struct index_ref *ref = &found->ref;
     uint64_t hash = item_head_hash(segment_item(&store->log, extent));
     ref->primary = index_primary(index, (uint32_t)hash);
-    for (ref->bucket = ref->primary; ref->bucket != NULL;
-         ref->bucket = index_next(index, ref->bucket)) {
+    for (ref->bucket = ref->primary; ref->bucket; ref->bucket = index_next(index, ref->bucket)) {
         uint32_t match = index_match(ref->bucket, index_tag(hash));
         for (; match != 0; match &= match - 1) {
             ref->slot = (uint32_t)__builtin_ctz(match);
             found->location = index_location(ref->bucket->slots[ref->slot]);
             found->item = segment_item(&store->log, found->location);
-            if (names(found->item, extent))
+            if (names(found->item, extent)) {
                 return true;
+            }
         }
     }
     *found = (struct store_found){0};

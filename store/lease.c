@@ -1,8 +1,8 @@
 /* Leases: large values that are kept where they lie while they are being sent.
  *
  * The head counts them. The first pins the segments of head and extents, the last unpins them; what
- * has died meanwhile is free then. A handle is the place of the list, in bytes from the log's start:
- * of a head, the item's bits may change while another thread reads.
+ * has died meanwhile is free then. A handle is the place of the list, in bytes from the log's
+ * start: of a head, the item's bits may change while another thread reads.
  */
 #include "store/internal.h"
 
@@ -25,8 +25,9 @@ static bool may_lease(const struct store *store, const struct item_list *list) {
 bool store_lease(struct store *store, uint64_t large) {
     struct item_list *list = list_of(store, large);
     if (list->leases == 0) {
-        if (!may_lease(store, list))
+        if (!may_lease(store, list)) {
             return false;
+        }
         segment_pin(&store->log, head_segment(store, large));
         store_pin_extents(store, list);
         store->leased_bytes += list->bytes;
@@ -41,8 +42,9 @@ void store_lease_end(struct store *store, uint64_t large) {
     assert(list->leases > 0 && store->leases > 0);
     store->leases--;
     list->leases--;
-    if (list->leases != 0)
+    if (list->leases != 0) {
         return;
+    }
     store->leased_bytes -= list->bytes;
     store_unpin_extents(store, list);
     segment_unpin(&store->log, head_segment(store, large));
@@ -54,10 +56,11 @@ static uint32_t extent_at(const struct item_list *list, uint32_t offset) {
     uint32_t high = list->count - 1;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (list->extents[middle].end > offset)
+        if (list->extents[middle].end > offset) {
             high = middle;
-        else
+        } else {
             low = middle + 1;
+        }
     }
     return low;
 }

@@ -13,21 +13,27 @@ static bool is_digit(char c) {
 
 bool number_parse(const char *text, uint32_t length, uint64_t *number) {
     uint32_t i = 0;
-    while (i < length && is_space(text[i]))
+    while (i < length && is_space(text[i])) {
         i++;
+    }
     bool negative = i < length && text[i] == '-';
-    if (i < length && (text[i] == '-' || text[i] == '+'))
+    if (i < length && (text[i] == '-' || text[i] == '+')) {
         i++;
+    }
     uint32_t first = i;
     uint64_t sum = 0;
-    for (; i < length && is_digit(text[i]); i++)
+    for (; i < length && is_digit(text[i]); i++) {
         if (__builtin_mul_overflow(sum, 10, &sum) ||
-            __builtin_add_overflow(sum, (uint64_t)(text[i] - '0'), &sum))
+            __builtin_add_overflow(sum, (uint64_t)(text[i] - '0'), &sum)) {
             return false;
-    if (i == first || (negative && sum != 0))
+        }
+    }
+    if (i == first || (negative && sum != 0)) {
         return false;
-    if (i < length && !is_space(text[i]) && text[i] != '\0')
+    }
+    if (i < length && !is_space(text[i]) && text[i] != '\0') {
         return false;
+    }
     *number = sum;
     return true;
 }

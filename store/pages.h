@@ -1,7 +1,7 @@
 /* pages: address space that becomes memory as it is touched. Private to the store.
  *
- * In small pages, whatever the system's default for transparent huge pages is, so that no more of it
- * becomes memory than is touched; but for what pages_make_huge() names. */
+ * In small pages, whatever the system's default for transparent huge pages is, so that no more of
+ * it becomes memory than is touched; but for what pages_make_huge() names. */
 #ifndef STORE_PAGES_H
 #define STORE_PAGES_H
 
@@ -37,12 +37,14 @@ static inline void pages_make_small(void *address, size_t bytes) {
 static inline void *pages_reserve(size_t bytes) {
     char *address = mmap(NULL, bytes + PAGES_HUGE_BYTES, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (address == MAP_FAILED)
+    if (address == MAP_FAILED) {
         return NULL;
+    }
     size_t before = PAGES_HUGE_BYTES - (uintptr_t)address % PAGES_HUGE_BYTES;
     pages_free(address, before);
-    if (before < PAGES_HUGE_BYTES)
+    if (before < PAGES_HUGE_BYTES) {
         pages_free(address + before + bytes, PAGES_HUGE_BYTES - before);
+    }
     pages_make_small(address + before, bytes);
     return address + before;
 }

@@ -30,8 +30,9 @@ static uint32_t value_length_within(size_t bytes, uint32_t key_length) {
 
 size_t store_item_bytes_max(const struct store *store) {
     size_t max = store->config.item_bytes_max;
-    if (max > store->config.memory_bytes / ITEMS_PER_MEMORY)
+    if (max > store->config.memory_bytes / ITEMS_PER_MEMORY) {
         max = store->config.memory_bytes / ITEMS_PER_MEMORY;
+    }
     return max < ITEM_BYTES_MAX ? max : ITEM_BYTES_MAX;
 }
 
@@ -76,7 +77,7 @@ static uint32_t draft_bytes(const struct store_draft *draft) {
 
 /* A lease reads lists and extents only: a pinned segment does not matter. */
 static bool fits_in_place(const struct store_found *found, const struct store_draft *draft) {
-    return found->item != NULL && !item_is_large(found->item) && draft->extents == 0 &&
+    return found->item && !item_is_large(found->item) && draft->extents == 0 &&
            (found->item->bits & ITEM_SHAPE) == (draft->bits & ITEM_SHAPE) &&
            item_bytes(found->item) == draft_bytes(draft);
 }
@@ -85,7 +86,7 @@ static bool fits_in_place(const struct store_found *found, const struct store_dr
 static enum segment_end end_for(struct store *store, const struct store_key *key,
                                 const struct store_found *found) {
     bool main;
-    if (found->item != NULL) {
+    if (found->item) {
         main = store_queue_of(store, found->location) == SEGMENT_MAIN;
     } else {
         main = ghost_take(&store->ghost, (uint32_t)key->hash, (uint16_t)index_tag(key->hash));
@@ -98,9 +99,10 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
                             const struct store_found *found, uint64_t *location) {
     uint32_t bytes = draft_bytes(draft);
     enum segment_end end = end_for(store, draft->key, found);
-    if (end == SEGMENT_NEW_MAIN && !store_room_at(store, end, bytes))
+    if (end == SEGMENT_NEW_MAIN && !store_room_at(store, end, bytes)) {
         end = SEGMENT_NEW_SMALL;
-    bool index_has_room = found->item != NULL || store_index_has_room(store);
+    }
+    bool index_has_room = found->item || store_index_has_room(store);
     if (!index_has_room || !store_room_at(store, end, bytes)) {
         store->counters.out_of_memory++;
         return NULL;
@@ -116,8 +118,9 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
 
 struct item *store_place(struct store *store, const struct store_draft *draft,
                          struct store_found *found, uint64_t *location) {
-    if (!fits_in_place(found, draft))
+    if (!fits_in_place(found, draft)) {
         return store_allocate(store, draft, found, location);
+    }
     *location = found->location;
     return found->item;
 }
@@ -126,17 +129,18 @@ struct item *store_place(struct store *store, const struct store_draft *draft,
 static void link(struct store *store, const struct store_draft *draft,
                  const struct store_found *found, uint64_t location) {
     store_count(store, location);
-    if (found->item == NULL) {
+    if (!found->item) {
         index_step(&store->index);
         index_insert(&store->index, draft->key->hash, location);
         return;
     }
     index_move(found->ref, location);
     store_discount(store, found->location);
-    if (draft->inherits)
+    if (draft->inherits) {
         store_release_record(store, found->location);
-    else
+    } else {
         store_release(store, found->location);
+    }
 }
 
 void store_settle(struct store *store, const struct store_draft *draft, struct store_found *found,
@@ -148,8 +152,9 @@ void store_settle(struct store *store, const struct store_draft *draft, struct s
     item_set_cas(item, draft->cas);
     store_date(store, item, draft->expires);
     item_set_client_flags(item, draft->client_flags);
-    if (item != found->item)
+    if (item != found->item) {
         link(store, draft, found, location);
+    }
     found->item = item;
     found->location = location;
 }
@@ -157,8 +162,9 @@ void store_settle(struct store *store, const struct store_draft *draft, struct s
 bool store_reshape(struct store *store, const struct store_key *key, struct store_found *found,
                    uint8_t bits) {
     struct item *old = found->item;
-    if ((old->bits & bits) == bits)
+    if ((old->bits & bits) == bits) {
         return true;
+    }
     struct store_draft draft = {
         .key = key,
         .cas = item_cas(old),
@@ -172,11 +178,13 @@ bool store_reshape(struct store *store, const struct store_key *key, struct stor
     uint32_t access = old->access;
     uint64_t location;
     struct item *item = store_allocate(store, &draft, found, &location);
-    if (item == NULL)
+    if (!item) {
         return false;
+    }
     memcpy(item_value(item), item_value(old), item_payload_bytes(old));
-    if (draft.extents != 0)
+    if (draft.extents != 0) {
         item_list(item)->leases = 0;
+    }
     store_settle(store, &draft, found, location);
     item->access = access;
     return true;
@@ -184,8 +192,9 @@ bool store_reshape(struct store *store, const struct store_key *key, struct stor
 
 bool store_set_expires(struct store *store, const struct store_key *key, struct store_found *found,
                        uint32_t expires) {
-    if (expires != 0 && !store_reshape(store, key, found, ITEM_EXPIRES))
+    if (expires != 0 && !store_reshape(store, key, found, ITEM_EXPIRES)) {
         return false;
+    }
     store_date(store, found->item, expires);
     return true;
 }

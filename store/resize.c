@@ -24,17 +24,20 @@ static size_t memory_floor(const struct store *store) {
 static void lower_ceiling(struct store *store) {
     size_t used = store_memory_bytes(store);
     size_t ceiling = used + store_memory_slack(store);
-    if (store->log.warm_count < store_kept_free(store))
+    if (store->log.warm_count < store_kept_free(store)) {
         ceiling += store->log.segment_bytes; /* cleaning has to go on */
-    if (used <= store->bound_bytes)
+    }
+    if (used <= store->bound_bytes) {
         store->ceiling_bytes = store->bound_bytes;
-    else if (ceiling < store->ceiling_bytes)
+    } else if (ceiling < store->ceiling_bytes) {
         store->ceiling_bytes = ceiling;
+    }
 }
 
 int store_resize(struct store *store, size_t memory_bytes) {
-    if (memory_bytes < STORE_MEMORY_BYTES_MIN || memory_bytes > store->config.memory_bytes_max)
+    if (memory_bytes < STORE_MEMORY_BYTES_MIN || memory_bytes > store->config.memory_bytes_max) {
         return -EINVAL;
+    }
     size_t floor = memory_floor(store);
     store->bound_bytes = memory_bytes < floor ? floor : memory_bytes;
     lower_ceiling(store);
@@ -59,10 +62,12 @@ static bool seal(struct store *store) {
 static bool give_back(struct store *store) {
     size_t before = store->ceiling_bytes;
     bool sealed = false;
-    if (store->log.warm_count <= store_kept_free(store) || !segment_cool(&store->log))
+    if (store->log.warm_count <= store_kept_free(store) || !segment_cool(&store->log)) {
         sealed = seal(store);
-    for (uint32_t i = 0; i < SLICE_STEPS; i++)
+    }
+    for (uint32_t i = 0; i < SLICE_STEPS; i++) {
         store_tend_index(store);
+    }
     lower_ceiling(store);
     return store->ceiling_bytes < before || sealed;
 }
@@ -71,9 +76,11 @@ bool store_tend(struct store *store, uint32_t now) {
     store_begin(store, now);
     bool shrinks = store->ceiling_bytes != store->bound_bytes;
     uint32_t wanted = store_free_wanted(store) + shrinks;
-    if (store_evict(store, wanted, SLICE_BYTES))
+    if (store_evict(store, wanted, SLICE_BYTES)) {
         return true;
-    if (!shrinks)
+    }
+    if (!shrinks) {
         store_warm_ahead(store);
+    }
     return shrinks && give_back(store) && store->ceiling_bytes != store->bound_bytes;
 }

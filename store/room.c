@@ -41,22 +41,26 @@ bool store_index_has_room(const struct store *store) {
 
 /* 0 when that leaves fewer than `kept` free. */
 static uint32_t take_segment(struct store *store, uint32_t kept) {
-    if (!store_has_free(store, kept + 1))
+    if (!store_has_free(store, kept + 1)) {
         return 0;
+    }
     uint32_t number = segment_take_warm(&store->log);
-    if (number != 0)
+    if (number != 0) {
         return number;
+    }
     bool has_room = store_memory_has_room(store, segment_block_bytes(&store->log));
     return segment_take_cold(&store->log, has_room);
 }
 
 static bool room_at(struct store *store, enum segment_end end, uint32_t bytes, uint32_t kept) {
     assert(bytes <= store->log.segment_bytes);
-    if (segment_has_room(&store->log, end, bytes))
+    if (segment_has_room(&store->log, end, bytes)) {
         return true;
+    }
     uint32_t number = take_segment(store, kept);
-    if (number == 0)
+    if (number == 0) {
         return false;
+    }
     segment_seal(&store->log, end);
     segment_open(&store->log, end, number, store->now);
     return true;
@@ -72,11 +76,13 @@ bool store_room_to_rescue(struct store *store, uint32_t bytes) {
 
 bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) {
     enum segment_end end = segment_gather_end(&store->log.segments[source]);
-    if (segment_has_room(&store->log, end, bytes))
+    if (segment_has_room(&store->log, end, bytes)) {
         return true;
+    }
     uint32_t number = take_segment(store, 0);
-    if (number == 0)
+    if (number == 0) {
         return false;
+    }
     segment_seal(&store->log, end);
     segment_open_before(&store->log, number, source);
     return true;
@@ -85,8 +91,9 @@ bool store_room_to_gather(struct store *store, uint32_t source, uint32_t bytes) 
 void store_warm_ahead(struct store *store) {
     struct segment_log *log = &store->log;
     if (log->block_segments > 1 && log->segments_used != 0 && log->warm_count == 0 &&
-        store_memory_has_room(store, segment_block_bytes(log)))
+        store_memory_has_room(store, segment_block_bytes(log))) {
         segment_warm_ahead(log);
+    }
 }
 
 /* One for what eviction moves, which comes in bursts, or that only cleaning may take; one for
@@ -95,15 +102,18 @@ void store_warm_ahead(struct store *store) {
 uint32_t store_free_wanted(const struct store *store) {
     const struct segment_log *log = &store->log;
     uint32_t little = (uint32_t)log->segment_bytes / 4;
-    if (little < store->record_bytes_max)
+    if (little < store->record_bytes_max) {
         little = store->record_bytes_max;
+    }
     uint32_t wanted = 1;
     wanted += segment_room(log, SEGMENT_NEW_SMALL) < little;
-    for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++)
+    for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++) {
         wanted += log->open[end] != 0 &&
                   segment_room(log, (enum segment_end)end) < log->segment_bytes / 2;
-    if (log->queues[SEGMENT_SMALL].sparse != 0 || log->queues[SEGMENT_MAIN].sparse != 0)
+    }
+    if (log->queues[SEGMENT_SMALL].sparse != 0 || log->queues[SEGMENT_MAIN].sparse != 0) {
         wanted += 2;
+    }
     return wanted;
 }
 
@@ -135,6 +145,7 @@ void store_make_room(struct store *store, uint32_t extent_bytes) {
 }
 
 void store_tend_index(struct store *store) {
-    if (store_index_has_room(store))
+    if (store_index_has_room(store)) {
         index_step(&store->index);
+    }
 }

@@ -6,15 +6,17 @@
 
 static size_t segment_bytes_for(size_t memory_bytes) {
     size_t bytes = SEGMENT_BYTES_MIN;
-    while (bytes < SEGMENT_BYTES_MAX && bytes * 2 <= memory_bytes / SEGMENTS_PER_MEMORY)
+    while (bytes < SEGMENT_BYTES_MAX && bytes * 2 <= memory_bytes / SEGMENTS_PER_MEMORY) {
         bytes *= 2;
+    }
     return bytes;
 }
 
 static uint32_t block_segments_for(size_t memory_bytes, size_t page_bytes) {
     size_t huge_bytes = pages_huge_bytes(page_bytes);
-    if (memory_bytes <= SEGMENTS_HUGE_ABOVE || huge_bytes == page_bytes)
+    if (memory_bytes <= SEGMENTS_HUGE_ABOVE || huge_bytes == page_bytes) {
         return 1;
+    }
     return (uint32_t)(huge_bytes / segment_bytes_for(memory_bytes));
 }
 
@@ -46,10 +48,11 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
     log->page_bytes = page_bytes;
     log->headers_bytes = headers_bytes(log, log->touched);
     log->segments = pages_reserve(headers_bytes(log, log->segments_max));
-    if (log->segments == NULL)
+    if (!log->segments) {
         return -ENOMEM;
+    }
     log->base = pages_reserve(reserved_bytes(log));
-    if (log->base == NULL) {
+    if (!log->base) {
         pages_free(log->segments, headers_bytes(log, log->segments_max));
         return -ENOMEM;
     }
@@ -82,19 +85,22 @@ static void warm_add(struct segment_log *log, uint32_t number) {
 
 static void cold_add(struct segment_log *log, uint32_t number) {
     log->segments[number] = (struct segment){.newer = log->cold, .cold = 1};
-    if (log->cold != 0)
+    if (log->cold != 0) {
         log->segments[log->cold].older = number;
+    }
     log->cold = number;
 }
 
 static void cold_remove(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
-    if (segment->older != 0)
+    if (segment->older != 0) {
         log->segments[segment->older].newer = segment->newer;
-    else
+    } else {
         log->cold = segment->newer;
-    if (segment->newer != 0)
+    }
+    if (segment->newer != 0) {
         log->segments[segment->newer].older = segment->older;
+    }
     *segment = (struct segment){0};
 }
 
@@ -104,9 +110,11 @@ static uint32_t block_of(const struct segment_log *log, uint32_t number) {
 }
 
 static bool block_is_cold(const struct segment_log *log, uint32_t first) {
-    for (uint32_t i = 0; i < log->block_segments; i++)
-        if (!log->segments[first + i].cold)
+    for (uint32_t i = 0; i < log->block_segments; i++) {
+        if (!log->segments[first + i].cold) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -120,21 +128,25 @@ static void block_warm(struct segment_log *log, uint32_t first) {
 
 /* The next block that was never used; its headers at least are now. */
 static void block_touch(struct segment_log *log) {
-    if (log->touched == log->segments_max)
+    if (log->touched == log->segments_max) {
         return;
-    for (uint32_t i = log->block_segments; i > 0; i--)
+    }
+    for (uint32_t i = log->block_segments; i > 0; i--) {
         cold_add(log, log->touched + i);
+    }
     log->touched += log->block_segments;
     log->headers_bytes = headers_bytes(log, log->touched);
 }
 
 uint32_t segment_take_cold(struct segment_log *log, bool has_room_for_block) {
-    if (log->cold == 0)
+    if (log->cold == 0) {
         block_touch(log);
+    }
     uint32_t number = log->cold;
     uint32_t first = block_of(log, number);
-    if (number == 0)
+    if (number == 0) {
         return 0;
+    }
     if (log->block_segments > 1 && has_room_for_block && block_is_cold(log, first)) {
         block_warm(log, first);
         return segment_take_warm(log);
@@ -144,11 +156,13 @@ uint32_t segment_take_cold(struct segment_log *log, bool has_room_for_block) {
 }
 
 void segment_warm_ahead(struct segment_log *log) {
-    if (log->cold == 0)
+    if (log->cold == 0) {
         block_touch(log);
+    }
     uint32_t first = block_of(log, log->cold);
-    if (log->cold == 0 || !block_is_cold(log, first))
+    if (log->cold == 0 || !block_is_cold(log, first)) {
         return;
+    }
     block_warm(log, first);
     *(volatile char *)segment_address(log, first) = 0;
 }
@@ -157,10 +171,12 @@ void segment_warm_ahead(struct segment_log *log) {
  * not be counted. */
 bool segment_cool(struct segment_log *log) {
     uint32_t number = segment_take_warm(log);
-    if (number == 0)
+    if (number == 0) {
         return false;
-    if (log->block_segments > 1)
+    }
+    if (log->block_segments > 1) {
         pages_make_small(segment_address(log, block_of(log, number)), segment_block_bytes(log));
+    }
     pages_release(segment_address(log, number), log->segment_bytes);
     cold_add(log, number);
     return true;
@@ -178,22 +194,25 @@ static void segment_enqueue(struct segment_log *log, uint32_t number, uint32_t n
     segment->newer = newer;
     segment->older = *from_newer;
     *from_newer = number;
-    if (segment->older != 0)
+    if (segment->older != 0) {
         log->segments[segment->older].newer = number;
-    else
+    } else {
         queue->oldest = number;
+    }
 }
 
 static void segment_unqueue(struct segment_log *log, const struct segment *segment) {
     struct segment_queue *queue = queue_of(log, segment);
-    if (segment->older != 0)
+    if (segment->older != 0) {
         log->segments[segment->older].newer = segment->newer;
-    else
+    } else {
         queue->oldest = segment->newer;
-    if (segment->newer != 0)
+    }
+    if (segment->newer != 0) {
         log->segments[segment->newer].older = segment->older;
-    else
+    } else {
         queue->newest = segment->older;
+    }
 }
 
 static enum segment_queue_name queue_at(enum segment_end end) {
@@ -240,8 +259,9 @@ void segment_gather_from(struct segment_log *log, uint32_t source) {
     const struct segment *from = &log->segments[source];
     uint32_t number = log->open[segment_gather_end(from)];
     struct segment *segment = &log->segments[number];
-    if (number == 0 || segment->sequence >= from->sequence)
+    if (number == 0 || segment->sequence >= from->sequence) {
         return;
+    }
     segment_unqueue(log, segment);
     segment->sequence = from->sequence;
     segment->opened = from->opened;
@@ -256,15 +276,17 @@ static void segment_free(struct segment_log *log, uint32_t number) {
     log->used_bytes -= segment->used_bytes;
     warm_add(log, number);
     log->segments_used--;
-    if (log->warm_count > log->warm_max)
+    if (log->warm_count > log->warm_max) {
         segment_cool(log);
+    }
 }
 
 /* An open segment starts anew instead of leaving the queue. */
 static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
-    if (segment->live_bytes != 0 || segment->pins != 0 || segment->held)
+    if (segment->live_bytes != 0 || segment->pins != 0 || segment->held) {
         return;
+    }
     if (segment->open) {
         log->used_bytes -= segment->used_bytes;
         segment->used_bytes = 0;
@@ -275,16 +297,18 @@ static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
 
 static void segment_note_sparse(struct segment_log *log, struct segment *segment) {
     if (segment->open || segment->sparse ||
-        segment->live_bytes >= segment->used_bytes / 16 * log->sparse_sixteenths)
+        segment->live_bytes >= segment->used_bytes / 16 * log->sparse_sixteenths) {
         return;
+    }
     segment->sparse = 1;
     queue_of(log, segment)->sparse++;
 }
 
 void segment_seal(struct segment_log *log, enum segment_end end) {
     uint32_t number = log->open[end];
-    if (number == 0)
+    if (number == 0) {
         return;
+    }
     log->open[end] = 0;
     log->segments[number].open = 0;
     segment_note_sparse(log, &log->segments[number]);
@@ -292,8 +316,9 @@ void segment_seal(struct segment_log *log, enum segment_end end) {
 }
 
 void segment_seal_all(struct segment_log *log) {
-    for (int end = 0; end < SEGMENT_ENDS; end++)
+    for (int end = 0; end < SEGMENT_ENDS; end++) {
         segment_seal(log, (enum segment_end)end);
+    }
 }
 
 uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t bytes) {
@@ -351,13 +376,13 @@ uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name) {
     for (uint32_t looks = 0; looks < SEGMENT_LOOKS_MAX && queue->oldest != 0; looks++) {
         uint32_t number = queue->oldest;
         struct segment *segment = &log->segments[number];
-        if (number == log->open[segment_gather_end(segment)])
+        if (number == log->open[segment_gather_end(segment)]) {
             segment_seal(log, segment_gather_end(segment));
-        else if (segment->pins == 0 && !segment->held && !segment->open)
+        } else if (segment->pins == 0 && !segment->held && !segment->open) {
             return number;
-        else if (queue->newest == number)
+        } else if (queue->newest == number) {
             return 0;
-        else {
+        } else {
             segment_unqueue(log, segment);
             segment_enqueue(log, number, 0);
         }
@@ -371,12 +396,14 @@ uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_n
     for (uint32_t looks = 0; looks < SEGMENT_LOOKS_MAX; looks++) {
         const struct segment *at = &log->segments[number];
         number = segment_in_use(at) && at->queue == name ? at->newer : 0;
-        if (number == 0)
+        if (number == 0) {
             number = log->queues[name].oldest;
+        }
         *cursor = number;
         at = &log->segments[number];
-        if (at->sparse && at->pins == 0 && !at->held)
+        if (at->sparse && at->pins == 0 && !at->held) {
             return number;
+        }
     }
     return 0;
 }

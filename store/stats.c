@@ -4,8 +4,9 @@
 /* When the oldest segment of a queue was opened; what a flush has left in it does not count. */
 static uint64_t oldest_time(const struct store *store, enum segment_queue_name name) {
     const struct segment_queue *queue = &store->log.queues[name];
-    if (store->items[name] == 0)
+    if (store->items[name] == 0) {
         return 0;
+    }
     uint32_t opened = store->log.segments[queue->oldest].opened;
     return opened > store->flushed_at ? opened : store->flushed_at;
 }

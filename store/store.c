@@ -9,19 +9,21 @@ static bool config_is_valid(const struct store_config *config) {
     return config->memory_bytes >= STORE_MEMORY_BYTES_MIN &&
            config->memory_bytes <= config->memory_bytes_max &&
            config->memory_bytes_max <= STORE_MEMORY_BYTES_MAX && config->item_bytes_max > 0 &&
-           config->hash != NULL && config->shards > 0 && config->shards <= UINT16_MAX &&
+           config->hash && config->shards > 0 && config->shards <= UINT16_MAX &&
            config->shard < config->shards;
 }
 
 int store_create(struct store **result, const struct store_config *config) {
-    assert(result != NULL && config != NULL);
-    if (!config_is_valid(config))
+    assert(result && config);
+    if (!config_is_valid(config)) {
         return -EINVAL;
+    }
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     size_t struct_bytes = pages_round_up(sizeof(struct store), page_bytes);
     struct store *store = pages_reserve(struct_bytes);
-    if (store == NULL)
+    if (!store) {
         return -ENOMEM;
+    }
     store->config = *config;
     store->expires_soonest = UINT32_MAX;
     store->page_bytes = page_bytes;
@@ -29,21 +31,25 @@ int store_create(struct store **result, const struct store_config *config) {
     store->bound_bytes = store->ceiling_bytes = config->memory_bytes;
     int error =
         segment_log_init(&store->log, config->memory_bytes, config->memory_bytes_max, page_bytes);
-    if (error != 0)
+    if (error != 0) {
         goto error_log;
+    }
     store->record_bytes_max = store_record_bytes_max(store);
     /* The largest item leaves without a system call, and the next one comes without page faults. */
     store->log.warm_max += (uint32_t)(store_item_bytes_max(store) / store->log.segment_bytes);
-    if (config->no_eviction)
+    if (config->no_eviction) {
         store->log.sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS_MAX;
+    }
     store->credit_bytes = config->memory_bytes;
     error = index_init(&store->index, config, store->log.base, page_bytes);
-    if (error != 0)
+    if (error != 0) {
         goto error_index;
+    }
     error =
         ghost_init(&store->ghost, config->memory_bytes_max / STORE_GHOSTS_PER_MEMORY, page_bytes);
-    if (error != 0)
+    if (error != 0) {
         goto error_ghost;
+    }
     *result = store;
     return 0;
 error_ghost:
@@ -56,8 +62,9 @@ error_log:
 }
 
 void store_destroy(struct store *store) {
-    if (store == NULL)
+    if (!store) {
         return;
+    }
     ghost_finish(&store->ghost);
     index_finish(&store->index);
     segment_log_finish(&store->log);
@@ -80,16 +87,18 @@ static void flush_now(struct store *store) {
 void store_begin(struct store *store, uint32_t now) {
     assert(now > 0);
     store->now = now;
-    if (store->flush_at != 0 && now >= store->flush_at)
+    if (store->flush_at != 0 && now >= store->flush_at) {
         flush_now(store);
+    }
 }
 
 void store_flush(struct store *store, uint32_t at, uint32_t now) {
     store_begin(store, now);
-    if (at <= now)
+    if (at <= now) {
         flush_now(store);
-    else
+    } else {
         store->flush_at = at;
+    }
 }
 
 void store_count(struct store *store, uint64_t location) {
@@ -106,8 +115,9 @@ void store_discount(struct store *store, uint64_t location) {
 
 void store_unlink(struct store *store, const struct store_found *found) {
     index_remove(&store->index, found->ref);
-    if (!store_is_flushed(store, found->location))
+    if (!store_is_flushed(store, found->location)) {
         store_discount(store, found->location);
+    }
     store_release(store, found->location);
 }
 
@@ -124,13 +134,15 @@ static void find_linked(const struct store *store, const struct store_key *key,
             found->location = index_location(bucket->slots[slot]);
             found->item = segment_item(&store->log, found->location);
             found->ref = (struct index_ref){primary, bucket, slot};
-            if (item_has_key(found->item, key->bytes, key->length))
+            if (item_has_key(found->item, key->bytes, key->length)) {
                 return;
+            }
         }
-        if (bucket == primary && !(primary->filter & index_filter_bit(tag)))
+        if (bucket == primary && !(primary->filter & index_filter_bit(tag))) {
             break;
+        }
         bucket = index_next(index, bucket);
-    } while (bucket != NULL);
+    } while (bucket);
     found->item = NULL;
 }
 
@@ -150,8 +162,9 @@ static void drop(struct store *store, const struct store_found *found) {
 }
 
 bool store_drop_dead(struct store *store, const struct store_found *found) {
-    if (!is_dead(store, found))
+    if (!is_dead(store, found)) {
         return false;
+    }
     drop(store, found);
     return true;
 }
@@ -159,8 +172,9 @@ bool store_drop_dead(struct store *store, const struct store_found *found) {
 void store_find(struct store *store, const struct store_key *key, struct store_found *found) {
     assert(key->length >= 1 && key->length <= ITEM_KEY_LENGTH_MAX);
     find_linked(store, key, found);
-    if (found->item == NULL || !is_dead(store, found))
+    if (!found->item || !is_dead(store, found)) {
         return;
+    }
     bool flushed = store_is_flushed(store, found->location);
     store->counters.met_flushed += flushed;
     store->counters.met_expired += !flushed;
@@ -188,10 +202,12 @@ void store_show_all(const struct store *store, struct item *item, struct store_i
 
 /* Writes only what changes: a get of a hot item leaves its cache line clean. */
 void store_mark_fetched(struct store *store, struct item *item) {
-    if (!(item->bits & ITEM_FETCHED))
+    if (!(item->bits & ITEM_FETCHED)) {
         item->bits |= ITEM_FETCHED;
-    if (item->access != store->now)
+    }
+    if (item->access != store->now) {
         item->access = store->now;
+    }
 }
 
 void store_hit(struct store *store, const struct store_found *found) {
@@ -205,13 +221,16 @@ void store_hit(struct store *store, const struct store_found *found) {
 uint64_t store_cas(struct store *store, bool set_cas, uint64_t new_cas) {
     const struct store_config *config = &store->config;
     uint64_t cas_end = (uint64_t)1 << ITEM_CAS_BITS;
-    if (config->no_cas)
+    if (config->no_cas) {
         return 0;
-    if (set_cas)
+    }
+    if (set_cas) {
         return new_cas;
+    }
     store->cas_counter++;
-    if (store->cas_counter >= cas_end / config->shards)
+    if (store->cas_counter >= cas_end / config->shards) {
         store->cas_counter = 1;
+    }
     return store->cas_counter * config->shards + config->shard;
 }
 
@@ -220,8 +239,9 @@ enum store_status store_get(struct store *store, const struct store_key *key, ui
     struct store_found found;
     store_begin(store, now);
     store_find(store, key, &found);
-    if (found.item == NULL)
+    if (!found.item) {
         return STORE_NOT_FOUND;
+    }
     store_hit(store, &found);
     store_show(store, found.item, item);
     return STORE_OK;
@@ -234,8 +254,9 @@ void store_prefetch_bucket(const struct store *store, uint64_t hash) {
 void store_prefetch_item(const struct store *store, uint64_t hash) {
     const struct index_bucket *bucket = index_primary(&store->index, (uint32_t)hash);
     uint32_t match = index_match(bucket, index_tag(hash));
-    if (match == 0)
+    if (match == 0) {
         return;
+    }
     uint64_t location = index_location(bucket->slots[__builtin_ctz(match)]);
     const char *item = (const char *)segment_item(&store->log, location);
     __builtin_prefetch(item);

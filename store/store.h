@@ -309,7 +309,8 @@ void store_upload_cancel(struct store *store, uint64_t upload);
  * and counts once. */
 bool store_lease(struct store *store, uint64_t large);
 
-/* Whether a value of that length is more than a quarter of what all leases, or uploads, may hold. */
+/* Whether a value of that length is more than a quarter of what all leases, or uploads, may hold.
+ */
 bool store_is_much(const struct store *store, uint32_t value_length);
 void store_lease_end(struct store *store, uint64_t large);
 

@@ -14,8 +14,9 @@ static struct digits digits_of(uint64_t number) {
 }
 
 static uint64_t apply(const struct store_delta *delta, uint64_t number) {
-    if (!delta->decrement)
+    if (!delta->decrement) {
         return number + delta->delta;
+    }
     return number > delta->delta ? number - delta->delta : 0;
 }
 
@@ -23,11 +24,13 @@ static uint64_t apply(const struct store_delta *delta, uint64_t number) {
 static enum store_status store_digits(struct store *store, const struct store_draft *draft,
                                       struct store_found *found, const struct digits *digits) {
     uint64_t location;
-    if (store_is_too_large(store, draft->key->length, draft->value_length))
+    if (store_is_too_large(store, draft->key->length, draft->value_length)) {
         return STORE_TOO_LARGE;
+    }
     struct item *item = store_place(store, draft, found, &location);
-    if (item == NULL)
+    if (!item) {
         return STORE_NO_MEMORY;
+    }
     memcpy(item_value(item), digits->text, digits->length);
     store_settle(store, draft, found, location);
     store->counters.items_stored++;
@@ -70,10 +73,12 @@ static enum store_status grow(struct store *store, const struct store_key *key,
 static enum store_status change(struct store *store, const struct store_key *key,
                                 struct store_found *found, uint64_t number, uint64_t cas) {
     struct digits digits = digits_of(number);
-    if (digits.length > found->item->value_length)
+    if (digits.length > found->item->value_length) {
         return grow(store, key, found, &digits, cas);
-    if (!store_reshape(store, key, found, store_shape(0, 0, cas)))
+    }
+    if (!store_reshape(store, key, found, store_shape(0, 0, cas))) {
         return STORE_NO_MEMORY;
+    }
     struct item *item = found->item;
     memcpy(item_value(item), digits.text, digits.length);
     memset(item_value(item) + digits.length, ' ', item->value_length - digits.length);
@@ -81,27 +86,33 @@ static enum store_status change(struct store *store, const struct store_key *key
     return STORE_OK;
 }
 
-/* The room for a new expiry time is made first: with it nothing can fail any more but the number. */
+/* The room for a new expiry time is made first: with it nothing can fail any more but the number.
+ */
 static enum store_status change_found(struct store *store, const struct store_key *key,
                                       const struct store_delta *delta, struct store_found *found,
                                       uint64_t *number) {
     uint64_t old;
     struct item *item = found->item;
-    if (item->value_length == 0)
+    if (item->value_length == 0) {
         return STORE_NON_NUMERIC;
-    if (delta->compare_cas && item_cas(item) != delta->cas)
+    }
+    if (delta->compare_cas && item_cas(item) != delta->cas) {
         return STORE_EXISTS;
-    if (item_is_large(item) || !number_parse(item_value(item), item->value_length, &old))
+    }
+    if (item_is_large(item) || !number_parse(item_value(item), item->value_length, &old)) {
         return STORE_NON_NUMERIC;
+    }
     if (delta->touch && delta->touch_expires != 0 &&
-        !store_reshape(store, key, found, ITEM_EXPIRES))
+        !store_reshape(store, key, found, ITEM_EXPIRES)) {
         return STORE_NO_MEMORY;
+    }
     index_hit(found->ref);
     *number = apply(delta, old);
     enum store_status status =
         change(store, key, found, *number, store_cas(store, delta->set_cas, delta->new_cas));
-    if (status == STORE_OK && delta->touch)
+    if (status == STORE_OK && delta->touch) {
         store_date(store, found->item, delta->touch_expires);
+    }
     return status;
 }
 
@@ -113,9 +124,10 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     store_begin(store, now);
     store_make_room(store, 0);
     store_find(store, key, &found);
-    bool made = found.item == NULL;
-    if (made && !delta->create)
+    bool made = !found.item;
+    if (made && !delta->create) {
         return STORE_NOT_FOUND;
+    }
     if (made) {
         *number = delta->initial;
         status =
@@ -124,8 +136,9 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
         store_show_state(found.item, shown);
         status = change_found(store, key, delta, &found, number);
     }
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         return status;
+    }
     if (made) {
         store_show_state(found.item, shown);
         shown->expires_before = 0;

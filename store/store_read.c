@@ -14,8 +14,9 @@ static enum store_status vivify(struct store *store, const struct store_key *key
                           (read->binary_key ? ITEM_BINARY_KEY : 0)),
     };
     uint64_t location;
-    if (store_place(store, &draft, found, &location) == NULL)
+    if (!store_place(store, &draft, found, &location)) {
         return STORE_NO_MEMORY;
+    }
     store_settle(store, &draft, found, location);
     store->counters.items_stored++;
     store_show_state(found->item, shown);
@@ -23,19 +24,23 @@ static enum store_status vivify(struct store *store, const struct store_key *key
     shown->made = true;
     shown->state |= STORE_WON;
     found->item->bits |= ITEM_TOKEN_SENT;
-    if (!read->no_bump)
+    if (!read->no_bump) {
         store_mark_fetched(store, found->item);
+    }
     store_show(store, found->item, shown);
     return STORE_OK;
 }
 
 static bool wins(const struct store_read *read, const struct item *item) {
-    if (item->bits & ITEM_TOKEN_SENT)
+    if (item->bits & ITEM_TOKEN_SENT) {
         return false;
-    if (item->bits & ITEM_STALE)
+    }
+    if (item->bits & ITEM_STALE) {
         return true;
-    if (!read->recache)
+    }
+    if (!read->recache) {
         return false;
+    }
     bool touched = read->touch && read->recache_after_touch;
     uint32_t expires = touched ? read->expires : item_expires(item);
     return expires != 0 && expires < read->recache_expires;
@@ -46,21 +51,25 @@ enum store_status store_read(struct store *store, const struct store_key *key,
                              struct store_item *shown) {
     struct store_found found;
     store_begin(store, now);
-    if (read->vivify || read->touch)
+    if (read->vivify || read->touch) {
         store_make_room(store, 0);
+    }
     store_find(store, key, &found);
-    if (found.item == NULL)
+    if (!found.item) {
         return read->vivify ? vivify(store, key, read, &found, shown) : STORE_NOT_FOUND;
+    }
     store_show_state(found.item, shown);
     bool won = wins(read, found.item);
-    if (read->touch && !store_set_expires(store, key, &found, read->expires))
+    if (read->touch && !store_set_expires(store, key, &found, read->expires)) {
         return STORE_NO_MEMORY;
+    }
     if (won) {
         found.item->bits |= ITEM_TOKEN_SENT;
         shown->state |= STORE_WON;
     }
-    if (!read->no_bump)
+    if (!read->no_bump) {
         store_hit(store, &found);
+    }
     store_show(store, found.item, shown);
     return STORE_OK;
 }
@@ -70,8 +79,9 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
     struct store_found found;
     store_begin(store, now);
     store_find(store, key, &found);
-    if (found.item == NULL)
+    if (!found.item) {
         return STORE_NOT_FOUND;
+    }
     store_show_all(store, found.item, shown);
     return STORE_OK;
 }

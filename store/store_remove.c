@@ -6,8 +6,9 @@ static enum store_status mark_stale(struct store *store, const struct store_key 
                                     struct store_found *found) {
     uint64_t cas = store_cas(store, removal->set_cas, removal->new_cas);
     uint32_t expires = removal->touch ? removal->expires : item_expires(found->item);
-    if (!store_reshape(store, key, found, store_shape(0, expires, cas)))
+    if (!store_reshape(store, key, found, store_shape(0, expires, cas))) {
         return STORE_NO_MEMORY;
+    }
     store_date(store, found->item, expires);
     found->item->bits |= ITEM_STALE;
     found->item->bits &= (uint8_t)~ITEM_TOKEN_SENT;
@@ -32,8 +33,9 @@ static enum store_status empty(struct store *store, const struct store_key *key,
                           (removal->mark_stale ? ITEM_STALE : 0)),
     };
     uint64_t location;
-    if (store_place(store, &draft, found, &location) == NULL)
+    if (!store_place(store, &draft, found, &location)) {
         return STORE_NO_MEMORY;
+    }
     store_settle(store, &draft, found, location);
     store->counters.items_stored++;
     return STORE_OK;
@@ -44,17 +46,22 @@ enum store_status store_delete(struct store *store, const struct store_key *key,
     struct store_found found;
     store_begin(store, now);
     store_tend_index(store);
-    if (removal->empty || removal->mark_stale)
+    if (removal->empty || removal->mark_stale) {
         store_make_room(store, 0);
+    }
     store_find(store, key, &found);
-    if (found.item == NULL)
+    if (!found.item) {
         return STORE_NOT_FOUND;
-    if (removal->compare_cas && item_cas(found.item) != removal->cas)
+    }
+    if (removal->compare_cas && item_cas(found.item) != removal->cas) {
         return STORE_EXISTS;
-    if (removal->empty)
+    }
+    if (removal->empty) {
         return empty(store, key, removal, &found);
-    if (removal->mark_stale)
+    }
+    if (removal->mark_stale) {
         return mark_stale(store, key, removal, &found);
+    }
     store_unlink(store, &found);
     return STORE_OK;
 }

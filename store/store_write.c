@@ -28,15 +28,19 @@ static enum store_status condition_missing(const struct store_write *write) {
 
 static enum store_status condition(const struct store *store, const struct store_key *key,
                                    const struct store_write *write, struct item *item) {
-    if (item == NULL)
+    if (!item) {
         return condition_missing(write);
-    if (write->mode == STORE_ADD)
+    }
+    if (write->mode == STORE_ADD) {
         return STORE_NOT_STORED;
-    if (write->compare_cas && item_cas(item) != write->cas && !is_stale(write, item))
+    }
+    if (write->compare_cas && item_cas(item) != write->cas && !is_stale(write, item)) {
         return STORE_EXISTS;
+    }
     uint64_t length = (uint64_t)item_value_length(item) + write->value_length;
-    if (is_join(write) && store_is_too_large(store, key->length, length))
+    if (is_join(write) && store_is_too_large(store, key->length, length)) {
         return STORE_NOT_STORED;
+    }
     return STORE_OK;
 }
 
@@ -45,11 +49,13 @@ static enum store_status condition(const struct store *store, const struct store
 static enum store_status refuse(struct store *store, const struct store_key *key,
                                 const struct store_write *write, enum store_status status) {
     struct store_found found;
-    if (write->mode != STORE_SET || write->compare_cas)
+    if (write->mode != STORE_SET || write->compare_cas) {
         return status;
+    }
     store_find(store, key, &found);
-    if (found.item != NULL)
+    if (found.item) {
         store_unlink(store, &found);
+    }
     return status;
 }
 
@@ -69,15 +75,18 @@ static struct store_draft draft_of_join(const struct store_key *key,
 
 static struct store_draft draft_of(const struct store_key *key, const struct store_write *write,
                                    struct item *item, uint64_t cas) {
-    bool stale = item != NULL && is_stale(write, item);
+    bool stale = item && is_stale(write, item);
     uint32_t expires = is_join(write) ? write->create_expires : write->expires;
-    if (stale)
+    if (stale) {
         expires = item_expires(item);
+    }
     uint8_t bits = store_shape(write->client_flags, expires, cas);
-    if (write->binary_key)
+    if (write->binary_key) {
         bits |= ITEM_BINARY_KEY;
-    if (stale)
+    }
+    if (stale) {
         bits |= (uint8_t)(ITEM_STALE | (item->bits & ITEM_TOKEN_SENT));
+    }
     return (struct store_draft){
         .key = key,
         .cas = cas,
@@ -97,34 +106,40 @@ static void write_value(char *to, const struct store_write *write, const char *o
     case STORE_REPLACE:
         break;
     case STORE_APPEND:
-        if (to != old && old_length != 0)
+        if (to != old && old_length != 0) {
             memcpy(to, old, old_length);
+        }
         to += old_length;
         break;
     case STORE_PREPEND:
-        if (old_length != 0)
+        if (old_length != 0) {
             memmove(to + write->value_length, old, old_length);
+        }
         break;
     }
-    if (write->value_length != 0)
+    if (write->value_length != 0) {
         memcpy(to, write->value, write->value_length);
+    }
 }
 
 /* false when there is no room. */
 static bool place(struct store *store, const struct store_key *key, const struct store_write *write,
                   uint64_t upload, struct store_found *found, uint64_t cas) {
     struct item *old = found->item;
-    bool join = old != NULL && is_join(write);
+    bool join = old && is_join(write);
     struct store_draft draft =
         join ? draft_of_join(key, write, old, cas) : draft_of(key, write, old, cas);
-    if (upload != 0)
+    if (upload != 0) {
         return store_upload_place(store, upload, &draft, found, join ? &write->mode : NULL);
+    }
     uint64_t location;
     struct item *item = store_place(store, &draft, found, &location);
-    if (item == NULL)
+    if (!item) {
         return false;
-    if (old != NULL)
+    }
+    if (old) {
         index_hit(found->ref);
+    }
     write_value(item_value(item), write, join ? item_value(old) : NULL,
                 join ? old->value_length : 0);
     store_settle(store, &draft, found, location);
@@ -135,12 +150,14 @@ static bool place(struct store *store, const struct store_key *key, const struct
 static enum store_status upload(struct store *store, const struct store_key *key,
                                 const struct store_write *write, uint64_t *cas) {
     uint64_t upload = store_upload_open(store, key, write->value_length, is_join(write));
-    if (upload == 0)
+    if (upload == 0) {
         return refuse(store, key, write, STORE_NO_MEMORY);
+    }
     enum store_status status =
         store_upload_add(store, upload, write->value, write->value_length, store->now);
-    if (status == STORE_OK)
+    if (status == STORE_OK) {
         return store_upload_end(store, upload, key, write, store->now, cas);
+    }
     store_upload_cancel(store, upload);
     return refuse(store, key, write, status);
 }
@@ -148,7 +165,7 @@ static enum store_status upload(struct store *store, const struct store_key *key
 /* Will the value be a large one, other than by its own length? */
 static bool joins_large(const struct store *store, const struct store_key *key,
                         const struct store_write *write, const struct item *item) {
-    return item != NULL && is_join(write) &&
+    return item && is_join(write) &&
            (item_is_large(item) ||
             item_value_length(item) + write->value_length > store_inline_max(store, key->length));
 }
@@ -160,13 +177,16 @@ enum store_status store_carry_out(struct store *store, const struct store_key *k
     store_make_room(store, joins ? item_extent_bytes(store_extent_length_max(store)) : 0);
     store_find(store, key, &found);
     enum store_status status = condition(store, key, write, found.item);
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         return status;
-    if (begun == 0 && joins_large(store, key, write, found.item))
+    }
+    if (begun == 0 && joins_large(store, key, write, found.item)) {
         return upload(store, key, write, cas);
+    }
     uint64_t made = store_cas(store, write->set_cas, write->new_cas);
-    if (!place(store, key, write, begun, &found, made))
+    if (!place(store, key, write, begun, &found, made)) {
         return refuse(store, key, write, STORE_NO_MEMORY);
+    }
     store->counters.items_stored++;
     *cas = made;
     return STORE_OK;
@@ -175,10 +195,12 @@ enum store_status store_carry_out(struct store *store, const struct store_key *k
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas) {
     store_begin(store, now);
-    if (store_is_too_large(store, key->length, write->value_length))
+    if (store_is_too_large(store, key->length, write->value_length)) {
         return refuse(store, key, write, STORE_TOO_LARGE);
-    if (write->value_length > store_inline_max(store, key->length))
+    }
+    if (write->value_length > store_inline_max(store, key->length)) {
         return upload(store, key, write, cas);
+    }
     return store_carry_out(store, key, write, 0, cas);
 }
 
@@ -188,10 +210,12 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
     store_begin(store, now);
     store_make_room(store, 0);
     store_find(store, key, &found);
-    if (found.item == NULL)
+    if (!found.item) {
         return STORE_NOT_FOUND;
-    if (!store_set_expires(store, key, &found, expires))
+    }
+    if (!store_set_expires(store, key, &found, expires)) {
         return STORE_NO_MEMORY;
+    }
     store_hit(store, &found);
     store_show(store, found.item, shown);
     return STORE_OK;

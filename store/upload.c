@@ -77,8 +77,9 @@ uint64_t store_upload_open(struct store *store, const struct store_key *key, uin
         (uint32_t)sizeof(struct upload) + item_list_bytes(store_extents_max(store, value_length));
     store_make_room(store, item_extent_bytes(length));
     uint64_t location = record_make(store, key->hash, length);
-    if (location == 0)
+    if (location == 0) {
         return 0;
+    }
     *upload_at(store, location) = (struct upload){.value_length = value_length, .joins = joins};
     *list_at(store, location) = (struct item_list){0};
     store->uploads++;
@@ -98,10 +99,12 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
                                      uint64_t *upload) {
     store_begin(store, now);
     assert(value_length > 0);
-    if (store_is_too_large(store, key->length, value_length))
+    if (store_is_too_large(store, key->length, value_length)) {
         return STORE_TOO_LARGE;
-    if (!may_begin(store, value_length))
+    }
+    if (!may_begin(store, value_length)) {
         return STORE_BUSY;
+    }
     *upload = store_upload_open(store, key, value_length, joins);
     return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }
@@ -114,15 +117,16 @@ static uint32_t short_length(const struct store *store, const struct upload *upl
     uint32_t least = store_extent_length_max(store) / EXTENT_LEAST_PART;
     uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
     bool fits = room >= item_extent_bytes(length);
-    if (upload->joins || fits || length < 2 * least || room < item_extent_bytes(least))
+    if (upload->joins || fits || length < 2 * least || room < item_extent_bytes(least)) {
         return length;
+    }
     uint32_t filling = room - item_extent_bytes(0);
     return filling < length - least ? filling : length - least;
 }
 
-/* What is missing, as far as an extent holds it. One that fills a segment up may be shorter, so long
- * as it is together with either neighbour as long as one may be. Where the longest would fit, but
- * not what is left after it, that comes first, and part of the longest fills up. */
+/* What is missing, as far as an extent holds it. One that fills a segment up may be shorter, so
+ * long as it is together with either neighbour as long as one may be. Where the longest would fit,
+ * but not what is left after it, that comes first, and part of the longest fills up. */
 static uint32_t next_length(const struct store *store, uint64_t location) {
     const struct item_list *list = list_at(store, location);
     const struct upload *upload = upload_at(store, location);
@@ -131,13 +135,15 @@ static uint32_t next_length(const struct store *store, uint64_t location) {
     uint32_t least = list->count == 0 ? 0 : max - length_of(list, list->count - 1);
     uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
     uint32_t length = max;
-    if (missing < max)
+    if (missing < max) {
         return list->count == 0 ? short_length(store, upload) : missing;
-    if (room < item_extent_bytes(max))
+    }
+    if (room < item_extent_bytes(max)) {
         length = room < item_extent_bytes(0) ? 0 : room - item_extent_bytes(0);
-    else if (list->count == 0 && missing < 2 * max &&
-             room < item_extent_bytes(max) + item_extent_bytes(missing - max))
+    } else if (list->count == 0 && missing < 2 * max &&
+               room < item_extent_bytes(max) + item_extent_bytes(missing - max)) {
         length = missing - max;
+    }
     return length >= least && length >= max / EXTENT_LEAST_PART ? length : max;
 }
 
@@ -148,8 +154,9 @@ static bool add_extent(struct store *store, uint64_t location) {
     store_make_room(store, item_extent_bytes(store_extent_length_max(store)));
     uint32_t length = next_length(store, location);
     uint64_t extent = record_make(store, hash_of(store, location), length);
-    if (extent == 0)
+    if (extent == 0) {
         return false;
+    }
     assert(list->count + upload->joins < store_extents_max(store, upload->value_length));
     list->extents[list->count++] = (struct item_extent){extent, upload->received + length};
     list->bytes += item_extent_bytes(length);
@@ -163,8 +170,9 @@ enum store_status store_upload_add(struct store *store, uint64_t location, const
     store_begin(store, now);
     assert(length <= upload->value_length - upload->received);
     while (length != 0) {
-        if (upload->received == list_length(list) && !add_extent(store, location))
+        if (upload->received == list_length(list) && !add_extent(store, location)) {
             return STORE_NO_MEMORY;
+        }
         uint32_t last = list->count - 1;
         uint32_t room = list_length(list) - upload->received;
         uint32_t part = length < room ? length : room;
@@ -182,8 +190,9 @@ uint32_t store_upload_room(struct store *store, uint64_t location, uint32_t now,
     const struct item_list *list = list_at(store, location);
     store_begin(store, now);
     assert(upload->received == list_length(list) && upload->received < upload->value_length);
-    if (!add_extent(store, location))
+    if (!add_extent(store, location)) {
         return 0;
+    }
     uint32_t last = list->count - 1;
     *where = segment_item(&store->log, list->extents[last].location)->body;
     upload->received = list_length(list);
@@ -199,8 +208,9 @@ static void close_upload(struct store *store, uint64_t location) {
 
 void store_upload_cancel(struct store *store, uint64_t location) {
     const struct item_list *list = list_at(store, location);
-    for (uint32_t i = 0; i < list->count; i++)
+    for (uint32_t i = 0; i < list->count; i++) {
         record_drop(store, list->extents[i].location);
+    }
     close_upload(store, location);
 }
 
@@ -214,8 +224,9 @@ enum store_status store_upload_end(struct store *store, uint64_t location,
     assert(hash_of(store, location) == (key->hash & ITEM_HEAD_HASH_MASK));
     store_begin(store, now);
     enum store_status status = store_carry_out(store, key, write, location, cas);
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         store_upload_cancel(store, location);
+    }
     return status;
 }
 
@@ -253,13 +264,15 @@ static void list_take(struct item_list *list, const struct seam *seam, uint64_t 
     uint32_t at = seam->at;
     if (!seam->merges) {
         at += !seam->append;
-        for (uint32_t i = list->count++; i > at; i--)
+        for (uint32_t i = list->count++; i > at; i--) {
             list->extents[i] = list->extents[i - 1];
+        }
         list->extents[at].end = at == 0 ? 0 : list->extents[at - 1].end;
     }
     list->extents[at].location = location;
-    for (uint32_t i = at; i < list->count; i++)
+    for (uint32_t i = at; i < list->count; i++) {
         list->extents[i].end += seam->length;
+    }
 }
 
 /* false when no room can be made; then nothing has changed. */
@@ -269,8 +282,9 @@ static bool take_neighbour(struct store *store, uint64_t location, const struct 
     uint32_t own_length = seam->merges ? length_of(list, seam->at) : 0;
     uint32_t length = seam->length + own_length;
     uint64_t made = record_make(store, hash_of(store, location), length);
-    if (made == 0)
+    if (made == 0) {
         return false;
+    }
     char *to = segment_item(&store->log, made)->body;
     memcpy(to + (seam->append ? 0 : own_length), seam->bytes, seam->length);
     memcpy(to + (seam->append ? seam->length : 0), segment_item(&store->log, own)->body,
@@ -286,9 +300,10 @@ static bool take_neighbour(struct store *store, uint64_t location, const struct 
 
 static void list_add(struct item_list *to, const struct item_list *from, uint32_t first,
                      uint32_t end, uint32_t shift) {
-    for (uint32_t i = first; i < end; i++)
+    for (uint32_t i = first; i < end; i++) {
         to->extents[to->count++] =
             (struct item_extent){from->extents[i].location, from->extents[i].end + shift};
+    }
 }
 
 /* The old list, without what was merged, and the new one, in the order of the join. */
@@ -296,8 +311,9 @@ static void list_join(struct item_list *to, const struct item_list *olds,
                       const struct item_list *news, const struct seam *seam) {
     bool merged = seam->consumed != 0;
     to->bytes = olds->bytes + news->bytes;
-    if (merged)
+    if (merged) {
         to->bytes -= item_extent_bytes(seam->length);
+    }
     if (seam->append) {
         list_add(to, olds, 0, olds->count - merged, 0);
         list_add(to, news, 0, news->count, list_length(to));
@@ -310,8 +326,9 @@ static void list_join(struct item_list *to, const struct item_list *olds,
 /* Pins and record of an upload go; its extents are the item's. */
 static void hand_over(struct store *store, uint64_t location) {
     const struct item_list *list = list_at(store, location);
-    for (uint32_t i = 0; i < list->count; i++)
+    for (uint32_t i = 0; i < list->count; i++) {
         record_give(store, list->extents[i].location);
+    }
     close_upload(store, location);
 }
 
@@ -320,25 +337,29 @@ bool store_upload_place(struct store *store, uint64_t location, struct store_dra
     const struct item_list *list = list_at(store, location);
     struct item_list none = {0};
     const struct item_list *olds =
-        join != NULL && item_is_large(found->item) ? item_list(found->item) : &none;
+        join && item_is_large(found->item) ? item_list(found->item) : &none;
     struct seam seam = {.append = true};
-    if (join != NULL && list->count != 0)
+    if (join && list->count != 0) {
         seam = seam_of(store, list, found->item, *join == STORE_APPEND);
+    }
     bool takes = seam.length != 0 && (seam.merges || olds == &none);
-    if (takes && !take_neighbour(store, location, &seam))
+    if (takes && !take_neighbour(store, location, &seam)) {
         return false;
-    draft->inherits = join != NULL;
+    }
+    draft->inherits = join;
     draft->extents = olds->count - (seam.consumed != 0) + list->count;
     uint64_t head;
     struct item *item = store_allocate(store, draft, found, &head);
-    if (item == NULL)
+    if (!item) {
         return false;
+    }
     *item_list(item) = none;
     list_join(item_list(item), olds, list, &seam);
     assert(list_length(item_list(item)) == draft->value_length);
     store_settle(store, draft, found, head);
-    if (seam.consumed != 0)
+    if (seam.consumed != 0) {
         store_release_record(store, seam.consumed);
+    }
     hand_over(store, location);
     return true;
 }

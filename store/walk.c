@@ -44,19 +44,21 @@ static uint64_t bucket_end(const struct store *store, uint64_t position) {
 static uint32_t next_items(const struct store *store, uint64_t *position) {
     uint64_t least = UINT64_MAX;
     uint32_t count = 0;
-    for (const struct index_bucket *bucket = bucket_at(store, *position); bucket != NULL;
+    for (const struct index_bucket *bucket = bucket_at(store, *position); bucket;
          bucket = index_next(&store->index, bucket)) {
         for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++) {
             uint64_t location = index_location(bucket->slots[i]);
             uint64_t at = position_of(store, segment_item(&store->log, location));
-            if (at < *position || at > least)
+            if (at < *position || at > least) {
                 continue;
+            }
             count = at == least ? count + 1 : 1;
             least = at;
         }
     }
-    if (count != 0)
+    if (count != 0) {
         *position = least;
+    }
     return count;
 }
 
@@ -65,16 +67,18 @@ static void find_at(const struct store *store, uint64_t position, uint32_t other
                     struct store_found *found) {
     struct index_ref *ref = &found->ref;
     ref->primary = bucket_at(store, position);
-    for (ref->bucket = ref->primary; ref->bucket != NULL;
+    for (ref->bucket = ref->primary; ref->bucket;
          ref->bucket = index_next(&store->index, ref->bucket)) {
         for (ref->slot = 0; ref->slot < INDEX_SLOTS; ref->slot++) {
             uint64_t slot = ref->bucket->slots[ref->slot];
-            if (slot == 0)
+            if (slot == 0) {
                 break;
+            }
             found->location = index_location(slot);
             found->item = segment_item(&store->log, found->location);
-            if (position_of(store, found->item) == position && others-- == 0)
+            if (position_of(store, found->item) == position && others-- == 0) {
                 return;
+            }
         }
     }
     assert(!"the item was counted");
@@ -83,8 +87,9 @@ static void find_at(const struct store *store, uint64_t position, uint32_t other
 /* The bucket is done; the items of the next one are on their way. false after the last. */
 static bool next_bucket(const struct store *store, uint64_t *cursor) {
     *cursor = bucket_end(store, *cursor);
-    if (*cursor == 0)
+    if (*cursor == 0) {
         return false;
+    }
     index_prefetch_items(&store->index, bucket_at(store, *cursor));
     return true;
 }
@@ -92,8 +97,9 @@ static bool next_bucket(const struct store *store, uint64_t *cursor) {
 static bool show(const struct store *store, const struct store_found *found, store_visit *visit,
                  void *context) {
     struct item *item = found->item;
-    if (store_is_flushed(store, found->location) || store_is_expired(store, item))
+    if (store_is_flushed(store, found->location) || store_is_expired(store, item)) {
         return true;
+    }
     struct store_walked walked = {.key = item_key(item), .key_length = item->key_length};
     store_show_all(store, item, &walked.item);
     return visit(context, &walked);
@@ -102,8 +108,9 @@ static bool show(const struct store *store, const struct store_found *found, sto
 /* Advances past what has been looked at: the items at position, or without any the bucket. */
 static bool advance(const struct store *store, uint64_t *cursor, uint64_t position,
                     uint32_t count) {
-    if (count == 0)
+    if (count == 0) {
         return next_bucket(store, cursor);
+    }
     *cursor = position + 1;
     return *cursor != 0;
 }
@@ -151,8 +158,9 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
                  uint64_t *checked, uint64_t *reclaimed) {
     assert(items_max > 0);
     store_begin(store, now);
-    if (*cursor == 0)
+    if (*cursor == 0) {
         store->expires_soonest = UINT32_MAX;
+    }
     bool more = true;
     for (uint32_t looked = 0; more && looked < items_max;) {
         uint64_t position = *cursor;

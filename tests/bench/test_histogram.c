@@ -37,11 +37,12 @@ Test(histogram, quantiles_are_those_of_the_sorted_times) {
     static const double shares[] = {0, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 1};
     uint64_t times[TIMES];
     for (uint64_t state = 1, count = 1; count <= TIMES; count = count * 3 + 1) {
-        struct histogram *histogram = calloc(1, sizeof *histogram);
-        for (uint64_t i = 0; i < count; i++)
+        struct histogram *histogram = calloc(1, sizeof(*histogram));
+        for (uint64_t i = 0; i < count; i++) {
             histogram_add(histogram, times[i] = random_time(&state));
-        qsort(times, count, sizeof *times, compare);
-        for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        }
+        qsort(times, count, sizeof(*times), compare);
+        for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
             double rank = ceil(shares[i] * (double)count);
             uint64_t wanted = times[rank > 0 ? (uint64_t)rank - 1 : 0];
             uint64_t found = histogram_quantile_ns(histogram, shares[i]);
@@ -69,16 +70,17 @@ Test(histogram, merging_is_adding) {
         histogram_add(i % 3 ? &one : &other, ns);
     }
     histogram_merge(&one, &other);
-    cr_assert(eq(int, memcmp(&one, &both, sizeof one), 0));
+    cr_assert(eq(int, memcmp(&one, &both, sizeof(one)), 0));
 }
 
 Test(histogram, written_as_lines_that_add_up) {
     char text[200];
     struct histogram histogram = {0};
-    for (uint64_t i = 0; i < 3; i++)
+    for (uint64_t i = 0; i < 3; i++) {
         histogram_add(&histogram, 200);
+    }
     histogram_add(&histogram, 1000000);
-    FILE *file = fmemopen(text, sizeof text, "w");
+    FILE *file = fmemopen(text, sizeof(text), "w");
     histogram_write(&histogram, file);
     fclose(file);
     cr_assert(eq(int, strcmp(text, "0.200 3 0.750000000\n1003.519 1 1.000000000\n"), 0), "%s",

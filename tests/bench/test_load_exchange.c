@@ -49,7 +49,7 @@ static void check_get(enum protocol protocol, uint32_t count, const char *wanted
     cr_assert(le(sz, length, protocol_get_bytes_max(&keys, count)));
 }
 
-#define CHECK_GET(protocol, count, wanted) check_get(protocol, count, wanted, sizeof wanted - 1)
+#define CHECK_GET(protocol, count, wanted) check_get(protocol, count, wanted, sizeof(wanted) - 1)
 #define ZEROS_12 "\0\0\0\0\0\0\0\0\0\0\0\0"
 
 Test(load_exchange, gets_on_the_wire) {
@@ -77,7 +77,7 @@ static void check_set(enum protocol protocol, const char *head, size_t head_leng
     cr_assert(le(sz, length, protocol_set_bytes_max(&keys, 7)));
 }
 
-#define CHECK_SET(protocol, head, tail) check_set(protocol, head, sizeof head - 1, tail)
+#define CHECK_SET(protocol, head, tail) check_set(protocol, head, sizeof(head) - 1, tail)
 
 Test(load_exchange, sets_on_the_wire) {
     CHECK_SET(PROTOCOL_TEXT, "set key00000007 0 0 20\r\n", "\r\n");
@@ -98,7 +98,7 @@ static void add_packet(struct stream *stream, unsigned char opcode, unsigned cha
     header[10] = (unsigned char)(body >> 8);
     header[11] = (unsigned char)body;
     memset(header + 16, 0xff, 8); /* a CAS */
-    add(stream, header, sizeof header);
+    add(stream, header, sizeof(header));
     add(stream, extras, extras_length);
     add_text(stream, key);
     add(stream, value, length);
@@ -141,35 +141,39 @@ static void add_hit(struct stream *stream, enum protocol protocol, const struct 
 
 /* The end of a get, where there is one. */
 static void add_end(struct stream *stream, enum protocol protocol, bool is_multiget) {
-    if (protocol == PROTOCOL_TEXT)
+    if (protocol == PROTOCOL_TEXT) {
         add_text(stream, "END\r\n");
-    else if (is_multiget && protocol == PROTOCOL_META)
+    } else if (is_multiget && protocol == PROTOCOL_META) {
         add_text(stream, "MN\r\n");
-    else if (is_multiget)
+    } else if (is_multiget) {
         add_packet(stream, 0x0a, 0, "", 0, "", "", 0);
+    }
 }
 
 static void add_miss(struct stream *stream, enum protocol protocol) {
-    if (protocol == PROTOCOL_TEXT)
+    if (protocol == PROTOCOL_TEXT) {
         add_text(stream, "END\r\n");
-    else if (protocol == PROTOCOL_META)
+    } else if (protocol == PROTOCOL_META) {
         add_text(stream, "EN\r\n");
-    else
+    } else {
         add_packet(stream, 0x00, 1, "", 0, "", "Not found", 9);
+    }
 }
 
 static void add_stored(struct stream *stream, enum protocol protocol) {
-    if (protocol == PROTOCOL_BINARY)
+    if (protocol == PROTOCOL_BINARY) {
         add_packet(stream, 0x01, 0, "", 0, "", "", 0);
-    else
+    } else {
         add_text(stream, protocol == PROTOCOL_TEXT ? "STORED\r\n" : "HD\r\n");
+    }
 }
 
 static void add_refusal(struct stream *stream, enum protocol protocol, unsigned char opcode) {
-    if (protocol == PROTOCOL_BINARY)
+    if (protocol == PROTOCOL_BINARY) {
         add_packet(stream, opcode, 0x82, "", 0, "", "Out of memory", 13);
-    else
+    } else {
         add_text(stream, "SERVER_ERROR out of memory storing object\r\n");
+    }
 }
 
 /* Exchanges. */
@@ -181,7 +185,7 @@ struct fixture {
 };
 
 static void fixture_init(struct fixture *fixture, enum protocol protocol, const struct keys *keys) {
-    memset(fixture, 0, sizeof *fixture);
+    memset(fixture, 0, sizeof(*fixture));
     fixture->common.protocol = protocol;
     fixture->common.verify = true;
     fixture->common.keys = keys;
@@ -191,7 +195,7 @@ static void fixture_init(struct fixture *fixture, enum protocol protocol, const 
 static void ask(struct fixture *fixture, uint32_t count, uint32_t first, uint32_t second,
                 uint32_t third) {
     const uint32_t numbers[] = {first, second, third};
-    memcpy(exchange_begin(&fixture->exchange, ASKED_NS, count), numbers, count * sizeof *numbers);
+    memcpy(exchange_begin(&fixture->exchange, ASKED_NS, count), numbers, count * sizeof(*numbers));
 }
 
 /* The stream in pieces, what was left of one before the next. False: it is refused. */
@@ -200,8 +204,9 @@ static bool feed(struct fixture *fixture, size_t piece) {
     for (size_t at = 0; at < fixture->stream.length; at += piece) {
         size_t left = fixture->stream.length - at, taken;
         add(&held, fixture->stream.bytes + at, left < piece ? left : piece);
-        if (!exchange_take(&fixture->exchange, held.bytes, held.length, ANSWERED_NS, &taken))
+        if (!exchange_take(&fixture->exchange, held.bytes, held.length, ANSWERED_NS, &taken)) {
             return false;
+        }
         held.length -= taken;
         memmove(held.bytes, held.bytes + taken, held.length);
         cr_assert(le(sz, held.length, PROTOCOL_HEAD_BYTES_MAX));
@@ -215,7 +220,7 @@ static bool feed(struct fixture *fixture, size_t piece) {
 static void play(void (*script)(struct fixture *, const struct keys *),
                  const struct exchange_counts *wanted, const char *sizes) {
     struct keys keys = keys_of(sizes);
-    for (size_t i = 0; i < 3 * sizeof pieces / sizeof *pieces; i++) {
+    for (size_t i = 0; i < 3 * sizeof(pieces) / sizeof(*pieces); i++) {
         struct fixture fixture;
         fixture_init(&fixture, protocols[i % 3], &keys);
         for (uint32_t round = 1; round <= 3; round++) {
@@ -268,8 +273,9 @@ static void say_multigets(struct fixture *fixture, const struct keys *keys) {
     static const uint32_t hits[5][3] = {{1, 2, 3}, {1}, {3}, {2, 2}, {0}};
     for (uint32_t i = 0; i < 5; i++) {
         ask(fixture, 3, i == 3 ? 2 : 1, 2, 3);
-        for (uint32_t j = 0; j < 3 && hits[i][j]; j++)
+        for (uint32_t j = 0; j < 3 && hits[i][j]; j++) {
             add_hit(&fixture->stream, protocol, keys, hits[i][j], true);
+        }
         add_end(&fixture->stream, protocol, true);
     }
 }
@@ -288,8 +294,9 @@ static void say_refusals(struct fixture *fixture, const struct keys *keys) {
     ask(fixture, 3, 1, 2, 3);
     add_hit(&fixture->stream, protocol, keys, 1, true);
     add_refusal(&fixture->stream, protocol, 0x0d);
-    if (protocol != PROTOCOL_TEXT)
+    if (protocol != PROTOCOL_TEXT) {
         add_end(&fixture->stream, protocol, true);
+    }
 }
 
 Test(load_exchange, refusals_end_what_they_refuse) {
@@ -303,7 +310,7 @@ Test(load_exchange, refusals_end_what_they_refuse) {
 /* A get of key 7 answered by this stream counts one wrong value, in pieces of any size. */
 static void check_wrong(enum protocol protocol, const struct keys *keys,
                         const struct stream *stream) {
-    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
         struct fixture fixture;
         fixture_init(&fixture, protocol, keys);
         ask(&fixture, 1, 7, 0, 0);
@@ -334,7 +341,7 @@ Test(load_exchange, one_wrong_bit_anywhere_in_a_value) {
 
 Test(load_exchange, a_wrong_end_of_line_behind_a_value) {
     struct keys keys = keys_of("20");
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         for (size_t at = 1; at <= 2; at++) {
             struct stream stream = {.length = 0};
             add_hit(&stream, protocols[i], &keys, 7, false);
@@ -342,6 +349,7 @@ Test(load_exchange, a_wrong_end_of_line_behind_a_value) {
             add_end(&stream, protocols[i], false);
             check_wrong(protocols[i], &keys, &stream);
         }
+    }
 }
 
 /* A head with the wanted length and flags, and as much of the value. */
@@ -410,7 +418,7 @@ Test(load_exchange, not_looked_at_when_told_so) {
 static void check_refused(enum protocol protocol, uint32_t count, const char *reply,
                           size_t length) {
     struct keys keys = keys_of("20");
-    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
         struct fixture fixture;
         fixture_init(&fixture, protocol, &keys);
         ask(&fixture, count, 1, 2, 3);
@@ -421,7 +429,7 @@ static void check_refused(enum protocol protocol, uint32_t count, const char *re
 }
 
 #define CHECK_REFUSED(protocol, count, reply)                                                      \
-    check_refused(protocol, count, reply, sizeof reply - 1)
+    check_refused(protocol, count, reply, sizeof(reply) - 1)
 
 Test(load_exchange, no_replies_to_what_was_asked) {
     static const char *const lines[] = {
@@ -436,8 +444,9 @@ Test(load_exchange, no_replies_to_what_was_asked) {
         "\r\n",
         "ENDE\r\n",
     };
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
         check_refused(PROTOCOL_TEXT, 1, lines[i], strlen(lines[i]));
+    }
     CHECK_REFUSED(PROTOCOL_TEXT, 0, "END\r\n");
     CHECK_REFUSED(PROTOCOL_TEXT, 0, "NOT_STORED\r\n");
     CHECK_REFUSED(PROTOCOL_TEXT, 0, "VALUE key00000001 0 0\r\n");

@@ -29,16 +29,18 @@ Test(load_keys, written_and_read_back) {
         cr_assert(eq(u32, keys_number(&keys, key, strlen(key)), number));
     }
     cr_assert(eq(int, strcmp(key, "key67108863"), 0));
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
         cr_assert(lt(u32, keys_next(&keys, &random), KEYS_COUNT_MAX));
+    }
 }
 
 Test(load_keys, no_keys) {
     static const char *const others[] = {
         "", "key", "key0000001", "key000000012", "kez00000001", "key0000000x", "key-0000001"};
     struct keys keys = keys_of(10, 0, "1");
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         cr_assert(eq(u32, keys_number(&keys, others[i], strlen(others[i])), KEYS_NONE));
+    }
 }
 
 /* Each of the first keys as often as its weight says, within five standard deviations. */
@@ -47,8 +49,9 @@ static void check_distribution(uint32_t count, double exponent) {
     uint32_t drawn[8] = {0};
     uint64_t random = 1;
     double sum = 0;
-    for (uint32_t rank = 1; rank <= count; rank++)
+    for (uint32_t rank = 1; rank <= count; rank++) {
         sum += pow(rank, -exponent);
+    }
     for (int i = 0; i < DRAWS; i++) {
         uint32_t number = keys_next(&keys, &random);
         cr_assert(lt(u32, number, count));
@@ -63,7 +66,7 @@ static void check_distribution(uint32_t count, double exponent) {
 
 Test(load_keys, as_often_as_the_distribution_says) {
     static const double exponents[] = {0, 0.2, 0.5, 0.99, 1, 1.01, 1.2, 3};
-    for (size_t i = 0; i < sizeof exponents / sizeof *exponents; i++) {
+    for (size_t i = 0; i < sizeof(exponents) / sizeof(*exponents); i++) {
         check_distribution(1, exponents[i]);
         check_distribution(2, exponents[i]);
         check_distribution(10, exponents[i]);
@@ -94,8 +97,9 @@ Test(load_keys, no_sizes) {
         "1:2,", "1;2", "1:nan", "1:inf", "1,,2",       "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"};
     struct keys keys;
     keys_init(&keys, "key", 1, 0);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         cr_assert(not(keys_take_sizes(&keys, texts[i])), "\"%s\"", texts[i]);
+    }
 }
 
 Test(load_keys, any_piece_of_a_value_is_recognised) {
@@ -104,23 +108,27 @@ Test(load_keys, any_piece_of_a_value_is_recognised) {
     value[VALUE_BYTES] = '.';
     cr_assert(eq(ptr, keys_put_value(&keys, value, 3, VALUE_BYTES), value + VALUE_BYTES));
     cr_assert(eq(chr, value[VALUE_BYTES], '.'));
-    for (size_t at = 0; at <= VALUE_BYTES; at++)
-        for (size_t length = 0; at + length <= VALUE_BYTES; length++)
+    for (size_t at = 0; at <= VALUE_BYTES; at++) {
+        for (size_t length = 0; at + length <= VALUE_BYTES; length++) {
             cr_assert(keys_value_matches(&keys, 3, at, value + at, length));
+        }
+    }
 }
 
 Test(load_keys, any_changed_bit_is_noticed) {
     struct keys keys = keys_of(10, 0, "100");
     char value[VALUE_BYTES];
     keys_put_value(&keys, value, 3, VALUE_BYTES);
-    for (size_t at = 0; at < VALUE_BYTES; at++)
+    for (size_t at = 0; at < VALUE_BYTES; at++) {
         for (int bit = 0; bit < 8; bit++) {
             value[at] = (char)(value[at] ^ 1 << bit);
-            for (size_t start = 0; start <= at; start++)
+            for (size_t start = 0; start <= at; start++) {
                 cr_assert(
                     not(keys_value_matches(&keys, 3, start, value + start, VALUE_BYTES - start)));
+            }
             value[at] = (char)(value[at] ^ 1 << bit);
         }
+    }
 }
 
 /* A value of another key or prefix, and a piece from elsewhere in the same value. */
@@ -133,6 +141,7 @@ Test(load_keys, other_values_are_noticed) {
         cr_assert(eq(int, keys_value_matches(&keys, number, 0, value, 8), number == 3));
         cr_assert(not(keys_value_matches(&others, number, 0, value, 8)));
     }
-    for (size_t at = 1; at + 8 <= VALUE_BYTES; at++)
+    for (size_t at = 1; at + 8 <= VALUE_BYTES; at++) {
         cr_assert(not(keys_value_matches(&keys, 3, 0, value + at, 8)));
+    }
 }

@@ -35,10 +35,12 @@ static bool naive_lru_hits(const struct policy_load *load, size_t at) {
     uint32_t number = load->requests[at];
     double bytes = load->item_bytes[number];
     for (size_t i = at; i-- > 0;) {
-        if (load->requests[i] == number)
+        if (load->requests[i] == number) {
             return bytes <= load->capacity_bytes;
-        if (!seen[load->requests[i]])
+        }
+        if (!seen[load->requests[i]]) {
             bytes += load->item_bytes[load->requests[i]];
+        }
         seen[load->requests[i]] = true;
     }
     return false;
@@ -49,12 +51,14 @@ Test(policy, lru_is_stack_distance) {
     uint32_t requests[REQUESTS];
     for (uint64_t seed = 1; seed <= 200; seed++) {
         uint64_t state = seed, wanted = 0;
-        for (size_t i = 0; i < REQUESTS; i++)
+        for (size_t i = 0; i < REQUESTS; i++) {
             requests[i] = (uint32_t)random_below(&state, ITEMS);
+        }
         struct policy_load load =
             load_of(requests, REQUESTS, ones, (double)random_below(&state, ITEMS + 2));
-        for (size_t i = 0; i < REQUESTS; i++)
+        for (size_t i = 0; i < REQUESTS; i++) {
             wanted += naive_lru_hits(&load, i);
+        }
         cr_assert(eq(u64, policy_lru(&load), wanted), "seed %d", (int)seed);
     }
 }
@@ -94,8 +98,9 @@ Test(policy, all_hit_when_all_fit) {
         bytes[i] = 100 + 14.5;
         hashes[i] = random_next(&state);
     }
-    for (uint32_t i = 0; i < REQUESTS; i++)
+    for (uint32_t i = 0; i < REQUESTS; i++) {
         requests[i] = i % ITEMS;
+    }
     struct policy_load load = load_of(requests, REQUESTS, bytes, 1 << 20);
     for (uint32_t shards = 1; shards <= 4; shards++) {
         struct policy_segments segments = {.hashes = hashes,
@@ -117,8 +122,8 @@ Test(policy, segments_come_near_to_items) {
         .requests_max = 200000, .zipf = 0.9, .zipf_keys = 50000, .seed = 1};
     trace_init(&trace);
     trace_generate(&trace, &options);
-    double *bytes = calloc(trace.keys_count, sizeof *bytes);
-    uint64_t *hashes = calloc(trace.keys_count, sizeof *hashes);
+    double *bytes = calloc(trace.keys_count, sizeof(*bytes));
+    uint64_t *hashes = calloc(trace.keys_count, sizeof(*hashes));
     for (uint32_t i = 0; i < trace.keys_count; i++) {
         bytes[i] = trace.keys[i].value_bytes + 50;
         hashes[i] = trace.keys[i].hash;

@@ -51,7 +51,7 @@ Test(trace, keys_with_and_without_bytes) {
 Test(trace, no_request_is_named_by_its_line) {
     static const char *const wrong[] = {"a\n\n", "a\nb c\n", "a\nb,x\n", "a\nb,1,2\n"};
     struct trace trace;
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
         cr_assert(eq(u64, read_text(&trace, wrong[i], (struct trace_options){0}), 2));
         trace_finish(&trace);
     }
@@ -64,7 +64,7 @@ Test(trace, no_request_is_named_by_its_line) {
 Test(trace, long_keys_end_at_250) {
     struct trace trace;
     char text[260];
-    memset(text, 'k', sizeof text);
+    memset(text, 'k', sizeof(text));
     strcpy(text + 250, "\n");
     cr_assert(eq(u64, read_text(&trace, text, (struct trace_options){0}), 0));
     trace_finish(&trace);
@@ -107,21 +107,24 @@ Test(trace, zipf_follows_its_exponent) {
     int counts[3] = {0};
     trace_init(&trace);
     trace_generate(&trace, &options);
-    for (size_t i = 0; i < trace.requests_count; i++)
+    for (size_t i = 0; i < trace.requests_count; i++) {
         counts[trace.text[request(&trace, i)->text] - '0']++;
-    for (int rank = 0; rank < 3; rank++)
+    }
+    for (int rank = 0; rank < 3; rank++) {
         cr_assert(lt(int, abs(counts[rank] - 60000 / (rank + 1)), 1000));
+    }
     trace_finish(&trace);
 }
 
 Test(trace, values_differ_by_key_and_fill_their_length) {
     char one[201], other[201];
     struct trace_key key = {.hash = trace_hash("a", 1), .value_bytes = 199};
-    memset(one, '.', sizeof one);
+    memset(one, '.', sizeof(one));
     trace_put_value(one, &key);
     cr_assert(eq(chr, one[199], '.'));
     key.hash = trace_hash("b", 1);
     trace_put_value(other, &key);
-    for (size_t i = 0; i < 192; i += 8)
+    for (size_t i = 0; i < 192; i += 8) {
         cr_assert(ne(int, memcmp(one + i, other + i, 8), 0));
+    }
 }

@@ -18,10 +18,11 @@ struct reading {
 static void read_flags(struct reading *reading, const char *flags) {
     char program[] = "simplecache", *argv[FLAGS_MAX + 2] = {program}, *rest;
     int argc = 1;
-    snprintf(reading->text, sizeof reading->text, "%s", flags);
+    snprintf(reading->text, sizeof(reading->text), "%s", flags);
     for (char *word = strtok_r(reading->text, " ", &rest); word && argc <= FLAGS_MAX;
-         word = strtok_r(NULL, " ", &rest))
+         word = strtok_r(NULL, " ", &rest)) {
         argv[argc++] = word;
+    }
     optind = 0;
     cr_assert(eq(int, config_parse(&reading->config, argc, argv), CONFIG_RUN), "%s", flags);
 }
@@ -31,11 +32,12 @@ static void expect_listen(const char *flags, const char *expected) {
     struct reading reading;
     read_flags(&reading, flags);
     char listen[256] = "";
-    if (reading.config.address_count == 0)
-        snprintf(listen, sizeof listen, "%d", reading.config.port);
+    if (reading.config.address_count == 0) {
+        snprintf(listen, sizeof(listen), "%d", reading.config.port);
+    }
     for (uint32_t i = 0; i < reading.config.address_count; i++) {
         size_t length = strlen(listen);
-        snprintf(listen + length, sizeof listen - length, "%s%s %d", i > 0 ? ", " : "",
+        snprintf(listen + length, sizeof(listen) - length, "%s%s %d", i > 0 ? ", " : "",
                  reading.config.addresses[i].host, reading.config.addresses[i].port);
     }
     cr_assert(eq(str, listen, (char *)expected), "%s", flags);
@@ -128,7 +130,7 @@ Test(config, protocol_and_idle_timeout) {
                  {"-Bascii -o idle_timeout=5", BINDING_TEXT, 5},
                  {"--protocol=binary -o modern,idle_timeout=6", BINDING_BINARY, 6},
                  {"--protocol ascii -B binary -oidle_timeout=1,idle_timeout=0", BINDING_BINARY, 0}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct reading reading;
         read_flags(&reading, cases[i].flags);
         cr_assert(eq(int, reading.config.binding, cases[i].binding), "%s", cases[i].flags);

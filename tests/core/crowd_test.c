@@ -59,8 +59,9 @@ struct crowd {
 /* Values. */
 
 static void tape_fill(char tape[TAPE_LENGTH]) {
-    for (size_t i = 0; i < TAPE_LENGTH; i++)
+    for (size_t i = 0; i < TAPE_LENGTH; i++) {
         tape[i] = (char)('a' + (i * 7 + i / 251) % 26);
+    }
 }
 
 /* The value with that key and length: a piece of the tape, from a place that tells both. */
@@ -77,8 +78,9 @@ static void next_command(struct crowd *crowd, struct client *client) {
     client->commands_left--;
     if (client->is_get) {
         char *end = stpcpy(client->command, "get");
-        for (uint32_t keys = 1 + random_below(&crowd->state, 12); keys > 0; keys--)
+        for (uint32_t keys = 1 + random_below(&crowd->state, 12); keys > 0; keys--) {
             end += sprintf(end, " k%u", random_below(&crowd->state, KEYS));
+        }
         client->command_length = (size_t)(stpcpy(end, "\r\n") - client->command);
         return;
     }
@@ -96,15 +98,17 @@ static bool take_answer(struct crowd *crowd, struct client *client) {
         client->received_length ? memchr(client->received, '\n', client->received_length) : NULL;
     uint32_t key;
     size_t length, used;
-    if (!newline)
+    if (!newline) {
         return false;
+    }
     *newline = '\0'; /* for sscanf(), which looks for an end first */
     bool is_value_line = sscanf(client->received, "VALUE k%u 0 %zu", &key, &length) == 2;
     *newline = '\n';
     used = (size_t)(newline + 1 - client->received);
     if (is_value_line) {
-        if (client->received_length < used + length + 2)
+        if (client->received_length < used + length + 2) {
             return false;
+        }
         cr_assert(zero(int, memcmp(client->received + used, value_of(crowd, key, length), length)),
                   "a wrong value of k%u", key);
         cr_assert(zero(int, memcmp(client->received + used + length, "\r\n", 2)));
@@ -146,10 +150,12 @@ static void client_read(struct crowd *crowd, struct client *client) {
         take_bytes(client, &parts[0], length);
         flight_advance(&client->flight, shard, length);
     }
-    if (flight_is_over(&client->flight) && flight_land(&client->flight, shard))
+    if (flight_is_over(&client->flight) && flight_land(&client->flight, shard)) {
         pipeline->sending = 0;
-    while (take_answer(crowd, client))
+    }
+    while (take_answer(crowd, client)) {
         ;
+    }
 }
 
 /* True when it is through with everything. */
@@ -162,11 +168,13 @@ static bool is_through(const struct client *client) {
 static void client_feed(struct crowd *crowd, struct client *client) {
     struct pipeline *pipeline = &client->pipeline;
     bool takes = pipeline->wants_more && !pipeline->stalled && !pipeline_is_blocked(pipeline);
-    if (client->sent == client->command_length && client->commands_left > 0)
+    if (client->sent == client->command_length && client->commands_left > 0) {
         next_command(crowd, client);
+    }
     size_t left = client->command_length - client->sent;
-    if (!takes || left == 0)
+    if (!takes || left == 0) {
         return;
+    }
     size_t length = 1 + random_below(&crowd->state, 16384);
     length = length < left ? length : left;
     char *where;
@@ -188,8 +196,9 @@ static void client_feed(struct crowd *crowd, struct client *client) {
 static void client_vanish(struct crowd *crowd, struct client *client) {
     struct shard *shard = &crowd->shard[client->home];
     bool landed = flight_land(&client->flight, shard);
-    if (!pipeline_abort(&client->pipeline, shard) || !landed)
+    if (!pipeline_abort(&client->pipeline, shard) || !landed) {
         return;
+    }
     pipeline_finish(&client->pipeline, shard);
     pipeline_init(&client->pipeline, shard);
     client->gone = false;
@@ -203,19 +212,23 @@ static void client_turn(struct crowd *crowd, struct client *client) {
         client_vanish(crowd, client);
         return;
     }
-    if (!pipeline->bytes)
+    if (!pipeline->bytes) {
         client_feed(crowd, client);
+    }
     crowd->waited += pipeline_wants_memory(pipeline);
-    if (random_below(&crowd->state, 3) == 0)
+    if (random_below(&crowd->state, 3) == 0) {
         pipeline_beg(pipeline, shard);
+    }
     pipeline_resume(pipeline);
-    if (pipeline_can_run(pipeline))
+    if (pipeline_can_run(pipeline)) {
         pipeline_collect(pipeline, shard, PIPELINE_ROUND_MAX, &crowd->batch);
+    }
     batch_run(&crowd->batch, shard);
     cr_assert(pipeline_pause(pipeline, shard));
     cr_assert(not(pipeline->out_of_memory));
-    if (client->reads && random_below(&crowd->state, 2))
+    if (client->reads && random_below(&crowd->state, 2)) {
         client_read(crowd, client);
+    }
     client->gone = crowd->vanish && random_below(&crowd->state, 2000) == 0;
 }
 
@@ -230,14 +243,16 @@ static void shard_turn(struct crowd *crowd, uint32_t id) {
     const struct exchange_handler handler = {crowd, fixture_no_connection, no_progress};
     exchange_collect(&crowd->shard[id], &handler);
     exchange_serve(&crowd->shard[id], &handler);
-    for (uint32_t i = 0; i < crowd->clients; i++)
-        if (crowd->client[i].home == id)
+    for (uint32_t i = 0; i < crowd->clients; i++) {
+        if (crowd->client[i].home == id) {
             client_turn(crowd, &crowd->client[i]);
+        }
+    }
     mesh_publish(crowd->shard[id].port, fixture_no_wake, NULL);
 }
 
 static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
-    struct crowd *crowd = calloc(1, sizeof *crowd);
+    struct crowd *crowd = calloc(1, sizeof(*crowd));
     crowd->state = seed;
     tape_fill(crowd->tape);
     crowd->vanish = seed % 2;
@@ -303,15 +318,17 @@ static void play(struct crowd *crowd, uint32_t commands, uint32_t stalled) {
         bool through = true;
         cr_assert(lt(u32, step, STEPS_MAX), "they don't come to an end");
         shard_turn(crowd, random_below(&crowd->state, crowd->shards));
-        for (uint32_t i = 0; i < crowd->shards; i++)
+        for (uint32_t i = 0; i < crowd->shards; i++) {
             crowd->shard[i].now_ns += TURN_NS / 1000; /* for who has vanished may have a turn */
+        }
         for (uint32_t i = 0; i < crowd->clients; i++) {
             struct client *client = &crowd->client[i];
             through &= is_through(client);
             client->reads |= random_below(&crowd->state, 3000) == 0;
         }
-        if (through && held(crowd) == 0)
+        if (through && held(crowd) == 0) {
             return;
+        }
     }
 }
 

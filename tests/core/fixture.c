@@ -51,8 +51,9 @@ void fixture_name_key(const struct fixture *fixture, char key[16], uint32_t shar
     for (int i = 0;; i++) {
         int length = sprintf(key, "k%d", i);
         uint64_t hash = shard_hash(&fixture->shard[0], key, (uint32_t)length);
-        if (shard_owner(&fixture->shard[0], hash) == shard && n-- == 0)
+        if (shard_owner(&fixture->shard[0], hash) == shard && n-- == 0) {
             return;
+        }
     }
 }
 
@@ -93,8 +94,9 @@ void fixture_break(struct fixture *fixture) {
         gone = flight_land(&fixture->flight, shard);
         gone &= pipeline_abort(&fixture->pipeline, shard);
         mesh_publish(shard->port, fixture_no_wake, NULL);
-        for (uint32_t i = 1; i < fixture->shards; i++)
+        for (uint32_t i = 1; i < fixture->shards; i++) {
             fixture_serve(fixture, i, UINT32_MAX);
+        }
     }
     exchange_collect(shard, &handler);
     buffer_release(&shard->buffers, &fixture->pipeline.output);
@@ -161,8 +163,9 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
     fixture->shard[shard].walk_slices = 0;
     for (uint32_t i = 0; i < max; i++) {
         struct message *message;
-        if (mesh_take_requests(port, 0, &message, 1) == 0)
+        if (mesh_take_requests(port, 0, &message, 1) == 0) {
             break;
+        }
         execute_message(&fixture->shard[shard], message);
         mesh_send_reply(port, 0, message);
         any = true;
@@ -173,8 +176,9 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
 
 static void take_off(struct fixture *fixture) {
     struct pipeline *pipeline = &fixture->pipeline;
-    if (!flight_is_empty(&fixture->flight) || pipeline->output.length == 0)
+    if (!flight_is_empty(&fixture->flight) || pipeline->output.length == 0) {
         return;
+    }
     fixture->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
     pipeline->output = pipeline->loans = (struct buffer){0};
     pipeline->sending = flight_bytes(&fixture->flight);
@@ -202,8 +206,9 @@ void fixture_read(struct fixture *fixture, size_t max) {
         taken = read_parts(fixture, max);
         flight_advance(&fixture->flight, shard, taken);
         max -= taken;
-        if (flight_is_over(&fixture->flight) && flight_land(&fixture->flight, shard))
+        if (flight_is_over(&fixture->flight) && flight_land(&fixture->flight, shard)) {
             fixture->pipeline.sending = 0;
+        }
     } while (taken > 0);
     mesh_publish(shard->port, fixture_no_wake, NULL);
 }
@@ -213,8 +218,9 @@ void fixture_settle(struct fixture *fixture) {
     while (moving) {
         size_t before = fixture->received_length;
         moving = false;
-        for (uint32_t i = 1; i < fixture->shards; i++)
+        for (uint32_t i = 1; i < fixture->shards; i++) {
             moving |= fixture_serve(fixture, i, UINT32_MAX);
+        }
         fixture_turn(fixture, NULL, 0);
         fixture_read(fixture, SIZE_MAX);
         moving |= fixture->received_length != before || fixture->pipeline.outstanding > 0 ||

@@ -15,13 +15,14 @@
 /* What the expanded words need at most. */
 static size_t expanded_max(const char *words, const char *key) {
     size_t length = strlen(words);
-    for (const char *at = words; (at = strpbrk(at, "$<")) != NULL; at++)
+    for (const char *at = words; (at = strpbrk(at, "$<")) != NULL; at++) {
         length += *at == '$' ? strlen(key) : strtoul(at + 1, NULL, 10);
+    }
     return length;
 }
 
-/* Words with a $ for the key, and <N> for a value of N bytes of which each tells its place. Takes no
- * more memory than that: what is allocated is filled by meson's MALLOC_PERTURB_. */
+/* Words with a $ for the key, and <N> for a value of N bytes of which each tells its place. Takes
+ * no more memory than that: what is allocated is filled by meson's MALLOC_PERTURB_. */
 static struct script expand(const char *words, const char *key) {
     struct script script = {malloc(expanded_max(words, key)), 0};
     for (; *words; words++) {
@@ -30,8 +31,9 @@ static struct script expand(const char *words, const char *key) {
             script.length += (size_t)sprintf(at, "%s", key);
         } else if (*words == '<') {
             unsigned long length = strtoul(words + 1, &end, 10);
-            for (unsigned long i = 0; i < length; i++)
+            for (unsigned long i = 0; i < length; i++) {
                 at[i] = (char)('a' + (i / 26 + i) % 26);
+            }
             script.length += length;
             words = end;
         } else {
@@ -82,14 +84,15 @@ static void expect_all(const struct exchange *exchanges, size_t count) {
         char key[16];
         fixture_init(&fixture, 2, 4, MEMORY_BYTES);
         fixture_name_key(&fixture, key, owner, 0);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             expect(&fixture, key, exchanges[i].sent, exchanges[i].answer);
+        }
         cr_assert(eq(u64, fixture_held(&fixture), 0));
         fixture_finish(&fixture);
     }
 }
 
-#define EXPECT_ALL(exchanges) expect_all(exchanges, sizeof exchanges / sizeof exchanges[0])
+#define EXPECT_ALL(exchanges) expect_all(exchanges, sizeof(exchanges) / sizeof(exchanges[0]))
 
 Test(large, text) {
     static const struct exchange exchanges[] = {
@@ -160,10 +163,11 @@ static void hold_uploads(struct fixture *fixture, struct holding *holding) {
         uint32_t length = store_value_length_max(store, 5);
         while (length > 10000) {
             uint64_t *next = &holding->uploads[i][holding->upload_count[i]];
-            if (store_upload_begin(store, &key, length, true, 2, next) == STORE_OK)
+            if (store_upload_begin(store, &key, length, true, 2, next) == STORE_OK) {
                 holding->upload_count[i]++;
-            else
+            } else {
                 length /= 2;
+            }
         }
     }
 }
@@ -182,8 +186,9 @@ static void hold_leases(struct fixture *fixture, struct holding *holding) {
             uint64_t hash = shard_hash(&fixture->shard[i], key, (uint32_t)strlen(key));
             const struct store_key name = {key, (uint32_t)strlen(key), hash};
             cr_assert(eq(int, (int)store_get(store, &name, 2, &item), STORE_OK));
-            if (store_lease(store, item.large))
+            if (store_lease(store, item.large)) {
                 holding->leases[i][holding->lease_count[i]++] = item.large;
+            }
         }
         cr_assert(lt(u32, holding->lease_count[i], 64));
     }
@@ -191,10 +196,12 @@ static void hold_leases(struct fixture *fixture, struct holding *holding) {
 
 static void release(struct fixture *fixture, struct holding *holding) {
     for (uint32_t i = 0; i < 2; i++) {
-        for (uint32_t n = 0; n < holding->upload_count[i]; n++)
+        for (uint32_t n = 0; n < holding->upload_count[i]; n++) {
             store_upload_cancel(fixture->shard[i].store, holding->uploads[i][n]);
-        for (uint32_t n = 0; n < holding->lease_count[i]; n++)
+        }
+        for (uint32_t n = 0; n < holding->lease_count[i]; n++) {
             store_lease_end(fixture->shard[i].store, holding->leases[i][n]);
+        }
     }
     *holding = (struct holding){0};
 }
@@ -242,8 +249,8 @@ Test(large, sets_wait_for_others) {
     }
 }
 
-/* A value that is too large only together with its key is refused by the store, not by the parser; a
- * set leaves nothing of what it was to replace, the others what they were to change. */
+/* A value that is too large only together with its key is refused by the store, not by the parser;
+ * a set leaves nothing of what it was to replace, the others what they were to change. */
 Test(large, sets_of_a_byte_too_many) {
 #define TOO_LARGE "SERVER_ERROR object too large for cache\r\n"
     static const struct exchange exchanges[] = {
@@ -262,10 +269,11 @@ Test(large, sets_of_a_byte_too_many) {
         fixture_name_key(&fixture, key, owner, 50);
         cr_assert(ge(sz, strlen(key), 3));
         uint32_t length = store_value_length_max(fixture.shard[0].store, 1);
-        for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0]; i++) {
+        for (size_t i = 0; i < sizeof(exchanges) / sizeof(exchanges[0]); i++) {
             char *end = sent;
-            for (const char *at = exchanges[i].sent; *at; at++)
+            for (const char *at = exchanges[i].sent; *at; at++) {
                 end += *at == 'N' ? sprintf(end, "%u", length) : sprintf(end, "%c", *at);
+            }
             expect(&fixture, key, sent, exchanges[i].answer);
         }
         fixture_finish(&fixture);
@@ -285,8 +293,9 @@ Test(large, sets_that_run_out_of_room) {
         feed(&fixture, "set $ 0 0 3\r\nold\r\n", key);
         feed(&fixture, begins[i / 2], key);
         cr_assert(zero(int, store_resize(fixture.shard[i % 2].store, STORE_MEMORY_BYTES_MIN)));
-        for (int slice = 0; slice < 100; slice++)
+        for (int slice = 0; slice < 100; slice++) {
             store_tend(fixture.shard[i % 2].store, 2);
+        }
         expect(&fixture, key, "<900000>\r\nget $\r\n",
                i / 2 ? "SERVER_ERROR out of memory storing object\r\nVALUE $ 0 3\r\nold\r\nEND\r\n"
                      : "SERVER_ERROR out of memory storing object\r\nEND\r\n");
@@ -346,8 +355,8 @@ Test(large, what_goes_meanwhile_was_not_found) {
     }
 }
 
-/* What is overwritten while its get waits is got as it is now, whether it is still large or not; and
- * that is one get. */
+/* What is overwritten while its get waits is got as it is now, whether it is still large or not;
+ * and that is one get. */
 Test(large, what_changes_meanwhile_is_got_anew) {
     static const char *const values[] = {"new", "<150000>"};
     for (uint32_t i = 0; i < 4; i++) {
@@ -399,7 +408,7 @@ Test(large, who_waits_holds_nothing) {
     feed(&fixture, "set $ 0 0 200000\r\n<200000>\r\n", first);
     feed(&fixture, "set $ 0 0 200000\r\n<200000>\r\n", second);
     struct holding of_second = {.lease_count = {0, holding.lease_count[1]}};
-    memcpy(of_second.leases[1], holding.leases[1], sizeof holding.leases[1]);
+    memcpy(of_second.leases[1], holding.leases[1], sizeof(holding.leases[1]));
     holding.lease_count[1] = 0;
     release(&fixture, &of_second);
     /* The reply of the other shard keeps the queue busy, so that the next waits in it. */
@@ -439,10 +448,12 @@ static void check_break(const char *words, size_t from, size_t step) {
                 bool takes = fixture_takes_bytes(&fixture);
                 fixture_turn(&fixture, script.bytes + at, takes ? length : 0);
                 at += takes ? length : 0;
-                if (!takes || random_below(&state, 2))
+                if (!takes || random_below(&state, 2)) {
                     fixture_serve(&fixture, 1, 1 + random_below(&state, 3));
-                if (random_below(&state, 2))
+                }
+                if (random_below(&state, 2)) {
                     fixture_read(&fixture, random_below(&state, 100000));
+                }
             }
             reconnect(&fixture);
             forget(&fixture);

@@ -67,7 +67,7 @@ Test(login, a_malformed_file_is_told_by_its_line_but_not_what_is_in_it) {
         {"# nobody\n", "names no user"},
         {"", "names no user"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char problem[400];
         struct logins *logins = read_text(cases[i].text, problem);
         cr_assert(eq(ptr, logins, NULL));
@@ -87,17 +87,19 @@ static int count_copies(const unsigned char complement[PASSWORD_BYTES]) {
     char line[512], mode[5];
     int copies = 0;
     cr_assert(maps && memory >= 0);
-    while (fgets(line, sizeof line, maps)) {
+    while (fgets(line, sizeof(line), maps)) {
         static unsigned char page[4096 + PASSWORD_BYTES];
         if (sscanf(line, "%lx-%lx %4s", &start, &end, mode) != 3 || strncmp(mode, "rw", 2) != 0 ||
-            end - start > 1ul << 26)
+            end - start > 1ul << 26) {
             continue;
+        }
         for (; start < end; start += 4096) {
-            ssize_t there = pread(memory, page, sizeof page, (off_t)start);
+            ssize_t there = pread(memory, page, sizeof(page), (off_t)start);
             for (ssize_t at = 0; at + PASSWORD_BYTES <= there; at++) {
                 int same = 0;
-                while (same < PASSWORD_BYTES && page[at + same] == (complement[same] ^ 0xff))
+                while (same < PASSWORD_BYTES && page[at + same] == (complement[same] ^ 0xff)) {
                     same++;
+                }
                 copies += same == PASSWORD_BYTES && (char *)start + at != (char *)page;
             }
         }
@@ -118,7 +120,7 @@ Test(login, no_password_of_the_file_stays_in_memory) {
         cr_assert(eq(sz, (size_t)write(descriptor, &c, 1), 1));
     }
     close(descriptor);
-    struct logins *logins = logins_read(path, NULL, problem, sizeof problem);
+    struct logins *logins = logins_read(path, NULL, problem, sizeof(problem));
     cr_assert(eq(int, count_copies(complement), 0));
     unlink(path);
     logins_free(logins);
@@ -132,11 +134,12 @@ Test(login, bounds) {
     cr_assert(eq(ptr, read_text(text, problem), NULL));
     cr_assert(strstr(problem, "line 1: the line is too long") != NULL, "%s", problem);
     char *at = text;
-    for (int i = 0; i <= LOGIN_USERS_MAX; i++)
+    for (int i = 0; i <= LOGIN_USERS_MAX; i++) {
         at += sprintf(at, "u%d:p\n", i);
+    }
     cr_assert(eq(ptr, read_text(text, problem), NULL));
     cr_assert(strstr(problem, "too many users") != NULL, "%s", problem);
     free(text);
-    cr_assert(eq(ptr, logins_read("/nonexistent/users", NULL, problem, sizeof problem), NULL));
+    cr_assert(eq(ptr, logins_read("/nonexistent/users", NULL, problem, sizeof(problem)), NULL));
     cr_assert(strstr(problem, "can't read the users in /nonexistent/users") != NULL, "%s", problem);
 }

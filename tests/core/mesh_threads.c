@@ -38,9 +38,11 @@ static void sleep_until_woken(struct worker *worker) {
     clock_gettime(CLOCK_REALTIME, &limit);
     limit.tv_sec += 20;
     pthread_mutex_lock(&worker->mutex);
-    while (!worker->woken && !worker->failure)
-        if (pthread_cond_timedwait(&worker->wake, &worker->mutex, &limit) != 0)
+    while (!worker->woken && !worker->failure) {
+        if (pthread_cond_timedwait(&worker->wake, &worker->mutex, &limit) != 0) {
             worker->failure = "slept through a message";
+        }
+    }
     worker->woken = false;
     pthread_mutex_unlock(&worker->mutex);
     worker->sleeps++;
@@ -51,8 +53,9 @@ static void send_some(struct worker *worker, struct mesh_port *port) {
         while (to != worker->id && worker->sent[to] < worker->requests &&
                mesh_has_credit(port, to)) {
             struct message *message = message_take(&worker->pool);
-            if (!message)
+            if (!message) {
                 return;
+            }
             message->hash = worker->sent[to]++;
             mesh_send_request(port, to, message);
         }
@@ -64,8 +67,9 @@ static void serve_some(struct worker *worker, struct mesh_port *port) {
         struct message *messages[8];
         uint32_t count = mesh_take_requests(port, from, messages, 8);
         for (uint32_t i = 0; i < count; i++) {
-            if (messages[i]->hash != worker->served[from]++)
+            if (messages[i]->hash != worker->served[from]++) {
                 worker->failure = "requests out of order";
+            }
             messages[i]->result.number = messages[i]->hash * 3 + worker->id;
             mesh_send_reply(port, from, messages[i]);
         }
@@ -77,8 +81,9 @@ static void collect_some(struct worker *worker, struct mesh_port *port) {
         struct message *messages[8];
         uint32_t count = mesh_take_replies(port, from, messages, 8);
         for (uint32_t i = 0; i < count; i++) {
-            if (messages[i]->result.number != worker->returned[from]++ * 3 + from)
+            if (messages[i]->result.number != worker->returned[from]++ * 3 + from) {
                 worker->failure = "replies wrong or out of order";
+            }
             mesh_release(port, from);
             message_give(&worker->pool, messages[i]);
         }
@@ -86,9 +91,11 @@ static void collect_some(struct worker *worker, struct mesh_port *port) {
 }
 
 static bool is_through(const struct worker *worker) {
-    for (uint32_t to = 0; to < worker->count; to++)
-        if (to != worker->id && worker->returned[to] < worker->requests)
+    for (uint32_t to = 0; to < worker->count; to++) {
+        if (to != worker->id && worker->returned[to] < worker->requests) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -104,8 +111,9 @@ static void *work(void *argument) {
         if (!counted && is_through(worker)) {
             counted = true;
             atomic_fetch_add(worker->finished, 1);
-            for (uint32_t i = 0; i < worker->count; i++)
+            for (uint32_t i = 0; i < worker->count; i++) {
                 wake(worker, i);
+            }
         }
         if (atomic_load(worker->finished) < worker->count && mesh_may_sleep(port)) {
             sleep_until_woken(worker);
@@ -122,8 +130,9 @@ static const char *run(uint32_t threads, uint32_t capacity, uint32_t requests) {
     struct mesh *mesh;
     _Atomic uint32_t finished = 0;
     const char *failure = NULL;
-    if (mesh_create(&mesh, threads, capacity) != 0)
+    if (mesh_create(&mesh, threads, capacity) != 0) {
         return "no memory";
+    }
     for (uint32_t i = 0; i < threads; i++) {
         workers[i] = (struct worker){.mesh = mesh,
                                      .all = workers,
@@ -135,8 +144,9 @@ static const char *run(uint32_t threads, uint32_t capacity, uint32_t requests) {
         pthread_cond_init(&workers[i].wake, NULL);
         message_pool_init(&workers[i].pool, 64);
     }
-    for (uint32_t i = 0; i < threads; i++)
+    for (uint32_t i = 0; i < threads; i++) {
         pthread_create(&ids[i], NULL, work, &workers[i]);
+    }
     for (uint32_t i = 0; i < threads; i++) {
         pthread_join(ids[i], NULL);
         failure = workers[i].failure ? workers[i].failure : failure;
@@ -150,7 +160,7 @@ int main(void) {
     static const struct {
         uint32_t threads, capacity, requests;
     } cases[] = {{2, 1, 20000}, {2, 2, 50000}, {2, 256, 200000}, {3, 1, 5000}, {4, 4, 20000}};
-    uint32_t count = sizeof cases / sizeof cases[0], failed = 0;
+    uint32_t count = sizeof(cases) / sizeof(cases[0]), failed = 0;
     printf("1..%u\n", count);
     for (uint32_t i = 0; i < count; i++) {
         const char *failure = run(cases[i].threads, cases[i].capacity, cases[i].requests);

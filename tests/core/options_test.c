@@ -1,4 +1,5 @@
-/* options: the table against -h, the man page and the completion, so that they can't drift apart. */
+/* options: the table against -h, the man page and the completion, so that they can't drift apart.
+ */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <ctype.h>
@@ -37,10 +38,11 @@ static char *help_text(void) {
 static char *squeeze(char *text) {
     char *to = text;
     for (const char *from = text; *from; from++) {
-        if (!isspace((unsigned char)*from))
+        if (!isspace((unsigned char)*from)) {
             *to++ = *from;
-        else if (to > text && to[-1] != ' ')
+        } else if (to > text && to[-1] != ' ') {
             *to++ = ' ';
+        }
     }
     *to = '\0';
     return text;
@@ -52,12 +54,14 @@ static char *strip_markup(char *text) {
     char *to = text;
     for (const char *from = text; *from; from++) {
         bool line_begins = from == text || from[-1] == '\n';
-        if (line_begins && strncmp(from, ".TP\n", 4) == 0)
+        if (line_begins && strncmp(from, ".TP\n", 4) == 0) {
             from += 3;
-        if (from[0] == '\\' && from[1] == 'f')
+        }
+        if (from[0] == '\\' && from[1] == 'f') {
             from += 2;
-        else if (*from != '\\')
+        } else if (*from != '\\') {
             *to++ = *from;
+        }
     }
     *to = '\0';
     return squeeze(text);
@@ -74,17 +78,21 @@ static char *section_of(const char *page, const char *heading) {
 static void entry_of(const struct command_option *option, char *entry, size_t bytes) {
     FILE *file = fmemopen(entry, bytes, "w");
     const char *value = options_needs_value(option) ? option->argument : NULL;
-    if (option->letter)
+    if (option->letter) {
         fprintf(file, "-%c", option->letter);
-    else
+    } else {
         fputs(option->name, file);
+    }
     for (const struct command_option *other = option;
          option->letter && other < option_table + option_count && other->letter == option->letter;
-         other++)
-        if (other->name)
+         other++) {
+        if (other->name) {
             fprintf(file, ", --%s", other->name);
-    if (value)
+        }
+    }
+    if (value) {
         fprintf(file, "%c%s", option->letter ? ' ' : '=', value);
+    }
     fprintf(file, " %s ", option->help);
     fclose(file);
 }
@@ -94,8 +102,9 @@ static bool has_token(const char *text, const char *token) {
     for (const char *at = text; (at = strstr(at, token)); at += length) {
         bool begins = at == text || !(isalnum((unsigned char)at[-1]) || strchr("-_", at[-1]));
         bool ends = !(isalnum((unsigned char)at[length]) || strchr("-_", at[length]));
-        if (begins && (ends || !at[length]))
+        if (begins && (ends || !at[length])) {
             return true;
+        }
     }
     return false;
 }
@@ -105,11 +114,12 @@ static void expect_known_names(const char *text, bool done) {
     for (const char *at = text; (at = strstr(at, "--")); at += 2) {
         size_t length = strspn(at + 2, "abcdefghijklmnopqrstuvwxyz-");
         bool found = length == 0;
-        for (size_t i = 0; i < option_count && !found; i++)
+        for (size_t i = 0; i < option_count && !found; i++) {
             found = option_table[i].letter && option_table[i].name &&
                     strlen(option_table[i].name) == length &&
                     strncmp(option_table[i].name, at + 2, length) == 0 &&
                     (!done || option_table[i].kind == OPTION_DONE);
+        }
         cr_assert(found, "%.*s", (int)length + 2, at);
     }
 }
@@ -120,16 +130,20 @@ Test(options, table_is_well_formed) {
         bool alias = i > 0 && option->letter && option->letter == before->letter;
         expect(option->letter || option->name, "a name");
         cr_assert(eq(int, option->help != NULL, option->kind != OPTION_IGNORED && !alias));
-        if (option->kind == OPTION_DONE && option->letter != 'o')
+        if (option->kind == OPTION_DONE && option->letter != 'o') {
             expect(option->parse, option->name);
-        if (option->letter && !alias)
+        }
+        if (option->letter && !alias) {
             cr_assert(eq(ptr, (void *)options_find_letter(option->letter), (void *)option));
-        if (!option->letter)
+        }
+        if (!option->letter) {
             cr_assert(eq(ptr, (void *)options_find_word(option->name), (void *)option));
-        for (size_t j = 0; j < i && option->name; j++)
+        }
+        for (size_t j = 0; j < i && option->name; j++) {
             expect(!option_table[j].name || strcmp(option->name, option_table[j].name) != 0 ||
                        !option->letter != !option_table[j].letter,
                    option->name);
+        }
     }
 }
 
@@ -219,20 +233,24 @@ Test(options, none_of_memcached_is_missing) {
                            "ext_path",
                            "ext_max_sleep",
                            "slab_automove_freeratio"};
-    for (const char *letter = letters; *letter; letter++)
+    for (const char *letter = letters; *letter; letter++) {
         expect(options_find_letter(*letter), letter);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         expect(options_find_word(words[i]), words[i]);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         bool found = false;
-        for (size_t j = 0; j < option_count; j++)
+        for (size_t j = 0; j < option_count; j++) {
             found |= option_table[j].letter && option_table[j].name &&
                      strcmp(option_table[j].name, names[i]) == 0;
+        }
         expect(found, names[i]);
     }
     expect(!options_find_letter('\0') && !options_find_letter('q'), "no such letter");
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         expect(!options_find_word((const char *[]){"slab_", "ssl", ""}[i]), "no such word");
+    }
 }
 
 Test(options, help_and_man_page_tell_what_is_done) {
@@ -242,9 +260,10 @@ Test(options, help_and_man_page_tell_what_is_done) {
     strcat(strcat(done = realloc(done, strlen(done) + strlen(words) + 3), " "), words);
     strcat(done, " ");
     for (size_t i = 0; i < option_count; i++) {
-        if (option_table[i].kind != OPTION_DONE || !option_table[i].help)
+        if (option_table[i].kind != OPTION_DONE || !option_table[i].help) {
             continue;
-        entry_of(&option_table[i], entry, sizeof entry);
+        }
+        entry_of(&option_table[i], entry, sizeof(entry));
         expect(strstr(help, entry), entry);
         expect(strstr(done, entry), entry);
     }
@@ -260,13 +279,15 @@ Test(options, man_page_tells_what_is_not_done) {
     for (size_t i = 0; i < option_count; i++) {
         const struct command_option *option = &option_table[i];
         char name[OPTION_NAME_BYTES], letter[] = {'-', option->letter, '\0'};
-        if (option->kind == OPTION_DONE)
+        if (option->kind == OPTION_DONE) {
             continue;
+        }
         const char *section = option->kind == OPTION_IGNORED ? ignored : refused;
         expect(has_token(section, options_name(option, name)), name);
         expect(!has_token(help, option->letter ? letter : option->name), name);
-        if (option->kind == OPTION_REFUSED)
+        if (option->kind == OPTION_REFUSED) {
             expect(strstr(section, option->help), name);
+        }
     }
     expect_known_names(page, false);
     free(help), free(page), free(ignored), free(refused);
@@ -279,16 +300,16 @@ Test(options, completion_offers_what_is_done) {
         const struct command_option *option = &option_table[i];
         bool done = option->kind == OPTION_DONE;
         if (option->letter) {
-            snprintf(name, sizeof name, "-%c", option->letter);
+            snprintf(name, sizeof(name), "-%c", option->letter);
             cr_assert(eq(int, has_token(text, name), done), "%s", name);
         }
         if (option->letter && option->name) {
-            snprintf(name, sizeof name, "--%s", option->name);
+            snprintf(name, sizeof(name), "--%s", option->name);
             cr_assert(eq(int, has_token(text, name), done), "%s", name);
         }
         if (!option->letter) {
             const char *sign = options_needs_value(option) ? "=" : "";
-            snprintf(name, sizeof name, "%s%s", option->name, sign);
+            snprintf(name, sizeof(name), "%s%s", option->name, sign);
             cr_assert(eq(int, has_token(text, name), done), "%s", name);
         }
     }

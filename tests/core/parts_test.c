@@ -37,8 +37,9 @@ Test(buffer, grows_keeps_and_gives_back) {
     struct buffer buffer = {0};
     buffer_pool_init(&pool);
     cr_assert(buffer_append(&pool, &buffer, NULL, 0));
-    for (int i = 0; i < 10000; i++)
+    for (int i = 0; i < 10000; i++) {
         cr_assert(buffer_append(&pool, &buffer, "0123456789", 10));
+    }
     cr_assert(eq(sz, buffer.length, 100000));
     cr_assert(ge(sz, pool.bytes, 100000));
     buffer_consume(&buffer, 99995);
@@ -67,8 +68,9 @@ Test(message, a_pool_has_an_end) {
     struct message_pool pool;
     struct message *messages[3];
     cr_assert(zero(int, message_pool_init(&pool, 3)));
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         cr_assert(not(eq(ptr, messages[i] = message_take(&pool), NULL)));
+    }
     cr_assert(eq(ptr, message_take(&pool), NULL));
     message_give(&pool, messages[1]);
     cr_assert(eq(ptr, message_take(&pool), messages[1]));
@@ -81,11 +83,11 @@ Test(message, carries_key_and_value) {
     cr_assert(zero(int, message_pool_init(&pool, 1)));
     struct message *message = message_take(&pool);
     struct request request = {
-        .key = "key", .key_length = 3, .value = longest, .value_length = sizeof longest};
-    memset(longest, 'x', sizeof longest);
+        .key = "key", .key_length = 3, .value = longest, .value_length = sizeof(longest)};
+    memset(longest, 'x', sizeof(longest));
     message_set_request(message, &request, 7);
     cr_assert(zero(int, memcmp(message->request.key, "key", 3)));
-    cr_assert(zero(int, memcmp(message->request.value, longest, sizeof longest)));
+    cr_assert(zero(int, memcmp(message->request.value, longest, sizeof(longest))));
     cr_assert(ne(ptr, (void *)message->request.key, (void *)request.key));
     cr_assert(ne(ptr, (void *)message->request.value, (void *)longest));
     const struct result result = {.value = "reply", .value_length = 5};
@@ -102,15 +104,16 @@ Test(shard, keys_spread_evenly_and_stay_with_their_owner) {
     uint32_t counts[SHARDS] = {0};
     for (int i = 0; i < KEYS; i++) {
         char key[16];
-        uint32_t length = (uint32_t)snprintf(key, sizeof key, "key%d", i);
+        uint32_t length = (uint32_t)snprintf(key, sizeof(key), "key%d", i);
         uint64_t hash = shard_hash(&fixture.shard[0], key, length);
         uint32_t owner = shard_owner(&fixture.shard[0], hash);
         cr_assert(lt(u32, owner, SHARDS));
         cr_assert(eq(u64, hash, shard_hash(&fixture.shard[3], key, length)));
         counts[owner]++;
     }
-    for (int i = 0; i < SHARDS; i++)
+    for (int i = 0; i < SHARDS; i++) {
         cr_assert(counts[i] > KEYS / SHARDS * 95 / 100 && counts[i] < KEYS / SHARDS * 105 / 100);
+    }
     fixture_finish(&fixture);
 }
 

@@ -32,16 +32,20 @@ static void play(struct fixture *fixture, const struct script *script, uint64_t 
         size_t length = 0;
         if (fixture_takes_bytes(fixture)) {
             length = fragment_of(&state, fixed);
-            if (length > script->length - fed)
+            if (length > script->length - fed) {
                 length = script->length - fed;
+            }
         }
         fixture_turn(fixture, script->bytes + fed, length);
         fed += length;
-        for (uint32_t i = 1; i < fixture->shards; i++)
-            if (random_below(&state, 3) == 0)
+        for (uint32_t i = 1; i < fixture->shards; i++) {
+            if (random_below(&state, 3) == 0) {
                 fixture_serve(fixture, i, 1 + random_below(&state, 8));
-        if (random_below(&state, 2) == 0)
+            }
+        }
+        if (random_below(&state, 2) == 0) {
             fixture_read(fixture, random_below(&state, 100000));
+        }
     }
     fixture_settle(fixture);
 }
@@ -78,13 +82,15 @@ static void expect_same(const struct script *script, uint64_t seed, bool binary)
     } cases[] = {{1, 1, 1},   {1, 256, 100}, {2, 1, 0},   {2, 4, 10},   {3, 1, 0},
                  {3, 2, 100}, {3, 256, 0},   {5, 256, 2}, {5, 1, 2000}, {5, 256, RECEIVE_MAX}};
     struct transcript whole = run(script, 1, 256, 1, script->length);
-    if (binary)
+    if (binary) {
         clear_cas(&whole);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct transcript other =
             run(script, cases[i].shards, cases[i].ring_capacity, seed + i, cases[i].fragment);
-        if (binary)
+        if (binary) {
             clear_cas(&other);
+        }
         bool same =
             whole.length == other.length && memcmp(whole.bytes, other.bytes, whole.length) == 0;
         cr_assert(same, "seed %llu, case %zu: the replies differ", (unsigned long long)seed, i);
@@ -124,19 +130,21 @@ Test(pipeline, output_is_bounded_while_the_client_does_not_read) {
         struct fixture fixture;
         fixture_init(&fixture, shards, 4, MEMORY_BYTES);
         char set[VALUE + 64];
-        int length = snprintf(set, sizeof set, "set k 0 0 %d noreply\r\n", VALUE);
+        int length = snprintf(set, sizeof(set), "set k 0 0 %d noreply\r\n", VALUE);
         memset(set + length, 'v', VALUE);
         memcpy(set + length + VALUE, "\r\n", 2);
         fixture_turn(&fixture, set, (size_t)length + VALUE + 2);
         size_t most = 0, sent = 0;
         for (uint32_t turn = 0; turn < 100000 && sent < GETS; turn++) {
             bool takes = fixture_takes_bytes(&fixture);
-            if (turn > 500)
+            if (turn > 500) {
                 fixture_read(&fixture, 100000);
+            }
             fixture_turn(&fixture, "get k\r\nget k\r\nget k\r\nget k\r\n", takes ? 28 : 0);
             sent += takes ? 4 : 0;
-            for (uint32_t i = 1; i < shards; i++)
+            for (uint32_t i = 1; i < shards; i++) {
                 fixture_serve(&fixture, i, 8);
+            }
             size_t held = fixture.shard[0].buffers.bytes;
             most = held > most ? held : most;
         }
@@ -158,10 +166,10 @@ Test(pipeline, large_values_of_other_shards) {
     uint64_t gets = 0, hits = 0;
     for (int key = 0; key < 20; key++) {
         char line[64];
-        int length = snprintf(line, sizeof line, "set k%d 0 0 50000\r\n", key);
+        int length = snprintf(line, sizeof(line), "set k%d 0 0 50000\r\n", key);
         fixture_feed(&fixture, line, (size_t)length);
         fixture_feed(&fixture, value, 50002);
-        length = snprintf(line, sizeof line, "get k%d\r\n", key);
+        length = snprintf(line, sizeof(line), "get k%d\r\n", key);
         fixture_turn(&fixture, line, (size_t)length);
         fixture_settle(&fixture);
     }
@@ -189,10 +197,12 @@ Test(pipeline, a_turn_takes_all_messages) {
     const struct exchange_handler nothing = {0};
     char bytes[GETS * 6 + 1], *end = bytes, key = 'a';
     fixture_init(&fixture, 2, 64, MEMORY_BYTES);
-    while (shard_owner(&fixture.shard[0], shard_hash(&fixture.shard[0], &key, 1)) == 0)
+    while (shard_owner(&fixture.shard[0], shard_hash(&fixture.shard[0], &key, 1)) == 0) {
         key++;
-    for (uint32_t i = 0; i < GETS; i++)
+    }
+    for (uint32_t i = 0; i < GETS; i++) {
         end += sprintf(end, "get %c\n", key);
+    }
     fixture_turn(&fixture, bytes, (size_t)(end - bytes));
     cr_assert(eq(u32, fixture.pipeline.outstanding, GETS));
     exchange_serve(&fixture.shard[1], &nothing);
@@ -210,8 +220,9 @@ Test(pipeline, any_number_of_requests_in_one_piece) {
         fixture_init(&fixture, 1, 4, (size_t)4 << 20);
         for (int batch = 0; batch < 2; batch++) {
             char bytes[200 * 6 + 1], *end = bytes;
-            for (uint32_t i = 0; i < count; i++)
+            for (uint32_t i = 0; i < count; i++) {
                 end = stpcpy(end, "get k\n");
+            }
             cr_assert(fixture_takes_bytes(&fixture), "after %u requests", count);
             fixture_turn(&fixture, bytes, (size_t)(end - bytes));
             fixture_settle(&fixture);
@@ -232,11 +243,11 @@ Test(pipeline, a_large_get_keeps_its_place) {
         memset(value, 'x', 30000);
         memcpy(value + 30000, "\r\n", 2);
         fixture_turn(&fixture, line, (size_t)sprintf(line, "set k%d 0 0 30000 noreply\r\n", key));
-        fixture_feed(&fixture, value, sizeof value);
+        fixture_feed(&fixture, value, sizeof(value));
         fixture_turn(&fixture, line, (size_t)sprintf(line, "get k%d\r\ndelete k%d\r\n", key, key));
         fixture_settle(&fixture);
         size_t head = (size_t)sprintf(line, "VALUE k%d 0 30000\r\n", key);
-        size_t length = head + sizeof value + strlen("END\r\nDELETED\r\n");
+        size_t length = head + sizeof(value) + strlen("END\r\nDELETED\r\n");
         cr_assert(eq(sz, fixture.received_length, length));
         cr_assert(zero(int, memcmp(fixture.received, line, head)));
         fixture_finish(&fixture);
@@ -262,8 +273,9 @@ Test(pipeline, mistakes_behind_an_outstanding_reply) {
         fixture_settle(&fixture);
         strcat(expected,
                "END\r\nEND\r\nEND\r\nEND\r\nCLIENT_ERROR bad command line format\r\nEND\r\n");
-        for (int j = 0; j < 3; j++)
+        for (int j = 0; j < 3; j++) {
             strcat(expected, "CLIENT_ERROR bad command line format\r\n");
+        }
     }
     expect_received(&fixture, expected);
     fixture_finish(&fixture);

@@ -53,8 +53,9 @@ Test(prefix, counts_as_memcached_does) {
     record(&table, OP_GET, "a:k", false);
     record(&table, OP_GET, "a:l", true);
     record(&table, OP_GAT, "a:b:c", true);
-    for (enum op op = OP_SET; op <= OP_PREPEND; op++)
+    for (enum op op = OP_SET; op <= OP_PREPEND; op++) {
         record(&table, op, "a:", false);
+    }
     record(&table, OP_REJECT, "a:k", false);
     record(&table, OP_DELETE, "a:k", true);
     record(&table, OP_INCR, "a:k", true);
@@ -128,10 +129,11 @@ Test(prefix, chunks_carry_a_table_to_another) {
     prefix_table_init(&sum, ':', PREFIX_SUM_MAX);
     for (int i = 0; i < PREFIXES; i++) {
         char key[32];
-        snprintf(key, sizeof key, "prefix%d:key", i);
+        snprintf(key, sizeof(key), "prefix%d:key", i);
         record(&shard, OP_SET, key, true);
-        if (i % 2)
+        if (i % 2) {
             record(&shard, OP_GET, key, true);
+        }
     }
     cr_assert(eq(u32, shard.count, PREFIXES));
     cr_assert(gt(u32, carry(&shard, &sum, PREFIX_ENTRY_BYTES_MAX), PREFIXES / 15));
@@ -166,7 +168,7 @@ Test(prefix, names_are_bounded_as_well) {
     char key[KEY_LENGTH_MAX + 1];
     prefix_table_init(&table, ':', 100);
     table.enabled = true;
-    memset(key, 'x', sizeof key - 1);
+    memset(key, 'x', sizeof(key) - 1);
     key[KEY_LENGTH_MAX - 1] = ':';
     key[KEY_LENGTH_MAX] = '\0';
     for (int i = 0; i < 100; i++) {

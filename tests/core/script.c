@@ -21,8 +21,9 @@ uint32_t random_below(uint64_t *state, uint32_t bound) {
 }
 
 static void add_bytes(struct script *script, const void *bytes, size_t length) {
-    if (length == 0)
+    if (length == 0) {
         return;
+    }
     script->bytes = realloc(script->bytes, script->length + length);
     memcpy(script->bytes + script->length, bytes, length);
     script->length += length;
@@ -33,7 +34,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct script *script, con
     char text[512];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    int length = vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     add_bytes(script, text, (size_t)length);
 }
@@ -44,11 +45,13 @@ static char *random_value(uint64_t *state, size_t *length) {
     *length =
         kind == 0 ? random_below(state, VALUE_LARGE_MAX) : random_below(state, VALUE_SMALL_MAX);
     char *value = malloc(*length + 32);
-    if (kind < 8)
+    if (kind < 8) {
         *length = (size_t)sprintf(value, "%u", random_next(state));
-    else
-        for (size_t i = 0; i < *length; i++)
+    } else {
+        for (size_t i = 0; i < *length; i++) {
             value[i] = (char)('a' + (i + kind) % 26);
+        }
+    }
     return value;
 }
 
@@ -66,36 +69,39 @@ static void add_storage(struct script *script, uint64_t *state) {
 
 static void add_get(struct script *script, uint64_t *state) {
     add(script, "get");
-    for (uint32_t keys = 1 + random_below(state, 30); keys; keys--)
+    for (uint32_t keys = 1 + random_below(state, 30); keys; keys--) {
         add(script, " k%u", random_below(state, KEYS));
+    }
     add(script, "%s\r\n", random_below(state, 3) ? "" : " ");
 }
 
 static void add_text(struct script *script, uint64_t *state) {
     uint32_t kind = random_below(state, 100), key = random_below(state, KEYS);
-    if (kind < 40)
+    if (kind < 40) {
         add_storage(script, state);
-    else if (kind < 75)
+    } else if (kind < 75) {
         add_get(script, state);
-    else if (kind < 80)
+    } else if (kind < 80) {
         add(script, "delete k%u\r\n", key);
-    else if (kind < 88)
+    } else if (kind < 88) {
         add(script, "%s k%u %u\r\n", kind % 2 ? "incr" : "decr", key, random_below(state, 99999));
-    else if (kind < 91)
+    } else if (kind < 91) {
         add(script, "touch k%u 1000\r\n", key);
-    else if (kind < 94)
+    } else if (kind < 94) {
         add(script, "version\r\n");
-    else if (kind < 98)
+    } else if (kind < 98) {
         add(script, "%s\r\n", kind % 2 ? "nonsense" : "get");
-    else
+    } else {
         add(script, "flush_all\r\n");
+    }
 }
 
 struct script script_text(uint64_t seed, uint32_t commands) {
     struct script script = {0};
     uint64_t state = seed;
-    while (commands--)
+    while (commands--) {
         add_text(&script, &state);
+    }
     return script;
 }
 
@@ -118,8 +124,8 @@ static void add_packet(struct script *script, uint8_t opcode, const char *extras
         .body_length = htonl((uint32_t)(extras_length + strlen(key) + length)),
         .opaque = (uint32_t)script->length,
     };
-    _Static_assert(sizeof packet == 24, "a header of the binary protocol");
-    add_bytes(script, &packet, sizeof packet);
+    _Static_assert(sizeof(packet) == 24, "a header of the binary protocol");
+    add_bytes(script, &packet, sizeof(packet));
     add_bytes(script, extras, extras_length);
     add_bytes(script, key, strlen(key));
     add_bytes(script, value, length);
@@ -141,30 +147,32 @@ static void add_binary(struct script *script, uint64_t *state) {
     static const char delta[20] = {0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0};
     uint32_t kind = random_below(state, 100);
     char key[16];
-    snprintf(key, sizeof key, "k%u", random_below(state, KEYS));
-    if (kind < 40)
+    snprintf(key, sizeof(key), "k%u", random_below(state, KEYS));
+    if (kind < 40) {
         add_binary_storage(script, state, key);
-    else if (kind < 75)
+    } else if (kind < 75) {
         add_packet(script, gets[random_below(state, 4)], NULL, 0, key, NULL, 0);
-    else if (kind < 80)
+    } else if (kind < 80) {
         add_packet(script, kind % 2 ? 0x04 : 0x14, NULL, 0, key, NULL, 0);
-    else if (kind < 88)
-        add_packet(script, kind % 2 ? 0x05 : 0x06, delta, sizeof delta, key, NULL, 0);
-    else if (kind < 92)
+    } else if (kind < 88) {
+        add_packet(script, kind % 2 ? 0x05 : 0x06, delta, sizeof(delta), key, NULL, 0);
+    } else if (kind < 92) {
         add_packet(script, 0x0b, NULL, 0, "", NULL, 0);
-    else if (kind < 96)
+    } else if (kind < 96) {
         add_packet(script, 0x0a, NULL, 0, "", NULL, 0);
-    else if (kind < 98)
+    } else if (kind < 98) {
         add_packet(script, 0x77, NULL, 0, "", NULL, 0);
-    else
+    } else {
         add_packet(script, 0x08, NULL, 0, "", NULL, 0);
+    }
 }
 
 struct script script_binary(uint64_t seed, uint32_t commands) {
     struct script script = {0};
     uint64_t state = seed;
-    while (commands--)
+    while (commands--) {
         add_binary(&script, &state);
+    }
     return script;
 }
 
@@ -186,25 +194,27 @@ static void add_meta(struct script *script, uint64_t *state) {
                                        "v N30 t", "v R200 h", ""};
     static const char *const deletes[] = {"", "q", "I T30", "x", "k O9"};
     uint32_t kind = random_below(state, 100), key = random_below(state, KEYS);
-    if (kind < 35)
+    if (kind < 35) {
         add_meta_storage(script, state);
-    else if (kind < 75)
+    } else if (kind < 75) {
         add(script, "mg k%u %s\r\n", key, gets[random_below(state, 7)]);
-    else if (kind < 82)
+    } else if (kind < 82) {
         add(script, "md k%u %s\r\n", key, deletes[random_below(state, 5)]);
-    else if (kind < 92)
+    } else if (kind < 92) {
         add(script, "ma k%u %s D%u v\r\n", key, kind % 2 ? "MI" : "MD N0 J5",
             random_below(state, 999));
-    else if (kind < 96)
+    } else if (kind < 96) {
         add(script, "mn\r\n");
-    else
+    } else {
         add(script, "%s\r\n", kind % 2 ? "mg k1 v v" : "ms k1 abc");
+    }
 }
 
 struct script script_meta(uint64_t seed, uint32_t commands) {
     struct script script = {0};
     uint64_t state = seed;
-    while (commands--)
+    while (commands--) {
         add_meta(&script, &state);
+    }
     return script;
 }

@@ -29,7 +29,7 @@ Test(sizes, classes_of_32_bytes) {
     struct sizes_histogram *histogram = sizes_create(1000);
     const uint32_t sizes[] = {64, 65, 96, 96, 97, 999, 1000, 5000};
     sizes_chunk_init(&chunk);
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         struct store_walked walked = item_of(sizes[i]);
         cr_assert(sizes_visit(&chunk, &walked));
     }
@@ -52,8 +52,9 @@ Test(sizes, a_full_chunk_refuses_and_loses_nothing) {
     uint32_t chunks = 0;
     for (uint32_t i = 0; i < CLASSES; i++) {
         struct store_walked walked = item_of((i % 2 ? i : i * 1024) * SIZES_CLASS_BYTES);
-        if (sizes_visit(&chunk, &walked))
+        if (sizes_visit(&chunk, &walked)) {
             continue;
+        }
         sizes_add(histogram, &chunk);
         sizes_chunk_init(&chunk);
         cr_assert(sizes_visit(&chunk, &walked));
@@ -62,16 +63,17 @@ Test(sizes, a_full_chunk_refuses_and_loses_nothing) {
     sizes_add(histogram, &chunk);
     cr_assert(eq(u32, chunks, (CLASSES - 1) / SIZES_CHUNK_CLASSES_MAX));
     uint64_t items = 0;
-    for (uint32_t i = 0; i < histogram->classes; i++)
+    for (uint32_t i = 0; i < histogram->classes; i++) {
         items += histogram->items[i];
+    }
     cr_assert(eq(u64, items, CLASSES));
     free(histogram);
 }
 
 static uint64_t hash_number(const char *key, uint32_t length, uint64_t seed) {
     uint64_t number;
-    cr_assert(eq(u32, length, sizeof number));
-    memcpy(&number, key, sizeof number);
+    cr_assert(eq(u32, length, sizeof(number)));
+    memcpy(&number, key, sizeof(number));
     return number * seed;
 }
 
@@ -90,7 +92,7 @@ Test(sizes, a_walk_fills_chunks) {
     cr_assert(zero(int, store_create(&store, &config)));
     for (uint64_t i = 0; i < ITEMS; i++) {
         struct store_key key = {
-            .bytes = (const char *)&i, .length = sizeof i, .hash = i * config.seed};
+            .bytes = (const char *)&i, .length = sizeof(i), .hash = i * config.seed};
         struct store_write write = {.value = value, .value_length = (uint32_t)i};
         cr_assert(eq(int, store_write(store, &key, &write, 2, &cas), STORE_OK));
     }
@@ -102,8 +104,9 @@ Test(sizes, a_walk_fills_chunks) {
         more = store_walk(store, &cursor, 300, 2, sizes_visit, &chunk);
         sizes_add(histogram, &chunk);
     }
-    for (uint32_t i = 0; i < histogram->classes; i++)
+    for (uint32_t i = 0; i < histogram->classes; i++) {
         items += histogram->items[i];
+    }
     cr_assert(eq(u64, items, ITEMS));
     /* Each length of value was there once. */
     cr_assert(eq(u64, histogram->items[1000 / SIZES_CLASS_BYTES], SIZES_CLASS_BYTES));

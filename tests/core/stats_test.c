@@ -43,8 +43,9 @@ Test(stats_command, words_choose_the_group) {
     cr_assert(eq(int, text_group("detail dump"), STATS_DETAIL_DUMP));
     const char *unknown[] = {"Settings", "settingsx",    "sizes_enable", "sizes_disable",
                              "setting",  "settings\r\n", "noreply"};
-    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
         cr_assert(eq(int, text_group(unknown[i]), STATS_UNKNOWN), "%s", unknown[i]);
+    }
 }
 
 static void expect_line(const char *words, enum stats_group group, const char *line) {
@@ -85,8 +86,9 @@ Test(stats_command, binary_has_fewer) {
     cr_assert(eq(int, binary_group("reset"), STATS_RESET));
     cr_assert(eq(int, binary_group("sizes"), STATS_SIZES));
     const char *unknown[] = {"conns", "cachedump 1 0", "cachedump", "cachedump 2 0", "detail"};
-    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
         cr_assert(eq(int, binary_group(unknown[i]), STATS_UNKNOWN), "%s", unknown[i]);
+    }
 }
 
 /* What is written, with a NUL behind it; the caller frees it. */
@@ -126,7 +128,7 @@ static char *text_answer(const char *words, const struct shard_stats *sum) {
 
 static void expect_in(const char *answer, const char *name, const char *value) {
     char line[160];
-    snprintf(line, sizeof line, "STAT %s %s\r\n", name, value);
+    snprintf(line, sizeof(line), "STAT %s %s\r\n", name, value);
     cr_assert(strstr(answer, line) != NULL, "%s is not in:\n%s", line, answer);
 }
 
@@ -144,7 +146,7 @@ Test(stats_write, one_line_and_unknown) {
         {"nonsense", "ERROR\r\n"},
         {"cachedump 2 1", "END\r\n"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char *answer = text_answer(cases[i].words, NULL);
         cr_assert(eq(str, answer, (char *)cases[i].answer));
         free(answer);
@@ -219,9 +221,9 @@ Test(stats_write, general_has_what_consumers_read) {
                            "max_connections"};
     struct shard_stats sum = {0};
     char *answer = text_answer("", &sum);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         char start[64];
-        snprintf(start, sizeof start, "STAT %s ", names[i]);
+        snprintf(start, sizeof(start), "STAT %s ", names[i]);
         const char *first = strstr(answer, start);
         cr_assert(first != NULL, "%s", names[i]);
         cr_assert(eq(ptr, strstr(first + 1, start), NULL), "%s twice", names[i]);
@@ -271,8 +273,9 @@ Test(stats_write, reclaimed_is_what_made_room) {
 Test(stats_write, general_stays_short) {
     struct shard_stats sum;
     uint64_t *numbers = (uint64_t *)&sum;
-    for (size_t i = 0; i < sizeof sum / sizeof *numbers; i++)
+    for (size_t i = 0; i < sizeof(sum) / sizeof(*numbers); i++) {
         numbers[i] = 999999999999;
+    }
     char *answer = text_answer("", &sum);
     cr_assert(lt(sz, strlen(answer), 4096));
     free(answer);
@@ -282,7 +285,7 @@ Test(stats_write, oldest_is_when_the_last_flush_comes_due) {
     struct server_settings settings = {0};
     const uint32_t moments[] = {0, 1, 2, 90};
     const char *oldest[] = {"0", "0", "0", "88"};
-    for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
+    for (size_t i = 0; i < sizeof(moments) / sizeof(*moments); i++) {
         settings.flushed_at = moments[i];
         char *answer = answer_to("settings", PROTOCOL_TEXT, NULL, &settings);
         expect_in(answer, "oldest", oldest[i]);
@@ -382,7 +385,7 @@ Test(counters, a_reset_keeps_what_is_so_now) {
     counters_reset(&counters);
     const struct counters expected = {
         .curr_connections = 3, .accepting_conns = 1, .buffer_bytes = 4};
-    cr_assert(zero(int, memcmp(&counters, &expected, sizeof counters)));
+    cr_assert(zero(int, memcmp(&counters, &expected, sizeof(counters))));
 }
 
 Test(counters, shards_are_summed) {
@@ -461,18 +464,18 @@ Test(connections, unix_sockets_and_the_longest_lines) {
     name->sun_family = AF_UNIX;
     stats_address_write(text, &address, sizeof(sa_family_t), false);
     cr_assert(eq(str, text, (char *)"unix:"));
-    memset(name->sun_path, 'x', sizeof name->sun_path);
-    stats_address_write(text, &address, sizeof *name, false);
-    cr_assert(eq(sz, strlen(text), strlen("unix:") + sizeof name->sun_path));
+    memset(name->sun_path, 'x', sizeof(name->sun_path));
+    stats_address_write(text, &address, sizeof(*name), false);
+    cr_assert(eq(sz, strlen(text), strlen("unix:") + sizeof(name->sun_path)));
     stats_address_write(text, &address, 0, false);
     cr_assert(eq(str, text, (char *)"?:<AF 0>"));
     struct stats_connection connection = {.descriptor = INT32_MAX,
                                           .state = STATS_CONNECTION_LISTENING + 3,
                                           .idle_s = UINT32_MAX,
                                           .peer = &address,
-                                          .peer_length = sizeof *name,
+                                          .peer_length = sizeof(*name),
                                           .local = &address,
-                                          .local_length = sizeof *name};
+                                          .local_length = sizeof(*name)};
     struct request request = asks("conns", PROTOCOL_TEXT);
     cr_assert(le(sz, stats_connection_write(out, &request, &connection), STATS_CONNECTION_MAX));
 }

@@ -1,5 +1,5 @@
-/* Large values for many connections: those that wait for leases are answered in the end, and whoever
- * needs none is answered meanwhile. */
+/* Large values for many connections: those that wait for leases are answered in the end, and
+ * whoever needs none is answered meanwhile. */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
@@ -61,9 +61,10 @@ static uint64_t store_value(struct waiting *waiting, const char *name, uint32_t 
 static void begin(struct waiting *waiting, uint32_t clients, uint32_t owner) {
     *waiting = (struct waiting){.count = clients, .owner = owner};
     fixture_init(&waiting->fixture, 2, 64, MEMORY_BYTES);
-    waiting->clients = calloc(clients, sizeof *waiting->clients);
-    for (uint32_t i = 0; i < clients; i++)
+    waiting->clients = calloc(clients, sizeof(*waiting->clients));
+    for (uint32_t i = 0; i < clients; i++) {
         pipeline_init(&waiting->clients[i].pipeline, &waiting->fixture.shard[0]);
+    }
     name_key(waiting, waiting->key, 0);
     name_key(waiting, waiting->other, 1);
     name_key(waiting, waiting->much, 2);
@@ -79,8 +80,9 @@ static void begin(struct waiting *waiting, uint32_t clients, uint32_t owner) {
 
 /* All but so many. */
 static void release(struct waiting *waiting, int kept) {
-    for (int i = kept; i < HELD_VALUES; i++)
+    for (int i = kept; i < HELD_VALUES; i++) {
         store_lease_end(waiting->fixture.shard[waiting->owner].store, waiting->leases[i]);
+    }
 }
 
 static void no_progress(void *context, struct pipeline *pipeline) {
@@ -114,20 +116,24 @@ static void turns(struct waiting *waiting, int count) {
     while (count-- > 0) {
         fixture_serve(fixture, 1, UINT32_MAX);
         exchange_collect(&fixture->shard[0], &handler);
-        for (int i = 0; i < BEGGING_MAX; i++)
+        for (int i = 0; i < BEGGING_MAX; i++) {
             pipeline_beg(&waiting->clients[waiting->next_to_beg++ % waiting->count].pipeline,
                          &fixture->shard[0]);
-        for (uint32_t i = 0; i < waiting->count; i++)
+        }
+        for (uint32_t i = 0; i < waiting->count; i++) {
             client_turn(waiting, &waiting->clients[i]);
+        }
         mesh_publish(fixture->shard[0].port, fixture_no_wake, NULL);
     }
 }
 
 static void end(struct waiting *waiting) {
-    while (fixture_held(&waiting->fixture) > 0) /* some are on their way back */
+    while (fixture_held(&waiting->fixture) > 0) { /* some are on their way back */
         turns(waiting, 1);
-    for (uint32_t i = 0; i < waiting->count; i++)
+    }
+    for (uint32_t i = 0; i < waiting->count; i++) {
         pipeline_finish(&waiting->clients[i].pipeline, &waiting->fixture.shard[0]);
+    }
     free(waiting->clients);
     fixture_finish(&waiting->fixture);
 }
@@ -146,9 +152,11 @@ static void client_get(struct waiting *waiting, struct client *client, const cha
 }
 
 static bool all_have(const struct waiting *waiting, size_t bytes) {
-    for (uint32_t i = 0; i < waiting->count - 1; i++)
-        if (waiting->clients[i].received < bytes)
+    for (uint32_t i = 0; i < waiting->count - 1; i++) {
+        if (waiting->clients[i].received < bytes) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -157,15 +165,18 @@ static void check(uint32_t clients, uint32_t owner, int gets) {
     struct waiting waiting;
     char words[4096] = "", answer[64];
     begin(&waiting, clients, owner);
-    for (int i = 0; i < gets; i++)
+    for (int i = 0; i < gets; i++) {
         sprintf(words + strlen(words), "get %s\r\n", waiting.key);
+    }
     size_t bytes =
         (size_t)sprintf(answer, "VALUE %s 0 %d\r\n\r\nEND\r\n", waiting.key, WANTED_BYTES);
-    for (uint32_t i = 0; i < clients - 1; i++)
+    for (uint32_t i = 0; i < clients - 1; i++) {
         client_send(&waiting, &waiting.clients[i], words);
+    }
     turns(&waiting, 100);
-    for (uint32_t i = 0; i < clients - 1; i++)
+    for (uint32_t i = 0; i < clients - 1; i++) {
         cr_assert(eq(sz, waiting.clients[i].received, 0));
+    }
 
     cr_assert(
         ge(u32, shard_messages_left(&waiting.fixture.shard[0]), (uint32_t)PIPELINE_MESSAGES_PART));
@@ -176,8 +187,9 @@ static void check(uint32_t clients, uint32_t owner, int gets) {
     cr_assert(eq(sz, last->received, 2 * strlen("END\r\n")));
 
     release(&waiting, 0);
-    while (!all_have(&waiting, (size_t)gets * (bytes + WANTED_BYTES)))
+    while (!all_have(&waiting, (size_t)gets * (bytes + WANTED_BYTES))) {
         turns(&waiting, 1);
+    }
     for (uint32_t i = 0; i < clients - 1; i++) {
         cr_assert(eq(sz, waiting.clients[i].received, (size_t)gets * (bytes + WANTED_BYTES)));
         cr_assert(not(waiting.clients[i].refused));
@@ -188,7 +200,7 @@ static void check(uint32_t clients, uint32_t owner, int gets) {
 /* Wherever segments end in it. */
 Test(large, one_send_takes_a_value_of_1_mib) {
     static const char head[] = "set k 0 0 1048000\r\n";
-    char *command = calloc(1, sizeof head + 1048000 + 2);
+    char *command = calloc(1, sizeof(head) + 1048000 + 2);
     struct fixture fixture;
     fixture_init(&fixture, 1, 4, (size_t)64 << 20);
     memcpy(stpcpy(command, head) + 1048000, "\r\n", 2);
@@ -200,8 +212,9 @@ Test(large, one_send_takes_a_value_of_1_mib) {
         const struct flight flight = {.output = fixture.pipeline.output,
                                       .loans = fixture.pipeline.loans};
         int count = flight_gather(&flight, &fixture.shard[0], FLIGHT_SEND_BYTES_MAX, parts);
-        for (int part = 0; part < count; part++)
+        for (int part = 0; part < count; part++) {
             bytes += parts[part].iov_len;
+        }
         cr_assert(gt(sz, bytes, 1048000));
         cr_assert(eq(sz, bytes, flight_bytes(&flight)));
         fixture_settle(&fixture);
@@ -272,9 +285,11 @@ static uint32_t client_set(struct waiting *waiting, struct client *client, uint3
 }
 
 static void break_all(struct waiting *waiting) {
-    for (uint32_t i = 0; i < waiting->count; i++)
-        while (!pipeline_abort(&waiting->clients[i].pipeline, &waiting->fixture.shard[0]))
+    for (uint32_t i = 0; i < waiting->count; i++) {
+        while (!pipeline_abort(&waiting->clients[i].pipeline, &waiting->fixture.shard[0])) {
             turns(waiting, 1);
+        }
+    }
 }
 
 /* Uploads hold three quarters of what they may. */
@@ -303,16 +318,19 @@ Test(waiting, giving_back_has_messages_of_its_own) {
     struct waiting waiting;
     begin(&waiting, 1, 1);
     struct shard *shard = &waiting.fixture.shard[0];
-    while (shard_messages_left(shard) > 0)
+    while (shard_messages_left(shard) > 0) {
         taken[count++] = message_take(&shard->messages);
+    }
     cr_assert(loan_end(shard, 1, waiting.leases[0]));
-    while (shard->messages.out < SHARD_MESSAGES_MAX)
+    while (shard->messages.out < SHARD_MESSAGES_MAX) {
         taken[count++] = message_take(&shard->messages);
+    }
     cr_assert(not(loan_end(shard, 1, waiting.leases[1])));
     message_give(&shard->messages, taken[--count]);
     cr_assert(loan_end(shard, 1, waiting.leases[1]));
-    while (count > 0)
+    while (count > 0) {
         message_give(&shard->messages, taken[--count]);
+    }
     release(&waiting, 2);
     end(&waiting);
 }

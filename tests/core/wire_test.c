@@ -81,7 +81,7 @@ Test(walk, has_so_many_slices_in_a_turn) {
     size_t filled = 0;
     shard->walk_slices = 0;
     for (int walk = 0; walk < 100; walk++) {
-        struct chunk chunk = {.bytes = bytes, .capacity = sizeof bytes};
+        struct chunk chunk = {.bytes = bytes, .capacity = sizeof(bytes)};
         uint64_t before = cursor;
         cr_assert(walk_fill(shard, &request, &cursor, &chunk));
         cr_assert(eq(int, chunk.length > 0, cursor != before));
@@ -118,8 +118,9 @@ Test(walk, waits_for_its_client) {
     static const char command[] = "lru_crawler metadump all\r\nget a\r\n";
     fixture_turn(&fixture, command, strlen(command));
     for (int turn = 0; turn < 1000; turn++) {
-        for (uint32_t i = 1; i < 3; i++)
+        for (uint32_t i = 1; i < 3; i++) {
             fixture_serve(&fixture, i, 100);
+        }
         fixture_turn(&fixture, NULL, 0);
     }
     cr_assert(pipeline_output_full(&fixture.pipeline));
@@ -147,8 +148,9 @@ Test(walk, may_be_broken_off) {
         fixture_turn(&fixture, NULL, 0);
         fixture.pipeline.closing = true;
         while (fixture.pipeline.outstanding > 0) {
-            for (uint32_t shard = 1; shard < 3; shard++)
+            for (uint32_t shard = 1; shard < 3; shard++) {
                 fixture_serve(&fixture, shard, 100);
+            }
             fixture_turn(&fixture, NULL, 0);
         }
         buffer_release(&fixture.shard[0].buffers, &fixture.pipeline.output);
@@ -170,8 +172,9 @@ Test(walk, sums_sizes_and_prefixes_over_shards) {
     unsigned size, items = 0, sum = 0;
     const char *sizes = ask(&fixture, "stats sizes\r\n");
     for (const char *at = sizes; sscanf(at, "STAT %u %u", &size, &items) == 2;
-         at = strchr(at, '\n') + 1)
+         at = strchr(at, '\n') + 1) {
         sum += items;
+    }
     cr_assert(eq(u32, sum, 300), "%s", sizes);
     fixture_finish(&fixture);
 }
@@ -247,8 +250,9 @@ Test(admin, a_crawl_drops_what_has_expired_and_nothing_else) {
         struct shard *shard = &fixture.shard[i];
         struct shard_stats stats;
         shard->now += 11;
-        for (uint64_t now_ns = 1; shard->crawler.running; now_ns += 1000000)
+        for (uint64_t now_ns = 1; shard->crawler.running; now_ns += 1000000) {
             crawler_step(shard, now_ns);
+        }
         shard_stats_read(shard, &stats);
         reclaimed += stats.store.crawl_reclaimed;
         items += stats.store.items;
@@ -300,7 +304,7 @@ static void ask_for_logins(struct fixture *fixture, const char *users) {
     int descriptor = mkstemp(path);
     cr_assert(eq(long, write(descriptor, users, strlen(users)), (long)strlen(users)));
     close(descriptor);
-    shard_renew_logins(&fixture->shard[0], logins_read(path, NULL, problem, sizeof problem));
+    shard_renew_logins(&fixture->shard[0], logins_read(path, NULL, problem, sizeof(problem)));
     unlink(path);
     cr_assert(ne(ptr, (void *)shard_logins(&fixture->shard[0]), NULL), "%s", problem);
     pipeline_finish(&fixture->pipeline, &fixture->shard[0]);

@@ -1,5 +1,5 @@
-/* input: what the fuzzers make of libFuzzer's bytes: a head of four, that any bytes will do for, and
- * the stream.
+/* input: what the fuzzers make of libFuzzer's bytes: a head of four, that any bytes will do for,
+ * and the stream.
  *
  *     +----------+------+------+------+----------
  *     | switches |  seed of the       | stream …

@@ -36,8 +36,9 @@ struct run {
 
 static uint64_t mix(uint64_t print, const void *bytes, size_t length) {
     const unsigned char *at = bytes;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++) {
         print = (print ^ at[i]) * 0x100000001b3u; /* FNV-1a */
+    }
     return print;
 }
 
@@ -51,7 +52,7 @@ static bool carries_value(const struct request *request) {
 /* Stands for all that a request says; not for where its parts lie. */
 static uint64_t print_of(const struct request *r) {
     uint64_t print = 0xcbf29ce484222325u;
-#define MIX(field) print = mix(print, &r->field, sizeof r->field)
+#define MIX(field) print = mix(print, &r->field, sizeof(r->field))
     MIX(op), MIX(protocol), MIX(opcode), MIX(error), MIX(quiet), MIX(return_cas);
     MIX(return_key), MIX(last), MIX(compare_cas), MIX(create), MIX(closes), MIX(key_length);
     MIX(upload), MIX(drops);
@@ -73,21 +74,26 @@ static void check_request(const struct request *request, const char *bytes, size
     enum op op = (enum op)request->op;
     assert(op <= OP_QUIT);
     assert(request->token_length <= META_OPAQUE_LENGTH_MAX);
-    if (op_has_key(op))
+    if (op_has_key(op)) {
         assert(request->key_length > 0 && request->key_length <= KEY_LENGTH_MAX);
-    if (request->key_length > 0)
+    }
+    if (request->key_length > 0) {
         assert(lies_in(request->key, request->key_length, bytes, length) ||
                lies_in(request->key, request->key_length, key_space, KEY_LENGTH_MAX));
-    if (carries_value(request))
+    }
+    if (carries_value(request)) {
         assert(lies_in(request->value, request->value_length, bytes, length));
-    if (request->token_length > 0)
+    }
+    if (request->token_length > 0) {
         assert(lies_in(request->token, request->token_length, bytes, length));
+    }
 }
 
 static void check_credentials(const struct request *request) {
     struct credentials found;
-    if (!request_credentials(request, &found))
+    if (!request_credentials(request, &found)) {
         return;
+    }
     assert(lies_in(found.user, found.user_length, request->value, request->value_length));
     assert(lies_in(found.password, found.password_length, request->value, request->value_length));
 }
@@ -152,34 +158,37 @@ static void check_lines(const struct request *request, const struct result *resu
 /* What stands before and behind a value that is elsewhere. */
 static void check_halves(const struct request *request, struct result result) {
     char tail[REPLY_TAIL_MAX];
-    if (result.value == NULL)
+    if (result.value == NULL) {
         return;
+    }
     result.value = NULL;
     result.large = 1;
     check_reply(request, &result);
-    assert(reply_write_tail(tail, request) <= sizeof tail);
+    assert(reply_write_tail(tail, request) <= sizeof(tail));
 }
 
 static void check_replies(const struct request *request, struct input *input) {
     char value[300];
     enum op op = (enum op)request->op;
-    if (op == OP_UPLOAD_PART || op == OP_UPLOAD_END)
+    if (op == OP_UPLOAD_PART || op == OP_UPLOAD_END) {
         return;
+    }
     bool large = input_draw(input, 2);
-    memset(value, 'v', sizeof value);
+    memset(value, 'v', sizeof(value));
     struct result result = {.state = (uint8_t)input_draw(input, UINT8_MAX + 1),
                             .client_flags = large ? UINT32_MAX : 0,
-                            .value_length = input_draw(input, sizeof value + 1),
+                            .value_length = input_draw(input, sizeof(value) + 1),
                             .idle_s = large ? UINT32_MAX : 0,
                             .ttl_s = large ? INT32_MAX : -1,
                             .cas = large ? UINT64_MAX : 0,
                             .number = large ? UINT64_MAX : 0,
                             .value = value};
-    if (op_has_key(op))
+    if (op_has_key(op)) {
         check_lines(request, &result);
-    if (op == OP_STATS)
+    }
+    if (op == OP_STATS) {
         check_stats(request);
-    else if (has_result(op) || op == OP_LOGIN) {
+    } else if (has_result(op) || op == OP_LOGIN) {
         for (int status = RESULT_OK; status <= RESULT_NON_NUMERIC && op != OP_LOGIN; status++) {
             bool found = status == RESULT_OK && returns_value(request, result.cas);
             result.status = (uint8_t)status;
@@ -187,8 +196,9 @@ static void check_replies(const struct request *request, struct input *input) {
             check_reply(request, &result);
             check_halves(request, result);
         }
-        if (op == OP_LOGIN)
+        if (op == OP_LOGIN) {
             result.status = login_succeeds(request) ? RESULT_OK : RESULT_LOGIN_FAILED;
+        }
         check_reply(request, &result);
     } else {
         check_reply(request, has_line(op) ? &result : NULL);
@@ -198,13 +208,13 @@ static void check_replies(const struct request *request, struct input *input) {
 static void keep_print(struct run *run, uint64_t print) {
     if (run->count == run->room) {
         run->room = run->room ? 2 * run->room : 64;
-        run->prints = realloc(run->prints, run->room * sizeof *run->prints);
+        run->prints = realloc(run->prints, run->room * sizeof(*run->prints));
     }
     run->prints[run->count++] = print;
 }
 
-/* A value comes in other parts if it arrives in others, but as the same bytes. Returns true for what
- * is part of an upload. */
+/* A value comes in other parts if it arrives in others, but as the same bytes. Returns true for
+ * what is part of an upload. */
 static bool keep_upload(struct run *run, const struct request *request) {
     if (request->upload) {
         run->uploading = true;
@@ -214,16 +224,18 @@ static bool keep_upload(struct run *run, const struct request *request) {
     }
     bool last = request->op == OP_UPLOAD_END;
     assert(run->uploading == (last || request->op == OP_UPLOAD_PART));
-    if (!run->uploading)
+    if (!run->uploading) {
         return false;
+    }
     assert(last || request->value_length > 0);
     assert(request->value_length <= UPLOAD_PART_LENGTH_MAX);
     assert(last ? request->value_length == run->upload_left
                 : request->value_length <= run->upload_left);
     run->upload_left -= request->value_length;
     run->upload_print = mix(run->upload_print, request->value, request->value_length);
-    if (last)
-        keep_print(run, mix(run->upload_print, &request->error, sizeof request->error));
+    if (last) {
+        keep_print(run, mix(run->upload_print, &request->error, sizeof(request->error)));
+    }
     run->uploading = !last;
     return true;
 }
@@ -233,17 +245,21 @@ static bool keep_upload(struct run *run, const struct request *request) {
 static void keep(struct run *run, const struct request *request, size_t stream_length) {
     struct request plain = *request;
     assert(run->count < REQUESTS_MAX(stream_length));
-    if (keep_upload(run, request))
+    if (keep_upload(run, request)) {
         return;
+    }
     plain.last = false;
-    if (request->op != OP_END)
+    if (request->op != OP_END) {
         keep_print(run, print_of(&plain));
-    if (request->op == OP_END || request->last)
+    }
+    if (request->op == OP_END || request->last) {
         keep_print(run, OP_END);
+    }
     run->closed = request->closes;
     run->has_errors |= request->op == OP_ERROR;
-    if (request->op == OP_LOGIN)
+    if (request->op == OP_LOGIN) {
         run->parser.must_login = !login_succeeds(request);
+    }
 }
 
 /* The call that was just made, again with the parser as it was before. */
@@ -254,10 +270,11 @@ static void check_repeated(struct parser before, const struct run *run, const ch
     size_t used = 0;
     enum parse_status status = parser_next(&before, bytes, length, key_space, &request, &used);
     assert(status == run->end && used == first_used);
-    if (status == PARSE_REQUEST)
+    if (status == PARSE_REQUEST) {
         assert(print_of(&request) == print_of(first));
-    else if (status == PARSE_MORE)
+    } else if (status == PARSE_MORE) {
         assert(before.need == run->parser.need);
+    }
 }
 
 /* One call. Returns the bytes used. */
@@ -272,8 +289,9 @@ static size_t take(struct run *run, struct input *input, const char *bytes, size
     if (run->end == PARSE_REQUEST) {
         check_request(&request, bytes, length, key_space);
         check_replies(&request, input);
-        if (request.op == OP_LOGIN)
+        if (request.op == OP_LOGIN) {
             check_credentials(&request);
+        }
         keep(run, &request, input->length);
     } else if (run->end == PARSE_MORE) {
         assert(run->parser.need > length - used);
@@ -303,17 +321,18 @@ static void feed_whole(struct run *run, struct input input) {
     char *stream = malloc(input.length);
     size_t at = 0;
     memcpy(stream, input.stream, input.length);
-    do
+    do {
         at += take(run, &input, stream + at, input.length - at);
-    while (goes_on(run));
+    } while (goes_on(run));
     free(stream);
 }
 
 /* Adds a fragment to the bytes that are held; in memory of exactly their size. */
 static char *append(char *held, size_t length, const char *fragment, size_t fragment_length) {
     char *grown = malloc(length + fragment_length);
-    if (length > 0)
+    if (length > 0) {
         memcpy(grown, held, length);
+    }
     memcpy(grown + length, fragment, fragment_length);
     free(held);
     return grown;
@@ -365,8 +384,9 @@ static void check_same(const struct run *whole, const struct run *parts) {
     bool cut_short = parts->end == PARSE_CLOSE && parts->line_too_long;
     size_t count = cut_short ? parts->count : whole->count;
     assert(count <= whole->count && count == parts->count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         assert(whole->prints[i] == parts->prints[i]);
+    }
     assert(cut_short || (whole->end == parts->end && whole->closed == parts->closed));
 }
 
@@ -375,14 +395,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct input input;
     struct run whole, parts;
-    if (!input_init(&input, bytes, length))
+    if (!input_init(&input, bytes, length)) {
         return 0;
+    }
     run_init(&whole, &input);
     run_init(&parts, &input);
     feed_whole(&whole, input);
     feed_fragments(&parts, input);
-    if (is_comparable(&input, &whole))
+    if (is_comparable(&input, &whole)) {
         check_same(&whole, &parts);
+    }
     free(whole.prints);
     free(parts.prints);
     input_finish(&input);

@@ -27,7 +27,7 @@ static bool is_repeatable(const struct input *input) {
 }
 
 static struct fixture *start(const struct input *input) {
-    struct fixture *fixture = malloc(sizeof *fixture);
+    struct fixture *fixture = malloc(sizeof(*fixture));
     fixture_init(fixture, SHARDS, 1u << input->random % RING_CAPACITY_BITS, MEMORY_BYTES);
     return fixture;
 }
@@ -55,25 +55,31 @@ static struct fixture *feed_whole(const struct input *input) {
 
 /* Turns for some of them. */
 static void move(struct fixture *fixture, struct input *input) {
-    if (input_draw(input, 2))
+    if (input_draw(input, 2)) {
         fixture_serve(fixture, 1, 1 + input_draw(input, 3));
-    if (input_draw(input, 2))
+    }
+    if (input_draw(input, 2)) {
         fixture_read(fixture, 1 + input_draw(input, 1000));
-    if (input_draw(input, 2))
+    }
+    if (input_draw(input, 2)) {
         fixture_turn(fixture, NULL, 0);
+    }
 }
 
 static struct fixture *feed_fragments(struct input input) {
     struct fixture *fixture = start(&input);
     for (size_t at = 0; at < input.length && goes_on(fixture);) {
-        if (!fixture_takes_bytes(fixture))
+        if (!fixture_takes_bytes(fixture)) {
             fixture_settle(fixture);
-        if (!goes_on(fixture))
+        }
+        if (!goes_on(fixture)) {
             break;
+        }
         assert(fixture_takes_bytes(fixture));
         size_t length = input_fragment(&input, input.length - at);
-        if (length > FEED_BYTES_MAX)
+        if (length > FEED_BYTES_MAX) {
             length = FEED_BYTES_MAX;
+        }
         fixture_turn(fixture, input.stream + at, length);
         at += length;
         move(fixture, &input);
@@ -99,13 +105,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct input input;
-    if (!input_init(&input, bytes, length))
+    if (!input_init(&input, bytes, length)) {
         return 0;
+    }
     /* Absolute expiry times are measured by the wall clock: a second that begins between the two
      * may show, but not twice. */
     bool same = is_same(&input);
-    if (is_repeatable(&input))
+    if (is_repeatable(&input)) {
         assert(same || is_same(&input));
+    }
     input_finish(&input);
     return 0;
 }

@@ -105,7 +105,7 @@ Test(admin, forbidden) {
              "\x80\x10\0\0\0\0\0\0\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\0",
              "ERROR detail 10/01020304; stats 10/01020304"),
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         stream_check_login(&cases[i], STREAM_FORBIDDEN);
     }
 }

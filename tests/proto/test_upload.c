@@ -49,7 +49,8 @@ static void take(struct run *run, const struct request *request, const struct re
     run->ended = request->op == OP_UPLOAD_END;
 }
 
-/* Feeds until the upload has ended, or the bytes. Each call gets a copy of exactly what is there. */
+/* Feeds until the upload has ended, or the bytes. Each call gets a copy of exactly what is there.
+ */
 static void feed(struct run *run, size_t fragment, const struct request *wanted) {
     while (!run->ended) {
         size_t length = run->end - run->start, used;

@@ -13,8 +13,9 @@ struct model *model_create(uint32_t keys) {
 }
 
 void model_destroy(struct model *model) {
-    for (uint32_t i = 0; i < model->keys; i++)
+    for (uint32_t i = 0; i < model->keys; i++) {
         model_forget(&model->items[i]);
+    }
     free(model);
 }
 
@@ -24,31 +25,37 @@ void model_forget(struct model_item *item) {
 }
 
 static void flush_all(struct model *model) {
-    for (uint32_t i = 0; i < model->keys; i++)
+    for (uint32_t i = 0; i < model->keys; i++) {
         model_forget(&model->items[i]);
+    }
     model->flush_at = 0;
 }
 
 void model_begin(struct model *model, uint32_t now) {
-    if (model->flush_at != 0 && now >= model->flush_at)
+    if (model->flush_at != 0 && now >= model->flush_at) {
         flush_all(model);
-    if (now == model->now)
+    }
+    if (now == model->now) {
         return;
+    }
     model->now = now;
-    for (uint32_t i = 0; i < model->keys; i++)
+    for (uint32_t i = 0; i < model->keys; i++) {
         model_settle(model, &model->items[i]);
+    }
 }
 
 void model_flush(struct model *model, uint32_t at) {
-    if (at <= model->now)
+    if (at <= model->now) {
         flush_all(model);
-    else
+    } else {
         model->flush_at = at;
+    }
 }
 
 void model_settle(const struct model *model, struct model_item *item) {
-    if (item->present && item->expires != 0 && item->expires <= model->now)
+    if (item->present && item->expires != 0 && item->expires <= model->now) {
         model_forget(item);
+    }
 }
 
 /* A new version under the key: fresh, unread, with no value. */
@@ -66,8 +73,9 @@ static void renew(const struct model *model, struct model_item *item, uint64_t c
 
 static void set_value(struct model_item *item, const char *bytes, uint32_t length) {
     char *value = malloc((size_t)length + 1);
-    if (length != 0)
+    if (length != 0) {
         memcpy(value, bytes, length);
+    }
     free(item->value);
     item->value = value;
     item->value_length = length;
@@ -84,20 +92,27 @@ static bool is_stale(const struct model_item *item, const struct store_write *wr
 
 enum store_status model_expect_write(const struct model_item *item, const struct store_write *write,
                                      uint32_t value_length_max) {
-    if (write->value_length > value_length_max)
+    if (write->value_length > value_length_max) {
         return STORE_TOO_LARGE;
-    if (write->mode == STORE_ADD)
+    }
+    if (write->mode == STORE_ADD) {
         return item->present ? STORE_NOT_STORED : STORE_OK;
-    if (is_join(write) && !item->present)
+    }
+    if (is_join(write) && !item->present) {
         return write->create ? STORE_OK : STORE_NOT_STORED;
-    if (write->compare_cas && !item->present)
+    }
+    if (write->compare_cas && !item->present) {
         return STORE_NOT_FOUND;
-    if (write->mode == STORE_REPLACE && !item->present)
+    }
+    if (write->mode == STORE_REPLACE && !item->present) {
         return STORE_NOT_STORED;
-    if (write->compare_cas && item->cas != write->cas && !is_stale(item, write))
+    }
+    if (write->compare_cas && item->cas != write->cas && !is_stale(item, write)) {
         return STORE_EXISTS;
-    if (is_join(write) && item->value_length + write->value_length > value_length_max)
+    }
+    if (is_join(write) && item->value_length + write->value_length > value_length_max) {
         return STORE_NOT_STORED;
+    }
     return STORE_OK;
 }
 
@@ -106,10 +121,12 @@ static void join(const struct model *model, struct model_item *item,
     uint32_t length = item->value_length + write->value_length;
     char *value = malloc((size_t)length + 1);
     bool append = write->mode == STORE_APPEND;
-    if (write->value_length != 0)
+    if (write->value_length != 0) {
         memcpy(value + (append ? item->value_length : 0), write->value, write->value_length);
-    if (item->value_length != 0)
+    }
+    if (item->value_length != 0) {
         memcpy(value + (append ? 0 : write->value_length), item->value, item->value_length);
+    }
     uint32_t client_flags = item->client_flags;
     uint32_t expires = item->expires;
     renew(model, item, cas);
@@ -123,10 +140,12 @@ void model_write(const struct model *model, struct model_item *item,
                  const struct store_write *write, bool large, uint64_t cas,
                  enum store_status status) {
     bool dropped = status == STORE_TOO_LARGE || status == STORE_NO_MEMORY;
-    if (dropped && write->mode == STORE_SET && !write->compare_cas)
+    if (dropped && write->mode == STORE_SET && !write->compare_cas) {
         model_forget(item);
-    if (status != STORE_OK)
+    }
+    if (status != STORE_OK) {
         return;
+    }
     if (is_join(write) && item->present) {
         join(model, item, write, cas);
         item->large = large;
@@ -151,8 +170,9 @@ void model_write(const struct model *model, struct model_item *item,
  * sign behind the number for one before it, and -18446744073709551615 for 1. */
 static bool parse(const struct model_item *item, uint64_t *number) {
     char *text = calloc(1, item->value_length + 1);
-    if (item->value_length != 0)
+    if (item->value_length != 0) {
         memcpy(text, item->value, item->value_length);
+    }
     char *end;
     errno = 0;
     *number = strtoull(text, &end, 10);
@@ -165,18 +185,23 @@ static bool parse(const struct model_item *item, uint64_t *number) {
 enum store_status model_expect_delta(const struct model_item *item, const struct store_delta *delta,
                                      uint64_t *number) {
     *number = delta->initial;
-    if (!item->present)
+    if (!item->present) {
         return delta->create ? STORE_OK : STORE_NOT_FOUND;
-    if (item->value_length == 0)
+    }
+    if (item->value_length == 0) {
         return STORE_NON_NUMERIC;
-    if (delta->compare_cas && item->cas != delta->cas)
+    }
+    if (delta->compare_cas && item->cas != delta->cas) {
         return STORE_EXISTS;
-    if (item->large || !parse(item, number))
+    }
+    if (item->large || !parse(item, number)) {
         return STORE_NON_NUMERIC;
-    if (!delta->decrement)
+    }
+    if (!delta->decrement) {
         *number += delta->delta;
-    else
+    } else {
         *number = *number > delta->delta ? *number - delta->delta : 0;
+    }
     return STORE_OK;
 }
 
@@ -189,8 +214,9 @@ void model_delta(const struct model *model, struct model_item *item,
     uint32_t expires = !item->present ? delta->expires
                        : delta->touch ? delta->touch_expires
                                       : item->expires;
-    if (!item->present)
+    if (!item->present) {
         item->binary_key = delta->binary_key;
+    }
     if (!item->present || digits > item->value_length) {
         renew(model, item, cas);
         set_value(item, text, digits);
@@ -205,8 +231,9 @@ void model_delta(const struct model *model, struct model_item *item,
 
 enum store_status model_expect_delete(const struct model_item *item,
                                       const struct store_removal *removal) {
-    if (!item->present)
+    if (!item->present) {
         return STORE_NOT_FOUND;
+    }
     return removal->compare_cas && removal->cas != item->cas ? STORE_EXISTS : STORE_OK;
 }
 
@@ -261,7 +288,8 @@ bool model_read(const struct model *model, struct model_item *item, const struct
     bool soon = read->recache && judged != 0 && judged < read->recache_expires;
     bool won = made || (!item->token_sent && (item->stale || soon));
     item->token_sent |= won;
-    if (!read->no_bump)
+    if (!read->no_bump) {
         model_get(model, item);
+    }
     return won;
 }

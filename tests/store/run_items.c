@@ -9,8 +9,9 @@ void run_get(struct run *run, uint32_t number) {
     store_prefetch_item(run->store, key.hash);
     enum store_status status = store_get(run->store, &key, run->now, &shown);
     run_note_loss(run, item, (status == STORE_OK) == item->present);
-    if (!item->present)
+    if (!item->present) {
         return;
+    }
     run_check_item(run, item, &shown);
     run_lease(run, item, &shown);
     model_get(run->model, item);
@@ -28,8 +29,9 @@ static void do_peek(struct run *run, uint32_t number) {
     struct store_item shown, expected;
     enum store_status status = store_peek(run->store, &key, run->now, &shown);
     run_note_loss(run, item, (status == STORE_OK) == item->present);
-    if (!item->present)
+    if (!item->present) {
         return;
+    }
     run_check_item(run, item, &shown);
     model_show_state(run->model, item, &expected);
     run_check_state(run, &expected, &shown);
@@ -56,20 +58,23 @@ static void do_read(struct run *run, uint32_t number) {
     };
     struct store_item shown, expected;
     enum store_status status = store_read(run->store, &key, &read, run->now, &shown);
-    if (run_is_refused(run, status))
+    if (run_is_refused(run, status)) {
         return;
+    }
     bool present = status == STORE_OK && !(read.vivify && shown.cas != item->cas);
     run_note_loss(run, item, present == item->present);
     CHECK(run, status == (item->present || read.vivify ? STORE_OK : STORE_NOT_FOUND));
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         return;
+    }
     model_show_state(run->model, item, &expected);
     if (!item->present) {
         run_check_new_cas(run, read.set_cas, read.new_cas, shown.cas);
         expected.state = read.binary_key ? STORE_BINARY_KEY : 0;
     }
-    if (model_read(run->model, item, &read, shown.cas))
+    if (model_read(run->model, item, &read, shown.cas)) {
         expected.state |= STORE_WON;
+    }
     run_check_state(run, &expected, &shown);
     run_check_item(run, item, &shown);
     model_settle(run->model, item);
@@ -79,8 +84,9 @@ static bool will_be_large(const struct model_item *item, const struct store_writ
                           uint32_t inline_max) {
     bool join = write->mode == STORE_APPEND || write->mode == STORE_PREPEND;
     uint32_t length = write->value_length;
-    if (!join || !item->present)
+    if (!join || !item->present) {
         return length > inline_max;
+    }
     return item->large || item->value_length + length > inline_max;
 }
 
@@ -111,8 +117,9 @@ void run_check_write(struct run *run, struct model_item *item, const struct stor
     }
     run_note_loss(run, item, status == model_expect_write(item, write, max));
     CHECK(run, status == model_expect_write(item, write, max));
-    if (status == STORE_OK)
+    if (status == STORE_OK) {
         run_check_new_cas(run, write->set_cas, write->new_cas, cas);
+    }
     model_write(run->model, item, write, large, cas, status);
     model_settle(run->model, item);
 }
@@ -149,18 +156,21 @@ static void do_delta(struct run *run, uint32_t number) {
     uint64_t result = 0, wanted = 0;
     struct store_item shown, expected;
     enum store_status status = store_delta(run->store, &key, &delta, run->now, &result, &shown);
-    if (run_is_refused(run, status))
+    if (run_is_refused(run, status)) {
         return;
+    }
     bool same = status == model_expect_delta(item, &delta, &wanted);
     run_note_loss(run, item, same && (status != STORE_OK || result == wanted));
     CHECK(run, status == model_expect_delta(item, &delta, &wanted));
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         return;
+    }
     CHECK(run, result == wanted);
     run_check_new_cas(run, delta.set_cas, delta.new_cas, shown.cas);
     model_show_state(run->model, item, &expected);
-    if (!item->present)
+    if (!item->present) {
         expected.state = delta.binary_key ? STORE_BINARY_KEY : 0;
+    }
     model_delta(run->model, item, &delta, result, shown.cas);
     run_check_state(run, &expected, &shown);
     run_check_item(run, item, &shown);
@@ -173,11 +183,13 @@ static void do_touch(struct run *run, uint32_t number) {
     struct store_item shown;
     uint32_t expires = run_expires(run);
     enum store_status status = store_touch(run->store, &key, expires, run->now, &shown);
-    if (run_is_refused(run, status))
+    if (run_is_refused(run, status)) {
         return;
+    }
     run_note_loss(run, item, (status == STORE_OK) == item->present);
-    if (!item->present)
+    if (!item->present) {
         return;
+    }
     item->expires = expires;
     model_get(run->model, item);
     run_check_item(run, item, &shown);
@@ -193,12 +205,14 @@ static void check_stays(struct run *run, struct model_item *item, const struct s
     model_settle(run->model, item);
     enum store_status status = store_peek(run->store, key, run->now, &shown);
     CHECK(run, status == (item->present ? STORE_OK : STORE_NOT_FOUND));
-    if (!item->present)
+    if (!item->present) {
         return;
-    if (removal->mark_stale || removal->set_cas)
+    }
+    if (removal->mark_stale || removal->set_cas) {
         run_check_new_cas(run, removal->set_cas, removal->new_cas, shown.cas);
-    else
+    } else {
         CHECK(run, shown.cas == cas_before);
+    }
     item->cas = shown.cas;
     run_check_item(run, item, &shown);
 }
@@ -218,16 +232,19 @@ static void do_delete(struct run *run, uint32_t number) {
         .new_cas = run_new_cas(run),
     };
     enum store_status status = store_delete(run->store, &key, &removal, run->now);
-    if (run_is_refused(run, status))
+    if (run_is_refused(run, status)) {
         return;
+    }
     run_note_loss(run, item, status == model_expect_delete(item, &removal));
     CHECK(run, status == model_expect_delete(item, &removal));
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         return;
-    if (removal.mark_stale || removal.empty)
+    }
+    if (removal.mark_stale || removal.empty) {
         check_stays(run, item, &key, &removal);
-    else
+    } else {
         model_forget(item);
+    }
 }
 
 void run_operation(struct run *run) {
@@ -238,6 +255,7 @@ void run_operation(struct run *run) {
     uint32_t number = run_below(run, run->model->keys);
     model_begin(run->model, run->now);
     kinds[run_below(run, sizeof(kinds) / sizeof(kinds[0]))](run, number);
-    if (run_one_in(run, 3))
+    if (run_one_in(run, 3)) {
         do_peek(run, number);
+    }
 }

@@ -13,8 +13,9 @@ static uint32_t upload_length(struct run *run, uint32_t max) {
                          3 * (uint32_t)run->store->log.segment_bytes,
                          max};
     uint32_t bound = bounds[run_below(run, run_one_in(run, 20) ? 6 : 5)];
-    if (run_one_in(run, 3))
+    if (run_one_in(run, 3)) {
         return bound - 2 + run_below(run, 4);
+    }
     return 1 + run_below(run, run_one_in(run, 10) ? bound : 2 * extent);
 }
 
@@ -30,8 +31,9 @@ static void upload_begins(struct run *run, struct run_upload *upload) {
     CHECK(run, (status == STORE_TOO_LARGE) == (length > max));
     CHECK(run, (status == STORE_OK) == (handle != 0));
     CHECK(run, status != STORE_BUSY || run->store->uploads > 0);
-    if (run_is_refused(run, status) || status != STORE_OK)
+    if (run_is_refused(run, status) || status != STORE_OK) {
         return;
+    }
     *upload = (struct run_upload){.handle = handle,
                                   .number = number,
                                   .value = malloc(length),
@@ -53,8 +55,9 @@ static enum store_status write_in_place(struct run *run, struct run_upload *uplo
         CHECK(run, upload->room <= upload->length - upload->sent);
         return upload->room == 0 ? STORE_NO_MEMORY : STORE_OK;
     }
-    if (part > upload->room)
+    if (part > upload->room) {
         part = upload->room;
+    }
     memcpy(upload->where, upload->value + upload->sent, part);
     upload->where += part;
     upload->room -= part;
@@ -70,8 +73,9 @@ static enum store_status hand_over(struct run *run, struct run_upload *upload, u
 
 static void upload_goes_on(struct run *run, struct run_upload *upload) {
     uint32_t part = 1 + run_below(run, run_one_in(run, 4) ? 100 : PART_MAX);
-    if (part > upload->length - upload->sent)
+    if (part > upload->length - upload->sent) {
         part = upload->length - upload->sent;
+    }
     enum store_status status =
         upload->in_place ? write_in_place(run, upload, part) : hand_over(run, upload, part);
     if (run_is_refused(run, status)) {
@@ -87,8 +91,9 @@ static void upload_ends(struct run *run, struct run_upload *upload) {
     struct store_key key = run_key(run, upload->number);
     struct store_write write = run_write(run, item);
     write.value_length = upload->length;
-    if (!upload->joins && (write.mode == STORE_APPEND || write.mode == STORE_PREPEND))
+    if (!upload->joins && (write.mode == STORE_APPEND || write.mode == STORE_PREPEND)) {
         write.mode = STORE_SET;
+    }
     uint64_t cas = 0;
     enum store_status status =
         store_upload_end(run->store, upload->handle, &key, &write, run->now, &cas);
@@ -115,8 +120,9 @@ void run_upload(struct run *run) {
 
 void run_lease(struct run *run, const struct model_item *item, const struct store_item *shown) {
     struct run_lease *lease = &run->leases[run_below(run, RUN_LEASES)];
-    if (shown->large == 0 || lease->large != 0 || !run_one_in(run, 2))
+    if (shown->large == 0 || lease->large != 0 || !run_one_in(run, 2)) {
         return;
+    }
     if (!store_lease(run->store, shown->large)) {
         CHECK(run, run->store->leases > 0);
         return;
@@ -136,19 +142,23 @@ static void lease_ends(struct run *run, struct run_lease *lease) {
 
 void run_lease_end(struct run *run) {
     struct run_lease *lease = &run->leases[run_below(run, RUN_LEASES)];
-    if (lease->large != 0)
+    if (lease->large != 0) {
         lease_ends(run, lease);
+    }
 }
 
 void run_large_ends(struct run *run) {
-    for (uint32_t i = 0; i < RUN_LEASES; i++)
-        if (run->leases[i].large != 0)
+    for (uint32_t i = 0; i < RUN_LEASES; i++) {
+        if (run->leases[i].large != 0) {
             lease_ends(run, &run->leases[i]);
-    for (uint32_t i = 0; i < RUN_UPLOADS; i++)
+        }
+    }
+    for (uint32_t i = 0; i < RUN_UPLOADS; i++) {
         if (run->uploads[i].handle != 0) {
             store_upload_cancel(run->store, run->uploads[i].handle);
             upload_is_gone(&run->uploads[i]);
         }
+    }
     store_check(run->store);
     struct store_stats stats = fixture_stats(run->store);
     CHECK(run, stats.uploads == 0 && stats.leases == 0 && stats.pinned_bytes == 0);

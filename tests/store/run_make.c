@@ -34,11 +34,13 @@ uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing) {
 struct store_key run_key(struct run *run, uint32_t number) {
     uint64_t mixed = fixture_mix(number + 77);
     uint32_t length = 3 + (mixed % 8 == 0 ? (uint32_t)(mixed >> 8) % 248 : (uint32_t)mixed % 16);
-    if (length > 250)
+    if (length > 250) {
         length = 250;
+    }
     memcpy(run->key_bytes, &number, 3);
-    for (uint32_t i = 3; i < length; i++)
+    for (uint32_t i = 3; i < length; i++) {
         run->key_bytes[i] = (char)(mixed >> i % 57);
+    }
     return (struct store_key){run->key_bytes, length,
                               run_hash(run->key_bytes, length, run->hashing)};
 }
@@ -54,17 +56,22 @@ static uint32_t make_number(struct run *run) {
 
 /* Mostly short values; some of a segment's size and above. */
 uint32_t run_value(struct run *run) {
-    if (run_one_in(run, 3))
+    if (run_one_in(run, 3)) {
         return make_number(run);
+    }
     uint32_t length = run_below(run, 200);
-    if (run_one_in(run, 10))
+    if (run_one_in(run, 10)) {
         length = run_below(run, 3000);
-    if (run_one_in(run, 60))
+    }
+    if (run_one_in(run, 60)) {
         length = run_below(run, 17000);
-    if (run_one_in(run, 200))
+    }
+    if (run_one_in(run, 200)) {
         length = (uint32_t)SEGMENT_BYTES_MIN - 350 + run_below(run, 400);
-    if (length > run->value_length_max)
+    }
+    if (length > run->value_length_max) {
         length = run->value_length_max;
+    }
     run_fill(run, run->value, length);
     return length;
 }
@@ -79,8 +86,9 @@ void run_fill(struct run *run, char *bytes, uint32_t length) {
 }
 
 uint32_t run_expires(struct run *run) {
-    if (!run_one_in(run, 4))
+    if (!run_one_in(run, 4)) {
         return 0;
+    }
     return run->now + run_below(run, 30);
 }
 
@@ -105,8 +113,9 @@ uint64_t run_new_cas(struct run *run) {
 
 /* With evictions it never equals another result, which would hide that an item was made anew. */
 uint64_t run_initial(struct run *run) {
-    if (run->evicts)
+    if (run->evicts) {
         return (run->operation + 1) * (uint64_t)1000000000;
+    }
     return fixture_mix(run->random + 1) >> run_below(run, 64);
 }
 
@@ -115,16 +124,18 @@ uint32_t run_number(const struct store_walked *walked) {
 }
 
 bool run_is_refused(struct run *run, enum store_status status) {
-    if (status != STORE_NO_MEMORY)
+    if (status != STORE_NO_MEMORY) {
         return false;
+    }
     CHECK(run, run->store->config.no_eviction);
     run->refused++;
     return true;
 }
 
 void run_note_loss(struct run *run, struct model_item *item, bool as_expected) {
-    if (as_expected)
+    if (as_expected) {
         return;
+    }
     CHECK(run, run->evicts && item->present);
     model_forget(item);
     run->lost++;

@@ -7,7 +7,8 @@ struct slice {
     uint32_t visits_max;
 };
 
-/* Hashes that are equal but for few bits make equal positions, too, which the walk keeps together. */
+/* Hashes that are equal but for few bits make equal positions, too, which the walk keeps together.
+ */
 static bool groups(const struct run *run) {
     return run->hashing != HASH_GOOD;
 }
@@ -17,8 +18,9 @@ static bool visit(void *context, const struct store_walked *walked) {
     struct run *run = slice->run;
     struct model_item *item = &run->model->items[run_number(walked)];
     struct store_item expected;
-    if (slice->visits == slice->visits_max)
+    if (slice->visits == slice->visits_max) {
         return false;
+    }
     slice->visits++;
     run->seen[run_number(walked)].times++;
     CHECK(run, item->present);
@@ -51,8 +53,9 @@ static void walk_ends(struct run *run) {
     for (uint32_t i = 0; i < run->model->keys; i++) {
         CHECK(run, run->seen[i].times <= 1);
         bool missed = run->seen[i].times == 0 && was_there(run, i);
-        if (missed || run_one_in(run, 5))
+        if (missed || run_one_in(run, 5)) {
             run_get(run, i);
+        }
         CHECK(run, !missed || !was_there(run, i));
     }
 }
@@ -60,16 +63,19 @@ static void walk_ends(struct run *run) {
 void run_walk(struct run *run) {
     uint32_t items_max = 1 + run_below(run, 100);
     struct slice slice = {.run = run, .visits_max = UINT32_MAX};
-    if (!groups(run) && run_one_in(run, 3))
+    if (!groups(run) && run_one_in(run, 3)) {
         slice.visits_max = run_below(run, 20);
+    }
     model_begin(run->model, run->now);
-    if (run->walk_cursor == 0)
+    if (run->walk_cursor == 0) {
         walk_begins(run);
+    }
     bool more = store_walk(run->store, &run->walk_cursor, items_max, run->now, visit, &slice);
     CHECK(run, groups(run) || slice.visits <= items_max);
     CHECK(run, more || run->walk_cursor == 0);
-    if (!more)
+    if (!more) {
         walk_ends(run);
+    }
 }
 
 void run_crawl(struct run *run) {
@@ -88,8 +94,9 @@ void run_flush(struct run *run) {
     uint32_t at = run_one_in(run, 2) ? run->now : run->now + run_below(run, 20);
     store_flush(run->store, at, run->now);
     model_flush(run->model, at);
-    if (at <= run->now)
+    if (at <= run->now) {
         CHECK(run, fixture_stats(run->store).items == 0);
+    }
 }
 
 void run_resize(struct run *run) {
@@ -99,8 +106,9 @@ void run_resize(struct run *run) {
     struct store_stats stats = fixture_stats(run->store);
     CHECK(run, stats.memory_bytes_max == bytes);
     run->memory_bytes_last = stats.memory_bytes + store_memory_slack(run->store);
-    if (run->memory_bytes_last < bytes)
+    if (run->memory_bytes_last < bytes) {
         run->memory_bytes_last = bytes;
+    }
 }
 
 /* Under a bound that came down, the memory in use comes down too, and never goes up meanwhile. */

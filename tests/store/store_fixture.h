@@ -23,8 +23,9 @@ static inline uint64_t fixture_mix(uint64_t x) {
 
 static inline uint64_t fixture_hash(const char *bytes, uint32_t length, uint64_t seed) {
     uint64_t hash = seed;
-    for (uint32_t i = 0; i < length; i++)
+    for (uint32_t i = 0; i < length; i++) {
         hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    }
     return fixture_mix(hash);
 }
 
@@ -109,16 +110,19 @@ static inline bool fixture_has(struct store *store, const char *key_text, uint32
 /* Is this the item's value, large or not? */
 static inline bool fixture_is(const struct store *store, const struct store_item *item,
                               const char *value, uint32_t length) {
-    if (item->value_length != length)
+    if (item->value_length != length) {
         return false;
-    if (item->large == 0)
+    }
+    if (item->large == 0) {
         return length == 0 || memcmp(item->value, value, length) == 0;
+    }
     uint32_t at = 0;
     while (at < length) {
         const char *bytes;
         uint32_t part = store_lease_read(store, item->large, at, &bytes);
-        if (memcmp(bytes, value + at, part) != 0)
+        if (memcmp(bytes, value + at, part) != 0) {
             return false;
+        }
         at += part;
     }
     return item->value == NULL && at == length;

@@ -29,8 +29,9 @@ static uint32_t count(struct store *store, const char *prefix, uint32_t items) {
 /* Items that a fresh store holds. */
 static uint64_t held_by_fresh(size_t memory_bytes, uint32_t length) {
     struct store *store = fixture_store(memory_bytes);
-    for (uint32_t i = 0; i < 2 * memory_bytes / (length + 50); i++)
+    for (uint32_t i = 0; i < 2 * memory_bytes / (length + 50); i++) {
         set_length(store, "third", i, length, 0);
+    }
     uint64_t items = fixture_stats(store).items;
     store_destroy(store);
     return items;
@@ -42,14 +43,17 @@ static void check_shift(size_t memory_bytes, bool new_keys) {
     struct store *store = fixture_store(memory_bytes);
     for (uint32_t i = 0; i < memory_bytes / 80; i++) {
         set_length(store, "third", i, 100, 0);
-        if (i % 3 == 0)
+        if (i % 3 == 0) {
             count(store, "third", 1);
+        }
     }
-    for (uint32_t i = 0; i < memory_bytes / 4000; i++)
+    for (uint32_t i = 0; i < memory_bytes / 4000; i++) {
         set_length(store, new_keys ? "second" : "third", i, 10000, 0);
+    }
     store_check(store);
-    for (uint32_t i = 0; i < memory_bytes / 75; i++)
+    for (uint32_t i = 0; i < memory_bytes / 75; i++) {
         set_length(store, "third", i, 100, 0);
+    }
     store_check(store);
     uint64_t fresh = held_by_fresh(memory_bytes, 100);
     cr_assert(ge(u64, fixture_stats(store).items, fresh * 95 / 100));
@@ -69,8 +73,9 @@ Test(clean, overwriting_evicts_nothing) {
     for (uint32_t i = 0; i < 200000; i++) {
         uint32_t number = i < 8000 ? i : (uint32_t)(fixture_mix(i) % 8000);
         set_length(store, "key", number, 400 + (uint32_t)(fixture_mix(i + 7) % 600), 0);
-        if (i % 4096 == 0)
+        if (i % 4096 == 0) {
             store_check(store);
+        }
     }
     struct store_stats stats = fixture_stats(store);
     cr_assert(eq(u64, stats.evictions, 0));
@@ -83,16 +88,19 @@ Test(clean, overwriting_evicts_nothing) {
 /* The same among the items of the main queue, which stay there. */
 Test(clean, in_the_main_queue) {
     struct store *store = fixture_store(8 * MIB);
-    for (uint32_t i = 0; i < 4000; i++)
+    for (uint32_t i = 0; i < 4000; i++) {
         set_length(store, "hot", i, 1000, 0);
+    }
     count(store, "hot", 4000);
-    for (uint32_t i = 0; i < 8000; i++)
+    for (uint32_t i = 0; i < 8000; i++) {
         set_length(store, "once", i, 1000, 0);
+    }
     uint64_t hot = store->items[SEGMENT_MAIN];
     cr_assert(gt(u64, hot, 3500));
-    for (uint32_t i = 0; i < 100000; i++)
+    for (uint32_t i = 0; i < 100000; i++) {
         set_length(store, "hot", (uint32_t)(fixture_mix(i) % 4000),
                    800 + (uint32_t)(fixture_mix(i + 7) % 400), 0);
+    }
     cr_assert(ge(u64, store->items[SEGMENT_MAIN], hot));
     cr_assert(gt(u64, store->counters.cleaned_items, 1000));
     store_check(store);
@@ -103,13 +111,16 @@ Test(clean, in_the_main_queue) {
 Test(clean, deleted_items_make_room) {
     struct store *store = fixture_store(8 * MIB);
     uint32_t items = 20000;
-    for (uint32_t i = 0; i < items; i++)
+    for (uint32_t i = 0; i < items; i++) {
         set_length(store, "old", i, 300, 0);
+    }
     cr_assert(eq(u64, fixture_stats(store).evictions, 0));
-    for (uint32_t i = 0; i < items; i += 2)
+    for (uint32_t i = 0; i < items; i += 2) {
         drop(store, "old", i);
-    for (uint32_t i = 0; i < items * 9 / 20; i++)
+    }
+    for (uint32_t i = 0; i < items * 9 / 20; i++) {
         set_length(store, "new", i, 300, 0);
+    }
     cr_assert(eq(u64, fixture_stats(store).evictions, 0));
     cr_assert(eq(u32, count(store, "old", items), items / 2));
     cr_assert(eq(u32, count(store, "new", items * 9 / 20), items * 9 / 20));
@@ -117,17 +128,21 @@ Test(clean, deleted_items_make_room) {
     store_destroy(store);
 }
 
-/* Everything expires at once, and is found by a crawl, but for a few: their segments are cleaned. */
+/* Everything expires at once, and is found by a crawl, but for a few: their segments are cleaned.
+ */
 Test(clean, after_one_expiry_time) {
     struct store *store = fixture_store(8 * MIB);
     uint64_t cursor = 0, checked = 0, reclaimed = 0;
-    for (uint32_t i = 0; i < 20000; i++)
+    for (uint32_t i = 0; i < 20000; i++) {
         set_length(store, i % 10 == 0 ? "stays" : "goes", i, 300, i % 10 == 0 ? 0 : 5);
-    while (store_crawl(store, &cursor, 1000, 5, &checked, &reclaimed))
+    }
+    while (store_crawl(store, &cursor, 1000, 5, &checked, &reclaimed)) {
         store_check_memory(store);
+    }
     cr_assert(eq(u64, reclaimed, 18000));
-    for (uint32_t i = 0; i < 17000; i++)
+    for (uint32_t i = 0; i < 17000; i++) {
         set_length(store, "new", i, 300, 0);
+    }
     cr_assert(eq(u64, fixture_stats(store).evictions, 0));
     cr_assert(eq(u64, fixture_stats(store).items, 2000 + 17000));
     store_check(store);
@@ -138,13 +153,17 @@ Test(clean, after_one_expiry_time) {
 Test(clean, items_keep_their_age) {
     struct store *store = fixture_store(8 * MIB);
     uint32_t items = 20000;
-    for (uint32_t i = 0; i < items; i++)
+    for (uint32_t i = 0; i < items; i++) {
         set_length(store, "old", i, 300, 0);
-    for (uint32_t i = 0; i < items; i++)
-        if (i % 2 == 0)
+    }
+    for (uint32_t i = 0; i < items; i++) {
+        if (i % 2 == 0) {
             drop(store, "old", i);
-    for (uint32_t i = 0; i < items; i++)
+        }
+    }
+    for (uint32_t i = 0; i < items; i++) {
         set_length(store, "new", i, 300, 0);
+    }
     cr_assert(gt(u64, store->counters.cleaned_items, 1000));
     uint32_t first = 0, second = 0;
     for (uint32_t i = 1; i < items; i += 2) {
@@ -164,8 +183,9 @@ static uint32_t fill_to_the_brim(struct store *store, const char *prefix, uint32
         snprintf(name, sizeof(name), "%s-%u", prefix, i);
         enum store_status status = fixture_set_bytes(store, name, length, 0, 1);
         store_check_memory(store);
-        if (status == STORE_NO_MEMORY)
+        if (status == STORE_NO_MEMORY) {
             return i;
+        }
         cr_assert(eq(int, status, STORE_OK));
     }
 }
@@ -179,9 +199,11 @@ Test(refuse, to_the_brim_and_back) {
         cr_assert(ge(u64, stats.item_bytes + stats.index_bytes, 16 * MIB * 95 / 100));
         cr_assert(eq(u32, count(store, "key", items), items), "nothing is lost");
         cr_assert(eq(u64, stats.out_of_memory, 1));
-        for (uint32_t j = 0; j < items; j++)
-            if (fixture_mix(j) % 4 == 0)
+        for (uint32_t j = 0; j < items; j++) {
+            if (fixture_mix(j) % 4 == 0) {
                 drop(store, "key", j);
+            }
+        }
         uint64_t left = fixture_stats(store).items;
         uint64_t more = fill_to_the_brim(store, "other", lengths[i]);
         cr_assert(ge(u64, left + more, items * 94ull / 100), "%u B: %u items, then %lu + %lu",
@@ -193,13 +215,14 @@ Test(refuse, to_the_brim_and_back) {
     }
 }
 
-/* What fits in its place is written, and can be touched and deleted; a set that is refused takes the
- * old value with it, as in memcached. */
+/* What fits in its place is written, and can be touched and deleted; a set that is refused takes
+ * the old value with it, as in memcached. */
 Test(refuse, what_still_works) {
     struct store *store = fixture_store_refusing(2 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
-    for (uint32_t i = 0; i < items; i++)
+    for (uint32_t i = 0; i < items; i++) {
         set_length(store, "key", i, 100, 0);
+    }
     uint32_t longer = 1; /* so many as the last segment has room for */
     enum store_status status = STORE_OK;
     for (char name[32]; status == STORE_OK; longer++) {
@@ -223,14 +246,18 @@ Test(refuse, idle_turns_end) {
     uint32_t items = fill_to_the_brim(store, "key", 100);
     cr_assert(not(store_tend(store, 1)));
     cr_assert(eq(int, store_resize(store, 4 * MIB), 0));
-    for (uint32_t i = 0; store_tend(store, 1); i++)
+    for (uint32_t i = 0; store_tend(store, 1); i++) {
         cr_assert(lt(u32, i, 100000));
+    }
     cr_assert(eq(u32, count(store, "key", items), items));
-    for (uint32_t i = 0; i < items; i++)
-        if (i % 3 != 0)
+    for (uint32_t i = 0; i < items; i++) {
+        if (i % 3 != 0) {
             drop(store, "key", i);
-    for (uint32_t i = 0; store_tend(store, 1); i++)
+        }
+    }
+    for (uint32_t i = 0; store_tend(store, 1); i++) {
         cr_assert(lt(u32, i, 100000));
+    }
     struct store_stats stats = fixture_stats(store);
     cr_assert(le(u64, stats.memory_bytes, 4 * MIB));
     cr_assert(eq(u32, count(store, "key", items), (items + 2) / 3));
@@ -242,15 +269,18 @@ Test(refuse, idle_turns_end) {
 Test(refuse, no_room_to_gather) {
     struct store *store = fixture_store_refusing(8 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
-    for (uint32_t i = 0; i < items; i++)
-        if (i % 3 == 0)
+    for (uint32_t i = 0; i < items; i++) {
+        if (i % 3 == 0) {
             drop(store, "key", i);
+        }
+    }
     store_evict(store, 100, 0);
     cr_assert(eq(int, (int)store->emptying.how, EMPTYING_CLEAN));
     cr_assert(ne(u32, store->emptying.segment, 0));
     segment_seal_all(&store->log);
-    while (segment_cool(&store->log))
+    while (segment_cool(&store->log)) {
         continue;
+    }
     store->bound_bytes = store->ceiling_bytes =
         store_memory_bytes(store) + store_memory_slack(store);
     cr_assert(not(store_tend(store, 1)));
@@ -274,10 +304,11 @@ Test(refuse, tiny_values_over_and_over) {
         uint64_t random = fixture_mix(i);
         snprintf(name, sizeof(name), "first-%u", (uint32_t)(random % (2 * items)));
         uint32_t length = (uint32_t)(random >> 32) % 40;
-        if (random >> 63)
+        if (random >> 63) {
             fixture_delete(store, name, 1);
-        else
+        } else {
             refused += fixture_set_bytes(store, name, length, 0, 1) != STORE_OK;
+        }
         store_check_memory(store);
         cr_assert(store->log.warm_count != 0 || store_has_free(store, 1));
     }

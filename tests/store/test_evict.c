@@ -16,8 +16,9 @@ static bool has(struct store *store, const char *prefix, uint32_t number) {
 
 static uint32_t count(struct store *store, const char *prefix, uint32_t items) {
     uint32_t there = 0;
-    for (uint32_t i = 0; i < items; i++)
+    for (uint32_t i = 0; i < items; i++) {
         there += has(store, prefix, i);
+    }
     return there;
 }
 
@@ -30,15 +31,17 @@ static bool peek(struct store *store, const char *prefix, uint32_t number) {
     return store_peek(store, &key, 1, &item) == STORE_OK;
 }
 
-/* What was read survives a scan of any length that nobody reads; but for a few segments, when writing
- * outruns the moving of much that was read in a row. */
+/* What was read survives a scan of any length that nobody reads; but for a few segments, when
+ * writing outruns the moving of much that was read in a row. */
 Test(evict, what_was_read_survives_a_scan) {
     struct store *store = fixture_store(4 * MIB);
-    for (uint32_t i = 0; i < 2000; i++)
+    for (uint32_t i = 0; i < 2000; i++) {
         set(store, "hot", i, 500);
+    }
     cr_assert(eq(u32, count(store, "hot", 2000), 2000));
-    for (uint32_t i = 0; i < 100000; i++)
+    for (uint32_t i = 0; i < 100000; i++) {
         set(store, "scan", i, 500);
+    }
     cr_assert(ge(u32, count(store, "hot", 2000), 1800));
     cr_assert(ge(u64, fixture_stats(store).small.moved_items, 1800));
     store_check(store);
@@ -58,8 +61,9 @@ Test(evict, peeks_count_for_nothing) {
         struct store_key key = fixture_key(name);
         cr_assert(eq(int, store_read(store, &key, &read, 1, &item), STORE_OK));
     }
-    for (uint32_t i = 0; i < 20000; i++)
+    for (uint32_t i = 0; i < 20000; i++) {
         set(store, "scan", i, 500);
+    }
     cr_assert(eq(u32, count(store, "peeked", 2000), 0));
     cr_assert(eq(u64, fixture_stats(store).small.moved_items, 0));
     store_destroy(store);
@@ -68,11 +72,13 @@ Test(evict, peeks_count_for_nothing) {
 /* A key that comes back soon after it was dropped unread goes to the main queue at once. */
 Test(evict, a_ghost_comes_back_to_the_main_queue) {
     struct store *store = fixture_store(4 * MIB);
-    for (uint32_t i = 0; i < 4000; i++)
+    for (uint32_t i = 0; i < 4000; i++) {
         set(store, "hot", i, 500);
+    }
     count(store, "hot", 4000);
-    for (uint32_t i = 0; i < 20000; i++)
+    for (uint32_t i = 0; i < 20000; i++) {
         set(store, "once", i, 500);
+    }
     uint32_t back = 0;
     for (uint32_t i = 20000; i-- > 10000;) {
         if (!peek(store, "once", i)) {
@@ -83,8 +89,9 @@ Test(evict, a_ghost_comes_back_to_the_main_queue) {
     uint64_t hits = store->counters.ghost_hits;
     cr_assert(gt(u32, back, 2000));
     cr_assert(gt(u64, hits, back / 8));
-    for (uint32_t i = 0; i < 20000; i++)
+    for (uint32_t i = 0; i < 20000; i++) {
         set(store, "other", i, 500);
+    }
     cr_assert(ge(u64, store->items[SEGMENT_MAIN], 4000));
     store_check(store);
     store_destroy(store);
@@ -95,8 +102,9 @@ Test(evict, everything_is_hot) {
     struct store *store = fixture_store(4 * MIB);
     for (uint32_t i = 0; i < 60000; i++) {
         set(store, "key", i, 300);
-        for (uint32_t j = 0; j < 30; j++)
+        for (uint32_t j = 0; j < 30; j++) {
             has(store, "key", i > j * 300 ? i - j * 300 : i);
+        }
     }
     const struct store_counters *counters = &store->counters;
     uint64_t freed = counters->segments_evicted * store->log.segment_bytes;
@@ -112,10 +120,11 @@ static uint32_t zipf(const double *sums, uint32_t keys, uint64_t random) {
     uint32_t low = 0, high = keys - 1;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (sums[middle] < at)
+        if (sums[middle] < at) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return low;
 }
@@ -145,14 +154,16 @@ Test(evict, better_than_a_plain_queue) {
     static uint32_t requests[ZIPF_REQUESTS];
     struct store *store = fixture_store(2 * MIB);
     uint32_t hits = 0;
-    for (uint32_t i = 0; i < ZIPF_KEYS; i++)
+    for (uint32_t i = 0; i < ZIPF_KEYS; i++) {
         sums[i] = (i == 0 ? 0 : sums[i - 1]) + 1.0 / (i + 1);
+    }
     for (uint32_t i = 0; i < ZIPF_REQUESTS; i++) {
         requests[i] = zipf(sums, ZIPF_KEYS, fixture_mix(i + 12345));
-        if (has(store, "key", requests[i]))
+        if (has(store, "key", requests[i])) {
             hits++;
-        else
+        } else {
             set(store, "key", requests[i], 300);
+        }
     }
     uint32_t fifo = hits_of_fifo(requests, (uint32_t)fixture_stats(store).items);
     cr_assert(gt(u32, hits, fifo + ZIPF_REQUESTS / 20));
@@ -170,8 +181,9 @@ Test(evict, sizes_of_all_kinds_in_turns) {
         uint32_t items = (uint32_t)(4 * MIB / (length + 40));
         for (uint32_t i = 0; i < items; i++) {
             set(store, "key", round * 1000000 + i, length);
-            if (i % 3 == 0)
+            if (i % 3 == 0) {
                 has(store, "key", round * 1000000 + i / 2);
+            }
         }
         store_check(store);
     }
@@ -182,8 +194,9 @@ Test(evict, sizes_of_all_kinds_in_turns) {
 /* Idle turns work up the reserve, and come to an end. */
 Test(evict, idle_turns_work_ahead) {
     struct store *store = fixture_store(2 * MIB);
-    for (uint32_t i = 0; i < 30000; i++)
+    for (uint32_t i = 0; i < 30000; i++) {
         set(store, "key", i, 300);
+    }
     uint32_t slices = 0;
     while (store_tend(store, 1)) {
         store_check(store);
@@ -209,21 +222,25 @@ static uint64_t location_of(struct store *store, const char *prefix, uint32_t nu
 /* A segment that somebody else has pinned is left alone, and loses nothing. */
 Test(evict, pinned_segments_stay) {
     struct store *store = fixture_store(2 * MIB);
-    for (uint32_t i = 0; i < 100; i++)
+    for (uint32_t i = 0; i < 100; i++) {
         set(store, "pinned", i, 500);
+    }
     uint32_t number = store->log.queues[SEGMENT_SMALL].oldest;
     uint32_t items = 0;
-    while (segment_of(&store->log, location_of(store, "pinned", items)) == number)
+    while (segment_of(&store->log, location_of(store, "pinned", items)) == number) {
         items++;
+    }
     cr_assert(gt(u32, items, 20));
     segment_pin(&store->log, number);
-    for (uint32_t i = 0; i < 20000; i++)
+    for (uint32_t i = 0; i < 20000; i++) {
         set(store, "other", i, 500);
+    }
     cr_assert(eq(u32, count(store, "pinned", 100), items));
     cr_assert(gt(u64, fixture_stats(store).evictions, 10000));
     segment_unpin(&store->log, number);
-    for (uint32_t i = 0; i < 20000; i++)
+    for (uint32_t i = 0; i < 20000; i++) {
         set(store, "third", i, 500);
+    }
     store_check(store);
     store_destroy(store);
 }
@@ -232,12 +249,14 @@ Test(evict, pinned_segments_stay) {
 Test(evict, a_flush_overtakes_the_segment_at_hand, .timeout = 20) {
     struct store *store = fixture_store_up_to(2 * MIB, 4 * MIB);
     uint32_t i = 0;
-    while (store->emptying.segment == 0)
+    while (store->emptying.segment == 0) {
         set(store, "key", i++, 300);
+    }
     store_resize(store, 4 * MIB);
     store_flush(store, 1, 1);
-    while (store_tend(store, 1))
+    while (store_tend(store, 1)) {
         store_check(store);
+    }
     cr_assert(le(u64, fixture_stats(store).segments, SEGMENT_ENDS), "nothing is left of it");
     set(store, "key", i, 300);
     cr_assert(has(store, "key", i));

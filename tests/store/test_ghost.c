@@ -16,14 +16,16 @@ static bool take(struct ghost *ghost, uint32_t i) {
 }
 
 static void size_for(struct ghost *ghost, uint64_t tags) {
-    for (uint32_t i = 0; i < 100000; i++)
+    for (uint32_t i = 0; i < 100000; i++) {
         ghost_step(ghost, tags);
+    }
 }
 
 static uint32_t count_taken(struct ghost *ghost, uint32_t first, uint32_t count) {
     uint32_t taken = 0;
-    for (uint32_t i = first; i < first + count; i++)
+    for (uint32_t i = first; i < first + count; i++) {
         taken += take(ghost, i);
+    }
     return taken;
 }
 
@@ -40,8 +42,9 @@ Test(ghost, each_is_taken_once) {
     struct ghost ghost;
     ghost_init(&ghost, MIB, PAGE_BYTES);
     size_for(&ghost, 2000);
-    for (uint32_t i = 0; i < 500; i++)
+    for (uint32_t i = 0; i < 500; i++) {
         add(&ghost, i);
+    }
     cr_assert(eq(u32, count_taken(&ghost, 0, 500), 500));
     cr_assert(le(u32, count_taken(&ghost, 0, 500), 2), "but for equal tags");
     cr_assert(le(u32, count_taken(&ghost, 1000, 10000), 50), "strangers");
@@ -53,8 +56,9 @@ Test(ghost, the_oldest_are_forgotten) {
     struct ghost ghost;
     ghost_init(&ghost, MIB, PAGE_BYTES);
     size_for(&ghost, 32000);
-    for (uint32_t i = 0; i < 200000; i++)
+    for (uint32_t i = 0; i < 200000; i++) {
         add(&ghost, i);
+    }
     cr_assert(ge(u32, count_taken(&ghost, 180000, 20000), 18000));
     cr_assert(le(u32, count_taken(&ghost, 100000, 20000), 1000));
     ghost_finish(&ghost);
@@ -65,16 +69,18 @@ Test(ghost, grows_and_shrinks) {
     struct ghost ghost;
     ghost_init(&ghost, MIB, PAGE_BYTES);
     size_for(&ghost, 1000);
-    for (uint32_t i = 0; i < 500; i++)
+    for (uint32_t i = 0; i < 500; i++) {
         add(&ghost, i);
+    }
     size_for(&ghost, 50000);
     cr_assert(ge(sz, ghost.resident_bytes, 100000));
     cr_assert(le(sz, ghost.resident_bytes, 100000 + 2 * PAGE_BYTES));
     cr_assert(eq(u32, count_taken(&ghost, 0, 500), 500));
     size_for(&ghost, 1 << 30);
     cr_assert(eq(sz, ghost.resident_bytes, MIB));
-    for (uint32_t i = 0; i < 20000; i++)
+    for (uint32_t i = 0; i < 20000; i++) {
         add(&ghost, i);
+    }
     size_for(&ghost, 0);
     cr_assert(eq(u32, ghost.count, 1));
     cr_assert(le(sz, ghost.resident_bytes, 2 * PAGE_BYTES));

@@ -70,8 +70,9 @@ Test(index, grows_and_shrinks_by_a_bucket_at_a_time) {
         add(&f, i, fixture_mix(i));
         cr_assert(f.index.primary.count - before <= 1);
     }
-    for (uint32_t i = 0; i < ITEMS; i++)
+    for (uint32_t i = 0; i < ITEMS; i++) {
         cr_assert(has(&f, i));
+    }
     cr_assert(ge(u64, f.index.primary.count * 11u, ITEMS * 2u));
     cr_assert(lt(u64, index_resident_bytes(&f.index), ITEMS * 16u));
     for (uint32_t i = 0; i < ITEMS; i++) {
@@ -89,15 +90,19 @@ Test(index, grows_and_shrinks_by_a_bucket_at_a_time) {
 Test(index, one_chain_for_equal_hashes) {
     struct fixture f;
     fixture_init(&f);
-    for (uint32_t i = 0; i < 2000; i++)
+    for (uint32_t i = 0; i < 2000; i++) {
         add(&f, i, 7);
+    }
     cr_assert(ge(u32, f.index.overflow.count, (2000 - INDEX_SLOTS) / INDEX_SLOTS));
-    for (uint32_t i = 0; i < 2000; i += 2)
+    for (uint32_t i = 0; i < 2000; i += 2) {
         take(&f, i);
-    for (uint32_t i = 0; i < 2000; i++)
+    }
+    for (uint32_t i = 0; i < 2000; i++) {
         cr_assert(has(&f, i) == (i % 2 == 1));
-    for (uint32_t i = 1; i < 2000; i += 2)
+    }
+    for (uint32_t i = 1; i < 2000; i += 2) {
         take(&f, i);
+    }
     cr_assert(eq(u32, f.index.overflow.count, 0));
     fixture_finish(&f);
 }
@@ -106,14 +111,17 @@ Test(index, one_chain_for_equal_hashes) {
 Test(index, overflow_buckets_stay_dense) {
     struct fixture f;
     fixture_init(&f);
-    for (uint32_t i = 0; i < 600; i++)
+    for (uint32_t i = 0; i < 600; i++) {
         add(&f, i, i % 3);
-    for (uint32_t i = 0; i < 600; i += 3)
+    }
+    for (uint32_t i = 0; i < 600; i += 3) {
         take(&f, i);
+    }
     uint32_t buckets = 2 * ((200 - INDEX_SLOTS + INDEX_SLOTS - 1) / INDEX_SLOTS);
     cr_assert(eq(u32, f.index.overflow.count, buckets));
-    for (uint32_t i = 0; i < 600; i++)
+    for (uint32_t i = 0; i < 600; i++) {
         cr_assert(has(&f, i) == (i % 3 != 0));
+    }
     fixture_finish(&f);
 }
 

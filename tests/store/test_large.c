@@ -7,8 +7,9 @@
 static const char *pattern(void) {
     static uint64_t words[LENGTH_MAX / sizeof(uint64_t)];
     size_t count = words[0] == 0 ? sizeof(words) / sizeof(words[0]) : 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         words[i] = fixture_mix(i + 1);
+    }
     return (const char *)words;
 }
 
@@ -18,8 +19,9 @@ static enum store_status add(struct store *store, uint64_t upload, const char *v
         uint32_t rest = length - at;
         enum store_status status =
             store_upload_add(store, upload, value + at, rest < part ? rest : part, 1);
-        if (status != STORE_OK)
+        if (status != STORE_OK) {
             return status;
+        }
     }
     return STORE_OK;
 }
@@ -80,8 +82,9 @@ static void check_empty(struct store *store) {
     cr_assert(zero(u64, stats.items + stats.item_bytes + stats.uploads + stats.leases));
     cr_assert(zero(u64, stats.upload_reserved_bytes + stats.leased_bytes + stats.pinned_bytes));
     uint32_t open = 0;
-    for (int i = 0; i < SEGMENT_ENDS; i++)
+    for (int i = 0; i < SEGMENT_ENDS; i++) {
         open += store->log.open[i] != 0;
+    }
     cr_assert(eq(u32, store->log.segments_used, open));
 }
 
@@ -93,9 +96,11 @@ static uint32_t lengths_of(const struct store *store, uint32_t *lengths) {
                          extent / 2, store_inline_max(store, 250), segment, 2 * segment};
     uint32_t count = 0;
     uint32_t max = store_value_length_max(store, 1);
-    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++)
-        for (uint32_t length = bounds[i] - 1; length <= bounds[i] + 1 && length < max; length++)
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        for (uint32_t length = bounds[i] - 1; length <= bounds[i] + 1 && length < max; length++) {
             lengths[count++] = length;
+        }
+    }
     lengths[count++] = max;
     return count;
 }
@@ -178,8 +183,9 @@ Test(large, many_small_joins) {
                      write_bytes(store, "a", i % 2 == 0 ? STORE_PREPEND : STORE_APPEND, bytes, 100),
                      STORE_OK));
         length += 100;
-        if (i % 100 == 99)
+        if (i % 100 == 99) {
             cr_assert(has(store, "a", pattern() + from, length));
+        }
     }
     struct store_item item;
     struct store_key key = fixture_key("a");
@@ -290,8 +296,9 @@ Test(large, abandoned_uploads_leave_nothing) {
         uint32_t sent = i % 10 * (length / 9);
         cr_assert(eq(int, add(store, upload, pattern(), sent, 1 + i % 16384), STORE_OK));
         store_upload_cancel(store, upload);
-        if (i % 50 == 0)
+        if (i % 50 == 0) {
             store_check(store);
+        }
     }
     check_empty(store);
     store_destroy(store);
@@ -325,12 +332,14 @@ Test(large, uploads_are_bounded) {
     cr_assert(eq(int, write_bytes(store, "b", STORE_SET, pattern(), max), STORE_OK));
     store_upload_cancel(store, first);
     uint64_t uploads[4];
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         uploads[i] = begin(store, "a", max / 4);
+    }
     cr_assert(eq(int, store_upload_begin(store, &key, 1000, true, 1, &other), STORE_BUSY));
     cr_assert(eq(u64, fixture_stats(store).upload_reserved_bytes, max / 4 * 4));
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         store_upload_cancel(store, uploads[i]);
+    }
     store_check(store);
     store_destroy(store);
 }
@@ -371,12 +380,14 @@ Test(large, leases_outlive_everything) {
     store_check(store);
     store_flush(store, 1, 1);
     fill(store, 10000, 1000);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         cr_assert(reads(store, leases[i], pattern() + i, 60000 + (uint32_t)i));
+    }
     cr_assert(ge(u64, fixture_stats(store).leased_bytes, 360000));
     store_check(store);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         store_lease_end(store, leases[i]);
+    }
     store_check(store);
     cr_assert(zero(u64, fixture_stats(store).pinned_bytes));
     store_destroy(store);
@@ -387,11 +398,13 @@ Test(large, leases_are_bounded) {
     struct store *store = fixture_store(MIB);
     uint32_t length = (uint32_t)MIB / 10;
     const char *names[] = {"a", "b", "c"};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         send(store, names[i], STORE_SET, pattern(), length);
+    }
     uint64_t a = lease(store, "a");
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 1000; i++) {
         cr_assert(eq(u64, lease(store, "a"), a));
+    }
     cr_assert(eq(u64, fixture_stats(store).leases, 1001));
     cr_assert(le(u64, fixture_stats(store).leased_bytes, length + 1000));
     uint64_t b = lease(store, "b");
@@ -401,10 +414,12 @@ Test(large, leases_are_bounded) {
     uint64_t c = lease(store, "c");
     cr_assert(ne(u64, c, 0));
     store_lease_end(store, c);
-    for (int i = 0; i < 1001; i++)
+    for (int i = 0; i < 1001; i++) {
         store_lease_end(store, a);
-    for (int i = 0; i < 3; i++)
+    }
+    for (int i = 0; i < 3; i++) {
         fixture_delete(store, names[i], 1);
+    }
     check_empty(store);
     uint32_t max = store_value_length_max(store, 1);
     send(store, "a", STORE_SET, pattern(), max);
@@ -429,8 +444,9 @@ Test(large, read_from_any_offset) {
         cr_assert(le(u32, offset + part, length));
         cr_assert(eq(int, bytes[0], pattern()[offset]));
         cr_assert(eq(int, bytes[part - 1], pattern()[offset + part - 1]));
-        if (part > 1)
+        if (part > 1) {
             cr_assert(eq(u32, store_lease_read(store, item.large, offset + 1, &next), part - 1));
+        }
     }
     store_destroy(store);
 }

@@ -17,8 +17,9 @@ Test(memory, many_items_evict_the_oldest) {
         cr_assert(eq(int, fixture_set_bytes(store, name, i % 300, 0, 1), STORE_OK));
         cr_assert(i % 2 == 0 || fixture_has(store, name, 1));
         store_check_memory(store);
-        if (i % 512 == 0)
+        if (i % 512 == 0) {
             store_check(store);
+        }
     }
     struct store_stats stats = fixture_stats(store);
     cr_assert(not(fixture_has(store, "key-1", 1)));
@@ -98,7 +99,8 @@ Test(memory, huge_pages_are_counted) {
     store_destroy(store);
 }
 
-/* The first set takes the first block; when no segment of it is left, an idle turn takes the next. */
+/* The first set takes the first block; when no segment of it is left, an idle turn takes the next.
+ */
 Test(memory, the_next_huge_page_comes_ahead) {
     struct store *store = fixture_store((size_t)512 << 20);
     store_tend(store, 1);
@@ -128,10 +130,12 @@ Test(memory, parts_of_huge_pages_are_counted) {
     for (uint32_t i = 0; i < 20; i++) {
         fill_from(store, i * 10000, 20000, 300 + 200 * (i % 5));
         check_resident(store, before);
-        if (i == 10)
+        if (i == 10) {
             store_resize(store, 70 * MIB);
-        while (store_tend(store, 1))
+        }
+        while (store_tend(store, 1)) {
             check_resident(store, before);
+        }
     }
     cr_assert(le(sz, store_memory_bytes(store), 70 * MIB));
     cr_assert(ge(sz, store_memory_bytes(store), 66 * MIB), "to the last segment");
@@ -217,11 +221,13 @@ Test(memory, the_configured_size_of_an_item_holds) {
 static struct item *oldest_small(const struct store *store) {
     const struct segment_log *log = &store->log;
     uint32_t number = log->queues[SEGMENT_SMALL].oldest;
-    while (log->segments[number].live_bytes == 0)
+    while (log->segments[number].live_bytes == 0) {
         number = log->segments[number].newer;
+    }
     struct item *item = segment_item(log, segment_first(log, number));
-    while (!(item->bits & ITEM_LINKED))
+    while (!(item->bits & ITEM_LINKED)) {
         item = (struct item *)(void *)((char *)item + item_bytes(item));
+    }
     return item;
 }
 
@@ -244,8 +250,9 @@ Test(memory, append_to_an_item_about_to_be_evicted) {
         struct store_item shown;
         store_check(store);
         cr_assert(le(u64, fixture_stats(store).evictions, evictions + 33)); /* three segments */
-        if (status == STORE_NOT_STORED)
+        if (status == STORE_NOT_STORED) {
             continue;
+        }
         grown++;
         cr_assert(eq(int, status, STORE_OK));
         cr_assert(eq(int, fixture_get(store, name, 1, &shown), STORE_OK));

@@ -36,8 +36,9 @@ static struct run *run_create(const struct plan *plan) {
     struct store_config config = fixture_config(plan->memory_bytes);
     config.hash = run_hash;
     config.seed = plan->hashing;
-    if (plan->memory_bytes_max != 0)
+    if (plan->memory_bytes_max != 0) {
         config.memory_bytes_max = plan->memory_bytes_max;
+    }
     config.no_eviction = plan->memory == REFUSES;
     run->store = fixture_store_of(&config);
     run->model = model_create(plan->keys);
@@ -50,20 +51,27 @@ static struct run *run_create(const struct plan *plan) {
 
 static void run_step(struct run *run, bool resizes) {
     run_operation(run);
-    if (run_one_in(run, 2))
+    if (run_one_in(run, 2)) {
         run_upload(run);
-    if (run_one_in(run, 20))
+    }
+    if (run_one_in(run, 20)) {
         run_lease_end(run);
-    if (run_one_in(run, 10))
+    }
+    if (run_one_in(run, 10)) {
         run_walk(run);
-    if (run_one_in(run, 50))
+    }
+    if (run_one_in(run, 50)) {
         run_crawl(run);
-    if (run_one_in(run, 20000))
+    }
+    if (run_one_in(run, 20000)) {
         run_flush(run);
-    if (resizes && run_one_in(run, 3000))
+    }
+    if (resizes && run_one_in(run, 3000)) {
         run_resize(run);
-    if (run_one_in(run, 10))
+    }
+    if (run_one_in(run, 10)) {
         run_tend(run);
+    }
     run->now += run_one_in(run, 500) ? run_below(run, 5) : 0;
 }
 
@@ -72,10 +80,12 @@ static void run_plan(const struct plan *plan) {
     for (; run->operation < plan->operations; run->operation++) {
         run_step(run, plan->memory_bytes_max != 0);
         store_check_memory(run->store);
-        if (run->operation % 256 == 0)
+        if (run->operation % 256 == 0) {
             store_check(run->store);
-        if (run->operation % 10000 == 9999)
+        }
+        if (run->operation % 10000 == 9999) {
             check_all(run);
+        }
     }
     check_all(run);
     run_large_ends(run);
@@ -90,8 +100,9 @@ static void run_plan(const struct plan *plan) {
 }
 
 Test(store_random, everything_evicts) {
-    for (uint64_t seed = 1; seed <= 2; seed++)
+    for (uint64_t seed = 1; seed <= 2; seed++) {
         run_plan(&(struct plan){MIB, 0, 20000, 20000, 100000, HASH_GOOD, EVICTS, seed});
+    }
 }
 
 Test(store_random, small_values_evict) {

@@ -90,8 +90,9 @@ Test(resize, up_before_down_is_done) {
     struct store *store = fixture_store(32 * MIB);
     fill(store, 150000, 100);
     store_resize(store, 4 * MIB);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         store_tend(store, 1);
+    }
     uint64_t items = fixture_stats(store).items;
     cr_assert(eq(int, store_resize(store, 30 * MIB), 0));
     cr_assert(not(store_tend(store, 1)));
@@ -100,8 +101,8 @@ Test(resize, up_before_down_is_done) {
     store_destroy(store);
 }
 
-/* The largest item, eight segments and the bookkeeping are the least. There it still stores the tiniest items, whose
- * index is large, and the largest. */
+/* The largest item, eight segments and the bookkeeping are the least. There it still stores the
+ * tiniest items, whose index is large, and the largest. */
 Test(resize, as_low_as_it_goes) {
     struct store *store = fixture_store(64 * MIB);
     uint32_t max = store_value_length_max(store, 1);
@@ -178,17 +179,20 @@ Test(resize, down_while_pinned) {
         snprintf(name, sizeof(name), "large-%u", i);
         cr_assert(eq(int, fixture_set_bytes(store, name, MIB / 2, 0, 1), STORE_OK));
         cr_assert(eq(int, fixture_get(store, name, 1, &item), STORE_OK));
-        if (store_lease(store, item.large))
+        if (store_lease(store, item.large)) {
             leased[leases++] = item.large;
+        }
     }
     cr_assert(gt(u32, leases, 6));
     cr_assert(eq(int, store_resize(store, 2 * MIB), 0));
-    for (uint32_t i = 0; store_tend(store, 1); i++)
+    for (uint32_t i = 0; store_tend(store, 1); i++) {
         cr_assert(lt(u32, i, 100000), "no end");
+    }
     cr_assert(not(store_tend(store, 1)));
     cr_assert(gt(u64, fixture_stats(store).memory_bytes, fixture_stats(store).memory_bytes_max));
-    while (leases > 0)
+    while (leases > 0) {
         store_lease_end(store, leased[--leases]);
+    }
     tend(store);
     store_destroy(store);
 }

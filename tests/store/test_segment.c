@@ -4,8 +4,9 @@
 
 static void open_next(struct segment_log *log) {
     uint32_t number = segment_take_warm(log);
-    if (number == 0)
+    if (number == 0) {
         number = segment_take_cold(log, true);
+    }
     cr_assert(ne(u32, number, 0));
     segment_open(log, SEGMENT_NEW_SMALL, number, 1);
 }
@@ -53,8 +54,9 @@ Test(segment, a_queue_from_oldest_to_newest) {
 static uint64_t fill_next(struct segment_log *log) {
     open_next(log);
     uint64_t first = segment_append(log, SEGMENT_NEW_SMALL, 2048);
-    for (int i = 1; i < 8; i++)
+    for (int i = 1; i < 8; i++) {
         segment_append(log, SEGMENT_NEW_SMALL, 2048);
+    }
     segment_seal(log, SEGMENT_NEW_SMALL);
     return first;
 }
@@ -63,8 +65,9 @@ Test(segment, pinned_ones_are_not_looked_at_twice) {
     struct segment_log log;
     uint32_t numbers[3];
     segment_log_init(&log, MIB, MIB, PAGE_BYTES);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         numbers[i] = segment_of(&log, fill_next(&log));
+    }
     segment_pin(&log, numbers[0]);
     cr_assert(eq(u32, segment_victim(&log, SEGMENT_SMALL), numbers[1]));
     cr_assert(eq(u32, log.queues[SEGMENT_SMALL].oldest, numbers[1]));
@@ -81,8 +84,9 @@ Test(segment, sparse_below_three_quarters) {
     uint64_t first[3];
     uint32_t cursor = 0;
     segment_log_init(&log, MIB, MIB, PAGE_BYTES);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         first[i] = fill_next(&log);
+    }
     segment_release(&log, first[1], 2048);
     segment_release(&log, first[1], 2048);
     cr_assert(eq(u32, log.queues[SEGMENT_SMALL].sparse, 0));
@@ -108,8 +112,9 @@ Test(segment, gathering_in_the_place_of_the_source) {
     struct segment_log log;
     uint32_t numbers[4];
     segment_log_init(&log, MIB, MIB, PAGE_BYTES);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         numbers[i] = segment_of(&log, fill_next(&log));
+    }
     uint32_t gather = segment_take_cold(&log, true);
     segment_open_before(&log, gather, numbers[1]);
     cr_assert(eq(u32, log.segments[numbers[0]].newer, gather));
@@ -155,8 +160,9 @@ Test(segment, blocks_come_as_a_whole) {
     segment_cool(&log);
     cr_assert(eq(u32, segment_take_cold(&log, true), 7));
     cr_assert(eq(u32, log.warm_count, 0));
-    while (log.touched < log.segments_max || log.cold != 0)
+    while (log.touched < log.segments_max || log.cold != 0) {
         segment_take_cold(&log, false);
+    }
     cr_assert(eq(u32, log.touched, 512 + 1));
     segment_log_finish(&log);
 }
@@ -168,8 +174,9 @@ Test(segment, a_block_that_was_given_back_comes_as_a_whole) {
     for (uint32_t round = 0; round < 3; round++) {
         uint32_t number = segment_take_cold(&log, true);
         segment_open(&log, SEGMENT_NEW_SMALL, number, 1);
-        while (segment_cool(&log))
+        while (segment_cool(&log)) {
             continue;
+        }
         cr_assert(eq(sz, segment_resident_bytes(&log), log.segment_bytes));
         segment_release(&log, segment_append(&log, SEGMENT_NEW_SMALL, 64), 64);
         segment_seal(&log, SEGMENT_NEW_SMALL);
@@ -189,16 +196,19 @@ Test(segment, few_free_ones_stay_warm) {
         locations[i] = segment_append(&log, SEGMENT_NEW_SMALL, 64);
         segment_seal(&log, SEGMENT_NEW_SMALL);
     }
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         segment_release(&log, locations[i], 64);
+    }
     cr_assert(eq(u32, log.segments_used, 0));
     cr_assert(eq(u32, log.warm_count, SEGMENTS_WARM_MIN));
     cr_assert(eq(sz, segment_resident_bytes(&log), SEGMENTS_WARM_MIN * log.segment_bytes));
-    while (segment_cool(&log))
+    while (segment_cool(&log)) {
         ;
+    }
     cr_assert(eq(sz, segment_resident_bytes(&log), 0));
-    for (uint32_t i = 0; i < log.segments_max; i++)
+    for (uint32_t i = 0; i < log.segments_max; i++) {
         cr_assert(ne(u32, segment_take_cold(&log, true), 0));
+    }
     cr_assert(eq(u32, segment_take_cold(&log, true), 0));
     segment_log_finish(&log);
 }

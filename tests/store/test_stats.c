@@ -24,8 +24,9 @@ Test(stats, dead_bytes) {
 
 Test(stats, of_evictions) {
     struct store *store = fixture_store(MIB);
-    for (uint32_t i = 0; i < 2000; i++)
+    for (uint32_t i = 0; i < 2000; i++) {
         set(store, i, 1000, i % 2 == 0 ? 1000 : 0, 1 + i / 100);
+    }
     struct store_stats stats = fixture_stats(store);
     cr_assert(eq(u64, stats.evictions + stats.items, 2000));
     cr_assert(le(u64, stats.evicted_expiring, stats.evictions / 2 + 1));
@@ -45,8 +46,9 @@ Test(stats, of_evictions) {
 Test(stats, by_queue) {
     struct store *store = fixture_store(4 * MIB);
     struct store_item item;
-    for (uint32_t i = 0; i < 1000; i++)
+    for (uint32_t i = 0; i < 1000; i++) {
         set(store, i, 1000, 0, 1);
+    }
     for (uint32_t i = 0; i < 1000; i++) {
         char name[32];
         snprintf(name, sizeof(name), "key-%u", i);
@@ -55,8 +57,9 @@ Test(stats, by_queue) {
     struct store_stats before = fixture_stats(store);
     cr_assert(eq(u64, before.small.hits, 1000));
     cr_assert(eq(u64, before.small.items, 1000));
-    for (uint32_t i = 1000; i < 10000; i++)
+    for (uint32_t i = 1000; i < 10000; i++) {
         set(store, i, 1000, 0, 3);
+    }
     struct store_stats stats = fixture_stats(store);
     uint64_t moved = stats.small.moved_items;
     cr_assert(ge(u64, moved, 900));
@@ -88,8 +91,9 @@ Test(stats, oldest_time_after_a_flush) {
 
 Test(stats, reset_leaves_the_sizes) {
     struct store *store = fixture_store(MIB);
-    for (uint32_t i = 0; i < 2000; i++)
+    for (uint32_t i = 0; i < 2000; i++) {
         set(store, i, 1000, 0, 1);
+    }
     struct store_stats before = fixture_stats(store);
     store_stats_reset(store);
     struct store_stats after = fixture_stats(store);

@@ -14,8 +14,9 @@ Test(store, bounds_of_the_configuration) {
     bad[4].memory_bytes_max = MIB - 1;
     bad[5].memory_bytes_max = STORE_MEMORY_BYTES_MAX + 1;
     bad[6].hash = NULL;
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 7; i++) {
         cr_assert(eq(int, store_create(&store, &bad[i]), -EINVAL));
+    }
     cr_assert(eq(int, store_create(&store, &good), 0));
     store_destroy(store);
     store_destroy(NULL);
@@ -198,8 +199,9 @@ Test(store, flush_later_takes_what_came_meanwhile) {
 Test(store, keys_of_every_length_and_byte) {
     struct store *store = fixture_store(4 * MIB);
     char bytes[250];
-    for (int i = 0; i < 250; i++)
+    for (int i = 0; i < 250; i++) {
         bytes[i] = (char)(i * 7);
+    }
     struct store_item item;
     uint64_t cas;
     for (uint32_t length = 1; length <= 250; length++) {

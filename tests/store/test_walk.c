@@ -12,8 +12,9 @@ struct seen {
 
 static bool visit(void *context, const struct store_walked *walked) {
     struct seen *seen = context;
-    if (seen->visits == seen->visits_max)
+    if (seen->visits == seen->visits_max) {
         return false;
+    }
     seen->visits++;
     seen->times[strtoul(walked->key + 4, NULL, 10)]++;
     return true;
@@ -26,13 +27,15 @@ static const char *name(uint32_t number) {
 }
 
 static void fill(struct store *store, uint32_t first, uint32_t end, uint32_t expires) {
-    for (uint32_t i = first; i < end; i++)
+    for (uint32_t i = first; i < end; i++) {
         cr_assert(eq(int, fixture_set_bytes(store, name(i), 10, expires, 1), STORE_OK));
+    }
 }
 
 static void drop(struct store *store, uint32_t first, uint32_t end) {
-    for (uint32_t i = first; i < end; i++)
+    for (uint32_t i = first; i < end; i++) {
         cr_assert(eq(int, fixture_delete(store, name(i), 1), STORE_OK));
+    }
 }
 
 /* One slice; false at the end of the walk. */
@@ -48,8 +51,9 @@ Test(walk, an_empty_store_takes_a_few_slices) {
     struct seen seen = {.visits_max = UINT32_MAX};
     uint64_t cursor = 0;
     uint32_t slices = 0;
-    while (walk_on(store, &cursor, 10, &seen))
+    while (walk_on(store, &cursor, 10, &seen)) {
         slices++;
+    }
     cr_assert(eq(u32, slices, INDEX_PRIMARIES_MIN / 10));
     cr_assert(eq(u64, cursor, 0));
     store_destroy(store);
@@ -62,10 +66,12 @@ Test(walk, sees_everything_once) {
     for (int i = 0; i < 5; i++) {
         struct seen seen = {.visits_max = UINT32_MAX};
         uint64_t cursor = 0;
-        while (walk_on(store, &cursor, slice_sizes[i], &seen))
+        while (walk_on(store, &cursor, slice_sizes[i], &seen)) {
             ;
-        for (uint32_t k = 0; k < 5000; k++)
+        }
+        for (uint32_t k = 0; k < 5000; k++) {
             cr_assert(eq(u8, seen.times[k], 1));
+        }
         cr_assert(eq(u32, seen.visits, 5000));
     }
     store_destroy(store);
@@ -81,8 +87,9 @@ Test(walk, goes_on_with_what_was_refused) {
         seen.visits_max = seen.visits + 3;
         more = store_walk(store, &cursor, 100, 1, visit, &seen);
     }
-    for (uint32_t k = 0; k < 1000; k++)
+    for (uint32_t k = 0; k < 1000; k++) {
         cr_assert(eq(u8, seen.times[k], 1));
+    }
     store_destroy(store);
 }
 
@@ -100,15 +107,17 @@ Test(walk, the_index_grows_and_shrinks_meanwhile) {
             grow ? fill(store, 2000, 30000, 0) : drop(store, 2000, 30000);
             grow = !grow;
         }
-        for (uint32_t k = slice % 10; k < 2000; k += 10)
+        for (uint32_t k = slice % 10; k < 2000; k += 10) {
             fixture_set_bytes(store, name(k), slice % 50, 0, 1);
+        }
         uint32_t buckets = store->index.primary.count;
         buckets_least = buckets < buckets_least ? buckets : buckets_least;
         buckets_most = buckets > buckets_most ? buckets : buckets_most;
     }
     cr_assert(gt(u32, buckets_most, 8 * buckets_least));
-    for (uint32_t k = 0; k < 30000; k++)
+    for (uint32_t k = 0; k < 30000; k++) {
         cr_assert(k < 2000 ? seen.times[k] == 1 : seen.times[k] <= 1, "key %u", k);
+    }
     store_check(store);
     store_destroy(store);
 }
@@ -120,8 +129,9 @@ Test(walk, dead_items_and_empty_buckets_count) {
     fill(store, 0, 5000, 10);
     uint64_t cursor = 0;
     uint32_t slices = 1;
-    while (store_walk(store, &cursor, 100, 10, visit, &seen))
+    while (store_walk(store, &cursor, 100, 10, visit, &seen)) {
         slices++;
+    }
     cr_assert(eq(u32, seen.visits, 0));
     cr_assert(ge(u32, slices, 50));
     cr_assert(le(u32, slices, (5000 + store->index.mask + 1) / 100 + 1));
@@ -136,8 +146,9 @@ Test(walk, shows_items_as_they_are) {
     fixture_set_bytes(store, name(2), 3, 50, 2);
     struct seen seen = {.visits_max = UINT32_MAX};
     uint64_t cursor = 0;
-    while (store_walk(store, &cursor, 10, 2, visit, &seen))
+    while (store_walk(store, &cursor, 10, 2, visit, &seen)) {
         ;
+    }
     cr_assert(eq(u8, seen.times[1], 0), "flushed");
     cr_assert(eq(u8, seen.times[2], 1));
     store_destroy(store);
@@ -149,8 +160,9 @@ Test(crawl, drops_what_is_dead_and_nothing_else) {
     fill(store, 3000, 9000, 10);
     fill(store, 9000, 10000, 11);
     uint64_t cursor = 0, checked = 0, reclaimed = 0;
-    while (store_crawl(store, &cursor, 10, 10, &checked, &reclaimed))
+    while (store_crawl(store, &cursor, 10, 10, &checked, &reclaimed)) {
         store_check_memory(store);
+    }
     struct store_stats stats = fixture_stats(store);
     cr_assert(eq(u64, checked, 10000));
     cr_assert(eq(u64, reclaimed, 6000));
@@ -169,8 +181,9 @@ Test(crawl, drops_what_was_flushed) {
     store_flush(store, 1, 1);
     cr_assert(gt(u64, fixture_stats(store).dead_bytes, 0));
     uint64_t cursor = 0, checked = 0, reclaimed = 0;
-    while (store_crawl(store, &cursor, 1000, 1, &checked, &reclaimed))
+    while (store_crawl(store, &cursor, 1000, 1, &checked, &reclaimed)) {
         ;
+    }
     cr_assert(eq(u64, reclaimed, 1000));
     cr_assert(eq(u64, fixture_stats(store).items, 0));
     cr_assert(eq(u64, fixture_stats(store).expired, 0));
@@ -185,8 +198,9 @@ Test(walk, soonest_expiry) {
     cr_assert(eq(u32, store_expires_soonest(store), UINT32_MAX));
     fill(store, 1, 2, 0);
     cr_assert(eq(u32, store_expires_soonest(store), UINT32_MAX));
-    for (uint32_t i = 2; i < 100; i++)
+    for (uint32_t i = 2; i < 100; i++) {
         fill(store, i, i + 1, 1000 - i);
+    }
     cr_assert(eq(u32, store_expires_soonest(store), 901));
     /* a bound: the item that would have expired is gone, but nobody has looked at the others */
     drop(store, 99, 100);
@@ -194,11 +208,13 @@ Test(walk, soonest_expiry) {
     cr_assert(store_crawl(store, &cursor, 10, 1, &checked, &reclaimed));
     cr_assert(eq(u32, store_expires_soonest(store), 0), "not known before the end");
     fill(store, 200, 201, 500);
-    while (store_crawl(store, &cursor, 10, 1, &checked, &reclaimed))
+    while (store_crawl(store, &cursor, 10, 1, &checked, &reclaimed)) {
         ;
+    }
     cr_assert(eq(u32, store_expires_soonest(store), 500));
-    while (store_crawl(store, &cursor, 1000, 902, &checked, &reclaimed))
+    while (store_crawl(store, &cursor, 1000, 902, &checked, &reclaimed)) {
         ;
+    }
     cr_assert(eq(u32, store_expires_soonest(store), 903));
     store_flush(store, 902, 902);
     cr_assert(eq(u32, store_expires_soonest(store), 0));
