@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "bench/canned.h"
-#include "core/pipeline.h"
+#include "core/pipeline/pipeline.h"
 
 void __real_pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t requests_max,
                              struct batch *batch);

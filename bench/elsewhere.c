@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 
-#include "core/acceptor.h"
-#include "core/server.h"
+#include "core/net/acceptor.h"
+#include "core/server/server.h"
 
 uint64_t __real_shard_hash(const struct shard *shard, const char *key, uint32_t length);
 uint64_t __wrap_shard_hash(const struct shard *shard, const char *key, uint32_t length);

@@ -11,10 +11,10 @@
  *     asleep   as alone, but whoever has nothing to do sleeps in its io_uring and is woken by
  * MSG_RING
  */
-#include "core/mesh.h"
+#include "core/mesh/mesh.h"
 
-#include "core/clock.h"
-#include "core/uring.h"
+#include "core/base/clock.h"
+#include "core/io/uring.h"
 
 #include <getopt.h>
 #include <pthread.h>

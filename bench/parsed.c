@@ -4,7 +4,7 @@
  * instead (ld's --wrap): every get finds the same value, and anything else has succeeded.
  */
 #include "bench/canned.h"
-#include "core/execute.h"
+#include "core/shard/execute.h"
 
 bool __wrap_execute(struct shard *shard, const struct request *request, uint64_t hash,
                     struct result *result);

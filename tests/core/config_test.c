@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/config.h"
+#include "core/base/config.h"
 
 #define FLAGS_MAX 16
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/exchange.h"
-#include "core/flight.h"
-#include "core/pipeline.h"
+#include "core/pipeline/exchange.h"
+#include "core/pipeline/outgoing.h"
+#include "core/pipeline/pipeline.h"
 #include "tests/core/fixture.h"
 #include "tests/core/script.h"
 

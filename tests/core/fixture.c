@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/execute.h"
+#include "core/shard/execute.h"
 
 #define SEED 42
 #define FIRST_SECOND 2

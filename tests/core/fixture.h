@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/exchange.h"
-#include "core/flight.h"
-#include "core/pipeline.h"
-#include "core/shard.h"
-#include "core/stats.h"
+#include "core/pipeline/exchange.h"
+#include "core/pipeline/outgoing.h"
+#include "core/pipeline/pipeline.h"
+#include "core/shard/shard.h"
+#include "core/stats/command.h"
 
 #define FIXTURE_SHARDS_MAX 5
 #define FIXTURE_PIPELINES_MAX 3000 /* its own among them, and a test's */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/login.h"
+#include "core/shard/auth.h"
 
 /* Reads logins from a file with this text; problem holds 400 bytes. */
 static struct logins *read_text(const char *text, char *problem) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "core/mesh.h"
+#include "core/mesh/mesh.h"
 
 #define THREADS_MAX 4
 

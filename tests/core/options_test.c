@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/options.h"
+#include "core/server/options.h"
 
-#define MAN_PAGE SOURCE_ROOT "/core/simplecache.1"
-#define COMPLETION SOURCE_ROOT "/core/simplecache.bash-completion"
+#define MAN_PAGE SOURCE_ROOT "/core/dist/simplecache.1"
+#define COMPLETION SOURCE_ROOT "/core/dist/simplecache.bash-completion"
 
 static void expect(bool holds, const char *what) {
     cr_assert(holds, "%s", what);

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/buffer.h"
-#include "core/clock.h"
-#include "core/execute.h"
-#include "core/message.h"
+#include "core/base/buffer.h"
+#include "core/base/clock.h"
+#include "core/mesh/message.h"
+#include "core/shard/execute.h"
 #include "tests/core/fixture.h"
 
 Test(clock, relative_and_absolute_expiry_times) {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/message.h"
-#include "core/prefix.h"
+#include "core/mesh/message.h"
+#include "core/stats/prefix.h"
 
 _Static_assert(PREFIX_ENTRY_BYTES_MAX <= MESSAGE_VALUE_BYTES_MAX, "an entry fits a message");
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/stats_sizes.h"
+#include "core/stats/sizes.h"
 
 static struct store_walked item_of(uint32_t bytes) {
     return (struct store_walked){.item = {.bytes = bytes}};

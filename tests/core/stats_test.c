@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "core/stats.h"
-#include "core/stats_connection.h"
+#include "core/stats/command.h"
+#include "core/stats/connection.h"
 
 static struct request asks(const char *words, enum protocol protocol) {
     return (struct request){.op = OP_STATS,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/walk.h"
+#include "core/shard/scan.h"
 #include "tests/core/fixture.h"
 
 #define MEMORY_BYTES ((size_t)8 << 20)

@@ -400,7 +400,7 @@ class Effects(FlagsTest):
 class Completion(unittest.TestCase):
     """The bash completion, asked."""
 
-    SCRIPT = os.path.join(os.path.dirname(__file__), '../../core/simplecache.bash-completion')
+    SCRIPT = os.path.join(os.path.dirname(__file__), '../../core/dist/simplecache.bash-completion')
 
     def offers(self, *words):
         script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _simplecache; '

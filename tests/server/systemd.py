@@ -223,7 +223,7 @@ class Units(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.units = [folder.name + '/simplecache.' + kind for kind in ('service', 'socket')]
-        source = os.path.join(os.path.dirname(__file__), '../../core/simplecache.')
+        source = os.path.join(os.path.dirname(__file__), '../../core/dist/simplecache.')
         with open(source + 'service.in', encoding='ascii') as template:
             text = template.read().replace('@type@', 'notify')
         # Programs that are there: ours is not installed, and kill may not be.

@@ -1,0 +1,19 @@
+/* chunk: room for a part of a long answer, filled on one shard and read on another. */
+#ifndef CORE_BASE_CHUNK_H
+#define CORE_BASE_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct chunk {
+    char *bytes;
+    size_t length;
+    size_t capacity;
+};
+
+/* Whether that many bytes more fit. */
+static inline bool chunk_has_room(const struct chunk *chunk, size_t bytes) {
+    return chunk->capacity - chunk->length >= bytes;
+}
+
+#endif

@@ -1,0 +1,176 @@
+/* io: what the program asks of the kernel, and how it is told what came of it.
+ *
+ *     io_receive(io, socket, …, &completion)
+ *            │  submitted by io_enter(), with all others of the turn
+ *            ▼
+ *     io_take(io, owner) ─▶ completion.done(owner, &completion, result, flags)
+ *
+ * One struct io belongs to one reactor and is used by that reactor's thread alone, from io_open()
+ * to the last io_enter(); only io_wake() names another reactor's. Nothing here waits but
+ * io_enter().
+ *
+ * There are several engines behind this interface: io_uring (io/uring.h) and, in tests, a simulated
+ * one that is driven by a seed. The rest of the program names no type of either.
+ *
+ * An operation takes a completion that its caller owns and that must stay where it is until it has
+ * been called: usually a member of the struct that the operation is about. There is one call of it
+ * for each operation, but for accepting, which goes on as long as IO_MORE is told. `result` is what
+ * the system call of that name would have returned, or -errno. Whoever wants an operation to end
+ * early shuts the socket down (io_shut_down()); it completes then.
+ */
+#ifndef CORE_IO_IO_H
+#define CORE_IO_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct io;
+struct completion;
+
+/* owner: what was given to io_take(). The completion may be used again, or freed, from within. */
+typedef void completion_done(void *owner, struct completion *completion, int result,
+                             unsigned flags);
+
+struct completion {
+    completion_done *done;
+};
+
+/* flags of a completion; the numbers are io_uring's. */
+#define IO_LENT 1u            /* a receive has brought the buffer io_lent_buffer(flags) */
+#define IO_MORE 2u            /* accept: the next connection will complete it again */
+#define IO_SOCKET_HAS_MORE 4u /* receive: there is more to be received at once */
+#define IO_BUFFER_SHIFT 16
+
+/* Bytes of a lent buffer. */
+#define IO_BUFFER_BYTES ((size_t)16 * 1024)
+
+/* io_enter() waits until something has completed. */
+#define IO_FOREVER UINT64_MAX
+
+struct io_engine {
+    const char *name;
+
+    /* Makes the part of one reactor, on that reactor's thread. context: whatever the engine's own
+     * header says. Returns 0 or -errno. */
+    int (*open)(struct io **io, void *context);
+    /* Frees it. Any thread, after all reactors have ended: others' wakes go there. */
+    void (*close)(struct io *io);
+    /* Says in words what a failure of open() means and what to do about it. */
+    const char *(*advice)(int error);
+
+    void (*receive)(struct io *io, int socket, void *where, size_t length,
+                    struct completion *completion);
+    void (*receive_lent)(struct io *io, int socket, bool likely_empty,
+                         struct completion *completion);
+    char *(*buffer)(const struct io *io, unsigned number);
+    void (*give_buffer)(struct io *io, unsigned number);
+    void (*send)(struct io *io, int socket, const void *bytes, size_t length,
+                 struct completion *completion);
+    void (*send_vector)(struct io *io, int socket, const struct msghdr *message,
+                        struct completion *completion);
+    void (*accept)(struct io *io, int socket, struct completion *completion);
+    void (*cancel_accept)(struct io *io, struct completion *completion);
+    void (*wait_readable)(struct io *io, int descriptor, struct completion *completion);
+    void (*wake)(struct io *io, struct io *other);
+
+    void (*enter)(struct io *io, uint64_t wait_ns);
+    void (*take)(struct io *io, void *owner);
+    bool (*has_events)(const struct io *io);
+
+    void (*refuse)(struct io *io, int socket, const char *text, size_t length);
+    void (*shut_down)(struct io *io, int socket, int how);
+    void (*close_socket)(struct io *io, int socket);
+};
+
+/* What every engine's own struct begins with. */
+struct io {
+    const struct io_engine *engine;
+};
+
+/* Receives up to `length` bytes to a place of the caller's. */
+static inline void io_receive(struct io *io, int socket, void *where, size_t length,
+                              struct completion *completion) {
+    io->engine->receive(io, socket, where, length, completion);
+}
+
+/* Receives up to IO_BUFFER_BYTES into a buffer of the engine's, which is the caller's until
+ * io_give_buffer(). -ENOBUFS when all are lent out: to be asked again when some have been given
+ * back. likely_empty: nothing is expected to be there yet, so that the engine need not look. */
+static inline void io_receive_lent(struct io *io, int socket, bool likely_empty,
+                                   struct completion *completion) {
+    io->engine->receive_lent(io, socket, likely_empty, completion);
+}
+
+/* The number of the buffer that a completion with IO_LENT brings; its bytes; and its return. */
+static inline unsigned io_lent_buffer(unsigned flags) {
+    return flags >> IO_BUFFER_SHIFT;
+}
+static inline char *io_buffer(const struct io *io, unsigned number) {
+    return io->engine->buffer(io, number);
+}
+static inline void io_give_buffer(struct io *io, unsigned number) {
+    io->engine->give_buffer(io, number);
+}
+
+/* Sends all the bytes, unless the connection ends before: a short result needs another call. */
+static inline void io_send(struct io *io, int socket, const void *bytes, size_t length,
+                           struct completion *completion) {
+    io->engine->send(io, socket, bytes, length, completion);
+}
+
+/* Sends what finds room of the parts of a message, which must stay until the completion. */
+static inline void io_send_vector(struct io *io, int socket, const struct msghdr *message,
+                                  struct completion *completion) {
+    io->engine->send_vector(io, socket, message, completion);
+}
+
+/* Accepts connections, one a call of the completion; each result is a descriptor that the caller
+ * owns, or -errno. Without IO_MORE it has ended. io_cancel_accept() ends it, with -ECANCELED. */
+static inline void io_accept(struct io *io, int socket, struct completion *completion) {
+    io->engine->accept(io, socket, completion);
+}
+static inline void io_cancel_accept(struct io *io, struct completion *completion) {
+    io->engine->cancel_accept(io, completion);
+}
+
+/* Completes once a descriptor can be read. */
+static inline void io_wait_readable(struct io *io, int descriptor, struct completion *completion) {
+    io->engine->wait_readable(io, descriptor, completion);
+}
+
+/* Makes another reactor's io_enter() return. It never gets lost: where the kernel fails, the engine
+ * tries again. */
+static inline void io_wake(struct io *io, struct io *other) {
+    io->engine->wake(io, other);
+}
+
+/* Submits what has been asked for. With wait_ns > 0 it returns when something has completed, a wake
+ * has come, or so much time has passed. */
+static inline void io_enter(struct io *io, uint64_t wait_ns) {
+    io->engine->enter(io, wait_ns);
+}
+
+/* Calls the completions of what has come to an end. */
+static inline void io_take(struct io *io, void *owner) {
+    io->engine->take(io, owner);
+}
+
+/* Whether io_take() would call one, perhaps after one more io_enter(io, 0). Reads memory only. */
+static inline bool io_has_events(const struct io *io) {
+    return io->engine->has_events(io);
+}
+
+/* These act at once. Refusing sends what fits of a last line and closes. */
+static inline void io_refuse(struct io *io, int socket, const char *text, size_t length) {
+    io->engine->refuse(io, socket, text, length);
+}
+static inline void io_shut_down(struct io *io, int socket, int how) {
+    io->engine->shut_down(io, socket, how);
+}
+static inline void io_close_socket(struct io *io, int socket) {
+    io->engine->close_socket(io, socket);
+}
+
+#endif

@@ -1,0 +1,205 @@
+#include "core/mesh/mesh.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "core/mesh/ring.h"
+
+/* The two rings of an ordered pair: requests A→B, replies B→A. */
+struct pair {
+    struct ring requests;
+    struct ring replies;
+};
+
+struct mesh_port {
+    /* Set by the reactor before it sleeps, cleared by itself or by the producer that takes on to
+     * wake it. Sequentially consistent on both sides, together with the rings' tails. */
+    _Alignas(CACHE_LINE_BYTES) _Atomic bool sleeping;
+
+    _Alignas(CACHE_LINE_BYTES) struct mesh *mesh;
+    uint32_t shard;
+    uint32_t outstanding_total;
+    uint32_t *outstanding; /* per shard */
+};
+
+struct mesh {
+    uint32_t shards;
+    uint32_t capacity;
+    struct mesh_port *ports;
+    struct pair *pairs; /* pairs[from * shards + to]; those from a shard to itself stay unused */
+    void **slots;
+    uint32_t *counts;
+};
+
+static struct pair *pair_of(const struct mesh *mesh, uint32_t from, uint32_t to) {
+    return &mesh->pairs[(size_t)from * mesh->shards + to];
+}
+
+/* Zeroed memory on its own pages, touched as used: with many reactors most pairs have little
+ * traffic. */
+static void *pages_map(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void pages_unmap(void *memory, size_t bytes) {
+    if (memory) {
+        munmap(memory, bytes);
+    }
+}
+
+static size_t ports_bytes(const struct mesh *mesh) {
+    return mesh->shards * sizeof(*mesh->ports);
+}
+
+static size_t pairs_bytes(const struct mesh *mesh) {
+    return (size_t)mesh->shards * mesh->shards * sizeof(*mesh->pairs);
+}
+
+static size_t slots_bytes(const struct mesh *mesh) {
+    return (size_t)mesh->shards * mesh->shards * 2 * mesh->capacity * sizeof(*mesh->slots);
+}
+
+static size_t counts_bytes(const struct mesh *mesh) {
+    return (size_t)mesh->shards * mesh->shards * sizeof(*mesh->counts);
+}
+
+static void mesh_connect(struct mesh *mesh) {
+    uint32_t n = mesh->shards;
+    for (uint32_t i = 0; i < n * n; i++) {
+        void **slots = mesh->slots + (size_t)i * 2 * mesh->capacity;
+        ring_init(&mesh->pairs[i].requests, slots, mesh->capacity);
+        ring_init(&mesh->pairs[i].replies, slots + mesh->capacity, mesh->capacity);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        mesh->ports[i].mesh = mesh;
+        mesh->ports[i].shard = i;
+        mesh->ports[i].outstanding = mesh->counts + (size_t)i * n;
+        atomic_init(&mesh->ports[i].sleeping, false);
+    }
+}
+
+int mesh_create(struct mesh **result, uint32_t shards, uint32_t capacity) {
+    assert(shards > 0);
+    assert(capacity > 0 && capacity <= MESH_CAPACITY_MAX && (capacity & (capacity - 1)) == 0);
+    struct mesh *mesh = calloc(1, sizeof(*mesh));
+    if (!mesh) {
+        return -ENOMEM;
+    }
+    mesh->shards = shards;
+    mesh->capacity = capacity;
+    mesh->ports = pages_map(ports_bytes(mesh));
+    mesh->pairs = pages_map(pairs_bytes(mesh));
+    mesh->slots = pages_map(slots_bytes(mesh));
+    mesh->counts = pages_map(counts_bytes(mesh));
+    if (!mesh->ports || !mesh->pairs || !mesh->slots || !mesh->counts) {
+        mesh_destroy(mesh);
+        return -ENOMEM;
+    }
+    mesh_connect(mesh);
+    *result = mesh;
+    return 0;
+}
+
+void mesh_destroy(struct mesh *mesh) {
+    if (!mesh) {
+        return;
+    }
+    pages_unmap(mesh->counts, counts_bytes(mesh));
+    pages_unmap(mesh->slots, slots_bytes(mesh));
+    pages_unmap(mesh->pairs, pairs_bytes(mesh));
+    pages_unmap(mesh->ports, ports_bytes(mesh));
+    free(mesh);
+}
+
+struct mesh_port *mesh_port(struct mesh *mesh, uint32_t shard) {
+    assert(shard < mesh->shards);
+    return &mesh->ports[shard];
+}
+
+bool mesh_has_credit(const struct mesh_port *port, uint32_t to) {
+    return port->outstanding[to] < port->mesh->capacity;
+}
+
+bool mesh_is_full(const struct mesh_port *port) {
+    const struct mesh *mesh = port->mesh;
+    return mesh->shards > 1 && port->outstanding_total == mesh->capacity * (mesh->shards - 1);
+}
+
+void mesh_send_request(struct mesh_port *port, uint32_t to, struct message *message) {
+    assert(to != port->shard);
+    assert(mesh_has_credit(port, to));
+    port->outstanding[to]++;
+    port->outstanding_total++;
+    ring_push(&pair_of(port->mesh, port->shard, to)->requests, message);
+}
+
+void mesh_release(struct mesh_port *port, uint32_t from) {
+    assert(port->outstanding[from] > 0);
+    port->outstanding[from]--;
+    port->outstanding_total--;
+}
+
+uint32_t mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
+                            uint32_t max) {
+    struct ring *ring = &pair_of(port->mesh, from, port->shard)->requests;
+    return ring_pop(ring, (void **)messages, max);
+}
+
+void mesh_send_reply(struct mesh_port *port, uint32_t to, struct message *message) {
+    ring_push(&pair_of(port->mesh, to, port->shard)->replies, message);
+}
+
+uint32_t mesh_take_replies(struct mesh_port *port, uint32_t from, struct message **messages,
+                           uint32_t max) {
+    struct ring *ring = &pair_of(port->mesh, port->shard, from)->replies;
+    return ring_pop(ring, (void **)messages, max);
+}
+
+uint32_t mesh_outstanding(const struct mesh_port *port) {
+    return port->outstanding_total;
+}
+
+bool mesh_claim_wake(struct mesh *mesh, uint32_t shard) {
+    _Atomic bool *sleeping = &mesh->ports[shard].sleeping;
+    return atomic_load_explicit(sleeping, memory_order_seq_cst) &&
+           atomic_exchange_explicit(sleeping, false, memory_order_seq_cst);
+}
+
+void mesh_publish(struct mesh_port *port, mesh_wake *wake, void *context) {
+    struct mesh *mesh = port->mesh;
+    for (uint32_t other = 0; other < mesh->shards; other++) {
+        bool requests = ring_publish(&pair_of(mesh, port->shard, other)->requests);
+        bool replies = ring_publish(&pair_of(mesh, other, port->shard)->replies);
+        if ((requests || replies) && mesh_claim_wake(mesh, other)) {
+            wake(context, other);
+        }
+    }
+}
+
+bool mesh_has_arrivals(const struct mesh_port *port) {
+    const struct mesh *mesh = port->mesh;
+    for (uint32_t other = 0; other < mesh->shards; other++) {
+        if (!ring_is_empty(&pair_of(mesh, other, port->shard)->requests) ||
+            !ring_is_empty(&pair_of(mesh, port->shard, other)->replies)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mesh_may_sleep(struct mesh_port *port) {
+    atomic_store_explicit(&port->sleeping, true, memory_order_seq_cst);
+    if (!mesh_has_arrivals(port)) {
+        return true;
+    }
+    mesh_awake(port);
+    return false;
+}
+
+void mesh_awake(struct mesh_port *port) {
+    atomic_store_explicit(&port->sleeping, false, memory_order_seq_cst);
+}

@@ -1,0 +1,126 @@
+/* message: one request under way between two shards, and the place for its reply.
+ *
+ * The reactor whose connection asked (the origin) takes a message from its pool, fills it and sends
+ * it to the shard that owns the key; the owner executes it and sends the same message back. At any
+ * moment one thread alone may touch it: origin, request ring, owner, reply ring, origin. It goes
+ * back to the pool it came from.
+ *
+ *   near | key and opaque, padded to 288 | the request's value, then the reply's, if it is short |
+ *   wide | these values where they are longer, to 16 KiB: in a range of its own
+ *
+ * So most traffic stays on few pages: addresses are translated for a hundred messages at a time,
+ * not for each. What is touched stays small, as the message freed last is used first.
+ */
+#ifndef CORE_MESH_MESSAGE_H
+#define CORE_MESH_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/mesh/ring.h"
+#include "proto/proto.h"
+
+/* Values up to this size travel inside the message. Longer ones don't travel at all: those of sets
+ * are received, and those of gets sent, where they lie. */
+#define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
+#define MESSAGE_KEY_BYTES 288        /* a key and an opaque */
+#define MESSAGE_VALUE_BYTES_NEAR 464 /* what is left of 1 KiB */
+
+struct pipeline;
+
+enum message_kind {
+    /* Those in the queue of a connection, for their replies. */
+    MESSAGE_REQUEST,
+    MESSAGE_UPLOAD_END, /* a request whose value has been uploaded */
+    MESSAGE_LEASE,      /* a get that has been run, once more for a lease on what it has found */
+    MESSAGE_LEASE_BACK, /* and the end of its lease, to be asked for anew later */
+
+    /* Those of a connection's upload. */
+    MESSAGE_UPLOAD_BEGIN,
+    MESSAGE_UPLOAD_ROOM,
+
+    /* Those that nobody waits for. */
+    MESSAGE_UPLOAD_CANCEL,
+    MESSAGE_LEASE_END,
+    MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
+};
+
+/* A place for bytes of an upload, in one piece. */
+struct upload_room {
+    char *bytes;
+    uint32_t length; /* 0: there is none */
+};
+
+struct message {
+    struct message
+        *next; /* in the pool's free list, or in the queue of the connection that waits */
+    struct pipeline *pipeline;
+    uint64_t hash;
+    uint8_t kind;     /* enum message_kind */
+    bool done;        /* origin: the reply is here */
+    bool every_shard; /* one of the parts of a command for every shard */
+    bool last_part;   /* of these parts the one that answers */
+    uint8_t status;   /* enum store_status: what came of an upload's begin or part */
+    bool refused;     /* result tells of a large value that could not be lent */
+    bool asked;       /* origin: since it was the first of its queue, a lease has been asked for */
+    bool parked;      /* origin: see message_park() */
+    bool walk; /* asks for a chunk of a walk, see core/shard/scan.h; it lies in data as a value */
+    bool walk_more;          /* its reply: there is more in that shard */
+    uint64_t cursor;         /* of that walk */
+    uint64_t large;          /* the store's handle of an upload, or of the value whose lease ends */
+    struct upload_room room; /* where in the owner's memory an upload goes on */
+    int descriptor;          /* of a MESSAGE_CONNECTION */
+    struct request request;
+    struct result result;
+    char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */
+    _Alignas(8) char key[MESSAGE_KEY_BYTES];
+    char value[MESSAGE_VALUE_BYTES_NEAR];
+};
+
+_Static_assert(sizeof(struct message) == 1024, "few pages");
+
+/* A reactor's messages. Only its own thread takes and gives back. */
+struct message_pool {
+    struct message *messages; /* address space for all, touched as used */
+    char *wide;               /* and for their longer values */
+    struct message *free;
+    uint32_t count;
+    uint32_t used_ever; /* messages[used_ever..count) were never taken */
+    uint32_t out;       /* taken now, but for the parked ones */
+};
+
+/* Reserves a pool of count messages, parked ones included. Returns 0 or -ENOMEM. */
+int message_pool_init(struct message_pool *pool, uint32_t count);
+void message_pool_finish(struct message_pool *pool);
+
+/* A message, cleared up to its request, or NULL when all are out. */
+struct message *message_take(struct message_pool *pool);
+void message_give(struct message_pool *pool, struct message *message);
+
+/* It may be long until this one is given back: it doesn't count as out any more, so that others do
+ * not miss it. Asking for it again changes nothing. */
+void message_park(struct message_pool *pool, struct message *message);
+
+/* The cache lines of a small request and reply are on their way: another reactor has written them.
+ */
+static inline void message_prefetch(const struct message *message) {
+    const char *start = (const char *)message;
+    for (const char *line = start; line < message->key + CACHE_LINE_BYTES;
+         line += CACHE_LINE_BYTES) {
+        __builtin_prefetch(line);
+    }
+    __builtin_prefetch(message->value);
+    __builtin_prefetch(message->value + CACHE_LINE_BYTES);
+}
+
+/* Keeps what the reply needs of a request: all but its value. */
+void message_keep_request(struct message *message, const struct request *request, uint64_t hash);
+
+/* Copies a request into a message, with its key and its value, if it has one. */
+void message_set_request(struct message *message, const struct request *request, uint64_t hash);
+
+/* Copies a result into a message, with the value that its maker lends. */
+void message_set_result(struct message *message, const struct result *result);
+
+#endif

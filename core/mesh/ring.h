@@ -1,0 +1,83 @@
+/* ring: a bounded queue of pointers between two threads, one that pushes and one that pops.
+ *
+ * The ring itself never looks whether it is full: its users keep count (see mesh.h, the credit of a
+ * pair), so a push can't fail and the producer never reads the consumer's cache line. Pushed
+ * entries become visible together, when the producer publishes; it does so once a turn.
+ *
+ *     slots   | . | . | a | b | c | d | . | . |     a and b are published, c and d not yet
+ *                       ^       ^       ^
+ *                     head    tail   pushed
+ */
+#ifndef CORE_MESH_RING_H
+#define CORE_MESH_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CACHE_LINE_BYTES 64
+
+struct ring {
+    /* The one word both sides touch: stored by ring_publish(), loaded by ring_pop() and
+     * ring_is_empty(). It has its line to itself, so that pushing doesn't disturb a consumer that
+     * polls. */
+    _Alignas(CACHE_LINE_BYTES) _Atomic uint32_t tail;
+
+    /* The producer's line. */
+    _Alignas(CACHE_LINE_BYTES) uint32_t pushed;
+    uint32_t producer_mask;
+    void **producer_slots;
+
+    /* The consumer's line. */
+    _Alignas(CACHE_LINE_BYTES) uint32_t head;
+    uint32_t consumer_mask;
+    void **consumer_slots;
+};
+
+/* Prepares an empty ring over slots[0..capacity), capacity a power of two. The ring borrows slots.
+ */
+static inline void ring_init(struct ring *ring, void **slots, uint32_t capacity) {
+    atomic_init(&ring->tail, 0);
+    ring->pushed = 0;
+    ring->head = 0;
+    ring->producer_slots = ring->consumer_slots = slots;
+    ring->producer_mask = ring->consumer_mask = capacity - 1;
+}
+
+/* Producer: adds an entry, not yet visible. The caller knows that there is room. */
+static inline void ring_push(struct ring *ring, void *entry) {
+    ring->producer_slots[ring->pushed++ & ring->producer_mask] = entry;
+}
+
+/* Producer: makes everything pushed visible; true when there was something. The store is
+ * sequentially consistent because the producer looks at the consumer's sleeping flag next, and the
+ * consumer sets that flag and then looks at tail: one of the two must see the other (see
+ * mesh_publish() and mesh_may_sleep()). */
+static inline bool ring_publish(struct ring *ring) {
+    if (atomic_load_explicit(&ring->tail, memory_order_relaxed) == ring->pushed) {
+        return false;
+    }
+    atomic_store_explicit(&ring->tail, ring->pushed, memory_order_seq_cst);
+    return true;
+}
+
+/* Consumer: true when nothing is published. Sequentially consistent for the sake of
+ * mesh_may_sleep(). */
+static inline bool ring_is_empty(const struct ring *ring) {
+    return atomic_load_explicit(&ring->tail, memory_order_seq_cst) == ring->head;
+}
+
+/* Consumer: takes up to max entries, oldest first; returns how many. The acquire pairs with the
+ * store in ring_publish(): what the producer wrote to an entry before publishing is seen here. */
+static inline uint32_t ring_pop(struct ring *ring, void **entries, uint32_t max) {
+    uint32_t count = atomic_load_explicit(&ring->tail, memory_order_acquire) - ring->head;
+    if (count > max) {
+        count = max;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        entries[i] = ring->consumer_slots[ring->head++ & ring->consumer_mask];
+    }
+    return count;
+}
+
+#endif

@@ -1,0 +1,386 @@
+#include "core/net/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+
+static void name_listener(struct listener *listener, const struct sockaddr *address,
+                          socklen_t length) {
+    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "0";
+    getnameinfo(address, length, host, sizeof(host), port, sizeof(port),
+                NI_NUMERICHOST | NI_NUMERICSERV);
+    const char *format = address->sa_family == AF_INET6 ? "[%.60s]:%.5s" : "%.60s:%.5s";
+    snprintf(listener->name, sizeof(listener->name), format, host, port);
+    listener->family = address->sa_family;
+    listener->port = (uint16_t)atoi(port);
+}
+
+/* An abstract one begins with a zero byte, which people write as @. */
+static void name_unix(struct listener *listener, const char *path, size_t length) {
+    bool abstract = length > 0 && !*path;
+    listener->family = AF_UNIX;
+    snprintf(listener->name, sizeof(listener->name), "unix:%s%.*s", abstract ? "@" : "",
+             (int)(length - abstract), path + abstract);
+}
+
+void listener_name(struct listener *listener) {
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof(address);
+    if (getsockname(listener->descriptor, (struct sockaddr *)&address, &length) != 0) {
+        return;
+    }
+    if (address.ss_family == AF_UNIX) {
+        name_unix(listener, ((struct sockaddr_un *)&address)->sun_path,
+                  length - offsetof(struct sockaddr_un, sun_path));
+    } else {
+        name_listener(listener, (struct sockaddr *)&address, length);
+    }
+}
+
+/* Accepted sockets inherit these from the listening one, which saves setting them one by one. */
+int listener_set_options(int descriptor) {
+    int one = 1;
+    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) != 0 ||
+        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0) {
+        return -errno;
+    }
+    return 0;
+}
+
+/* Each datagram comes with the address that it was sent to, where the answer has to come from. No
+ * SO_REUSEADDR: with it two servers could have the same port of UDP. */
+static int set_datagram_options(int descriptor, int family) {
+    int one = 1;
+    int error = family == AF_INET6
+                    ? setsockopt(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one))
+                    : setsockopt(descriptor, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
+    return error ? -errno : 0;
+}
+
+static int set_options(int descriptor, int family, bool udp) {
+    int one = 1;
+    if (family == AF_INET6 &&
+        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) {
+        return -errno;
+    }
+    return udp ? set_datagram_options(descriptor, family) : listener_set_options(descriptor);
+}
+
+/* A socket for one address, listening but for UDP, or -errno. */
+static int open_socket(const struct addrinfo *address, uint32_t backlog, bool udp) {
+    int type = udp ? SOCK_DGRAM : SOCK_STREAM;
+    int descriptor = socket(address->ai_family, type | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) {
+        return -errno;
+    }
+    int error = set_options(descriptor, address->ai_family, udp);
+    if (!error && bind(descriptor, address->ai_addr, address->ai_addrlen) != 0) {
+        error = -errno;
+    }
+    if (!error && !udp && listen(descriptor, (int)backlog) != 0) {
+        error = -errno;
+    }
+    if (!error) {
+        return descriptor;
+    }
+    close(descriptor);
+    return error;
+}
+
+static const char *advice(int error, bool udp) {
+    switch (error) {
+    case -EADDRINUSE:
+        return udp ? "; another program listens there: end it or choose another -U"
+                   : "; another program listens there: end it or choose another -p";
+    case -EADDRNOTAVAIL:
+        return "; this machine has no such address: give one of its own with -l";
+    case -EACCES:
+        return udp ? "; ports below 1024 are root's: choose another -U"
+                   : "; ports below 1024 are root's: choose another -p";
+    default:
+        return "";
+    }
+}
+
+static void tell_failure(const char *name, int error, bool udp) {
+    log_line("can't listen on %s%s: %s%s", udp ? "udp:" : "", name, strerror(-error),
+             advice(error, udp));
+}
+
+static bool is_open(const struct listeners *listeners, const char *name) {
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        if (strcmp(listeners->all[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Adds a listener for one address, unless it is there already. Returns 0 or -errno. */
+static int open_address(struct listeners *listeners, const struct addrinfo *address,
+                        uint32_t backlog) {
+    if (listeners->count == LISTENERS_MAX) {
+        return -EMFILE;
+    }
+    struct listener *listener = &listeners->all[listeners->count];
+    name_listener(listener, address->ai_addr, address->ai_addrlen);
+    if (is_open(listeners, listener->name)) {
+        return 0;
+    }
+    int descriptor = open_socket(address, backlog, listeners->udp);
+    if (descriptor < 0) {
+        return descriptor;
+    }
+    listener->descriptor = descriptor;
+    listener_name(listener); /* the kernel may have chosen the port */
+    listeners->count++;
+    return 0;
+}
+
+/* A name may stand for several addresses. Those that this machine lacks are passed over, as long as
+ * there is another. */
+static bool open_addresses(struct listeners *listeners, const struct addrinfo *addresses,
+                           uint32_t backlog) {
+    bool any = false;
+    int error = 0;
+    for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
+        error = open_address(listeners, address, backlog);
+        any |= error == 0;
+        bool lacking = error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
+        if (error && (!lacking || (!any && !address->ai_next))) {
+            tell_failure(listeners->all[listeners->count].name, error, listeners->udp);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_name(struct listeners *listeners, const char *name, uint16_t port,
+                      uint32_t backlog) {
+    char service[8];
+    snprintf(service, sizeof(service), "%u", port);
+    const struct addrinfo hints = {
+        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+        .ai_socktype = listeners->udp ? SOCK_DGRAM : SOCK_STREAM,
+    };
+    struct addrinfo *addresses;
+    int error = getaddrinfo(strcmp(name, "*") == 0 ? NULL : name, service, &hints, &addresses);
+    if (error) {
+        log_line("-l %s is no address: %s", name, gai_strerror(error));
+        return false;
+    }
+    bool opened = open_addresses(listeners, addresses, backlog);
+    freeaddrinfo(addresses);
+    return opened;
+}
+
+/* The loopback addresses, or 127.0.0.1 alone: a machine without IPv6 does without ::1, and one that
+ * is taken is no reason to serve nobody (as in memcached, so that one with -l ::1 can run beside).
+ */
+static bool open_loopback(struct listeners *listeners, uint16_t port, uint32_t backlog) {
+    struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
+    struct addrinfo first = {
+        .ai_family = AF_INET, .ai_addr = (struct sockaddr *)&v4, .ai_addrlen = sizeof(v4)};
+    struct addrinfo second = {
+        .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&v6, .ai_addrlen = sizeof(v6)};
+    if (!open_addresses(listeners, &first, backlog)) {
+        return false;
+    }
+    if (open_address(listeners, &second, backlog) == -EADDRINUSE) {
+        log_line("another program listens on %s: 127.0.0.1 alone is served",
+                 listeners->all[listeners->count].name);
+    }
+    return true;
+}
+
+/* What bind() takes: 0 for any free port. */
+static uint16_t port_to_bind(int32_t port) {
+    return port == CONFIG_PORT_FREE ? 0 : (uint16_t)port;
+}
+
+static bool open_each(struct listeners *listeners, const struct config *config, int32_t port) {
+    if (config->address_count == 0) {
+        return open_loopback(listeners, port_to_bind(port), config->backlog);
+    }
+    for (uint32_t i = 0; i < config->address_count; i++) {
+        const struct listen_address *address = &config->addresses[i];
+        uint16_t its_port = port_to_bind(address->port ? address->port : port);
+        if (!open_name(listeners, address->host, its_port, config->backlog)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_all(struct listeners *listeners, const struct config *config, int32_t port) {
+    if (port == 0 || open_each(listeners, config, port)) {
+        return true;
+    }
+    listeners_close(listeners);
+    return false;
+}
+
+bool listeners_open(struct listeners *listeners, const struct config *config) {
+    *listeners = (struct listeners){0};
+    if (config->port == 0 && config->udp_port == 0 && !config->socket_path) {
+        log_line("-p 0 leaves nothing to listen on: give a unix socket with -s PATH, or "
+                 "UDP with -U PORT");
+        return false;
+    }
+    return open_all(listeners, config, config->port);
+}
+
+bool listeners_open_udp(struct listeners *listeners, const struct config *config) {
+    *listeners = (struct listeners){.udp = true};
+    return open_all(listeners, config, config->udp_port);
+}
+
+/* The unix socket. */
+
+/* A file that a server left which ended without removing it: nobody listens there. */
+static bool is_stale(const struct sockaddr_un *address) {
+    struct stat file;
+    if (lstat(address->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) {
+        return false;
+    }
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = probe >= 0 &&
+                   connect(probe, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
+                   errno == ECONNREFUSED;
+    if (probe >= 0) {
+        close(probe);
+    }
+    return refused;
+}
+
+/* The file is made with its permissions, so that nobody slips in between. */
+static int bind_unix(int descriptor, const struct sockaddr_un *address, mode_t mode) {
+    if (is_stale(address)) {
+        unlink(address->sun_path);
+    }
+    mode_t before = umask(~mode & 0777);
+    int result = bind(descriptor, (const struct sockaddr *)address, sizeof(*address));
+    int error = result == 0 ? 0 : -errno;
+    umask(before);
+    return error;
+}
+
+/* A listening unix socket, or -errno. */
+static int open_unix(const struct sockaddr_un *address, const struct config *config) {
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) {
+        return -errno;
+    }
+    int error = bind_unix(descriptor, address, (mode_t)config->socket_mode);
+    if (!error && listen(descriptor, (int)config->backlog) != 0) {
+        error = -errno;
+    }
+    if (!error) {
+        return descriptor;
+    }
+    close(descriptor);
+    return error;
+}
+
+static bool tell_unix_failure(const char *path, int error) {
+    const char *advice = "";
+    if (error == -EADDRINUSE) {
+        advice = "; another program listens there, or it is no socket: choose another -s";
+    } else if (error == -ENAMETOOLONG) {
+        advice = "; a socket's path has at most 107 bytes";
+    } else if (error == -EACCES) {
+        advice = "; its folder must let in the user that the server runs as";
+    }
+    log_line("can't listen on -s %s: %s%s", path, strerror(-error), advice);
+    return false;
+}
+
+/* Our socket holds on to its file, so that no other gets its number meanwhile. */
+static void remember_file(struct listeners *listeners, const char *path) {
+    struct stat file = {0};
+    lstat(path, &file);
+    listeners->socket_path = path;
+    listeners->socket_device = file.st_dev;
+    listeners->socket_inode = file.st_ino;
+}
+
+static void remove_file(const struct listeners *listeners) {
+    struct stat file;
+    if (listeners->socket_path && lstat(listeners->socket_path, &file) == 0 &&
+        file.st_dev == listeners->socket_device && file.st_ino == listeners->socket_inode) {
+        unlink(listeners->socket_path);
+    }
+}
+
+bool listeners_open_unix(struct listeners *listeners, const struct config *config) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = config->socket_path;
+    if (!path) {
+        return true;
+    }
+    if (listeners->count == LISTENERS_MAX) {
+        return tell_unix_failure(path, -EMFILE);
+    }
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        return tell_unix_failure(path, -ENAMETOOLONG);
+    }
+    strcpy(address.sun_path, path);
+    int descriptor = open_unix(&address, config);
+    if (descriptor < 0) {
+        return tell_unix_failure(path, descriptor);
+    }
+    struct listener *listener = &listeners->all[listeners->count++];
+    *listener = (struct listener){.descriptor = descriptor, .family = AF_UNIX};
+    snprintf(listener->name, sizeof(listener->name), "unix:%.107s", path);
+    remember_file(listeners, path);
+    return true;
+}
+
+uint16_t listeners_port(const struct listeners *listeners) {
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        if (listeners->all[i].family != AF_UNIX) {
+            return listeners->all[i].port;
+        }
+    }
+    return 0;
+}
+
+void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]) {
+    size_t length = 0;
+    *text = '\0';
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        const struct listener *listener = &listeners->all[i];
+        if (listener->family != AF_UNIX) {
+            length +=
+                (size_t)sprintf(text + length, "%s %s: %u\n", listeners->udp ? "UDP" : "TCP",
+                                listener->family == AF_INET6 ? "INET6" : "INET", listener->port);
+        }
+    }
+}
+
+void listeners_close(struct listeners *listeners) {
+    remove_file(listeners);
+    listeners->socket_path = NULL;
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        /* The shut-down ends an accept that waits in the kernel, which closing alone would not. */
+        if (!listeners->all[i].passed) {
+            shutdown(listeners->all[i].descriptor, SHUT_RDWR);
+        }
+        close(listeners->all[i].descriptor);
+    }
+    listeners->count = 0;
+}

@@ -1,0 +1,64 @@
+/* listener: the listening sockets, and those that take datagrams. */
+#ifndef CORE_NET_LISTENER_H
+#define CORE_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/base/config.h"
+
+#define LISTENERS_MAX 64 /* of TCP with the unix socket, and of UDP */
+#define LISTENER_NAME_BYTES 128
+#define LISTENERS_PORTS_BYTES ((size_t)LISTENERS_MAX * 32)
+
+struct listener {
+    _Alignas(8) /* its address goes with what a completion is about, see reactor_mark() */
+        int descriptor;
+    int family;                     /* AF_INET, AF_INET6 or AF_UNIX */
+    bool passed;                    /* by systemd, and not ours to end, see passed.h */
+    uint16_t port;                  /* 0 for a unix socket */
+    char name[LISTENER_NAME_BYTES]; /* address:port, [address]:port for IPv6, unix:path */
+};
+
+struct listeners {
+    bool udp; /* all of them */
+    uint32_t count;
+    struct listener all[LISTENERS_MAX];
+    const char *socket_path; /* of the unix socket, to be removed in the end; NULL: there is none */
+    dev_t socket_device;     /* of its file: another server may have put its own there since */
+    ino_t socket_inode;
+};
+
+/* Opens a socket for every TCP address of the configuration, of which there may be none. False when
+ * one can't be had; one line on stderr has said why. A missing ::1 is no error where no address was
+ * asked for, and one that is taken earns a warning. */
+bool listeners_open(struct listeners *listeners, const struct config *config);
+
+/* The same for UDP. */
+bool listeners_open_udp(struct listeners *listeners, const struct config *config);
+
+/* Adds the unix socket of the configuration, if any, in place of one that nobody listens on any
+ * more. The file belongs to whom this process runs as: root must have been dropped, since clients
+ * are let in by its owner and group, and the server removes it. False as above. */
+bool listeners_open_unix(struct listeners *listeners, const struct config *config);
+
+/* Fills in what the socket of a listener is bound to: family, port and name. */
+void listener_name(struct listener *listener);
+
+/* Sets the options of a listening TCP socket. Returns 0 or -errno. */
+int listener_set_options(int descriptor);
+
+/* The port of the first one that has any, 0 where there is none. */
+uint16_t listeners_port(const struct listeners *listeners);
+
+/* Writes a line for each but the unix socket, in memcached's words: "TCP INET: 11211".
+ * NUL-terminated; empty where there is none. */
+void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]);
+
+/* Refuses new connections from now on, frees the ports and removes the unix socket's file, unless
+ * that has become another one; a socket that was passed is let go of and goes on listening. */
+void listeners_close(struct listeners *listeners);
+
+#endif

@@ -1,0 +1,360 @@
+#include "core/net/udp.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/base/log.h"
+#include "core/net/connection.h"
+#include "core/server/reactor.h"
+
+/* More than any datagram holds. */
+#define RECEIVE_BYTES 65536
+
+#define PAYLOAD_BYTES_MAX (UDP_FRAME_BYTES_MAX - UDP_HEADER_BYTES)
+
+/* So a pipeline that runs nothing more because its output is full is one with too long an answer.
+ */
+_Static_assert(UDP_ANSWER_BYTES_MAX == PIPELINE_OUTPUT_BYTES_MAX, "the pipeline knows it first");
+_Static_assert(UDP_ANSWER_BYTES_MAX / PAYLOAD_BYTES_MAX < UINT16_MAX, "frames can be numbered");
+
+static const char too_long[] = "SERVER_ERROR answer too long for UDP\r\n";
+
+struct datagram {
+    struct connection connection; /* first, so that one is found from the other */
+    unsigned char id[2];          /* of the request, as received */
+
+    /* Whence it came, and where to: the answer goes back the same way. */
+    struct msghdr way;
+    struct sockaddr_storage peer;
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+struct udp {
+    struct reactor *reactor;
+    struct listeners *sockets;
+    bool polled[LISTENERS_MAX]; /* the kernel will tell when that socket can be read */
+    uint32_t last_command_s;
+    struct connection_list working;
+    struct connection_list free;
+    struct datagram datagrams[UDP_DATAGRAMS_MAX];
+    unsigned char received[RECEIVE_BYTES]; /* the datagram being received */
+};
+
+struct udp *udp_create(struct listeners *sockets) {
+    struct udp *udp = calloc(1, sizeof(*udp));
+    if (!udp) {
+        return NULL;
+    }
+    udp->sockets = sockets;
+    LIST_INIT(&udp->working);
+    LIST_INIT(&udp->free);
+    for (uint32_t i = 0; i < UDP_DATAGRAMS_MAX; i++) {
+        LIST_INSERT_HEAD(&udp->free, &udp->datagrams[i].connection, all_link);
+    }
+    return udp;
+}
+
+void udp_destroy(struct udp *udp) {
+    assert(!udp || LIST_EMPTY(&udp->working));
+    free(udp);
+}
+
+uint32_t udp_last_command_s(const struct udp *udp) {
+    return udp->last_command_s;
+}
+
+/* Receiving. */
+
+/* Asks for a word about each socket, as long as there is a place for what it would bring. */
+static void poll_sockets(struct udp *udp) {
+    if (LIST_EMPTY(&udp->free) || udp->reactor->stopping) {
+        return;
+    }
+    for (uint32_t i = 0; i < udp->sockets->count; i++) {
+        if (udp->polled[i]) {
+            continue;
+        }
+        struct io_uring_sqe *entry = uring_entry(&udp->reactor->uring);
+        io_uring_prep_poll_add(entry, udp->sockets->all[i].descriptor, POLLIN);
+        reactor_mark(entry, COMPLETION_DATAGRAM, &udp->sockets->all[i]);
+        udp->polled[i] = true;
+    }
+}
+
+void udp_start(struct udp *udp, struct reactor *reactor) {
+    udp->reactor = reactor;
+    udp->last_command_s = reactor->shard.now;
+    poll_sockets(udp);
+}
+
+/* The answer must come from the address that was asked, but need not leave by the same interface.
+ */
+static void forget_interface(struct msghdr *way) {
+    struct cmsghdr *header = CMSG_FIRSTHDR(way);
+    if (!header) {
+        return;
+    }
+    if (header->cmsg_level == IPPROTO_IP) {
+        ((struct in_pktinfo *)CMSG_DATA(header))->ipi_ifindex = 0;
+    } else {
+        ((struct in6_pktinfo *)CMSG_DATA(header))->ipi6_ifindex = 0;
+    }
+}
+
+/* Takes a datagram out of the kernel's queue. Returns its length; negative when there is none. */
+static ssize_t take(struct udp *udp, const struct listener *socket, struct datagram *datagram) {
+    struct iovec whole = {.iov_base = udp->received, .iov_len = sizeof(udp->received)};
+    datagram->way = (struct msghdr){
+        .msg_name = &datagram->peer,
+        .msg_namelen = sizeof(datagram->peer),
+        .msg_iov = &whole,
+        .msg_iovlen = 1,
+        .msg_control = datagram->control,
+        .msg_controllen = sizeof(datagram->control),
+    };
+    ssize_t length = recvmsg(socket->descriptor, &datagram->way, MSG_DONTWAIT);
+    if (length >= 0) {
+        forget_interface(&datagram->way);
+    }
+    return length;
+}
+
+/* An answer in one frame looks like a request, of which the answer begins like this. Were that one
+ * answered, two servers would go on for ever once a forged sender has brought them together. */
+static bool is_error(const unsigned char *bytes, size_t length) {
+    static const char error[] = "ERROR";
+    return length >= sizeof(error) - 1 && memcmp(bytes, error, sizeof(error) - 1) == 0;
+}
+
+/* As in memcached a request has to be whole in one datagram, anything else is passed over; sequence
+ * number and reserved bytes aren't looked at. */
+static bool is_request(const unsigned char *bytes, size_t length) {
+    return length > UDP_HEADER_BYTES && bytes[4] == 0 && bytes[5] == 1 &&
+           !is_error(bytes + UDP_HEADER_BYTES, length - UDP_HEADER_BYTES);
+}
+
+static void begin(struct udp *udp, const struct listener *socket, struct datagram *datagram,
+                  size_t length) {
+    struct reactor *reactor = udp->reactor;
+    struct connection *connection = &datagram->connection;
+    const char *request = (const char *)udp->received + UDP_HEADER_BYTES;
+    LIST_REMOVE(connection, all_link);
+    connection_init(reactor, connection, socket->descriptor);
+    connection->is_datagram = connection->pipeline.datagram = true;
+    connection->pipeline.number = LOG_NO_CONNECTION;
+    LIST_INSERT_HEAD(&udp->working, connection, all_link);
+    memcpy(datagram->id, udp->received, sizeof(datagram->id));
+    udp->last_command_s = reactor->shard.now;
+    if (pipeline_feed_copy(&connection->pipeline, &reactor->shard, request,
+                           length - UDP_HEADER_BYTES)) {
+        reactor_ready(reactor, connection);
+    } else {
+        connection->pipeline.out_of_memory = true;
+    }
+    reactor_settle(reactor, connection);
+}
+
+/* False when the socket has no more for now. */
+static bool receive(struct udp *udp, const struct listener *socket) {
+    _Static_assert(offsetof(struct datagram, connection) == 0, "one is the other's address");
+    struct datagram *datagram = (struct datagram *)LIST_FIRST(&udp->free);
+    ssize_t length = take(udp, socket, datagram);
+    if (length < 0) {
+        return false;
+    }
+    udp->reactor->shard.counters.bytes_read += (uint64_t)length;
+    if (is_request(udp->received, (size_t)length)) {
+        begin(udp, socket, datagram, (size_t)length);
+    }
+    return true;
+}
+
+void udp_readable(struct udp *udp, struct listener *socket) {
+    udp->polled[socket - udp->sockets->all] = false;
+    if (udp->reactor->stopping) {
+        return;
+    }
+    for (uint32_t i = 0; i < UDP_DATAGRAMS_MAX && !LIST_EMPTY(&udp->free); i++) {
+        if (!receive(udp, socket)) {
+            break;
+        }
+    }
+    poll_sockets(udp);
+}
+
+/* Answering. */
+
+/* A binary client finds the error by the opcode and opaque of its first request, which the first
+ * reply repeats. */
+static void refuse_answer(const struct pipeline *pipeline, struct buffer *output) {
+    struct request first = {
+        .op = OP_ERROR, .protocol = PROTOCOL_BINARY, .error = PROTO_ERROR_TOO_LARGE};
+    if (pipeline->parser.protocol != PROTOCOL_BINARY) {
+        output->length = sizeof(too_long) - 1;
+        memcpy(output->bytes, too_long, output->length);
+        return;
+    }
+    first.opcode = (uint8_t)output->bytes[1];
+    memcpy(&first.opaque, output->bytes + 12, sizeof(first.opaque));
+    output->length = reply_write(output->bytes, &first, NULL);
+}
+
+static void put16(unsigned char *out, size_t number) {
+    out[0] = (unsigned char)(number >> 8);
+    out[1] = (unsigned char)number;
+}
+
+/* Sends the next part of an answer in a frame. False when it is lost, as the rest is then. */
+static bool send_frame(struct udp *udp, const struct datagram *datagram, size_t number,
+                       size_t count) {
+    const struct buffer *output = &datagram->connection.pipeline.output;
+    size_t from = number * PAYLOAD_BYTES_MAX, left = output->length - from;
+    unsigned char header[UDP_HEADER_BYTES] = {datagram->id[0], datagram->id[1]};
+    put16(header + 2, number);
+    put16(header + 4, count);
+    struct iovec parts[] = {
+        {.iov_base = header, .iov_len = sizeof(header)},
+        {.iov_base = output->bytes + from,
+         .iov_len = left < PAYLOAD_BYTES_MAX ? left : PAYLOAD_BYTES_MAX},
+    };
+    struct msghdr frame = datagram->way;
+    frame.msg_iov = parts;
+    frame.msg_iovlen = sizeof(parts) / sizeof(*parts);
+    ssize_t sent = sendmsg(datagram->connection.descriptor, &frame, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0) {
+        udp->reactor->shard.counters.bytes_written += (uint64_t)sent;
+    }
+    return sent > 0;
+}
+
+/* Where there is nothing to say nothing is sent. */
+static void answer(struct udp *udp, struct datagram *datagram) {
+    struct pipeline *pipeline = &datagram->connection.pipeline;
+    if (pipeline_output_full(pipeline)) {
+        refuse_answer(pipeline, &pipeline->output);
+    }
+    size_t count = (pipeline->output.length + PAYLOAD_BYTES_MAX - 1) / PAYLOAD_BYTES_MAX;
+    for (size_t i = 0; i < count; i++) {
+        if (!send_frame(udp, datagram, i, count)) {
+            break;
+        }
+    }
+}
+
+/* Large values are copied into the answer, which is bounded: one byte too many is enough. */
+static bool copy_loans(struct connection *connection, struct shard *shard) {
+    struct flight *flight = &connection->flight;
+    struct buffer *output = &connection->pipeline.output;
+    size_t length = flight_bytes(flight);
+    if (length > PIPELINE_OUTPUT_BYTES_MAX) {
+        length = PIPELINE_OUTPUT_BYTES_MAX + 1;
+    }
+    if (!buffer_reserve(&shard->buffers, output, length)) {
+        return false;
+    }
+    while (output->length < length) {
+        struct iovec parts[FLIGHT_PARTS_MAX];
+        int count = flight_gather(flight, shard, length - output->length, parts);
+        size_t before = output->length;
+        for (int i = 0; i < count; i++) {
+            memcpy(output->bytes + output->length, parts[i].iov_base, parts[i].iov_len);
+            output->length += parts[i].iov_len;
+        }
+        flight_advance(flight, shard, output->length - before);
+    }
+    return true;
+}
+
+/* Puts large values into the output and gives their leases back. False while there is no credit for
+ * that; what has come meanwhile stays for the next time. */
+static bool unload(struct udp *udp, struct connection *connection) {
+    struct shard *shard = &udp->reactor->shard;
+    struct pipeline *pipeline = &connection->pipeline;
+    struct flight *flight = &connection->flight;
+    if (flight_is_empty(flight) && pipeline->loans.length == 0) {
+        return true;
+    }
+    bool landed = flight_land(flight, shard);
+    if (landed && pipeline->loans.length > 0) {
+        *flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
+        pipeline->output = pipeline->loans = (struct buffer){0};
+        if (!copy_loans(connection, shard)) {
+            pipeline->out_of_memory = true;
+        }
+        landed = flight_land(flight, shard);
+    }
+    if (landed && pipeline->stalled && !pipeline_output_full(pipeline)) {
+        reactor_ready(udp->reactor, connection);
+    }
+    return landed;
+}
+
+/* Nothing more of it will be run. Half a command at its end is never made whole. */
+static bool is_through(const struct pipeline *pipeline) {
+    return pipeline->wants_more || pipeline->closing || pipeline->out_of_memory ||
+           pipeline_output_full(pipeline);
+}
+
+static void forget(struct udp *udp, struct connection *connection) {
+    pipeline_finish(&connection->pipeline, &udp->reactor->shard);
+    reactor_forget(udp->reactor, connection);
+    LIST_INSERT_HEAD(&udp->free, connection, all_link);
+    poll_sockets(udp);
+}
+
+void udp_settle(struct udp *udp, struct connection *connection) {
+    struct reactor *reactor = udp->reactor;
+    struct pipeline *pipeline = &connection->pipeline;
+    bool unloaded = unload(udp, connection);
+    if (!is_through(pipeline) && !pipeline_pause(pipeline, &reactor->shard)) {
+        pipeline->out_of_memory = true;
+    }
+    bool lost = connection->broken || pipeline->out_of_memory;
+    if (unloaded && !lost && (!is_through(pipeline) || pipeline->first)) {
+        if (pipeline_wants_memory(pipeline)) {
+            reactor_beg(reactor, connection);
+        }
+        return; /* replies or its turn will bring it here again */
+    }
+    if (unloaded && !lost && !pipeline->aborted) {
+        answer(udp, (struct datagram *)connection);
+    }
+    if (unloaded && pipeline_abort(pipeline, &reactor->shard)) {
+        forget(udp, connection);
+    } else {
+        reactor_wait(reactor, connection);
+    }
+}
+
+/* The end. */
+
+/* The shut-down makes a poll that waits in the kernel complete, though it says that the socket is
+ * not connected; answers can still be sent. */
+void udp_stop(struct udp *udp) {
+    for (uint32_t i = 0; i < udp->sockets->count; i++) {
+        shutdown(udp->sockets->all[i].descriptor, SHUT_RD);
+    }
+}
+
+bool udp_is_stopped(const struct udp *udp) {
+    if (!udp) {
+        return true;
+    }
+    for (uint32_t i = 0; i < udp->sockets->count; i++) {
+        if (udp->polled[i]) {
+            return false;
+        }
+    }
+    return LIST_EMPTY(&udp->working);
+}
+
+void udp_break(struct udp *udp) {
+    struct connection *connection;
+    LIST_FOREACH(connection, &udp->working, all_link) {
+        connection_break(udp->reactor, connection, "the server stops");
+    }
+}

@@ -1,0 +1,78 @@
+#include "core/pipeline/exchange.h"
+
+#include "core/shard/execute.h"
+
+/* Messages prefetched together. A turn takes all that a ring holds, batch after batch. */
+#define EXCHANGE_BATCH_MAX 32
+
+static bool names_key(const struct message *message) {
+    return message->kind == MESSAGE_REQUEST && op_has_key(message->request.op);
+}
+
+static void prefetch(const struct shard *shard, struct message *const *messages, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        message_prefetch(messages[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (names_key(messages[i])) {
+            store_prefetch_bucket(shard->store, messages[i]->hash);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (names_key(messages[i])) {
+            store_prefetch_item(shard->store, messages[i]->hash);
+        }
+    }
+}
+
+static void serve_batch(struct shard *shard, uint32_t from, struct message *const *messages,
+                        uint32_t count, const struct exchange_handler *handler) {
+    prefetch(shard, messages, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (messages[i]->kind == MESSAGE_CONNECTION) {
+            handler->connection(handler->context, messages[i]->descriptor);
+        } else {
+            execute_message(shard, messages[i]);
+        }
+        mesh_send_reply(shard->port, from, messages[i]);
+    }
+}
+
+bool exchange_serve(struct shard *shard, const struct exchange_handler *handler) {
+    bool any = false;
+    for (uint32_t from = 0; from < shard->count; from++) {
+        struct message *messages[EXCHANGE_BATCH_MAX];
+        uint32_t count;
+        while ((count = mesh_take_requests(shard->port, from, messages, EXCHANGE_BATCH_MAX)) > 0) {
+            serve_batch(shard, from, messages, count, handler);
+            any = true;
+        }
+    }
+    return any;
+}
+
+static void collect_batch(struct shard *shard, uint32_t from, struct message *const *messages,
+                          uint32_t count, const struct exchange_handler *handler) {
+    for (uint32_t i = 0; i < count; i++) {
+        message_prefetch(messages[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct pipeline *pipeline = pipeline_complete(shard, messages[i], from);
+        if (pipeline) {
+            handler->progress(handler->context, pipeline);
+        }
+    }
+}
+
+bool exchange_collect(struct shard *shard, const struct exchange_handler *handler) {
+    bool any = false;
+    for (uint32_t from = 0; from < shard->count; from++) {
+        struct message *messages[EXCHANGE_BATCH_MAX];
+        uint32_t count;
+        while ((count = mesh_take_replies(shard->port, from, messages, EXCHANGE_BATCH_MAX)) > 0) {
+            collect_batch(shard, from, messages, count, handler);
+            any = true;
+        }
+    }
+    return any;
+}

@@ -1,0 +1,139 @@
+/* A pipeline's input: what is received, kept and parsed. */
+#include <assert.h>
+
+#include "core/pipeline/pipeline.h"
+#include "core/pipeline/upload.h"
+
+void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard) {
+    buffer_release(&shard->buffers, &pipeline->input);
+}
+
+/* Parsing. */
+
+/* Takes the next request; false when there is none for now. */
+static bool parse_one(struct pipeline *pipeline, char *key_space, struct batch_slot *slot) {
+    slot->before = pipeline->parser;
+    slot->offset = pipeline->consumed;
+    size_t left = pipeline->length - pipeline->consumed, used = 0;
+    enum parse_status status = parser_next(&pipeline->parser, pipeline->bytes + pipeline->consumed,
+                                           left, key_space, &slot->request, &used);
+    assert(used <= left);
+    pipeline->consumed += used;
+    pipeline->misspoke |= status == PARSE_CLOSE;
+    pipeline->closing |= status == PARSE_CLOSE;
+    pipeline->wants_more |= status == PARSE_MORE;
+    return status == PARSE_REQUEST;
+}
+
+void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t requests_max,
+                      struct batch *batch) {
+    assert(requests_max <= PIPELINE_ROUND_MAX);
+    assert(batch->count + requests_max <= BATCH_MAX);
+    for (uint32_t i = 0; i < requests_max && !pipeline->closing; i++) {
+        struct batch_slot *slot = &batch->slots[batch->count];
+        if (!parse_one(pipeline, batch->key_space[batch->count], slot)) {
+            return;
+        }
+        slot->pipeline = pipeline;
+        struct request *request = &slot->request;
+        pipeline->closing = request->closes;
+        if (op_has_key(request->op)) {
+            slot->hash = shard_hash(shard, request->key, request->key_length);
+            slot->owner = shard_owner(shard, slot->hash);
+            if (slot->owner == shard->id) {
+                store_prefetch_bucket(shard->store, slot->hash);
+            }
+        }
+        batch->count++;
+        /* How the next bytes are understood depends on what comes of a login. */
+        if (request->op == OP_LOGIN) {
+            return;
+        }
+    }
+}
+
+/* Input. */
+
+/* Parses the input once as much is there as the parser has asked for. */
+static void run_when_whole(struct pipeline *pipeline) {
+    assert(pipeline->wants_more);
+    if (pipeline->input.length < pipeline->parser.need) {
+        return;
+    }
+    pipeline->wants_more = false;
+    pipeline_resume(pipeline);
+}
+
+bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
+                        size_t length) {
+    assert(!pipeline->bytes);
+    if (!buffer_append(&shard->buffers, &pipeline->input, bytes, length)) {
+        return false;
+    }
+    run_when_whole(pipeline);
+    return true;
+}
+
+bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
+                   size_t length) {
+    assert(!pipeline->bytes);
+    if (pipeline->input.length == 0) {
+        pipeline->wants_more = false;
+        pipeline->bytes = bytes;
+        pipeline->length = length;
+        return true;
+    }
+    return pipeline_feed_copy(pipeline, shard, bytes, length);
+}
+
+size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {
+    if (!pipeline->upload || pipeline->bytes || pipeline->input.length > 0) {
+        return 0;
+    }
+    struct upload_room room = upload_room(pipeline->upload);
+    size_t left = parser_upload_left(&pipeline->parser);
+    size_t length = left < room.length ? left : room.length;
+    *where = room.bytes;
+    return length < PIPELINE_DIRECT_BYTES_MIN ? 0 : length;
+}
+
+void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t length) {
+    assert(pipeline->upload && pipeline->input.length == 0);
+    parser_uploaded(&pipeline->parser, length);
+    upload_received(pipeline, shard, (uint32_t)length);
+}
+
+void pipeline_resume(struct pipeline *pipeline) {
+    pipeline->stalled = false;
+    pipeline->walks_here = false;
+    if (pipeline->bytes || pipeline->input.length == 0) {
+        return;
+    }
+    pipeline->bytes = pipeline->input.bytes;
+    pipeline->length = pipeline->input.length;
+}
+
+bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
+    if (!pipeline->bytes) {
+        return true;
+    }
+    size_t left = pipeline->length - pipeline->consumed;
+    bool kept = true;
+    if (pipeline->closing) {
+        pipeline_drop_input(pipeline, shard);
+    } else if (pipeline->bytes == pipeline->input.bytes) {
+        buffer_consume(&pipeline->input, pipeline->consumed);
+    } else if (left > 0) {
+        kept = buffer_append(&shard->buffers, &pipeline->input,
+                             pipeline->bytes + pipeline->consumed, left);
+    }
+    pipeline->bytes = NULL;
+    pipeline->length = pipeline->consumed = 0;
+    if (pipeline->input.length == 0) {
+        pipeline_drop_input(pipeline, shard);
+        /* The parser says so itself, unless the bytes ended with the last request of a round;
+         * nothing would be received again then. */
+        pipeline->wants_more = true;
+    }
+    return kept;
+}

@@ -1,0 +1,363 @@
+#include "core/pipeline/upload.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/pipeline/parts.h"
+#include "core/shard/execute.h"
+
+struct upload {
+    struct request request; /* OP_REJECT or OP_ERROR once it has failed */
+    uint64_t hash;
+    uint32_t owner;
+    uint32_t taken;               /* of the part that is run next: bytes that are in already */
+    uint32_t roomless;            /* bytes of the value that there has been no room for yet */
+    struct upload_room room;      /* in the owner's memory: where the next bytes go */
+    struct upload_room next_room; /* and those behind */
+    uint32_t out;                 /* messages under way: begin or room */
+    bool busy;                    /* the owner has let it wait */
+    uint32_t begun_s;
+    uint64_t handle;              /* of the owner's store; 0: it hasn't begun, or isn't any more */
+    char text[MESSAGE_KEY_BYTES]; /* key and opaque */
+};
+
+uint32_t upload_owner(const struct upload *upload) {
+    return upload->owner;
+}
+
+uint32_t upload_held_since(const struct upload *upload) {
+    return upload->handle ? upload->begun_s : 0;
+}
+
+static bool has_failed(const struct upload *upload) {
+    return upload->request.error != PROTO_ERROR_NONE;
+}
+
+static void fail(struct upload *upload, enum proto_error error) {
+    bool drops = upload->request.drops && error != PROTO_ERROR_DATA_CHUNK;
+    if (has_failed(upload)) {
+        return;
+    }
+    upload->request.op = drops ? OP_REJECT : OP_ERROR;
+    upload->request.error = (uint8_t)error;
+}
+
+static void take_status(struct upload *upload, enum store_status status) {
+    upload->busy = status == STORE_BUSY;
+    if (status != STORE_OK && status != STORE_BUSY) {
+        fail(upload, status == STORE_TOO_LARGE ? PROTO_ERROR_TOO_LARGE : PROTO_ERROR_NO_MEMORY);
+    }
+}
+
+static void take_room(struct upload *upload, enum store_status status,
+                      const struct upload_room *room) {
+    take_status(upload, status);
+    if (status != STORE_OK) {
+        return;
+    }
+    assert(room->length > 0 && room->length <= upload->roomless);
+    assert(upload->next_room.length == 0);
+    upload->roomless -= room->length;
+    if (upload->room.length == 0) {
+        upload->room = *room;
+    } else {
+        upload->next_room = *room;
+    }
+}
+
+static void take_begin(struct upload *upload, enum store_status status, uint64_t handle,
+                       const struct upload_room *room, uint32_t now) {
+    upload->handle = handle;
+    upload->begun_s = now;
+    take_room(upload, status, room);
+}
+
+void upload_take(struct upload *upload, const struct message *message, uint32_t now) {
+    enum store_status status = (enum store_status)message->status;
+    upload->out--;
+    if (message->kind == MESSAGE_UPLOAD_BEGIN) {
+        take_begin(upload, status, message->large, &message->room, now);
+    } else {
+        take_room(upload, status, &message->room);
+    }
+}
+
+static bool may_send(const struct shard *shard, uint32_t to) {
+    return shard_messages_left(shard) > 0 && mesh_has_credit(shard->port, to);
+}
+
+static void send_aside(struct pipeline *pipeline, struct shard *shard, enum message_kind kind,
+                       struct message *message) {
+    message->kind = (uint8_t)kind;
+    message->pipeline = pipeline;
+    mesh_send_request(shard->port, pipeline->upload->owner, message);
+    shard->counters.mesh_requests++;
+    pipeline->upload->out++;
+}
+
+/* Begin. */
+
+static struct upload *make(const struct batch_slot *slot) {
+    struct upload *upload = malloc(sizeof(*upload));
+    if (!upload) {
+        return NULL;
+    }
+    *upload = (struct upload){
+        .request = slot->request,
+        .hash = slot->hash,
+        .owner = slot->owner,
+        .roomless = slot->request.value_length,
+    };
+    struct request *request = &upload->request;
+    request->upload = false;
+    memcpy(upload->text, request->key, request->key_length);
+    request->key = upload->text;
+    if (request->token_length > 0) {
+        memcpy(upload->text + request->key_length, request->token, request->token_length);
+    }
+    request->token = upload->text + request->key_length;
+    return upload;
+}
+
+/* Here at once, there by a message for which there is credit. */
+static void begin(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    if (upload->owner == shard->id) {
+        uint64_t handle;
+        struct upload_room room;
+        enum store_status status =
+            execute_upload_begin(shard, pipeline, &upload->request, upload->hash, &handle, &room);
+        take_begin(upload, status, handle, &room, shard->now);
+        return;
+    }
+    struct message *message = message_take(&shard->messages);
+    message_keep_request(message, &upload->request, upload->hash);
+    send_aside(pipeline, shard, MESSAGE_UPLOAD_BEGIN, message);
+}
+
+static bool start(struct shard *shard, const struct batch_slot *slot) {
+    struct pipeline *pipeline = slot->pipeline;
+    if (slot->owner != shard->id && !may_send(shard, slot->owner)) {
+        return false;
+    }
+    pipeline->upload = make(slot);
+    if (!pipeline->upload) {
+        pipeline->out_of_memory = true;
+        return false;
+    }
+    shard->uploads++;
+    begin(pipeline, shard);
+    return true;
+}
+
+bool upload_is_busy(const struct upload *upload) {
+    return upload->busy;
+}
+
+void upload_beg(struct pipeline *pipeline, struct shard *shard) {
+    const struct upload *upload = pipeline->upload;
+    bool asks = upload->out > 0;
+    if (!asks && (upload->owner == shard->id || may_send(shard, upload->owner))) {
+        begin(pipeline, shard);
+    }
+}
+
+/* Parts. */
+
+/* Asks another shard for the next room while there is some left, so that nobody waits for it. */
+static void ask_for_room(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    if (upload->owner == shard->id || upload->out > 0 || upload->next_room.length > 0 ||
+        upload->roomless == 0 || has_failed(upload) || !may_send(shard, upload->owner)) {
+        return;
+    }
+    struct message *message = message_take(&shard->messages);
+    message->large = upload->handle;
+    send_aside(pipeline, shard, MESSAGE_UPLOAD_ROOM, message);
+}
+
+/* Goes on to the next room where one is used up. False when there is none yet. */
+static bool has_room(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    if (upload->room.length == 0 && upload->next_room.length > 0) {
+        upload->room = upload->next_room;
+        upload->next_room.length = 0;
+    }
+    if (upload->room.length == 0 && upload->owner == shard->id) {
+        struct upload_room room;
+        take_room(upload, execute_upload_room(shard, upload->handle, &room), &room);
+    }
+    ask_for_room(pipeline, shard);
+    return upload->room.length > 0;
+}
+
+static void use_room(struct upload *upload, uint32_t length) {
+    assert(length <= upload->room.length);
+    upload->room.bytes += length;
+    upload->room.length -= length;
+}
+
+/* Writes a part where it belongs; one that has failed is swallowed. False when it is not all in: it
+ * is run again then, perhaps with more bytes at its end. `taken` stays for the caller to clear. */
+static bool write_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
+    struct upload *upload = pipeline->upload;
+    while (upload->taken < part->value_length && !has_failed(upload)) {
+        bool begins = upload->handle == 0;
+        if (begins || !has_room(pipeline, shard)) {
+            if (has_failed(upload)) {
+                break;
+            }
+            return false;
+        }
+        uint32_t left = part->value_length - upload->taken;
+        uint32_t length = left < upload->room.length ? left : upload->room.length;
+        memcpy(upload->room.bytes, part->value + upload->taken, length);
+        use_room(upload, length);
+        upload->taken += length;
+    }
+    return true;
+}
+
+static bool add_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
+    if (!write_part(pipeline, shard, part)) {
+        return false;
+    }
+    pipeline->upload->taken = 0;
+    return true;
+}
+
+struct upload_room upload_room(const struct upload *upload) {
+    bool in_order = upload->taken == 0 && !has_failed(upload);
+    return in_order ? upload->room : (struct upload_room){0};
+}
+
+void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t length) {
+    use_room(pipeline->upload, length);
+    if (pipeline->upload->room.length == 0) {
+        has_room(pipeline, shard);
+    }
+}
+
+/* The end. */
+
+void upload_free(struct pipeline *pipeline, struct shard *shard) {
+    if (!pipeline->upload) {
+        return;
+    }
+    free(pipeline->upload);
+    pipeline->upload = NULL;
+    shard->uploads--;
+}
+
+/* Gives the owner its memory back. */
+static bool cancel(struct shard *shard, struct upload *upload) {
+    assert(upload->out == 0);
+    if (upload->handle == 0) {
+        return true;
+    }
+    if (upload->owner == shard->id) {
+        store_upload_cancel(shard->store, upload->handle);
+    } else {
+        if (!mesh_has_credit(shard->port, upload->owner) || !shard_has_spare_message(shard)) {
+            return false;
+        }
+        struct message *message = message_take(&shard->messages);
+        message->kind = MESSAGE_UPLOAD_CANCEL;
+        message->large = upload->handle;
+        mesh_send_request(shard->port, upload->owner, message);
+    }
+    upload->handle = 0;
+    return true;
+}
+
+bool upload_abort(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    if (!upload) {
+        return true;
+    }
+    if (upload->out > 0 || !cancel(shard, upload)) {
+        return false;
+    }
+    upload_free(pipeline, shard);
+    return true;
+}
+
+/* Its request as a slot of its own. */
+static struct batch_slot slot_of(struct pipeline *pipeline) {
+    const struct upload *upload = pipeline->upload;
+    return (struct batch_slot){.pipeline = pipeline,
+                               .hash = upload->hash,
+                               .owner = upload->owner,
+                               .request = upload->request};
+}
+
+static bool complete_here(struct pipeline *pipeline, struct shard *shard) {
+    const struct batch_slot slot = slot_of(pipeline);
+    struct result result;
+    if (pipeline->first && !pipeline_may_enqueue(pipeline, shard)) {
+        return false;
+    }
+    execute_upload_end(shard, &slot.request, slot.hash, pipeline->upload->handle, &result);
+    pipeline_answer(pipeline, shard, &slot, &result, true);
+    upload_free(pipeline, shard);
+    return true;
+}
+
+static bool complete_there(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    if (!pipeline_may_enqueue(pipeline, shard) || !mesh_has_credit(shard->port, upload->owner)) {
+        return false;
+    }
+    struct message *message = pipeline_enqueue(pipeline, shard);
+    message_keep_request(message, &upload->request, upload->hash);
+    message->large = upload->handle;
+    message->kind = MESSAGE_UPLOAD_END;
+    pipeline_send(pipeline, shard, upload->owner, message);
+    upload_free(pipeline, shard);
+    return true;
+}
+
+/* What is answered to a failed one, and whether its key's old value goes, is as if the parser had
+ * refused it. */
+static bool refuse(struct pipeline *pipeline, struct shard *shard) {
+    struct upload *upload = pipeline->upload;
+    const struct batch_slot slot = slot_of(pipeline);
+    if (!cancel(shard, upload)) {
+        return false;
+    }
+    pipeline->upload = NULL;
+    bool run = pipeline_run(shard, &slot);
+    pipeline->upload = upload;
+    if (run) {
+        upload_free(pipeline, shard);
+    }
+    return run;
+}
+
+static bool end(struct pipeline *pipeline, struct shard *shard, const struct request *last) {
+    struct upload *upload = pipeline->upload;
+    if (!write_part(pipeline, shard, last)) {
+        return false;
+    }
+    assert(upload->out == 0);
+    if (last->error != PROTO_ERROR_NONE) {
+        fail(upload, (enum proto_error)last->error);
+    }
+    if (has_failed(upload)) {
+        return refuse(pipeline, shard);
+    }
+    return upload->owner == shard->id ? complete_here(pipeline, shard)
+                                      : complete_there(pipeline, shard);
+}
+
+bool upload_run(struct shard *shard, const struct batch_slot *slot) {
+    struct pipeline *pipeline = slot->pipeline;
+    const struct request *request = &slot->request;
+    if (request->upload) {
+        return start(shard, slot);
+    }
+    assert(request->op == OP_UPLOAD_PART || request->op == OP_UPLOAD_END);
+    return request->op == OP_UPLOAD_PART ? add_part(pipeline, shard, request)
+                                         : end(pipeline, shard, request);
+}

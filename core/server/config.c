@@ -1,0 +1,355 @@
+#include "core/base/config.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mesh/mesh.h"
+#include "core/pipeline/pipeline.h"
+#include "core/server/options.h"
+#include "core/server/resources.h"
+#include "core/shard/crawler.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define MEMORY_MIB_DEFAULT 64
+
+/* What it takes to store a value of 1 MiB. */
+#define SHARD_MEMORY_BYTES_MIN (8 * MIB)
+
+#define PORT_DEFAULT 11211
+#define PORT_NOT_GIVEN (-2) /* beside CONFIG_PORT_FREE, while the command line is read */
+
+/* What is known of a command line while it is read. */
+struct command_line {
+    struct config *config;
+    bool ignored[OPTIONS_MAX]; /* by place in the table: given, and means nothing */
+};
+
+static enum config_status apply(struct command_line *line, const struct command_option *option,
+                                const char *value) {
+    switch (option->kind) {
+    case OPTION_DONE:
+        return option->parse(line->config, option, value);
+    case OPTION_IGNORED:
+        line->ignored[option - option_table] = true;
+        return CONFIG_RUN;
+    case OPTION_REFUSED:
+        return options_refuse(option);
+    }
+    return CONFIG_WRONG;
+}
+
+/* A word of -o with its value, if it has one; it is cut there. */
+static enum config_status apply_word(struct command_line *line, char *word) {
+    char *value = strchr(word, '=');
+    if (value) {
+        *value++ = '\0';
+    }
+    const struct command_option *option = options_find_word(word);
+    if (!option) {
+        return options_wrong("-o does not know \"%s\"; see simplecache --help", word);
+    }
+    if (options_needs_value(option) && option->kind != OPTION_REFUSED && !(value && *value)) {
+        return options_wrong("-o %s takes a value: %s=%s", word, word, option->argument);
+    }
+    return apply(line, option, value);
+}
+
+static enum config_status apply_words(struct command_line *line, char *words) {
+    for (char *word; (word = strsep(&words, ","));) {
+        enum config_status status = *word ? apply_word(line, word) : CONFIG_RUN;
+        if (status != CONFIG_RUN) {
+            return status;
+        }
+    }
+    return CONFIG_RUN;
+}
+
+/* What getopt_long() could not take. */
+static enum config_status unknown_option(int answer, char **argv) {
+    if (answer == ':') {
+        return options_wrong("-%c needs a value; see simplecache --help", optopt);
+    }
+    if (!optopt) {
+        return options_wrong("there is no option %s; see simplecache --help", argv[optind - 1]);
+    }
+    if (options_find_letter(optopt)) {
+        return options_wrong("-%c takes no value; see simplecache --help", optopt);
+    }
+    return options_wrong("there is no option -%c; see simplecache --help", optopt);
+}
+
+/* The table as getopt_long() wants it. */
+static void describe(char letters[2 * OPTIONS_MAX + 2], struct option names[OPTIONS_MAX + 1]) {
+    *letters++ = ':'; /* missing values are answered apart from unknown options */
+    for (size_t i = 0; i < option_count; i++) {
+        const struct command_option *option = &option_table[i];
+        if (!option->letter) {
+            continue;
+        }
+        int argument = options_needs_value(option) ? required_argument
+                       : option->argument          ? optional_argument
+                                                   : no_argument;
+        if (option->name) {
+            *names++ = (struct option){option->name, argument, NULL, option->letter};
+        }
+        *letters++ = option->letter;
+        if (argument == required_argument) {
+            *letters++ = ':';
+        }
+    }
+    *names = (struct option){0};
+    *letters = '\0';
+}
+
+static enum config_status read_all(struct command_line *line, int argc, char **argv) {
+    char letters[2 * OPTIONS_MAX + 2];
+    struct option names[OPTIONS_MAX + 1];
+    describe(letters, names);
+    for (int answer; (answer = getopt_long(argc, argv, letters, names, NULL)) != -1;) {
+        if (answer == '?' || answer == ':') {
+            return unknown_option(answer, argv);
+        }
+        char *value = optarg;
+        while (value && isspace((unsigned char)*value)) {
+            value++;
+        }
+        enum config_status status = answer == 'o' ? apply_words(line, value)
+                                                  : apply(line, options_find_letter(answer), value);
+        if (status != CONFIG_RUN) {
+            return status;
+        }
+    }
+    if (optind < argc) { /* as in memcached, which says nothing */
+        fprintf(stderr, "simplecache: ignored, for it is no option: \"%s\"\n", argv[optind]);
+    }
+    return CONFIG_RUN;
+}
+
+static void warn_of_ignored(const struct command_line *line) {
+    char name[OPTION_NAME_BYTES];
+    bool any = false;
+    for (size_t i = 0; i < option_count; i++) {
+        if (!line->ignored[i]) {
+            continue;
+        }
+        fprintf(stderr, "%s%s", any ? ", " : "simplecache: ignored, for it means nothing here: ",
+                options_name(&option_table[i], name));
+        any = true;
+    }
+    if (any) {
+        fputc('\n', stderr);
+    }
+}
+
+/* Without -p the default one, or UDP's; but beside a unix socket no port at all. */
+static void choose_ports(struct config *config) {
+    bool port_given = config->port != PORT_NOT_GIVEN;
+    config->listeners_given = port_given || config->address_text || config->socket_path;
+    if (port_given) {
+        return;
+    }
+    bool socket_alone = config->socket_path && !config->address_text;
+    if (socket_alone && config->udp_port) {
+        fputs("simplecache: -U is ignored beside -s, as in memcached; give -p too, 0 for no TCP\n",
+              stderr);
+    }
+    if (socket_alone) {
+        config->port = config->udp_port = 0;
+    } else {
+        config->port = config->udp_port ? config->udp_port : PORT_DEFAULT;
+    }
+}
+
+static enum config_status read_address_port(struct listen_address *address, const char *text) {
+    char *end;
+    long port = strtol(text, &end, 10);
+    if (end == text || *end || port < CONFIG_PORT_FREE || port > UINT16_MAX) {
+        return options_wrong("-l %s:%s: there is no such port", address->host, text);
+    }
+    address->port = port > 0 ? (int32_t)port : CONFIG_PORT_FREE;
+    return CONFIG_RUN;
+}
+
+/* host, host:port, [v6], [v6]:port, or a v6 address as it is: it has more than one colon. */
+static enum config_status read_address(struct listen_address *address, char *text) {
+    char *port = strchr(text, ':');
+    address->host = text;
+    if (*text == '[') {
+        char *end = strchr(text, ']');
+        if (!end || (end[1] != '\0' && end[1] != ':')) {
+            return options_wrong("-l %s: an address in brackets is [ADDRESS] or [ADDRESS]:PORT",
+                                 text);
+        }
+        port = end[1] ? end + 1 : NULL;
+        address->host = text + 1;
+        *end = '\0';
+    } else if (port && strchr(port + 1, ':')) {
+        port = NULL;
+    }
+    if (port) {
+        *port++ = '\0';
+    }
+    if (!*address->host) {
+        return options_wrong("-l takes addresses: there is none before \":%s\"", port ? port : "");
+    }
+    return port ? read_address_port(address, port) : CONFIG_RUN;
+}
+
+static enum config_status refuse_address(const char *text) {
+    return options_wrong("-l %s is refused: all addresses are served alike, without TLS, tags and "
+                         "protocols of their own: give addresses and ports alone",
+                         text);
+}
+
+/* memcached's words before an address. */
+static bool has_prefix(const char *text) {
+    static const char *const prefixes[] = {"notls:", "btls:", "mtls:", "proto[", "tag[", "tag_"};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum config_status split_addresses(struct config *config) {
+    if (!config->address_text) {
+        return CONFIG_RUN;
+    }
+    config->address_parts = strdup(config->address_text);
+    if (!config->address_parts) {
+        return options_wrong("no memory for the command line");
+    }
+    char *rest = config->address_parts;
+    for (char *text; (text = strsep(&rest, ",;"));) {
+        if (!*text) {
+            continue;
+        }
+        if (has_prefix(text)) {
+            return refuse_address(text);
+        }
+        if (config->address_count == CONFIG_ADDRESSES_MAX) {
+            return options_wrong("-l takes at most %d addresses", CONFIG_ADDRESSES_MAX);
+        }
+        struct listen_address *address = &config->addresses[config->address_count++];
+        enum config_status status = read_address(address, text);
+        if (status != CONFIG_RUN) {
+            return status;
+        }
+    }
+    if (config->address_count == 0) {
+        return options_wrong("-l takes an address");
+    }
+    if (config->port == 0 && config->udp_port == 0) {
+        config->address_count = 0;
+    }
+    return CONFIG_RUN;
+}
+
+/* Logins of both kinds are from one file; -Y names it, or memcached's variable does. */
+static enum config_status choose_users_file(struct config *config) {
+    if (!config->sasl || config->users_file) {
+        return CONFIG_RUN;
+    }
+    config->users_file = getenv("MEMCACHED_SASL_PWDB");
+    if (config->users_file) {
+        return CONFIG_RUN;
+    }
+    return options_wrong("-S needs users: give a file of user:password lines with -Y, or in the "
+                         "environment variable MEMCACHED_SASL_PWDB");
+}
+
+/* Of a core's memory the largest item may take so much, as the store has it. */
+#define ITEM_MEMORY_FACTOR 4
+
+static bool item_fits(const struct config *config, uint32_t cores) {
+    return config->item_bytes_max <= config->memory_bytes / cores / ITEM_MEMORY_FACTOR;
+}
+
+static uint32_t default_cores(const struct config *config) {
+    uint32_t cores = machine_default_cores(config->memory_bytes);
+    while (cores > 1 && !item_fits(config, cores)) {
+        cores--;
+    }
+    return cores;
+}
+
+static enum config_status check_item(const struct config *config) {
+    if (item_fits(config, config->cores)) {
+        return CONFIG_RUN;
+    }
+    uint64_t bytes = config->item_bytes_max * ITEM_MEMORY_FACTOR * config->cores;
+    return options_wrong(
+        "-I is more than a quarter of the memory of a core: give -m %llu or more%s",
+        (unsigned long long)((bytes + MIB - 1) / MIB),
+        config->cores > 1 ? ", or fewer --cores" : "");
+}
+
+/* As in memcached: a login is a connection's, and a datagram has none. */
+static enum config_status check_udp(const struct config *config) {
+    if (!config->udp_port || !config->users_file) {
+        return CONFIG_RUN;
+    }
+    return options_wrong("-U beside -Y or -S is refused: nobody can log in over UDP, so it would "
+                         "let everybody in: leave one of them out");
+}
+
+static void fill_in(struct config *config) {
+    if (config->cores == 0) {
+        config->cores = default_cores(config);
+    }
+    uint64_t memory_min = config->cores * SHARD_MEMORY_BYTES_MIN;
+    if (config->memory_bytes < memory_min) {
+        fprintf(stderr, "simplecache: -m raised to %llu MB, the least for %u core%s\n",
+                (unsigned long long)(memory_min / MIB), config->cores,
+                config->cores == 1 ? "" : "s");
+        config->memory_bytes = memory_min;
+    }
+    if (!config->spin_given && config->cores > machine_cpus()) {
+        config->spin_us = 0;
+    }
+}
+
+enum config_status config_parse(struct config *config, int argc, char **argv) {
+    *config = (struct config){
+        .port = PORT_NOT_GIVEN,
+        .socket_mode = 0700,
+        .backlog = 1024,
+        .item_bytes_max = MIB,
+        .memory_bytes = MEMORY_MIB_DEFAULT * MIB,
+        .connections_max = 1024,
+        .turn_requests = PIPELINE_TURN_DEFAULT,
+        .ring_capacity = MESH_CAPACITY_DEFAULT,
+        .spin_us = 20,
+        .prefix_delimiter = ':',
+        .crawler_sleep_us = CRAWLER_SLEEP_US,
+    };
+    struct command_line line = {.config = config};
+    enum config_status status = read_all(&line, argc, argv);
+    if (status == CONFIG_RUN) {
+        status = choose_users_file(config);
+    }
+    if (status == CONFIG_RUN) {
+        status = check_udp(config);
+    }
+    if (status != CONFIG_RUN) {
+        return status;
+    }
+    choose_ports(config);
+    status = split_addresses(config);
+    if (status != CONFIG_RUN) {
+        return status;
+    }
+    warn_of_ignored(&line);
+    fill_in(config);
+    return check_item(config);
+}
+
+void config_finish(struct config *config) {
+    free(config->address_text);
+    free(config->address_parts);
+    config->address_text = config->address_parts = NULL;
+}

@@ -1,0 +1,283 @@
+#include "core/server/options.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/mesh/mesh.h"
+#include "core/server/options_values.h"
+
+#define FIELD(name) offsetof(struct config, name)
+#define SWITCH(name) options_set_switch, .field = FIELD(name)
+#define CLEAR(name) options_clear_switch, .field = FIELD(name)
+#define TEXT(name) options_set_text, .field = FIELD(name)
+#define PORT(name)                                                                                 \
+    options_set_port, .field = FIELD(name), .min = CONFIG_PORT_FREE, .max = UINT16_MAX
+#define NUMBER(name, least, most)                                                                  \
+    options_set_number, .field = FIELD(name), .min = (least), .max = (most)
+
+#define DONE(name_, letter_, argument_, help_, ...)                                                \
+    {                                                                                              \
+        .name = (name_), .letter = (letter_), .kind = OPTION_DONE, .argument = (argument_),        \
+        .help = (help_), .parse = __VA_ARGS__                                                      \
+    }
+#define IGNORED(name_, letter_, argument_)                                                         \
+    { .name = (name_), .letter = (letter_), .kind = OPTION_IGNORED, .argument = (argument_) }
+#define REFUSED(name_, letter_, argument_, reason_)                                                \
+    {                                                                                              \
+        .name = (name_), .letter = (letter_), .kind = OPTION_REFUSED, .argument = (argument_),     \
+        .help = (reason_)                                                                          \
+    }
+
+#define WORD '\0'
+
+#define NO_TLS "there is no encryption: put a TLS proxy in front, or leave it out"
+#define NO_STORAGE "items are kept in memory only: give more -m instead"
+#define NO_PROXY "this is a cache and no proxy: run memcached or another proxy for that"
+
+/* In the order of -h: where it listens, what it keeps, who may do what, how it runs. */
+/* clang-format off */
+const struct command_option option_table[] = {
+    DONE("port", 'p', "N",
+         "TCP port (default -U's, else 11211; 0: no TCP; -1: any free one)",
+         PORT(port)),
+    DONE("udp-port", 'U', "N",
+         "UDP port (default 0: no UDP; -1: any free one); an answer above 64 KB is an error there",
+         PORT(udp_port)),
+    DONE("unix-socket", 's', "FILE",
+         "listen on a unix socket, and not on TCP unless -p or -l is given",
+         TEXT(socket_path)),
+    DONE("unix-mask", 'a', "MODE",
+         "permissions of the unix socket, in octal (default 700)",
+         options_set_mode),
+    DONE("listen", 'l', "ADDR[:PORT][,...]",
+         "addresses to listen on; [ADDR]:PORT for IPv6; may be given again (default: loopback "
+         "only, 127.0.0.1 and ::1; 0.0.0.0 opens the cache to everyone)",
+         options_add_addresses),
+    DONE("listen-backlog", 'b', "N",
+         "connections that may wait to be accepted (default 1024)",
+         NUMBER(backlog, 1, INT32_MAX)),
+    DONE("protocol", 'B', "NAME",
+         "speak only ascii or only binary (default auto: as each client begins)",
+         options_set_binding),
+    DONE("conn-limit", 'c', "N",
+         "simultaneous connections; one more is told so and closed (default 1024)",
+         NUMBER(connections_max, 1, 1000000)),
+    REFUSED("enable-ssl", 'Z', NULL, NO_TLS),
+
+    DONE("memory-limit", 'm', "MB",
+         "memory for items, their index included (default 64)",
+         options_set_memory, .min = 1, .max = 1 << 30),
+    DONE("max-item-size", 'I', "SIZE",
+         "the largest item, with its key: bytes, or with k or m behind the number (default 1m; "
+         "1k to 1024m, and at most a quarter of a core's share of -m)",
+         options_set_item_bytes),
+    DONE("disable-evictions", 'M', NULL,
+         "refuse what memory has no room for, instead of dropping what is asked for least",
+         SWITCH(no_eviction)),
+    REFUSED("memory-file", 'e', "FILE",
+            "items don't outlive the server: leave it out"),
+    IGNORED("slab-growth-factor", 'f', "N"),
+    IGNORED("slab-min-size", 'n', "BYTES"),
+    IGNORED("enable-largepages", 'L', NULL),
+    DONE("disable-cas", 'C', NULL,
+         "all items have the CAS 0 (it saves no memory)",
+         SWITCH(no_cas)),
+
+    DONE("user", 'u', "NAME",
+         "switch to this user when started as root",
+         TEXT(user)),
+    DONE("auth-file", 'Y', "FILE",
+         "who may come in: a user:password on each line; read again on SIGHUP. Text clients log in "
+         "by a first set, binary ones by SASL",
+         TEXT(users_file)),
+    DONE("enable-sasl", 'S', NULL,
+         "the same with the file that MEMCACHED_SASL_PWDB names",
+         SWITCH(sasl)),
+    DONE("disable-flush-all", 'F', NULL,
+         "refuse flush_all",
+         SWITCH(no_flush)),
+    DONE("disable-dumping", 'X', NULL,
+         "refuse what tells keys: lru_crawler metadump and mgdump, stats cachedump and detail",
+         SWITCH(no_dump)),
+    DONE("disable-watch", 'W', NULL,
+         "refuse watch, which is always done",
+         options_accept),
+    DONE("enable-shutdown", 'A', NULL,
+         "let clients end the server by the command shutdown",
+         SWITCH(shutdown_enabled)),
+
+    DONE("cores", 't', "N",
+         "reactors, each with its own part of the keys (default: as many as this process may use "
+         "CPUs, with 16 MB of memory each)",
+         NUMBER(cores, 1, CONFIG_CORES_MAX)),
+    DONE("threads", 't', "N", NULL, NUMBER(cores, 1, CONFIG_CORES_MAX)),
+    DONE("max-reqs-per-event", 'R', "N",
+         "requests of one connection before others are served; each key of a get is one (default 128)",
+         NUMBER(turn_requests, 1, INT32_MAX)),
+    IGNORED("napi-ids", 'N', "N"),
+    DONE("daemon", 'd', NULL,
+         "go on in the background once the server listens",
+         SWITCH(daemonize)),
+    DONE("pidfile", 'P', "FILE",
+         "write the process id to this file",
+         TEXT(pid_file)),
+    DONE("enable-coredumps", 'r', NULL,
+         "allow as large a core file as may be",
+         SWITCH(core_dumps)),
+    DONE("lock-memory", 'k', NULL,
+         "keep all memory from being swapped out",
+         SWITCH(lock_memory)),
+    DONE(NULL, 'D', "CHAR",
+         "count by key prefix, up to that character (stats detail; default :)",
+         options_set_delimiter),
+    DONE("verbose", 'v', "[N]", /* for --verbose=N; as in memcached it is not looked at */
+         "log connections and errors to stderr; -vv: each command too, but no value and no login",
+         options_count_verbose),
+    DONE("version", 'V', NULL,
+         "print the version and exit",
+         options_show_version),
+    DONE("license", 'i', NULL,
+         "print the license and exit",
+         options_show_license),
+    DONE("help", 'h', NULL,
+         "print this help and exit",
+         options_show_help),
+    DONE("extended", 'o', "WORD[=N][,...]",
+         "more settings, with commas between them; may be given again:",
+         NULL), /* its words are rows of their own */
+
+    DONE("ring_capacity", WORD, "N",
+         "messages under way from one reactor to another, a power of two (default 256)",
+         options_set_ring_capacity, .min = 1, .max = MESH_CAPACITY_MAX),
+    DONE("spin", WORD, "N",
+         "microseconds to poll for other reactors' replies before sleeping (default 20; 0 with "
+         "more reactors than CPUs)",
+         options_set_spin, .min = 0, .max = 1000000),
+    DONE("idle_timeout", WORD, "N",
+         "close a connection that has been idle for so many seconds (default 0: never)",
+         NUMBER(idle_timeout_s, 0, INT32_MAX)),
+    DONE("maxconns_fast", WORD, NULL,
+         "close connections beyond the limit at once, which is always done",
+         options_accept),
+    REFUSED("no_maxconns_fast", WORD, NULL,
+            "connections beyond the limit are always closed at once: give a larger -c"),
+    DONE("lru_crawler", WORD, NULL,
+         "free the memory of what has expired, as by default",
+         CLEAR(no_crawler)),
+    DONE("no_lru_crawler", WORD, NULL,
+         "leave that until a client enables it",
+         SWITCH(no_crawler)),
+    DONE("modern", WORD, NULL,
+         "as lru_crawler",
+         CLEAR(no_crawler)),
+    DONE("no_modern", WORD, NULL,
+         "as no_lru_crawler, of what it stands for in memcached",
+         SWITCH(no_crawler)),
+    DONE("lru_crawler_sleep", WORD, "N",
+         "microseconds between its slices (default 100)",
+         NUMBER(crawler_sleep_us, 0, 1000000)),
+    DONE("lru_crawler_tocrawl", WORD, "N",
+         "items of one walk (default 0: all)",
+         NUMBER(crawler_items_max, 0, UINT32_MAX)),
+    DONE("track_sizes", WORD, NULL,
+         "answer stats sizes, which is always done",
+         options_accept),
+
+    IGNORED("hashpower", WORD, "N"),
+    IGNORED("no_hashexpand", WORD, NULL),
+    IGNORED("hash_algorithm", WORD, "NAME"),
+    IGNORED("tail_repair_time", WORD, "N"),
+    IGNORED("slab_reassign", WORD, NULL),
+    IGNORED("no_slab_reassign", WORD, NULL),
+    IGNORED("slab_automove", WORD, "[N]"),
+    IGNORED("no_slab_automove", WORD, NULL),
+    IGNORED("slab_automove_ratio", WORD, "N"),
+    IGNORED("slab_automove_window", WORD, "N"),
+    IGNORED("slab_automove_freeratio", WORD, "N"),
+    IGNORED("slab_sizes", WORD, "LIST"),
+    IGNORED("slab_chunk_max", WORD, "N"),
+    IGNORED("no_chunked_items", WORD, NULL),
+    IGNORED("lru_maintainer", WORD, NULL),
+    IGNORED("no_lru_maintainer", WORD, NULL),
+    IGNORED("hot_lru_pct", WORD, "N"),
+    IGNORED("warm_lru_pct", WORD, "N"),
+    IGNORED("hot_max_factor", WORD, "N"),
+    IGNORED("warm_max_factor", WORD, "N"),
+    IGNORED("temporary_ttl", WORD, "N"),
+    IGNORED("watcher_logbuf_size", WORD, "N"),
+    IGNORED("worker_logbuf_size", WORD, "N"),
+    IGNORED("read_buf_mem_limit", WORD, "N"),
+    IGNORED("resp_obj_mem_limit", WORD, NULL),
+    IGNORED("inline_ascii_resp", WORD, NULL),
+    IGNORED("no_inline_ascii_resp", WORD, NULL),
+    IGNORED("no_drop_privileges", WORD, NULL),
+    IGNORED("relaxed_privileges", WORD, NULL),
+    REFUSED("drop_privileges", WORD, NULL,
+            "the server doesn't forbid itself system calls: have systemd do it "
+            "(SystemCallFilter=)"),
+    REFUSED("sock_cookie_id", WORD, "N",
+            "Linux has no such mark of sockets: leave it out"),
+    REFUSED("ssl_*", WORD, "VALUE", NO_TLS),
+    REFUSED("ext_*", WORD, "VALUE", NO_STORAGE),
+    REFUSED("proxy_*", WORD, "VALUE", NO_PROXY),
+};
+/* clang-format on */
+
+const size_t option_count = sizeof(option_table) / sizeof(*option_table);
+_Static_assert(sizeof(option_table) / sizeof(*option_table) <= OPTIONS_MAX, "more than the limit");
+
+bool options_needs_value(const struct command_option *option) {
+    return option->argument && option->argument[0] != '[';
+}
+
+const struct command_option *options_find_letter(int letter) {
+    for (size_t i = 0; i < option_count; i++) {
+        if (letter != WORD && option_table[i].letter == letter) {
+            return &option_table[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_word(const struct command_option *option, const char *word) {
+    size_t length = strlen(option->name);
+    if (option->name[length - 1] == '*') {
+        return strncmp(option->name, word, length - 1) == 0;
+    }
+    return strcmp(option->name, word) == 0;
+}
+
+const struct command_option *options_find_word(const char *word) {
+    for (size_t i = 0; i < option_count; i++) {
+        if (option_table[i].letter == WORD && is_word(&option_table[i], word)) {
+            return &option_table[i];
+        }
+    }
+    return NULL;
+}
+
+const char *options_name(const struct command_option *option, char name[OPTION_NAME_BYTES]) {
+    if (option->letter == WORD) {
+        snprintf(name, OPTION_NAME_BYTES, "-o %s", option->name);
+    } else if (!option->name) {
+        snprintf(name, OPTION_NAME_BYTES, "-%c", option->letter);
+    } else {
+        snprintf(name, OPTION_NAME_BYTES, "-%c (--%s)", option->letter, option->name);
+    }
+    return name;
+}
+
+enum config_status options_wrong(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("simplecache: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return CONFIG_WRONG;
+}
+
+enum config_status options_refuse(const struct command_option *option) {
+    char name[OPTION_NAME_BYTES];
+    return options_wrong("%s is refused: %s", options_name(option, name), option->help);
+}

@@ -1,0 +1,131 @@
+#include "core/server/resources.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define CACHE_BYTES_PER_CORE_MIN ((uint64_t)16 << 20)
+
+/* Reads a file of the cgroup (version 2) that this process is in, whose path /proc/self/cgroup
+ * gives as "0::/path". False where there is none. */
+static bool read_cgroup(const char *file, char *text, int size) {
+    char path[4096] = "", line[4096];
+    FILE *groups = fopen("/proc/self/cgroup", "re");
+    if (!groups) {
+        return false;
+    }
+    while (fgets(line, sizeof(line), groups)) {
+        if (strncmp(line, "0::", 3) == 0) {
+            snprintf(path, sizeof(path), "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+        }
+    }
+    fclose(groups);
+    char name[sizeof(path) + 64];
+    snprintf(name, sizeof(name), "/sys/fs/cgroup%s/%s", path, file);
+    FILE *limits = fopen(name, "re");
+    if (!limits) {
+        return false;
+    }
+    bool read = fgets(text, size, limits);
+    fclose(limits);
+    return read;
+}
+
+/* cpu.max holds "quota period" in microseconds, or "max period". */
+static uint32_t cgroup_cpus(uint32_t cpus) {
+    char text[128];
+    unsigned long quota, period;
+    if (!read_cgroup("cpu.max", text, sizeof(text)) ||
+        sscanf(text, "%lu %lu", &quota, &period) != 2 || period == 0) {
+        return cpus;
+    }
+    unsigned long whole = (quota + period - 1) / period;
+    return whole < cpus ? (uint32_t)whole : cpus;
+}
+
+uint32_t machine_cpus(void) {
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
+                                                             : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t cpus = cgroup_cpus(count > 0 ? (uint32_t)count : 1);
+    return cpus > 0 ? cpus : 1;
+}
+
+uint64_t machine_memory_bytes(void) {
+    uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    char text[128];
+    if (read_cgroup("memory.max", text, sizeof(text))) {
+        char *end;
+        unsigned long long limit = strtoull(text, &end, 10);
+        if (end != text && limit < bytes) {
+            return limit;
+        }
+    }
+    return bytes;
+}
+
+bool machine_has_addresses(uint64_t bytes) {
+    void *addresses = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (addresses == MAP_FAILED) {
+        return false;
+    }
+    munmap(addresses, bytes);
+    return true;
+}
+
+uint32_t machine_default_cores(uint64_t cache_bytes) {
+    uint64_t cores = cache_bytes / CACHE_BYTES_PER_CORE_MIN;
+    uint32_t cpus = machine_cpus();
+    if (cores > cpus) {
+        cores = cpus;
+    }
+    return cores > 0 ? (uint32_t)cores : 1;
+}
+
+uint64_t machine_raise_limits(uint64_t descriptors) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_MEMLOCK, &limit);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= descriptors) {
+        return 0;
+    }
+    limit.rlim_cur = descriptors;
+    if (limit.rlim_max < descriptors) {
+        limit.rlim_max = descriptors; /* allowed to root alone */
+    }
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        return 0;
+    }
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_max;
+}
+
+bool machine_allow_core_files(void) {
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    if (setrlimit(RLIMIT_CORE, &limit) == 0) {
+        return true;
+    }
+    if (getrlimit(RLIMIT_CORE, &limit) != 0) {
+        return false;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    return limit.rlim_max > 0 && setrlimit(RLIMIT_CORE, &limit) == 0;
+}
+
+void machine_lift_lock_limit(void) {
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+int machine_lock_memory(void) {
+    return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0 ? 0 : -errno;
+}

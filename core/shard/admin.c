@@ -1,0 +1,178 @@
+#include "core/shard/admin.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/stats/command.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define MEMORY_MIB_MIN 8 /* as memcached's */
+
+#define CRAWLER_SLEEP_US_MAX 1000000
+
+/* memcached numbers its classes below this. */
+#define CLASSES_END 64
+
+bool admin_concerns(const struct request *request) {
+    return (request->op >= OP_FLUSH && request->op <= OP_DEBUG_TIME) || request->op == OP_VERBOSITY;
+}
+
+static void say(struct result *result, const char *line) {
+    result->value = line;
+    result->value_length = (uint32_t)strlen(line);
+}
+
+static bool is_word(const struct request *request, const char *word) {
+    return request->key_length == strlen(word) && !memcmp(request->key, word, request->key_length);
+}
+
+enum admin_classes admin_classes_of(const struct request *request) {
+    if (is_word(request, "all") || is_word(request, "hash")) {
+        return ADMIN_CLASSES_ALL;
+    }
+    const char *at = request->key, *end = request->key + request->key_length;
+    enum admin_classes found = ADMIN_CLASSES_NONE;
+    while (at < end) {
+        uint32_t number = 0;
+        const char *start = at;
+        for (; at < end && *at >= '0' && *at <= '9' && number < CLASSES_END; at++) {
+            number = 10 * number + (uint32_t)(*at - '0');
+        }
+        if (at == start || number == 0 || number >= CLASSES_END || (at < end && *at != ',')) {
+            return ADMIN_CLASSES_BAD;
+        }
+        if (number == 1) {
+            found = ADMIN_CLASSES_ALL;
+        }
+        at += at < end;
+    }
+    return found;
+}
+
+static void flush(struct shard *shard, const struct request *request) {
+    uint32_t at = shard->now;
+    if (request->exptime > 0) {
+        at = clock_expires(request->exptime, shard->now, shard->debug_offset_s);
+    }
+    store_flush(shard->store, at, shard->now);
+    shard->settings.flushed_at = at;
+}
+
+static void crawl(struct shard *shard, const struct request *request, struct result *result) {
+    enum admin_classes classes = admin_classes_of(request);
+    if (classes == ADMIN_CLASSES_BAD) {
+        say(result, "BADCLASS invalid class id");
+    } else if (!shard->settings.lru_crawler) {
+        say(result, "CLIENT_ERROR lru crawler disabled");
+    } else {
+        if (classes == ADMIN_CLASSES_ALL) {
+            crawler_start(shard);
+        }
+        say(result, "OK");
+    }
+}
+
+static void set_crawler_sleep(struct shard *shard, uint64_t microseconds, struct result *result) {
+    if (microseconds > CRAWLER_SLEEP_US_MAX) {
+        say(result, "CLIENT_ERROR sleep must be one second or less");
+        return;
+    }
+    shard->settings.lru_crawler_sleep_us = (uint32_t)microseconds;
+    say(result, "OK");
+}
+
+/* Each shard takes its equal share; what it has above that is evicted in slices, turn by turn. */
+static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *result) {
+    uint64_t share = mib < UINT64_MAX / MIB ? mib * MIB / shard->count : UINT64_MAX;
+    if (mib < MEMORY_MIB_MIN || share < STORE_MEMORY_BYTES_MIN) {
+        say(result, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m");
+    } else if (store_resize(shard->store, share) != 0) {
+        say(result, "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust");
+    } else {
+        shard->settings.memory_bytes = mib * MIB;
+        say(result, "OK");
+    }
+}
+
+static void set_debug_time(struct shard *shard, const struct request *request,
+                           struct result *result) {
+    switch ((enum debug_time)request->delta) {
+    case DEBUG_TIME_MOVE:
+        shard->debug_offset_s += request->exptime;
+        if (request->exptime > 0) {
+            shard->now += (uint32_t)request->exptime;
+        }
+        break;
+    case DEBUG_TIME_PAUSE:
+        shard->debug_paused = true;
+        break;
+    case DEBUG_TIME_RESUME:
+        shard->debug_paused = false;
+        break;
+    }
+    say(result, "OK");
+}
+
+static void set_detail(struct shard *shard, bool enabled) {
+    shard->settings.detail_enabled = shard->prefixes.enabled = enabled;
+}
+
+static void run_stats(struct shard *shard, const struct request *request,
+                      struct shard_stats *stats) {
+    switch (stats_group_of(request)) {
+    case STATS_RESET:
+        counters_reset(&shard->counters);
+        store_stats_reset(shard->store);
+        prefix_table_clear(&shard->prefixes);
+        break;
+    case STATS_DETAIL_ON:
+        set_detail(shard, true);
+        break;
+    case STATS_DETAIL_OFF:
+        set_detail(shard, false);
+        break;
+    default:
+        break;
+    }
+    shard_stats_read(shard, stats);
+}
+
+void admin_execute(struct shard *shard, const struct request *request, struct shard_stats *stats,
+                   struct result *result) {
+    switch (request->op) {
+    case OP_FLUSH:
+        flush(shard, request);
+        return;
+    case OP_STATS:
+        run_stats(shard, request, stats);
+        return;
+    case OP_VERBOSITY:
+        /* As in memcached there is no more to say than that. */
+        shard->settings.verbosity =
+            request->delta < LOG_COMMANDS ? (uint32_t)request->delta : LOG_COMMANDS;
+        return;
+    case OP_CRAWL:
+        crawl(shard, request, result);
+        return;
+    case OP_CRAWLER_SWITCH:
+        shard->settings.lru_crawler = request->delta != 0;
+        say(result, "OK");
+        return;
+    case OP_CRAWLER_SLEEP:
+        set_crawler_sleep(shard, request->delta, result);
+        return;
+    case OP_CRAWLER_TOCRAWL:
+        shard->settings.lru_crawler_tocrawl = (uint32_t)request->delta;
+        say(result, "OK");
+        return;
+    case OP_MEMORY_LIMIT:
+        set_memory_limit(shard, request->delta, result);
+        return;
+    case OP_DEBUG_TIME:
+        set_debug_time(shard, request, result);
+        return;
+    }
+    assert(!"not a command for every shard");
+}

@@ -1,0 +1,46 @@
+/* crawler: looks through a shard for items past their time, a slice a turn, and gives their memory
+ * back. What a client meets is dropped without it; this is for what nobody asks for any more.
+ *
+ * It begins by command; and by itself when something has expired, but then it takes no more than a
+ * hundredth of the reactor's time.
+ *
+ * Thread: the reactor that owns the shard.
+ */
+#ifndef CORE_SHARD_CRAWLER_H
+#define CORE_SHARD_CRAWLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct shard;
+
+/* Items looked at in one slice. */
+#define CRAWLER_SLICE_ITEMS 256
+
+/* Between two slices of a crawl by command, until another command says otherwise; memcached's
+ * default. */
+#define CRAWLER_SLEEP_US 100
+
+/* A crawl of the crawler's own rests so many times as long as it has worked, after each slice; and
+ * between two of them at least this long. */
+#define CRAWLER_REST 99
+#define CRAWLER_PAUSE_NS ((uint64_t)1000000000)
+
+struct crawler {
+    bool running;
+    bool commanded;
+    uint64_t cursor;  /* of store_crawl() */
+    uint64_t left;    /* items that it still may look at */
+    uint64_t next_ns; /* when the next slice, or the next crawl, is due */
+};
+
+/* Begins a crawl by command, or begins again. */
+void crawler_start(struct shard *shard);
+
+/* Does the slice that is due at now_ns, if one is. */
+void crawler_step(struct shard *shard, uint64_t now_ns);
+
+/* How long the reactor may sleep before the next call, in ns; UINT64_MAX: for ever. */
+uint64_t crawler_wait_ns(const struct shard *shard, uint64_t now_ns);
+
+#endif

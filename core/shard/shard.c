@@ -1,0 +1,97 @@
+#include "core/shard/shard.h"
+
+#include <assert.h>
+
+/* Compiled in: the hash of a short key is cheaper than the call. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static uint64_t key_hash(const char *key, uint32_t length, uint64_t seed) {
+    return XXH3_64bits_withSeed(key, length, seed);
+}
+
+int shard_init(struct shard *shard, const struct shard_config *config) {
+    assert(config->id < config->count);
+    *shard = (struct shard){
+        .id = config->id,
+        .count = config->count,
+        .seed = config->seed,
+        .all = config->all,
+        .port = mesh_port(config->mesh, config->id),
+        .facts = config->facts,
+        .settings = config->settings,
+        .logins = config->logins,
+    };
+    prefix_table_init(&shard->prefixes, config->facts->prefix_delimiter, PREFIX_SHARD_MAX);
+    shard->prefixes.enabled = config->settings.detail_enabled;
+    struct store_config store_config = {
+        .hash = key_hash,
+        .seed = config->seed,
+        .memory_bytes = config->memory_bytes,
+        .memory_bytes_max = config->memory_bytes_max,
+        .item_bytes_max = config->item_bytes_max,
+        .no_eviction = config->facts->no_eviction,
+        .shard = config->id,
+        .shards = config->count,
+        .no_cas = config->facts->no_cas,
+    };
+    int error = store_create(&shard->store, &store_config);
+    if (error) {
+        return error;
+    }
+    error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX + config->pipelines_max);
+    if (error) {
+        store_destroy(shard->store);
+        return error;
+    }
+    buffer_pool_init(&shard->buffers);
+    return 0;
+}
+
+void shard_finish(struct shard *shard) {
+    buffer_pool_finish(&shard->buffers);
+    message_pool_finish(&shard->messages);
+    store_destroy(shard->store);
+    shard->store = NULL;
+    prefix_table_finish(&shard->prefixes);
+    log_finish(&shard->log);
+    logins_free(shard->logins);
+    logins_free(atomic_load(&shard->logins_mailbox));
+}
+
+/* Whoever is refused a lease asks again well within this time. */
+#define SHORT_S 2
+
+void shard_tell_short(struct shard *shard) {
+    atomic_store_explicit(&shard->short_s, shard->now, memory_order_relaxed);
+}
+
+bool shard_is_short(const struct shard *shard, uint32_t now) {
+    uint32_t short_s = atomic_load_explicit(&shard->short_s, memory_order_relaxed);
+    return short_s > 0 && now <= short_s + SHORT_S;
+}
+
+const struct logins *shard_logins(struct shard *shard) {
+    struct logins *newer =
+        atomic_exchange_explicit(&shard->logins_mailbox, NULL, memory_order_acq_rel);
+    if (newer) {
+        logins_free(shard->logins);
+        shard->logins = newer;
+    }
+    return shard->logins;
+}
+
+void shard_renew_logins(struct shard *shard, struct logins *logins) {
+    /* One that was never taken out is still the sender's. */
+    logins_free(atomic_exchange_explicit(&shard->logins_mailbox, logins, memory_order_acq_rel));
+}
+
+uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length) {
+    return key_hash(key, length, shard->seed);
+}
+
+void shard_stats_read(const struct shard *shard, struct shard_stats *stats) {
+    stats->counters = shard->counters;
+    stats->counters.buffer_bytes = shard->buffers.bytes;
+    store_stats(shard->store, &stats->store);
+}

@@ -1,0 +1,137 @@
+/* shard: what one reactor owns apart from its io_uring. Only that reactor's thread touches it.
+ *
+ * Everything that handles requests works on a struct shard and does no I/O, so that tests drive it
+ * without a kernel ring.
+ */
+#ifndef CORE_SHARD_SHARD_H
+#define CORE_SHARD_SHARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buffer.h"
+#include "core/base/log.h"
+#include "core/mesh/mesh.h"
+#include "core/mesh/message.h"
+#include "core/shard/auth.h"
+#include "core/shard/crawler.h"
+#include "core/shard/priority.h"
+#include "core/stats/command.h"
+#include "core/stats/counters.h"
+#include "core/stats/prefix.h"
+#include "store/store.h"
+
+/* A connection's request waits for a message of its own while all of these are out. The holders:
+ * requests at other shards (at most this many a reactor, whatever the credits add up to) and
+ * replies that are here but must wait for earlier ones of their connection. Beside them each
+ * connection may have one parked, whose reply waits for memory of a store. */
+#define SHARD_MESSAGES_MAX 2048
+
+/* Of these so many are kept for giving back what connections hold of other shards' memory: they
+ * come back as soon as the other shard has its turn. */
+#define SHARD_MESSAGES_SPARE 64
+
+struct chunk;
+
+/* Writes about this reactor's connections into a chunk, from *cursor on; false at the end. */
+typedef bool shard_list_connections(void *reactor, const struct request *request, uint64_t *cursor,
+                                    struct chunk *chunk);
+
+struct shard {
+    uint32_t id;
+    uint32_t count;  /* of shards */
+    uint64_t seed;   /* of the key hash; the same for all shards of a server, new at each start */
+    uint32_t now;    /* seconds on the store's scale, set once a turn */
+    uint64_t now_ns; /* monotonic, likewise */
+    struct store *store;
+    /* All shards of the server. Of another one only its store may be read, by store_lease_read()
+     * under a lease, and short_s. */
+    struct shard *const *all;
+    struct mesh_port *port;
+    struct message_pool messages;
+    struct buffer_pool buffers;
+    struct counters counters;
+    struct log log;
+    const struct server_facts *facts;
+    struct server_settings settings;
+    struct crawler crawler;
+    struct prefix_table prefixes; /* of keys, for `stats detail` */
+    bool tending;                 /* store_tend() has more to do */
+    uint32_t walk_slices;         /* done in this turn, see core/shard/scan.h */
+    int64_t debug_offset_s;       /* that debugtime has moved the clock by; else 0 */
+    bool debug_paused;            /* debugtime has stopped the clock */
+
+    uint32_t uploads; /* of this shard's connections, wherever they go */
+    uint32_t loans;   /* large values that its connections are to send, wherever they lie */
+    /* When this shard last had to refuse an upload or a lease; written by it alone, read by all
+     * whose clients hold some. Relaxed: it may be a moment old. */
+    _Atomic uint32_t short_s;
+    struct turn lease_turn;  /* of those who wait for a lease of this shard's store */
+    struct turn upload_turn; /* and of those who wait to begin an upload to it */
+
+    struct logins *logins; /* owned; NULL: everybody may come in */
+    /* A newer table, put here by reactor 0 and taken by this shard's at its next login: whoever
+     * takes one out of the box owns it. Acquire and release by the exchanges of both. */
+    _Atomic(struct logins *) logins_mailbox;
+
+    /* What only the reactor can do. */
+    bool stop_asked; /* by the command shutdown; the reactor looks at it once a turn */
+    shard_list_connections *list_connections;
+    void *reactor; /* its parameter */
+};
+
+struct shard_config {
+    uint32_t id;
+    uint32_t count;
+    uint64_t seed;
+    size_t memory_bytes;     /* of this shard's store */
+    size_t memory_bytes_max; /* that a command may raise it to */
+    struct server_settings settings;
+    struct logins *logins; /* comes to belong to the shard */
+    size_t item_bytes_max;
+    uint32_t pipelines_max; /* that it may have at once */
+    struct mesh *mesh;
+    struct shard *const *all; /* of the server, this one too; by their numbers */
+    const struct server_facts *facts;
+};
+
+/* Prepares a shard on the thread that will own it. Returns 0, -ENOMEM, or -EINVAL for a memory size
+ * that is too small; the shard needs no shard_finish() then. */
+int shard_init(struct shard *shard, const struct shard_config *config);
+void shard_finish(struct shard *shard);
+
+/* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
+uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);
+
+/* This shard has refused an upload or a lease, for others hold too much; and whether one has done
+ * so of late, any thread. */
+void shard_tell_short(struct shard *shard);
+bool shard_is_short(const struct shard *shard, uint32_t now);
+
+/* Who may log in, by the newest table; NULL where nobody has to. */
+const struct logins *shard_logins(struct shard *shard);
+
+/* Gives the shard a newer table, which comes to belong to it. Any thread, but one at a time. */
+void shard_renew_logins(struct shard *shard, struct logins *logins);
+
+/* Messages that may be taken for anything but giving back. */
+static inline uint32_t shard_messages_left(const struct shard *shard) {
+    uint32_t most = SHARD_MESSAGES_MAX - SHARD_MESSAGES_SPARE;
+    return shard->messages.out < most ? most - shard->messages.out : 0;
+}
+
+/* Whether one may be taken for that. */
+static inline bool shard_has_spare_message(const struct shard *shard) {
+    return shard->messages.out < SHARD_MESSAGES_MAX;
+}
+
+/* Which shard owns a hash. */
+static inline uint32_t shard_owner(const struct shard *shard, uint64_t hash) {
+    return (uint32_t)(((hash >> 48) * shard->count) >> 16);
+}
+
+/* Copies this shard's counters and sizes. */
+void shard_stats_read(const struct shard *shard, struct shard_stats *stats);
+
+#endif

@@ -1,0 +1,131 @@
+#include "core/stats/connection.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define LINES_MAX 5
+#define NAME_BYTES 40
+
+_Static_assert(LINES_MAX *(NAME_BYTES + REPLY_STAT_MAX) + 2 * STATS_ADDRESS_MAX + 32 <=
+                   STATS_CONNECTION_MAX,
+               "names, two addresses, and three short values");
+
+static void write_ip4(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
+                      bool udp) {
+    const struct sockaddr_in *ip = (const void *)address;
+    char text[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &ip->sin_addr, text, sizeof(text));
+    snprintf(out, STATS_ADDRESS_MAX, "%s:%s:%u", udp ? "udp" : "tcp", text, ntohs(ip->sin_port));
+}
+
+static void write_ip6(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
+                      bool udp) {
+    const struct sockaddr_in6 *ip = (const void *)address;
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, &ip->sin6_addr, text, sizeof(text));
+    snprintf(out, STATS_ADDRESS_MAX, "%s:[%s]:%u", udp ? "udp6" : "tcp6", text,
+             ntohs(ip->sin6_port));
+}
+
+/* A client's path is what it wants it to be: no line of an answer, or of the log, ends in it. */
+static void mask(char *text) {
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~') {
+            *text = '?';
+        }
+    }
+}
+
+/* Most clients have no path; their name is empty. */
+static void write_unix(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
+                       socklen_t length) {
+    const struct sockaddr_un *name = (const void *)address;
+    size_t offset = offsetof(struct sockaddr_un, sun_path);
+    size_t path_max = length > offset ? length - offset : 0;
+    snprintf(out, STATS_ADDRESS_MAX, "unix:%.*s", (int)strnlen(name->sun_path, path_max),
+             name->sun_path);
+    mask(out);
+}
+
+void stats_address_write(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
+                         socklen_t length, bool udp) {
+    int family = length >= sizeof(address->ss_family) ? address->ss_family : AF_UNSPEC;
+    if (family == AF_INET) {
+        write_ip4(out, address, udp);
+    } else if (family == AF_INET6) {
+        write_ip6(out, address, udp);
+    } else if (family == AF_UNIX) {
+        write_unix(out, address, length);
+    } else {
+        snprintf(out, STATS_ADDRESS_MAX, "?:<AF %d>", family);
+    }
+}
+
+static const char *state_name(enum stats_connection_state state) {
+    switch (state) {
+    case STATS_CONNECTION_LISTENING:
+        return "conn_listening";
+    case STATS_CONNECTION_NEW_COMMAND:
+        return "conn_new_cmd";
+    case STATS_CONNECTION_READ:
+        return "conn_read";
+    case STATS_CONNECTION_PARSE:
+        return "conn_parse_cmd";
+    case STATS_CONNECTION_VALUE:
+        return "conn_nread";
+    case STATS_CONNECTION_SWALLOW:
+        return "conn_swallow";
+    case STATS_CONNECTION_WRITE:
+        return "conn_mwrite";
+    case STATS_CONNECTION_WATCH:
+        return "conn_watch";
+    case STATS_CONNECTION_CLOSING:
+        return "conn_closing";
+    }
+    assert(!"a connection without a state");
+    return "";
+}
+
+struct lines {
+    char *out;
+    size_t length;
+    const struct request *request;
+    int descriptor;
+};
+
+static void put(struct lines *lines, const char *what, const char *value) {
+    char name[NAME_BYTES];
+    snprintf(name, sizeof(name), "%d:%s", lines->descriptor, what);
+    lines->length += reply_stat(lines->out + lines->length, lines->request, name, value);
+}
+
+static void put_address(struct lines *lines, const char *what,
+                        const struct sockaddr_storage *address, socklen_t length, bool udp) {
+    char text[STATS_ADDRESS_MAX];
+    stats_address_write(text, address, length, udp);
+    put(lines, what, text);
+}
+
+size_t stats_connection_write(char *out, const struct request *request,
+                              const struct stats_connection *connection) {
+    struct lines lines = {.out = out, .request = request, .descriptor = connection->descriptor};
+    const struct stats_connection *c = connection;
+    bool has_peer = c->state != STATS_CONNECTION_LISTENING && !c->udp;
+    char idle[16];
+    if (c->udp) {
+        put(&lines, "UDP", "UDP");
+    }
+    if (has_peer) {
+        put_address(&lines, "addr", c->peer, c->peer_length, c->udp);
+    }
+    put_address(&lines, has_peer ? "listen_addr" : "addr", c->local, c->local_length, c->udp);
+    put(&lines, "state", state_name(c->state));
+    snprintf(idle, sizeof(idle), "%u", c->idle_s);
+    put(&lines, "secs_since_last_cmd", idle);
+    assert(lines.length <= STATS_CONNECTION_MAX);
+    return lines.length;
+}

@@ -1,0 +1,262 @@
+#include "core/stats/prefix.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/stats/writer.h"
+
+#define CAPACITY_FIRST 64u
+#define NAMES_CAPACITY_FIRST 1024u
+
+struct prefix_entry {
+    struct prefix_counts counts;
+    uint32_t hash;
+    uint32_t name; /* offset into names */
+    uint8_t length;
+};
+
+struct name {
+    const char *bytes;
+    uint8_t length;
+};
+
+void prefix_table_init(struct prefix_table *table, char delimiter, uint32_t prefixes_max) {
+    *table = (struct prefix_table){.delimiter = delimiter, .prefixes_max = prefixes_max};
+}
+
+void prefix_table_finish(struct prefix_table *table) {
+    free(table->entries);
+    free(table->slots);
+    free(table->names);
+    prefix_table_init(table, table->delimiter, table->prefixes_max);
+}
+
+void prefix_table_clear(struct prefix_table *table) {
+    bool enabled = table->enabled;
+    prefix_table_finish(table);
+    table->enabled = enabled;
+}
+
+/* The slot of a name: its own, or the free one where it belongs. */
+static uint32_t *slot_of(const struct prefix_table *table, const struct name *name, uint32_t hash) {
+    uint32_t mask = 2 * table->capacity - 1;
+    for (uint32_t at = hash & mask;; at = (at + 1) & mask) {
+        uint32_t *slot = &table->slots[at];
+        if (*slot == 0) {
+            return slot;
+        }
+        const struct prefix_entry *entry = &table->entries[*slot - 1];
+        if (entry->hash == hash && entry->length == name->length &&
+            memcmp(table->names + entry->name, name->bytes, name->length) == 0) {
+            return slot;
+        }
+    }
+}
+
+static void fill_slots(struct prefix_table *table) {
+    uint32_t mask = 2 * table->capacity - 1;
+    for (uint32_t i = 0; i < table->count; i++) {
+        uint32_t at = table->entries[i].hash & mask;
+        while (table->slots[at] != 0) {
+            at = (at + 1) & mask;
+        }
+        table->slots[at] = i + 1;
+    }
+}
+
+/* Doubles the room for entries. */
+static bool grow_entries(struct prefix_table *table) {
+    uint32_t capacity = table->capacity ? 2 * table->capacity : CAPACITY_FIRST;
+    uint32_t *slots = calloc(2 * (size_t)capacity, sizeof(*slots));
+    struct prefix_entry *entries = realloc(table->entries, capacity * sizeof(*entries));
+    if (entries) {
+        table->entries = entries;
+    }
+    if (!slots || !entries) {
+        free(slots);
+        return false;
+    }
+    free(table->slots);
+    table->slots = slots;
+    table->capacity = capacity;
+    fill_slots(table);
+    return true;
+}
+
+static bool reserve_name(struct prefix_table *table, uint8_t length) {
+    uint64_t wanted = (uint64_t)table->names_length + length;
+    if (wanted > (uint64_t)table->prefixes_max * PREFIX_NAME_BYTES_MEAN) {
+        return false;
+    }
+    if (wanted < table->names_capacity) {
+        return true;
+    }
+    uint32_t capacity = table->names_capacity ? 2 * table->names_capacity : NAMES_CAPACITY_FIRST;
+    char *names = realloc(table->names, capacity);
+    if (!names) {
+        return false;
+    }
+    table->names = names;
+    table->names_capacity = capacity;
+    return true;
+}
+
+/* The entry of a name, made if need be; NULL when there is no room for another one. */
+static struct prefix_entry *entry_of(struct prefix_table *table, const struct name *name) {
+    uint32_t hash = (uint32_t)XXH3_64bits(name->bytes, name->length);
+    uint32_t *slot = table->capacity ? slot_of(table, name, hash) : NULL;
+    if (slot && *slot != 0) {
+        return &table->entries[*slot - 1];
+    }
+    if (table->count == table->prefixes_max || !reserve_name(table, name->length)) {
+        return NULL;
+    }
+    if (table->count == table->capacity) {
+        if (!grow_entries(table)) {
+            return NULL;
+        }
+        slot = slot_of(table, name, hash);
+    }
+    struct prefix_entry *entry = &table->entries[table->count];
+    *entry =
+        (struct prefix_entry){.hash = hash, .name = table->names_length, .length = name->length};
+    memcpy(table->names + entry->name, name->bytes, name->length);
+    table->names_length += name->length;
+    *slot = ++table->count;
+    return entry;
+}
+
+static void add(struct prefix_table *table, const struct name *name,
+                const struct prefix_counts *counts) {
+    struct prefix_entry *entry = entry_of(table, name);
+    if (!entry) {
+        return;
+    }
+    entry->counts.get += counts->get;
+    entry->counts.hit += counts->hit;
+    entry->counts.set += counts->set;
+    entry->counts.del += counts->del;
+}
+
+/* False when the key has no prefix that can be counted. */
+static bool name_of(const struct prefix_table *table, const struct request *request,
+                    struct name *name) {
+    for (uint32_t i = 0; i < request->key_length; i++) {
+        if (request->key[i] == table->delimiter) {
+            *name = (struct name){.bytes = request->key, .length = (uint8_t)i};
+            return true;
+        }
+        if ((unsigned char)request->key[i] <= ' ' || request->key[i] == 0x7f) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static struct prefix_counts counts_of(const struct request *request, bool hit) {
+    enum op op = (enum op)request->op;
+    bool binary_touch = op == OP_TOUCH && request->protocol == PROTOCOL_BINARY;
+    bool gets = op == OP_GET || op == OP_GAT || binary_touch;
+    bool stores = (op >= OP_SET && op <= OP_PREPEND) || op == OP_REJECT;
+    if (request->protocol == PROTOCOL_META) {
+        return (struct prefix_counts){0};
+    }
+    return (struct prefix_counts){
+        .get = gets, .hit = gets && hit, .set = stores, .del = op == OP_DELETE};
+}
+
+void prefix_table_record(struct prefix_table *table, const struct request *request, bool hit) {
+    struct prefix_counts counts = counts_of(request, hit);
+    struct name name;
+    if (counts.get + counts.set + counts.del > 0 && name_of(table, request, &name)) {
+        add(table, &name, &counts);
+    }
+}
+
+/* An entry in a chunk: the counts, the length of the name, the name. */
+#define ENTRY_FIXED_BYTES (sizeof(struct prefix_counts) + 1)
+
+_Static_assert(ENTRY_FIXED_BYTES + KEY_LENGTH_MAX <= PREFIX_ENTRY_BYTES_MAX, "any entry fits");
+
+size_t prefix_table_encode(const struct prefix_table *table, uint32_t *cursor, char *out,
+                           size_t space) {
+    char *at = out;
+    assert(space >= PREFIX_ENTRY_BYTES_MAX);
+    for (; *cursor < table->count; ++*cursor) {
+        const struct prefix_entry *entry = &table->entries[*cursor];
+        if ((size_t)(out + space - at) < ENTRY_FIXED_BYTES + entry->length) {
+            break;
+        }
+        memcpy(at, &entry->counts, sizeof(entry->counts));
+        at[sizeof(entry->counts)] = (char)entry->length;
+        memcpy(at + ENTRY_FIXED_BYTES, table->names + entry->name, entry->length);
+        at += ENTRY_FIXED_BYTES + entry->length;
+    }
+    return (size_t)(at - out);
+}
+
+void prefix_table_merge(struct prefix_table *table, const char *bytes, size_t length) {
+    const char *end = bytes + length;
+    while (bytes < end) {
+        struct prefix_counts counts;
+        memcpy(&counts, bytes, sizeof(counts));
+        struct name name = {.bytes = bytes + ENTRY_FIXED_BYTES,
+                            .length = (uint8_t)bytes[sizeof(counts)]};
+        add(table, &name, &counts);
+        bytes = name.bytes + name.length;
+    }
+    assert(bytes == end);
+}
+
+/* "PREFIX ", a name, and four counts of up to 20 digits with what stands before them. */
+#define LINE_BYTES_MAX (KEY_LENGTH_MAX + 128)
+
+static bool put_line(struct buffer_pool *pool, struct buffer *output,
+                     const struct prefix_table *table, const struct prefix_entry *entry) {
+    const struct prefix_counts *counts = &entry->counts;
+    if (!buffer_reserve(pool, output, LINE_BYTES_MAX)) {
+        return false;
+    }
+    output->length += (size_t)snprintf(output->bytes + output->length, LINE_BYTES_MAX,
+                                       "PREFIX %.*s get %" PRIu64 " hit %" PRIu64 " set %" PRIu64
+                                       " del %" PRIu64 "\r\n",
+                                       entry->length, table->names + entry->name, counts->get,
+                                       counts->hit, counts->set, counts->del);
+    return true;
+}
+
+static bool put_text(struct buffer_pool *pool, struct buffer *output,
+                     const struct prefix_table *table) {
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (!put_line(pool, output, table, &table->entries[i])) {
+            return false;
+        }
+    }
+    return buffer_append(pool, output, "END\r\n", 5);
+}
+
+/* In binary the text is the value of one statistic. */
+static bool put_packet(struct buffer_pool *pool, struct buffer *output,
+                       const struct request *request, const struct prefix_table *table) {
+    struct buffer text = {0};
+    struct stats_writer writer = {.pool = pool, .output = output, .request = request};
+    bool written = put_text(pool, &text, table) && buffer_append(pool, &text, "", 1);
+    if (written) {
+        stats_put(&writer, "detailed", text.bytes);
+        stats_put_end(&writer);
+    }
+    buffer_release(pool, &text);
+    return written && !writer.failed;
+}
+
+bool prefix_table_write(struct buffer_pool *pool, struct buffer *output,
+                        const struct request *request, const struct prefix_table *table) {
+    return request->protocol == PROTOCOL_BINARY ? put_packet(pool, output, request, table)
+                                                : put_text(pool, output, table);
+}
