@@ -1,4 +1,6 @@
-/* config: the command line, checked, with defaults filled in. */
+/* config: what the command line asks for, checked and with the defaults filled in. It is written
+ * once, by core/server/config.c, before any thread starts; from then on every thread may read it.
+ */
 #ifndef CORE_BASE_CONFIG_H
 #define CORE_BASE_CONFIG_H
 
@@ -9,10 +11,15 @@
 #define CONFIG_ADDRESSES_MAX 16
 #define CONFIG_CORES_MAX 256
 
-/* One -l: where to listen. */
+/* A port of -p, -U or -l: any free one (written as -1). */
+#define CONFIG_PORT_FREE (-1)
+
+/* One address of -l. */
 struct listen_address {
-    const char *host; /* part of config.address_parts; "*" for every address */
-    int32_t port;     /* of TCP and UDP, 1 to 65535 or CONFIG_PORT_FREE; 0: -p's and -U's */
+    /* A part of config.address_parts; "*" stands for every address. */
+    const char *host;
+    /* Of TCP and of UDP: 1 to 65535, or CONFIG_PORT_FREE; 0 for the ports of -p and -U. */
+    int32_t port;
 };
 
 /* -B: which protocols are spoken. */
@@ -22,61 +29,74 @@ enum binding_protocol {
     BINDING_BINARY,
 };
 
-#define CONFIG_PORT_FREE (-1) /* -p -1: any free one */
-
 struct config {
+    /* -t: number of reactors, each with a shard of the keys. */
     uint32_t cores;
-    int32_t port;     /* 0: no TCP; CONFIG_PORT_FREE */
-    int32_t udp_port; /* -U; likewise */
+
+    /* -p and -U: 1 to 65535, CONFIG_PORT_FREE, or 0 for none. */
+    int32_t port;
+    int32_t udp_port;
+    /* -l. Without any the loopback addresses are listened on. Empty where both ports are 0. */
     struct listen_address addresses[CONFIG_ADDRESSES_MAX];
-    uint32_t address_count; /* 0: the loopback addresses; always 0 where both ports are 0 */
-    bool listeners_given;   /* -p, -l or -s */
-    char *address_text;     /* owned: the -l arguments with commas between */
-    char *address_parts;    /* owned: the same, cut up */
-    const char
-        *socket_path;     /* -s: listen on a unix socket, and not on TCP unless -p or -l is given */
-    uint32_t socket_mode; /* -a: its permissions; 0700 */
-    uint32_t backlog;     /* -b */
-    uint64_t memory_bytes;
-    uint64_t item_bytes_max; /* -I: an item with its key */
+    uint32_t address_count;
+    /* -p, -l or -s was given. */
+    bool listeners_given;
+    /* Owned: the arguments of -l with commas between, as given and cut into parts. NULL without. */
+    char *address_text;
+    char *address_parts;
+    /* -s: path of a unix socket to listen on, and -a: its permissions. NULL without. */
+    const char *socket_path;
+    uint32_t socket_mode;
+    /* -b: connections that may wait to be accepted. */
+    uint32_t backlog;
+    /* -c: connections open at a time. */
     uint32_t connections_max;
-    uint32_t turn_requests;  /* -R: of a connection, before whoever else has come is served */
-    uint32_t idle_timeout_s; /* -o idle_timeout=: 0, connections may idle for ever */
     enum binding_protocol binding;
-    const char *user;           /* NULL: stay who we are */
-    const char *users_file;     /* user:password lines; NULL: nobody has to log in */
-    const char *pid_file;       /* -P */
-    bool daemonize;             /* -d */
-    bool core_dumps;            /* -r: as large a core file as may be */
-    bool lock_memory;           /* -k: nothing of ours is swapped out */
-    char prefix_delimiter;      /* of keys, for `stats detail` */
-    uint32_t crawler_sleep_us;  /* between its slices */
-    uint32_t crawler_items_max; /* of a walk; 0: all */
-    bool no_crawler;
+
+    /* -m: of all stores together. */
+    uint64_t memory_bytes;
+    /* -I: the largest item, its key included. */
+    uint64_t item_bytes_max;
     bool no_eviction; /* -M */
-    bool sasl;
-    bool detail_enabled;
-    bool shutdown_enabled;
-    bool no_flush;
-    bool no_dump;
-    bool no_cas;
+    bool no_cas;      /* -C */
+
+    /* -u: the user to switch to; NULL to stay the same. */
+    const char *user;
+    /* -Y, or with -S MEMCACHED_SASL_PWDB: lines of user:password. NULL: nobody has to log in. */
+    const char *users_file;
+    bool sasl;             /* -S */
+    bool no_flush;         /* -F */
+    bool no_dump;          /* -X */
+    bool shutdown_enabled; /* -A */
+
+    /* -P: the file for the process id, or NULL. */
+    const char *pid_file;
+    bool daemonize;   /* -d */
+    bool core_dumps;  /* -r */
+    bool lock_memory; /* -k */
+    /* -v: 0 to 2, see enum log_level; more is as 2. */
     uint32_t verbosity;
+
+    /* -R: requests of one connection before the other connections are served. */
+    uint32_t turn_requests;
+    /* -o idle_timeout: seconds after which an idle connection is closed; 0 for never. */
+    uint32_t idle_timeout_s;
+    /* -D: the character that ends a key's prefix in `stats detail`, and whether it counts from the
+     * start. */
+    char prefix_delimiter;
+    bool detail_enabled;
+
+    /* -o no_lru_crawler, lru_crawler_sleep (between two slices) and lru_crawler_tocrawl (items of
+     * one scan; 0 for all). */
+    bool no_crawler;
+    uint32_t crawler_sleep_us;
+    uint32_t crawler_items_max;
+
+    /* -o ring_capacity: messages under way from one reactor to another, a power of two. */
     uint32_t ring_capacity;
+    /* -o spin: how long a reactor polls for replies before it sleeps. */
     uint32_t spin_us;
     bool spin_given;
 };
-
-enum config_status {
-    CONFIG_RUN,   /* start the server */
-    CONFIG_DONE,  /* help or version was printed: exit with 0 */
-    CONFIG_WRONG, /* one line on stderr has said what is wrong: exit with EXIT_USAGE */
-};
-
-/* Exit status after a wrong command line, as sysexits.h has it. */
-#define EXIT_USAGE 64
-
-/* Reads the command line. argv must outlive config; config_finish() ends it in any case. */
-enum config_status config_parse(struct config *config, int argc, char **argv);
-void config_finish(struct config *config);
 
 #endif

@@ -28,7 +28,7 @@ static uint32_t close_if_due(struct reactor *reactor, struct connection *connect
 }
 
 static void look_for_idle(struct reactor *reactor) {
-    uint32_t timeout_s = reactor->shard.facts->idle_timeout_s;
+    uint32_t timeout_s = reactor->shard.facts->config->idle_timeout_s;
     if (timeout_s == 0 || reactor->shard.now_ns < reactor->idle_check_ns) {
         return;
     }
@@ -98,7 +98,7 @@ static uint64_t until(const struct reactor *reactor, uint64_t then_ns) {
 uint64_t idle_wait_ns(const struct reactor *reactor) {
     const struct shard *shard = &reactor->shard;
     uint64_t idle_ns =
-        shard->facts->idle_timeout_s ? until(reactor, reactor->idle_check_ns) : UINT64_MAX;
+        shard->facts->config->idle_timeout_s ? until(reactor, reactor->idle_check_ns) : UINT64_MAX;
     uint64_t stall_ns =
         shard->uploads + shard->loans > 0 ? until(reactor, reactor->stall_check_ns) : UINT64_MAX;
     return idle_ns < stall_ns ? idle_ns : stall_ns;

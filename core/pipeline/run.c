@@ -19,9 +19,9 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     parser_init(&pipeline->parser, store_value_length_max(shard->store, 1),
                 store_inline_max(shard->store, KEY_LENGTH_MAX));
     pipeline->parser.must_login = pipeline->parser.sasl = shard->logins;
-    pipeline->parser.no_flush = shard->facts->no_flush;
-    pipeline->parser.no_dump = shard->facts->no_dump;
-    pipeline->parser.no_cas = shard->facts->no_cas;
+    pipeline->parser.no_flush = shard->facts->config->no_flush;
+    pipeline->parser.no_dump = shard->facts->config->no_dump;
+    pipeline->parser.no_cas = shard->facts->config->no_cas;
 }
 
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
@@ -389,7 +389,7 @@ static bool login(struct pipeline *pipeline, struct shard *shard, const struct r
 
 static void shutdown_server(struct shard *shard, const struct request *request,
                             struct result *result) {
-    if (!shard->facts->shutdown_enabled) {
+    if (!shard->facts->config->shutdown_enabled) {
         set_line(result, "SERVER_ERROR: shutdown not enabled");
     } else if (request->delta == SHUTDOWN_UNKNOWN) {
         set_line(result, "CLIENT_ERROR invalid shutdown mode");

@@ -1,4 +1,4 @@
-#include "core/base/config.h"
+#include "core/server/config_parse.h"
 
 #include <ctype.h>
 #include <getopt.h>

@@ -2,7 +2,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "core/base/config.h"
+#include "core/server/config_parse.h"
 #include "core/server/server.h"
 
 int main(int argc, char **argv) {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "core/base/config.h"
+#include "core/server/config_parse.h"
 
 enum option_kind {
     OPTION_DONE,

@@ -304,47 +304,14 @@ static struct logins *read_users(const struct config *config, char problem[PROBL
     return logins_read(config->users_file, config->sasl ? host : NULL, problem, PROBLEM_BYTES);
 }
 
-static const char *binding_name(enum binding_protocol binding) {
-    switch (binding) {
-    case BINDING_AUTO:
-        return "auto-negotiate";
-    case BINDING_TEXT:
-        return "ascii";
-    case BINDING_BINARY:
-        return "binary";
-    }
-    assert(!"a binding of unknown kind");
-    return "";
-}
-
-static struct server_facts server_facts(const struct config *config) {
-    return (struct server_facts){
-        .version = SIMPLECACHE_VERSION,
-        .start_ns = clock_monotonic_ns(),
-        .reactors = config->cores,
-        .connections_max = config->connections_max,
-        .addresses = config->address_text,
-        .password_file = config->users_file,
-        .socket_path = config->socket_path,
-        .socket_mode = config->socket_mode,
-        .idle_timeout_s = config->idle_timeout_s,
-        .binding_protocol = binding_name(config->binding),
-        .item_bytes_max = config->item_bytes_max,
-        .backlog = config->backlog,
-        .round_max = config->turn_requests,
-        .prefix_delimiter = config->prefix_delimiter,
-        .sasl = config->sasl,
-        .no_flush = config->no_flush,
-        .no_eviction = config->no_eviction,
-        .no_dump = config->no_dump,
-        .no_cas = config->no_cas,
-        .shutdown_enabled = config->shutdown_enabled,
-    };
-}
-
 static bool server_init(struct server *server, const struct config *config) {
     size_t bytes = config->cores * sizeof(*server->reactors);
-    server->facts = server_facts(config);
+    server->facts = (struct server_facts){
+        .config = config,
+        .version = SIMPLECACHE_VERSION,
+        .start_ns = clock_monotonic_ns(),
+        .sockets_passed = server->passed > 0,
+    };
     server->memory_bytes_max = memory_bytes_max(config);
     server->shards = calloc(config->cores, sizeof(*server->shards));
     if (!server->shards ||
@@ -409,9 +376,6 @@ static bool open_listeners(struct server *server) {
                                  : listeners_open(&server->listeners, server->config);
     if (!opened) {
         return false;
-    }
-    if (server->passed) {
-        server->facts.addresses = server->facts.socket_path = NULL;
     }
     server->facts.tcp_port = listeners_port(&server->listeners);
     return open_udp(server);

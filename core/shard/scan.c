@@ -75,7 +75,7 @@ struct walk *walk_start(struct shard *shard, const struct request *request, stru
     if (is_dump(request)) {
         made = PUT(shard, output, "OK\r\n");
     } else if (walk->kind == WALK_SIZES) {
-        made = (walk->sizes = sizes_create(shard->facts->item_bytes_max));
+        made = (walk->sizes = sizes_create(shard->facts->config->item_bytes_max));
     } else if (walk->kind == WALK_PREFIXES) {
         prefix_table_init(&walk->prefixes, shard->prefixes.delimiter, PREFIX_SUM_MAX);
     } else if (walk->kind == WALK_CACHEDUMP) {

@@ -22,7 +22,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .settings = config->settings,
         .logins = config->logins,
     };
-    prefix_table_init(&shard->prefixes, config->facts->prefix_delimiter, PREFIX_SHARD_MAX);
+    prefix_table_init(&shard->prefixes, config->facts->config->prefix_delimiter, PREFIX_SHARD_MAX);
     shard->prefixes.enabled = config->settings.detail_enabled;
     struct store_config store_config = {
         .hash = key_hash,
@@ -30,10 +30,10 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .memory_bytes = config->memory_bytes,
         .memory_bytes_max = config->memory_bytes_max,
         .item_bytes_max = config->item_bytes_max,
-        .no_eviction = config->facts->no_eviction,
+        .no_eviction = config->facts->config->no_eviction,
         .shard = config->id,
         .shards = config->count,
-        .no_cas = config->facts->no_cas,
+        .no_cas = config->facts->config->no_cas,
     };
     int error = store_create(&shard->store, &store_config);
     if (error) {

@@ -16,46 +16,10 @@
 #include <stdint.h>
 
 #include "core/base/buffer.h"
+#include "core/base/facts.h"
+#include "core/base/settings.h"
 #include "core/stats/counters.h"
 #include "proto/proto.h"
-
-/* What is the same for all shards and known from the start. Texts live as long as the server. */
-struct server_facts {
-    const char *version;
-    uint64_t start_ns; /* monotonic time of the start */
-    uint32_t reactors;
-    uint32_t connections_max;
-
-    const char *addresses;        /* -l as it was given, or NULL */
-    const char *socket_path;      /* -s, or NULL */
-    const char *password_file;    /* -Y, or NULL */
-    const char *binding_protocol; /* -B: auto-negotiate, ascii or binary */
-    uint64_t item_bytes_max;      /* -I */
-    uint32_t socket_mode;         /* -a: the permissions of the unix socket */
-    uint32_t backlog;             /* -b */
-    uint32_t round_max;           /* -R: requests of a connection before others have their turn */
-    uint32_t idle_timeout_s;      /* 0: connections may idle for ever */
-    uint16_t tcp_port;            /* 0: none, as for udp_port */
-    uint16_t udp_port;
-    char prefix_delimiter; /* -D */
-    bool no_eviction;      /* -M */
-    bool sasl;             /* -S */
-    bool no_flush;         /* -F */
-    bool no_dump;          /* -X */
-    bool no_cas;           /* -C */
-    bool shutdown_enabled; /* -A */
-};
-
-/* What commands change while the server runs. */
-struct server_settings {
-    uint64_t memory_bytes;
-    uint32_t flushed_at; /* of the last flush_all, on the store's scale, due or not; 0: none yet */
-    uint64_t lru_crawler_tocrawl; /* items of a walk, 0 all */
-    uint32_t lru_crawler_sleep_us;
-    uint32_t verbosity;
-    bool lru_crawler;
-    bool detail_enabled;
-};
 
 enum stats_group {
     /* Answered by stats_write() from the sum over all shards. */

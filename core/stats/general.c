@@ -23,8 +23,8 @@ static void put_process(struct stats_writer *writer, const struct stats_sources 
     stats_put_number(writer, "pointer_size", 8 * sizeof(void *));
     put_time(writer, "rusage_user", usage.ru_utime);
     put_time(writer, "rusage_system", usage.ru_stime);
-    stats_put_number(writer, "max_connections", facts->connections_max);
-    stats_put_number(writer, "threads", facts->reactors);
+    stats_put_number(writer, "max_connections", facts->config->connections_max);
+    stats_put_number(writer, "threads", facts->config->cores);
 }
 
 static void put_items(struct stats_writer *writer, const struct store_stats *store) {

@@ -1,4 +1,5 @@
 /* stats settings: what is in force. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "core/base/clock.h"
@@ -20,27 +21,48 @@ static void put_text(struct stats_writer *writer, const char *name, const char *
     stats_put(writer, name, text ? text : none);
 }
 
-static void put_network(struct stats_writer *writer, const struct server_facts *facts) {
-    stats_put_number(writer, "maxconns", facts->connections_max);
+static const char *binding_name(enum binding_protocol binding) {
+    switch (binding) {
+    case BINDING_AUTO:
+        return "auto-negotiate";
+    case BINDING_TEXT:
+        return "ascii";
+    case BINDING_BINARY:
+        return "binary";
+    }
+    assert(!"a binding of unknown kind");
+    return "";
+}
+
+/* Sockets from systemd are in place of those that the command line names. */
+static void put_listeners(struct stats_writer *writer, const struct server_facts *facts) {
+    const struct config *config = facts->config;
+    bool own = !facts->sockets_passed;
     stats_put_number(writer, "tcpport", facts->tcp_port);
     stats_put_number(writer, "udpport", facts->udp_port);
-    put_text(writer, "inter", facts->addresses, "NULL");
-    put_text(writer, "domain_socket", facts->socket_path, "NULL");
-    put_octal(writer, "umask", facts->socket_mode);
-    stats_put_number(writer, "tcp_backlog", facts->backlog);
-    stats_put(writer, "binding_protocol", facts->binding_protocol);
-    stats_put_number(writer, "num_threads", facts->reactors);
-    stats_put_number(writer, "reqs_per_event", facts->round_max);
-    stats_put_number(writer, "idle_timeout", facts->idle_timeout_s);
+    put_text(writer, "inter", own ? config->address_text : NULL, "NULL");
+    put_text(writer, "domain_socket", own ? config->socket_path : NULL, "NULL");
+    put_octal(writer, "umask", config->socket_mode);
+    stats_put_number(writer, "tcp_backlog", config->backlog);
+}
+
+static void put_network(struct stats_writer *writer, const struct server_facts *facts) {
+    const struct config *config = facts->config;
+    stats_put_number(writer, "maxconns", config->connections_max);
+    put_listeners(writer, facts);
+    stats_put(writer, "binding_protocol", binding_name(config->binding));
+    stats_put_number(writer, "num_threads", config->cores);
+    stats_put_number(writer, "reqs_per_event", config->turn_requests);
+    stats_put_number(writer, "idle_timeout", config->idle_timeout_s);
     stats_put_switch(writer, "maxconns_fast", true); /* one too many is told so and closed */
 }
 
-static void put_permissions(struct stats_writer *writer, const struct server_facts *facts) {
-    stats_put_switch(writer, "auth_enabled_sasl", facts->sasl);
-    put_text(writer, "auth_enabled_ascii", facts->password_file, "no");
-    stats_put_switch(writer, "shutdown_command", facts->shutdown_enabled);
-    stats_put_switch(writer, "flush_enabled", !facts->no_flush);
-    stats_put_switch(writer, "dump_enabled", !facts->no_dump);
+static void put_permissions(struct stats_writer *writer, const struct config *config) {
+    stats_put_switch(writer, "auth_enabled_sasl", config->sasl);
+    put_text(writer, "auth_enabled_ascii", config->users_file, "no");
+    stats_put_switch(writer, "shutdown_command", config->shutdown_enabled);
+    stats_put_switch(writer, "flush_enabled", !config->no_flush);
+    stats_put_switch(writer, "dump_enabled", !config->no_dump);
 }
 
 /* When what was stored before is gone, in seconds of the server's uptime. */
@@ -50,11 +72,11 @@ static uint64_t oldest_of(const struct server_settings *settings) {
 }
 
 static void put_items(struct stats_writer *writer, const struct stats_sources *sources) {
-    const struct server_facts *facts = sources->facts;
+    const struct config *config = sources->facts->config;
     stats_put_number(writer, "oldest", oldest_of(sources->settings));
-    stats_put(writer, "evictions", facts->no_eviction ? "off" : "on");
-    stats_put_number(writer, "item_size_max", facts->item_bytes_max);
-    stats_put_switch(writer, "cas_enabled", !facts->no_cas);
+    stats_put(writer, "evictions", config->no_eviction ? "off" : "on");
+    stats_put_number(writer, "item_size_max", config->item_bytes_max);
+    stats_put_switch(writer, "cas_enabled", !config->no_cas);
     stats_put_number(writer, "client_flags_size", sizeof(uint32_t));
     stats_put(writer, "hash_algorithm", "xxh3");
     stats_put_switch(writer, "track_sizes", true); /* stats sizes tells them any time */
@@ -83,14 +105,14 @@ static void put_lru(struct stats_writer *writer, const struct server_settings *s
 }
 
 void stats_put_settings(struct stats_writer *writer, const struct stats_sources *sources) {
-    const struct server_facts *facts = sources->facts;
+    const struct config *config = sources->facts->config;
     const struct server_settings *settings = sources->settings;
     stats_put_number(writer, "maxbytes", settings->memory_bytes);
-    put_network(writer, facts);
+    put_network(writer, sources->facts);
     stats_put_number(writer, "verbosity", settings->verbosity);
-    put_character(writer, "stat_key_prefix", facts->prefix_delimiter);
+    put_character(writer, "stat_key_prefix", config->prefix_delimiter);
     stats_put_switch(writer, "detail_enabled", settings->detail_enabled);
-    put_permissions(writer, facts);
+    put_permissions(writer, config);
     put_items(writer, sources);
     put_slabs(writer);
     put_lru(writer, settings);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/config.h"
+#include "core/server/config_parse.h"
 
 #define FLAGS_MAX 16
 

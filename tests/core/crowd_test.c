@@ -46,6 +46,7 @@ struct crowd {
     uint32_t shards;
     uint32_t clients;
     struct mesh *mesh;
+    struct config config;
     struct server_facts facts;
     struct shard shard[SHARDS_MAX];
     struct shard *all[SHARDS_MAX];
@@ -258,8 +259,8 @@ static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
     crowd->vanish = seed % 2;
     crowd->shards = 1 + (uint32_t)(seed % SHARDS_MAX);
     crowd->clients = CLIENTS_MAX;
-    crowd->facts = (struct server_facts){
-        .version = "1.2.3", .prefix_delimiter = ':', .item_bytes_max = 1 << 20};
+    crowd->config = (struct config){.prefix_delimiter = ':', .item_bytes_max = 1 << 20};
+    crowd->facts = (struct server_facts){.config = &crowd->config, .version = "1.2.3"};
     cr_assert(zero(int, mesh_create(&crowd->mesh, crowd->shards, ring_capacity)));
     for (uint32_t i = 0; i < crowd->shards; i++) {
         const struct shard_config config = {.id = i,

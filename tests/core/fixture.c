@@ -33,11 +33,9 @@ void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capaci
                   size_t memory_bytes) {
     assert(shards <= FIXTURE_SHARDS_MAX);
     *fixture = (struct fixture){.shards = shards};
-    fixture->facts = (struct server_facts){.version = "1.2.3",
-                                           .reactors = shards,
-                                           .item_bytes_max = (size_t)1 << 20,
-                                           .binding_protocol = "auto-negotiate",
-                                           .prefix_delimiter = ':'};
+    fixture->config = (struct config){
+        .cores = shards, .item_bytes_max = (size_t)1 << 20, .prefix_delimiter = ':'};
+    fixture->facts = (struct server_facts){.config = &fixture->config, .version = "1.2.3"};
     int error = mesh_create(&fixture->mesh, shards, ring_capacity);
     assert(error == 0);
     for (uint32_t i = 0; i < shards; i++) {

@@ -22,6 +22,7 @@ struct fixture {
     struct mesh *mesh;
     struct shard shard[FIXTURE_SHARDS_MAX];
     struct shard *all[FIXTURE_SHARDS_MAX];
+    struct config config; /* what no test of the pipeline sets is 0 */
     struct server_facts facts;
     struct pipeline pipeline;
     struct flight flight; /* what the client is to read next */

@@ -92,17 +92,20 @@ Test(stats_command, binary_has_fewer) {
 }
 
 /* What is written, with a NUL behind it; the caller frees it. */
-static const struct server_facts facts = {
-    .version = "1.2.3",
-    .reactors = 3,
+static const struct config config = {
+    .cores = 3,
     .connections_max = 77,
-    .binding_protocol = "auto-negotiate",
     .item_bytes_max = 1 << 20,
     .socket_mode = 0700,
     .backlog = 1024,
-    .round_max = 16,
-    .tcp_port = 11211,
+    .turn_requests = 16,
     .prefix_delimiter = ':',
+};
+
+static const struct server_facts facts = {
+    .config = &config,
+    .version = "1.2.3",
+    .tcp_port = 11211,
 };
 
 static char *answer_to(const char *words, enum protocol protocol, const struct shard_stats *sum,

@@ -267,7 +267,7 @@ Test(admin, shutdown_is_forbidden_unless_allowed) {
     fixture_init(&fixture, 1, 4, MEMORY_BYTES);
     expect(&fixture, "shutdown\r\n", "SERVER_ERROR: shutdown not enabled\r\n");
     cr_assert(not(fixture.shard[0].stop_asked));
-    fixture.facts.shutdown_enabled = true;
+    fixture.config.shutdown_enabled = true;
     ask(&fixture, "shutdown graceful\r\n");
     cr_assert(fixture.shard[0].stop_asked);
     fixture_finish(&fixture);

@@ -1,0 +1,24 @@
+/* facts: what is the same for all shards, and known once the server listens: the command line, and
+ * what only running tells. Written before the reactors run; from then on every thread may read it.
+ */
+#ifndef CORE_BASE_FACTS_H
+#define CORE_BASE_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/config.h"
+
+struct server_facts {
+    const struct config *config;
+    const char *version;
+    /* Monotonic time of the start. */
+    uint64_t start_ns;
+    /* The first TCP and the first UDP port that is listened on; 0: none. */
+    uint16_t tcp_port;
+    uint16_t udp_port;
+    /* systemd has passed the listening sockets, in place of those of config. */
+    bool sockets_passed;
+};
+
+#endif
