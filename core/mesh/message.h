@@ -38,7 +38,7 @@ enum message_kind {
 
     /* Those of a connection's upload. */
     MESSAGE_UPLOAD_BEGIN,
-    MESSAGE_UPLOAD_ROOM,
+    MESSAGE_UPLOAD_WINDOW,
 
     /* Those that nobody waits for. */
     MESSAGE_UPLOAD_CANCEL,
@@ -47,7 +47,7 @@ enum message_kind {
 };
 
 /* A place for bytes of an upload, in one piece. */
-struct upload_room {
+struct upload_window {
     char *bytes;
     uint32_t length; /* 0: there is none */
 };
@@ -65,12 +65,12 @@ struct message {
     bool refused;     /* result tells of a large value that could not be lent */
     bool asked;       /* origin: since it was the first of its queue, a lease has been asked for */
     bool parked;      /* origin: see message_park() */
-    bool walk; /* asks for a chunk of a walk, see core/shard/scan.h; it lies in data as a value */
-    bool walk_more;          /* its reply: there is more in that shard */
-    uint64_t cursor;         /* of that walk */
-    uint64_t large;          /* the store's handle of an upload, or of the value whose lease ends */
-    struct upload_room room; /* where in the owner's memory an upload goes on */
-    int descriptor;          /* of a MESSAGE_CONNECTION */
+    bool scan; /* asks for a chunk of a scan, see core/shard/scan.h; it lies in data as a value */
+    bool scan_more;  /* its reply: there is more in that shard */
+    uint64_t cursor; /* of that scan */
+    uint64_t large;  /* the store's handle of an upload, or of the value whose lease ends */
+    struct upload_window window; /* where in the owner's memory an upload goes on */
+    int descriptor;              /* of a MESSAGE_CONNECTION */
     struct request request;
     struct result result;
     char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */

@@ -133,9 +133,9 @@ void connection_abandon(struct reactor *reactor, struct connection *connection) 
     pipeline->first = NULL; /* the messages' memory goes with their pool */
     pipeline->outstanding = 0;
     upload_free(pipeline, &reactor->shard);
-    buffer_release(buffers, &pipeline->loans); /* the leases go with the stores */
-    buffer_release(buffers, &connection->flight.output);
-    buffer_release(buffers, &connection->flight.loans);
+    buffer_release(buffers, &pipeline->leases); /* the leases go with the stores */
+    buffer_release(buffers, &connection->outgoing.output);
+    buffer_release(buffers, &connection->outgoing.leases);
     destroy(reactor, connection);
 }
 
@@ -150,12 +150,12 @@ static void give_buffer_back(struct reactor *reactor, struct connection *connect
 
 static void start_receive(struct reactor *reactor, struct connection *connection) {
     char *where = NULL;
-    size_t room = pipeline_direct_room(&connection->pipeline, &where);
+    size_t window = pipeline_upload_window(&connection->pipeline, &where);
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
     connection->receiving = true;
-    connection->receiving_direct = room > 0;
-    if (room > 0) {
-        io_uring_prep_recv(entry, connection->descriptor, where, room, 0);
+    connection->receiving_direct = window > 0;
+    if (window > 0) {
+        io_uring_prep_recv(entry, connection->descriptor, where, window, 0);
     } else {
         io_uring_prep_recv(entry, connection->descriptor, NULL, URING_BUFFER_BYTES, 0);
         entry->flags |= IOSQE_BUFFER_SELECT;
@@ -224,22 +224,22 @@ static void mark_sending(struct connection *connection, struct io_uring_sqe *ent
 
 /* Bytes alone are sent as a whole; large values wait for the end of the turn. */
 static void start_send(struct reactor *reactor, struct connection *connection) {
-    const struct flight *flight = &connection->flight;
-    if (flight->loans.length > 0) {
+    const struct outgoing *outgoing = &connection->outgoing;
+    if (outgoing->leases.length > 0) {
         reactor_fly(reactor, connection);
         return;
     }
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
-    size_t sent = flight->position.byte;
-    io_uring_prep_send(entry, connection->descriptor, flight->output.bytes + sent,
-                       flight->output.length - sent, MSG_NOSIGNAL | MSG_WAITALL);
+    size_t sent = outgoing->position.byte;
+    io_uring_prep_send(entry, connection->descriptor, outgoing->output.bytes + sent,
+                       outgoing->output.length - sent, MSG_NOSIGNAL | MSG_WAITALL);
     mark_sending(connection, entry);
 }
 
 size_t connection_fly(struct reactor *reactor, struct connection *connection) {
-    struct flight_send *send = connection->send;
-    int count =
-        flight_gather(&connection->flight, &reactor->shard, FLIGHT_SEND_BYTES_MAX, send->parts);
+    struct outgoing_send *send = connection->send;
+    int count = outgoing_gather(&connection->outgoing, &reactor->shard, OUTGOING_SEND_BYTES_MAX,
+                                send->parts);
     send->message = (struct msghdr){.msg_iov = send->parts, .msg_iovlen = (size_t)count};
     struct io_uring_sqe *entry = uring_entry(&reactor->uring);
     io_uring_prep_sendmsg(entry, connection->descriptor, &send->message, MSG_NOSIGNAL);
@@ -253,17 +253,18 @@ size_t connection_fly(struct reactor *reactor, struct connection *connection) {
 
 static void take_off(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline->loans.length > 0 && !connection->send) {
+    if (pipeline->leases.length > 0 && !connection->send) {
         connection->send = malloc(sizeof(*connection->send));
     }
-    if (pipeline->loans.length > 0 && !connection->send) {
+    if (pipeline->leases.length > 0 && !connection->send) {
         starve(reactor, connection);
         return;
     }
-    connection->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
+    connection->outgoing =
+        (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
     connection->sent = (struct pace){.since_s = reactor->shard.now};
-    pipeline->output = pipeline->loans = (struct buffer){0};
-    pipeline->sending = flight_bytes(&connection->flight);
+    pipeline->output = pipeline->leases = (struct buffer){0};
+    pipeline->sending = outgoing_bytes(&connection->outgoing);
     start_send(reactor, connection);
 }
 
@@ -271,7 +272,7 @@ static void take_off(struct reactor *reactor, struct connection *connection) {
  * requests: one send costs less than two. Each of them brings this about again. */
 static bool is_held(struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline->outstanding == 0 || pipeline->loans.length > 0 ||
+    if (pipeline->outstanding == 0 || pipeline->leases.length > 0 ||
         pipeline->output.length >= HELD_OUTPUT_BYTES_MAX) {
         return false;
     }
@@ -284,7 +285,7 @@ static bool is_held(struct connection *connection) {
 
 static void send_output(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (!flight_is_empty(&connection->flight) || pipeline->output.length == 0) {
+    if (!outgoing_is_empty(&connection->outgoing) || pipeline->output.length == 0) {
         return;
     }
     if (is_held(connection)) {
@@ -294,15 +295,15 @@ static void send_output(struct reactor *reactor, struct connection *connection) 
     take_off(reactor, connection);
 }
 
-/* All of a flight has been sent, but perhaps not given back. */
+/* All output has been sent, but perhaps not released. */
 static bool has_arrived(const struct connection *connection) {
-    return !flight_is_empty(&connection->flight) && flight_is_over(&connection->flight);
+    return !outgoing_is_empty(&connection->outgoing) && outgoing_is_sent(&connection->outgoing);
 }
 
-/* A flight whose leases can't be given back for now stays as it is. */
+/* Output whose leases can't be given back for now stays as it is. */
 static void land(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (!flight_land(&connection->flight, &reactor->shard)) {
+    if (!outgoing_release(&connection->outgoing, &reactor->shard)) {
         reactor_wait(reactor, connection);
         return;
     }
@@ -313,7 +314,7 @@ static void land(struct reactor *reactor, struct connection *connection) {
 }
 
 void connection_sent(struct reactor *reactor, struct connection *connection, int result) {
-    struct flight *flight = &connection->flight;
+    struct outgoing *outgoing = &connection->outgoing;
     bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
     if (result < 0 && !again) {
@@ -322,9 +323,9 @@ void connection_sent(struct reactor *reactor, struct connection *connection, int
     if (result > 0) {
         pace_count(&connection->sent, (size_t)result, reactor->shard.now);
         reactor->shard.counters.bytes_written += (size_t)result;
-        flight_advance(flight, &reactor->shard, (size_t)result);
+        outgoing_advance(outgoing, &reactor->shard, (size_t)result);
     }
-    if (!connection->broken && !flight_is_over(flight)) {
+    if (!connection->broken && !outgoing_is_sent(outgoing)) {
         start_send(reactor, connection);
         return;
     }
@@ -364,7 +365,7 @@ void connection_ran(struct reactor *reactor, struct connection *connection) {
     if (pipeline->logins_failed > 0) {
         log_failed_logins(reactor, connection);
     }
-    if (pipeline_can_run(pipeline) || pipeline->walks_here) {
+    if (pipeline_can_run(pipeline) || pipeline->scan_yields) {
         reactor_ready(reactor, connection);
     } else if (pipeline->stalled && !pipeline_is_blocked(pipeline)) {
         reactor_wait(reactor, connection);
@@ -378,12 +379,12 @@ static bool is_finished(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     bool input_used_up = connection->ended && !pipeline->stalled && !connection->is_ready;
     return (pipeline->closing || input_used_up) && !pipeline->first &&
-           pipeline->output.length == 0 && flight_is_empty(&connection->flight);
+           pipeline->output.length == 0 && outgoing_is_empty(&connection->outgoing);
 }
 
 static const char *reason_to_finish(const struct reactor *reactor,
                                     const struct connection *connection) {
-    if (connection->pipeline.misspoke) {
+    if (connection->pipeline.protocol_error) {
         return "what came is beyond the protocol";
     }
     if (connection->pipeline.closing) {
@@ -402,7 +403,7 @@ static void settle_broken(struct reactor *reactor, struct connection *connection
     if (connection->receiving || connection->sending) {
         return;
     }
-    bool landed = flight_land(&connection->flight, &reactor->shard);
+    bool landed = outgoing_release(&connection->outgoing, &reactor->shard);
     if (pipeline_abort(&connection->pipeline, &reactor->shard) && landed) {
         destroy(reactor, connection);
     } else {

@@ -46,13 +46,13 @@ static inline void pace_count(struct pace *pace, size_t bytes, uint32_t now) {
 struct connection {
     struct pipeline pipeline; /* first, so that one is found from the other */
     int descriptor;
-    uint32_t last_command_s;  /* when bytes were last received, on the store's scale */
-    uint64_t serial;          /* how many connections its reactor had opened before */
-    int receive_buffer;       /* that the pipeline works on, or -1 */
-    struct flight flight;     /* being sent, or sent and to be landed */
-    struct flight_send *send; /* of flights with large values; NULL before the first such one */
+    uint32_t last_command_s;    /* when bytes were last received, on the store's scale */
+    uint64_t serial;            /* how many connections its reactor had opened before */
+    int receive_buffer;         /* that the pipeline works on, or -1 */
+    struct outgoing outgoing;   /* output being sent, or sent and to be released */
+    struct outgoing_send *send; /* of output with large values; NULL before the first such one */
     struct pace received;
-    struct pace sent;    /* of the flight */
+    struct pace sent;    /* of the output */
     bool held;           /* output is kept back until this many replies have left the queue */
     uint32_t held_until; /* on the scale of the pipeline's drained */
 

@@ -50,7 +50,7 @@ static enum stats_connection_state state_of(const struct connection *connection)
     if (pipeline->stalled || connection->is_ready || connection->is_waiting) {
         return STATS_CONNECTION_PARSE;
     }
-    if (!flight_is_empty(&connection->flight)) {
+    if (!outgoing_is_empty(&connection->outgoing)) {
         return STATS_CONNECTION_WRITE;
     }
     if (pipeline->parser.protocol == PROTOCOL_UNKNOWN) {

@@ -8,8 +8,8 @@
 /* One that has yet to take its replies is not idle, as in memcached. */
 static bool is_owed(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    return pipeline->first || pipeline->walk || pipeline->output.length > 0 ||
-           !flight_is_empty(&connection->flight);
+    return pipeline->first || pipeline->scan || pipeline->output.length > 0 ||
+           !outgoing_is_empty(&connection->outgoing);
 }
 
 /* Seconds to wait before the connection is due; 0: it was due and is closed. */
@@ -50,19 +50,19 @@ static bool holds_upload(const struct shard *shard, const struct connection *con
     uint32_t since = upload ? upload_held_since(upload) : 0;
     return since > 0 && shard->now - since > IDLE_UPLOAD_S &&
            shard->now - connection->received.since_s > IDLE_UPLOAD_S &&
-           shard_is_short(shard->all[upload_owner(upload)], shard->now);
+           shard_has_refused(shard->all[upload_owner(upload)], shard->now);
 }
 
-/* What stands behind a flight waits for it, whatever that carries itself. */
+/* Output behind what is being sent waits for it, whatever that carries itself. */
 static bool holds_lease(const struct shard *shard, const struct connection *connection) {
-    const struct flight *flight = &connection->flight;
-    const struct buffer *behind = &connection->pipeline.loans;
-    if (flight_is_empty(flight) || shard->now - connection->sent.since_s <= IDLE_LEASE_S) {
+    const struct outgoing *outgoing = &connection->outgoing;
+    const struct buffer *behind = &connection->pipeline.leases;
+    if (outgoing_is_empty(outgoing) || shard->now - connection->sent.since_s <= IDLE_LEASE_S) {
         return false;
     }
     for (uint32_t i = 0; i < shard->count; i++) {
-        if ((flight_has_loan_of(flight, i) || loans_are_of(behind, i)) &&
-            shard_is_short(shard->all[i], shard->now)) {
+        if ((outgoing_has_lease_of(outgoing, i) || leases_have_owner(behind, i)) &&
+            shard_has_refused(shard->all[i], shard->now)) {
             return true;
         }
     }
@@ -72,7 +72,7 @@ static bool holds_lease(const struct shard *shard, const struct connection *conn
 static void look_for_stalled(struct reactor *reactor) {
     const struct shard *shard = &reactor->shard;
     struct connection *connection;
-    if (shard->uploads + shard->loans == 0 || reactor->shard.now_ns < reactor->stall_check_ns) {
+    if (shard->uploads + shard->leases == 0 || reactor->shard.now_ns < reactor->stall_check_ns) {
         return;
     }
     reactor->stall_check_ns = reactor->shard.now_ns + SECOND_NS;
@@ -100,6 +100,6 @@ uint64_t idle_wait_ns(const struct reactor *reactor) {
     uint64_t idle_ns =
         shard->facts->config->idle_timeout_s ? until(reactor, reactor->idle_check_ns) : UINT64_MAX;
     uint64_t stall_ns =
-        shard->uploads + shard->loans > 0 ? until(reactor, reactor->stall_check_ns) : UINT64_MAX;
+        shard->uploads + shard->leases > 0 ? until(reactor, reactor->stall_check_ns) : UINT64_MAX;
     return idle_ns < stall_ns ? idle_ns : stall_ns;
 }

@@ -246,10 +246,10 @@ static void answer(struct udp *udp, struct datagram *datagram) {
 }
 
 /* Large values are copied into the answer, which is bounded: one byte too many is enough. */
-static bool copy_loans(struct connection *connection, struct shard *shard) {
-    struct flight *flight = &connection->flight;
+static bool copy_leases(struct connection *connection, struct shard *shard) {
+    struct outgoing *outgoing = &connection->outgoing;
     struct buffer *output = &connection->pipeline.output;
-    size_t length = flight_bytes(flight);
+    size_t length = outgoing_bytes(outgoing);
     if (length > PIPELINE_OUTPUT_BYTES_MAX) {
         length = PIPELINE_OUTPUT_BYTES_MAX + 1;
     }
@@ -257,14 +257,14 @@ static bool copy_loans(struct connection *connection, struct shard *shard) {
         return false;
     }
     while (output->length < length) {
-        struct iovec parts[FLIGHT_PARTS_MAX];
-        int count = flight_gather(flight, shard, length - output->length, parts);
+        struct iovec parts[OUTGOING_PARTS_MAX];
+        int count = outgoing_gather(outgoing, shard, length - output->length, parts);
         size_t before = output->length;
         for (int i = 0; i < count; i++) {
             memcpy(output->bytes + output->length, parts[i].iov_base, parts[i].iov_len);
             output->length += parts[i].iov_len;
         }
-        flight_advance(flight, shard, output->length - before);
+        outgoing_advance(outgoing, shard, output->length - before);
     }
     return true;
 }
@@ -274,18 +274,18 @@ static bool copy_loans(struct connection *connection, struct shard *shard) {
 static bool unload(struct udp *udp, struct connection *connection) {
     struct shard *shard = &udp->reactor->shard;
     struct pipeline *pipeline = &connection->pipeline;
-    struct flight *flight = &connection->flight;
-    if (flight_is_empty(flight) && pipeline->loans.length == 0) {
+    struct outgoing *outgoing = &connection->outgoing;
+    if (outgoing_is_empty(outgoing) && pipeline->leases.length == 0) {
         return true;
     }
-    bool landed = flight_land(flight, shard);
-    if (landed && pipeline->loans.length > 0) {
-        *flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
-        pipeline->output = pipeline->loans = (struct buffer){0};
-        if (!copy_loans(connection, shard)) {
+    bool landed = outgoing_release(outgoing, shard);
+    if (landed && pipeline->leases.length > 0) {
+        *outgoing = (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
+        pipeline->output = pipeline->leases = (struct buffer){0};
+        if (!copy_leases(connection, shard)) {
             pipeline->out_of_memory = true;
         }
-        landed = flight_land(flight, shard);
+        landed = outgoing_release(outgoing, shard);
     }
     if (landed && pipeline->stalled && !pipeline_output_full(pipeline)) {
         reactor_ready(udp->reactor, connection);

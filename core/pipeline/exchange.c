@@ -38,7 +38,7 @@ static void serve_batch(struct shard *shard, uint32_t from, struct message *cons
     }
 }
 
-bool exchange_serve(struct shard *shard, const struct exchange_handler *handler) {
+bool exchange_serve_peers(struct shard *shard, const struct exchange_handler *handler) {
     bool any = false;
     for (uint32_t from = 0; from < shard->count; from++) {
         struct message *messages[EXCHANGE_BATCH_MAX];
@@ -64,7 +64,7 @@ static void collect_batch(struct shard *shard, uint32_t from, struct message *co
     }
 }
 
-bool exchange_collect(struct shard *shard, const struct exchange_handler *handler) {
+bool exchange_collect_replies(struct shard *shard, const struct exchange_handler *handler) {
     bool any = false;
     for (uint32_t from = 0; from < shard->count; from++) {
         struct message *messages[EXCHANGE_BATCH_MAX];

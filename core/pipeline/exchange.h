@@ -20,9 +20,9 @@ struct exchange_handler {
 /* Runs the requests of other shards that have arrived and pushes their replies (to be published by
  * mesh_publish()). They are as many as the rings hold, at most: nobody has credit for more before
  * the replies are out. True when there were any. */
-bool exchange_serve(struct shard *shard, const struct exchange_handler *handler);
+bool exchange_serve_peers(struct shard *shard, const struct exchange_handler *handler);
 
 /* Takes the replies that have arrived. True when there were any. */
-bool exchange_collect(struct shard *shard, const struct exchange_handler *handler);
+bool exchange_collect_replies(struct shard *shard, const struct exchange_handler *handler);
 
 #endif

@@ -19,7 +19,7 @@ static bool parse_one(struct pipeline *pipeline, char *key_space, struct batch_s
                                            left, key_space, &slot->request, &used);
     assert(used <= left);
     pipeline->consumed += used;
-    pipeline->misspoke |= status == PARSE_CLOSE;
+    pipeline->protocol_error |= status == PARSE_CLOSE;
     pipeline->closing |= status == PARSE_CLOSE;
     pipeline->wants_more |= status == PARSE_MORE;
     return status == PARSE_REQUEST;
@@ -86,14 +86,14 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
     return pipeline_feed_copy(pipeline, shard, bytes, length);
 }
 
-size_t pipeline_direct_room(const struct pipeline *pipeline, char **where) {
+size_t pipeline_upload_window(const struct pipeline *pipeline, char **where) {
     if (!pipeline->upload || pipeline->bytes || pipeline->input.length > 0) {
         return 0;
     }
-    struct upload_room room = upload_room(pipeline->upload);
+    struct upload_window window = upload_window(pipeline->upload);
     size_t left = parser_upload_left(&pipeline->parser);
-    size_t length = left < room.length ? left : room.length;
-    *where = room.bytes;
+    size_t length = left < window.length ? left : window.length;
+    *where = window.bytes;
     return length < PIPELINE_DIRECT_BYTES_MIN ? 0 : length;
 }
 
@@ -105,7 +105,7 @@ void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t
 
 void pipeline_resume(struct pipeline *pipeline) {
     pipeline->stalled = false;
-    pipeline->walks_here = false;
+    pipeline->scan_yields = false;
     if (pipeline->bytes || pipeline->input.length == 0) {
         return;
     }

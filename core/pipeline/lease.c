@@ -17,7 +17,7 @@ void pipeline_lose_lease(struct message *message) {
 static void give_back(struct pipeline *pipeline, struct shard *shard, struct message *message) {
     uint32_t owner = shard_owner(shard, message->hash);
     if (owner == shard->id) {
-        loan_end(shard, owner, message->result.large);
+        lease_end(shard, owner, message->result.large);
         pipeline_lose_lease(message);
         return;
     }
@@ -37,7 +37,7 @@ static void give_back_all(struct pipeline *pipeline, struct shard *shard) {
     }
 }
 
-bool pipeline_ask(struct pipeline *pipeline, struct shard *shard) {
+bool pipeline_request_lease(struct pipeline *pipeline, struct shard *shard) {
     struct message *first = pipeline->first;
     uint32_t owner = shard_owner(shard, first->hash);
     message_park(&shard->messages, first);
@@ -68,9 +68,9 @@ bool pipeline_wants_memory(const struct pipeline *pipeline) {
     return wants_lease(pipeline) || wants_upload(pipeline);
 }
 
-void pipeline_beg(struct pipeline *pipeline, struct shard *shard) {
+void pipeline_retry(struct pipeline *pipeline, struct shard *shard) {
     if (wants_upload(pipeline)) {
-        upload_beg(pipeline, shard);
+        upload_retry(pipeline, shard);
     }
     if (!wants_lease(pipeline)) {
         return;
@@ -86,7 +86,7 @@ static bool drop_replies(struct pipeline *pipeline, struct shard *shard) {
         struct message *message = pipeline->first;
         uint64_t large = message->result.large;
         if (!message->refused && large &&
-            !loan_end(shard, shard_owner(shard, message->hash), large)) {
+            !lease_end(shard, shard_owner(shard, message->hash), large)) {
             return false;
         }
         pipeline->first = message->next;
@@ -98,7 +98,7 @@ static bool drop_replies(struct pipeline *pipeline, struct shard *shard) {
 
 bool pipeline_abort(struct pipeline *pipeline, struct shard *shard) {
     pipeline->aborted = pipeline->closing = true;
-    bool returned = loans_return(shard, &pipeline->loans);
+    bool returned = leases_end(shard, &pipeline->leases);
     bool dropped = drop_replies(pipeline, shard);
     bool cancelled = upload_abort(pipeline, shard);
     return returned && dropped && cancelled;

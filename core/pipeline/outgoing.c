@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-bool loan_end(struct shard *shard, uint32_t owner, uint64_t large) {
+bool lease_end(struct shard *shard, uint32_t owner, uint64_t large) {
     if (owner == shard->id) {
         store_lease_end(shard->store, large);
         return true;
@@ -17,148 +17,149 @@ bool loan_end(struct shard *shard, uint32_t owner, uint64_t large) {
     return true;
 }
 
-/* Loans. */
+/* Leases. */
 
-static uint32_t count_of(const struct buffer *loans) {
-    return (uint32_t)(loans->length / sizeof(struct loan));
+static uint32_t count_of(const struct buffer *leases) {
+    return (uint32_t)(leases->length / sizeof(struct lease));
 }
 
-static const struct loan *loan_of(const struct buffer *loans, uint32_t i) {
-    return (const struct loan *)loans->bytes + i;
+static const struct lease *lease_at(const struct buffer *leases, uint32_t i) {
+    return (const struct lease *)leases->bytes + i;
 }
 
-static bool has_loan_of(const struct buffer *loans, uint32_t first, uint32_t owner) {
-    for (uint32_t i = first; i < count_of(loans); i++) {
-        if (loan_of(loans, i)->owner == owner) {
+static bool has_lease_of(const struct buffer *leases, uint32_t first, uint32_t owner) {
+    for (uint32_t i = first; i < count_of(leases); i++) {
+        if (lease_at(leases, i)->owner == owner) {
             return true;
         }
     }
     return false;
 }
 
-bool loans_are_of(const struct buffer *loans, uint32_t owner) {
-    return has_loan_of(loans, 0, owner);
+bool leases_have_owner(const struct buffer *leases, uint32_t owner) {
+    return has_lease_of(leases, 0, owner);
 }
 
-/* Of loans[*returned..end); false when some of them are left. */
-static bool end_leases(struct shard *shard, const struct buffer *loans, uint32_t end,
+/* Of leases[*returned..end); false when some of them are left. */
+static bool end_leases(struct shard *shard, const struct buffer *leases, uint32_t end,
                        uint32_t *returned) {
     for (; *returned < end; ++*returned) {
-        const struct loan *loan = loan_of(loans, *returned);
-        if (!loan_end(shard, loan->owner, loan->large)) {
+        const struct lease *lease = lease_at(leases, *returned);
+        if (!lease_end(shard, lease->owner, lease->large)) {
             return false;
         }
-        shard->loans--;
+        shard->leases--;
     }
     return true;
 }
 
-bool loans_return(struct shard *shard, struct buffer *loans) {
+bool leases_end(struct shard *shard, struct buffer *leases) {
     uint32_t returned = 0;
-    bool all = end_leases(shard, loans, count_of(loans), &returned);
-    buffer_consume(loans, returned * sizeof(struct loan));
+    bool all = end_leases(shard, leases, count_of(leases), &returned);
+    buffer_consume(leases, returned * sizeof(struct lease));
     if (all) {
-        buffer_release(&shard->buffers, loans);
+        buffer_release(&shard->buffers, leases);
     }
     return all;
 }
 
-bool loans_add(struct shard *shard, struct buffer *loans, const struct loan *loan) {
-    if (!buffer_append(&shard->buffers, loans, (const char *)loan, sizeof(*loan))) {
+bool leases_add(struct shard *shard, struct buffer *leases, const struct lease *lease) {
+    if (!buffer_append(&shard->buffers, leases, (const char *)lease, sizeof(*lease))) {
         return false;
     }
-    shard->loans++;
+    shard->leases++;
     return true;
 }
 
-/* Flights. */
+/* Outgoing. */
 
-size_t flight_bytes(const struct flight *flight) {
-    size_t bytes = flight->output.length;
-    for (uint32_t i = 0; i < count_of(&flight->loans); i++) {
-        bytes += loan_of(&flight->loans, i)->length;
+size_t outgoing_bytes(const struct outgoing *outgoing) {
+    size_t bytes = outgoing->output.length;
+    for (uint32_t i = 0; i < count_of(&outgoing->leases); i++) {
+        bytes += lease_at(&outgoing->leases, i)->length;
     }
     return bytes;
 }
 
-bool flight_has_loan_of(const struct flight *flight, uint32_t owner) {
-    return has_loan_of(&flight->loans, flight->returned, owner);
+bool outgoing_has_lease_of(const struct outgoing *outgoing, uint32_t owner) {
+    return has_lease_of(&outgoing->leases, outgoing->returned, owner);
 }
 
-bool flight_is_over(const struct flight *flight) {
-    return flight->position.byte == flight->output.length &&
-           flight->position.loan == count_of(&flight->loans);
+bool outgoing_is_sent(const struct outgoing *outgoing) {
+    return outgoing->position.byte == outgoing->output.length &&
+           outgoing->position.lease == count_of(&outgoing->leases);
 }
 
-/* The loan that is at a position or the next one behind it; NULL: none is. */
-static const struct loan *next_loan(const struct flight *flight, struct flight_position at) {
-    return at.loan < count_of(&flight->loans) ? loan_of(&flight->loans, at.loan) : NULL;
+/* The lease that is at a position or the next one behind it; NULL: none is. */
+static const struct lease *next_lease(const struct outgoing *outgoing,
+                                      struct outgoing_position at) {
+    return at.lease < count_of(&outgoing->leases) ? lease_at(&outgoing->leases, at.lease) : NULL;
 }
 
 /* What is in one piece from a position on. */
-static struct iovec next_part(const struct flight *flight, const struct shard *shard,
-                              struct flight_position at) {
-    const struct loan *loan = next_loan(flight, at);
-    size_t end = loan ? loan->at : flight->output.length;
+static struct iovec next_part(const struct outgoing *outgoing, const struct shard *shard,
+                              struct outgoing_position at) {
+    const struct lease *lease = next_lease(outgoing, at);
+    size_t end = lease ? lease->at : outgoing->output.length;
     if (at.byte < end) {
-        return (struct iovec){flight->output.bytes + at.byte, end - at.byte};
+        return (struct iovec){outgoing->output.bytes + at.byte, end - at.byte};
     }
-    assert(loan);
+    assert(lease);
     const char *bytes;
     uint32_t length =
-        store_lease_read(shard->all[loan->owner]->store, loan->large, at.offset, &bytes);
+        store_lease_read(shard->all[lease->owner]->store, lease->large, at.offset, &bytes);
     return (struct iovec){(char *)bytes, length};
 }
 
-/* Moves a position on within the output up to the next loan, or within that. Returns how far. */
-static size_t step(const struct flight *flight, struct flight_position *at, size_t bytes) {
-    const struct loan *loan = next_loan(flight, *at);
-    size_t left = (loan ? loan->at : flight->output.length) - at->byte;
+/* Moves a position on within the output up to the next lease, or within that. Returns how far. */
+static size_t step(const struct outgoing *outgoing, struct outgoing_position *at, size_t bytes) {
+    const struct lease *lease = next_lease(outgoing, *at);
+    size_t left = (lease ? lease->at : outgoing->output.length) - at->byte;
     if (left > 0) {
         size_t taken = bytes < left ? bytes : left;
         at->byte += taken;
         return taken;
     }
-    assert(loan);
-    left = loan->length - at->offset;
+    assert(lease);
+    left = lease->length - at->offset;
     size_t taken = bytes < left ? bytes : left;
     at->offset += (uint32_t)taken;
     if (taken == left) {
-        at->loan++;
+        at->lease++;
         at->offset = 0;
     }
     return taken;
 }
 
-int flight_gather(const struct flight *flight, const struct shard *shard, size_t room,
-                  struct iovec *parts) {
-    struct flight ahead = *flight;
+int outgoing_gather(const struct outgoing *outgoing, const struct shard *shard, size_t bytes_max,
+                    struct iovec *parts) {
+    struct outgoing ahead = *outgoing;
     int count = 0;
-    while (count < FLIGHT_PARTS_MAX && room > 0 && !flight_is_over(&ahead)) {
+    while (count < OUTGOING_PARTS_MAX && bytes_max > 0 && !outgoing_is_sent(&ahead)) {
         struct iovec *part = &parts[count++];
-        *part = next_part(flight, shard, ahead.position);
-        if (part->iov_len > room) {
-            part->iov_len = room;
+        *part = next_part(outgoing, shard, ahead.position);
+        if (part->iov_len > bytes_max) {
+            part->iov_len = bytes_max;
         }
-        room -= part->iov_len;
-        step(flight, &ahead.position, part->iov_len);
+        bytes_max -= part->iov_len;
+        step(outgoing, &ahead.position, part->iov_len);
     }
     return count;
 }
 
-void flight_advance(struct flight *flight, struct shard *shard, size_t sent) {
+void outgoing_advance(struct outgoing *outgoing, struct shard *shard, size_t sent) {
     while (sent > 0) {
-        sent -= step(flight, &flight->position, sent);
+        sent -= step(outgoing, &outgoing->position, sent);
     }
-    end_leases(shard, &flight->loans, flight->position.loan, &flight->returned);
+    end_leases(shard, &outgoing->leases, outgoing->position.lease, &outgoing->returned);
 }
 
-bool flight_land(struct flight *flight, struct shard *shard) {
-    if (!end_leases(shard, &flight->loans, count_of(&flight->loans), &flight->returned)) {
+bool outgoing_release(struct outgoing *outgoing, struct shard *shard) {
+    if (!end_leases(shard, &outgoing->leases, count_of(&outgoing->leases), &outgoing->returned)) {
         return false;
     }
-    buffer_release(&shard->buffers, &flight->output);
-    buffer_release(&shard->buffers, &flight->loans);
-    *flight = (struct flight){0};
+    buffer_release(&shard->buffers, &outgoing->output);
+    buffer_release(&shard->buffers, &outgoing->leases);
+    *outgoing = (struct outgoing){0};
     return true;
 }

@@ -34,6 +34,6 @@ void pipeline_drain(struct pipeline *pipeline, struct shard *shard);
 
 /* Asks for the lease that the first of the queue has been refused. True when it can be answered
  * now. */
-bool pipeline_ask(struct pipeline *pipeline, struct shard *shard);
+bool pipeline_request_lease(struct pipeline *pipeline, struct shard *shard);
 
 #endif

@@ -56,7 +56,7 @@ struct pipeline {
 
     struct buffer input;  /* what was received and could not be used at once */
     struct buffer output; /* replies, to be sent from the front */
-    struct buffer loans;  /* large values in it, see core/pipeline/outgoing.h */
+    struct buffer leases; /* large values in it, see core/pipeline/outgoing.h */
     size_t sending;       /* bytes that the connection has taken from output and not got rid of */
 
     struct message *first; /* the queue: requests whose replies are owed, oldest first */
@@ -67,19 +67,19 @@ struct pipeline {
     struct upload *upload;     /* of the value whose parts are the next requests; NULL: of none */
     uint32_t next_part;        /* the shard that a command for every shard goes to next */
     struct shard_stats *stats; /* the sum of the parts of the answer to stats so far */
-    struct walk *walk;         /* the walk that answers the next request, while it is under way */
+    struct scan *scan;         /* the scan that answers the next request, while it is under way */
     uint32_t logins_failed;    /* not yet told to the log */
     int number;                /* of its connection, in the log */
 
-    bool datagram;      /* there is one piece of input and no more, see core/net/udp.h */
-    bool wants_more;    /* the bytes hold no further whole request */
-    bool stalled;       /* the next request could not run; cleared by pipeline_resume() */
-    bool walks_here;    /* stalled, but only so that others have their turn */
-    bool progressed;    /* a request has run; cleared by the reactor before a round */
-    bool closing;       /* nothing is parsed any more; close when all replies are sent */
-    bool misspoke;      /* closing, since what came was beyond the protocol */
-    bool out_of_memory; /* replies were lost: close at once */
-    bool aborted;       /* pipeline_abort() has been called: there will be no more replies */
+    bool datagram;       /* there is one piece of input and no more, see core/net/udp.h */
+    bool wants_more;     /* the bytes hold no further whole request */
+    bool stalled;        /* the next request could not run; cleared by pipeline_resume() */
+    bool scan_yields;    /* stalled, but only so that others have their turn */
+    bool progressed;     /* a request has run; cleared by the reactor before a round */
+    bool closing;        /* nothing is parsed any more; close when all replies are sent */
+    bool protocol_error; /* closing, since what came was beyond the protocol */
+    bool out_of_memory;  /* replies were lost: close at once */
+    bool aborted;        /* pipeline_abort() has been called: there will be no more replies */
 };
 
 struct batch_slot {
@@ -122,7 +122,7 @@ bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const ch
 /* Where the next bytes of an upload belong, and how many may be received there at once, by the
  * kernel itself; they need not be fed then. 0: there is no such place, or it isn't worth it. */
 #define PIPELINE_DIRECT_BYTES_MIN ((size_t)4 * 1024)
-size_t pipeline_direct_room(const struct pipeline *pipeline, char **where);
+size_t pipeline_upload_window(const struct pipeline *pipeline, char **where);
 
 /* So many have been received there. */
 void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t length);
@@ -159,9 +159,9 @@ struct pipeline *pipeline_complete(struct shard *shard, struct message *message,
 bool pipeline_output_full(const struct pipeline *pipeline);
 
 /* True while it waits for memory of a store of which others hold too much: its first reply for the
- * lease on a large value, or its upload to begin. pipeline_beg() asks for it again. */
+ * lease on a large value, or its upload to begin. pipeline_retry() asks for it again. */
 bool pipeline_wants_memory(const struct pipeline *pipeline);
-void pipeline_beg(struct pipeline *pipeline, struct shard *shard);
+void pipeline_retry(struct pipeline *pipeline, struct shard *shard);
 
 /* True when nothing more is run for either reason: not before that changes. */
 bool pipeline_is_blocked(const struct pipeline *pipeline);

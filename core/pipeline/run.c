@@ -27,18 +27,18 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     assert(!pipeline->first);
     assert(pipeline->outstanding == 0);
-    assert(pipeline->loans.length == 0);
+    assert(pipeline->leases.length == 0);
     assert(!pipeline->upload);
     pipeline_drop_input(pipeline, shard);
     buffer_release(&shard->buffers, &pipeline->output);
     free(pipeline->stats);
     pipeline->stats = NULL;
-    walk_free(pipeline->walk);
-    pipeline->walk = NULL;
+    scan_free(pipeline->scan);
+    pipeline->scan = NULL;
 }
 
 bool pipeline_output_full(const struct pipeline *pipeline) {
-    return pipeline->loans.length > 0 ||
+    return pipeline->leases.length > 0 ||
            pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
 }
 
@@ -80,13 +80,14 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
 }
 
 /* The value stands at the end of the output, which goes on with what is behind it. */
-static bool write_loan(struct pipeline *pipeline, struct shard *shard,
-                       const struct request *request, const struct result *result, uint32_t owner) {
-    const struct loan loan = {.large = result->large,
-                              .owner = owner,
-                              .length = result->value_length,
-                              .at = pipeline->output.length};
-    if (!loans_add(shard, &pipeline->loans, &loan)) {
+static bool write_lease(struct pipeline *pipeline, struct shard *shard,
+                        const struct request *request, const struct result *result,
+                        uint32_t owner) {
+    const struct lease lease = {.large = result->large,
+                                .owner = owner,
+                                .length = result->value_length,
+                                .at = pipeline->output.length};
+    if (!leases_add(shard, &pipeline->leases, &lease)) {
         return false;
     }
     pipeline->output.length +=
@@ -106,7 +107,7 @@ static bool write_reply(struct pipeline *pipeline, struct shard *shard,
     size_t length = reply_write(out, request, result);
     assert(length <= bound);
     pipeline->output.length += length;
-    if (!result->large || write_loan(pipeline, shard, request, result, owner)) {
+    if (!result->large || write_lease(pipeline, shard, request, result, owner)) {
         return true;
     }
     pipeline->out_of_memory = true;
@@ -139,7 +140,7 @@ static void write_part(struct pipeline *pipeline, struct shard *shard, struct me
 
 static void take_chunk(struct pipeline *pipeline, struct shard *shard, struct message *message) {
     const struct chunk chunk = {.bytes = message->wide, .length = message->result.value_length};
-    if (!walk_take(pipeline->walk, shard, &chunk, message->cursor, message->walk_more,
+    if (!scan_take(pipeline->scan, shard, &chunk, message->cursor, message->scan_more,
                    &pipeline->output)) {
         pipeline->out_of_memory = true;
     }
@@ -148,7 +149,7 @@ static void take_chunk(struct pipeline *pipeline, struct shard *shard, struct me
 /* False when it is left in the queue: there is no memory, and it has a lease. */
 static bool write_message_reply(struct pipeline *pipeline, struct shard *shard,
                                 struct message *message) {
-    if (message->walk) {
+    if (message->scan) {
         take_chunk(pipeline, shard, message);
     } else if (message->every_shard) {
         write_part(pipeline, shard, message);
@@ -163,7 +164,7 @@ static bool write_message_reply(struct pipeline *pipeline, struct shard *shard,
 void pipeline_drain(struct pipeline *pipeline, struct shard *shard) {
     while (pipeline->first && pipeline->first->done) {
         struct message *message = pipeline->first;
-        if ((message->refused && !pipeline_ask(pipeline, shard)) ||
+        if ((message->refused && !pipeline_request_lease(pipeline, shard)) ||
             !write_message_reply(pipeline, shard, message)) {
             return;
         }
@@ -215,7 +216,7 @@ void pipeline_answer(struct pipeline *pipeline, struct shard *shard, const struc
                      const struct result *result, bool lent) {
     if (!pipeline->first && lent) {
         if (!write_reply(pipeline, shard, &slot->request, result, shard->id) && result->large) {
-            loan_end(shard, shard->id, result->large);
+            lease_end(shard, shard->id, result->large);
         }
         return;
     }
@@ -281,7 +282,7 @@ static void set_line(struct result *result, const char *line) {
     result->value_length = (uint32_t)strlen(line);
 }
 
-/* As in memcached, a dump is refused while earlier replies have not been sent; other walks wait. */
+/* As in memcached, a dump is refused while earlier replies have not been sent; other scans wait. */
 static const char *refusal(const struct pipeline *pipeline, const struct shard *shard,
                            const struct request *request) {
     bool pipelined = pipeline->output.length > 0;
@@ -291,10 +292,10 @@ static const char *refusal(const struct pipeline *pipeline, const struct shard *
     if (pipelined && request->op == OP_MGDUMP) {
         return "ERROR cannot pipeline other commands before mgdump";
     }
-    return walk_refusal(shard, request, pipeline->datagram);
+    return scan_refusal(shard, request, pipeline->datagram);
 }
 
-static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,
+static bool refuse_scan(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request) {
     struct result result = {.status = RESULT_OK};
     const char *line = refusal(pipeline, shard, request);
@@ -311,58 +312,58 @@ static bool refuse_walk(struct pipeline *pipeline, struct shard *shard,
     return true;
 }
 
-/* A sum may be thousands of lines, so that this is the last of the walks' work in this turn. */
-static bool end_walk(struct pipeline *pipeline, struct shard *shard,
+/* A sum may be thousands of lines, so that this is the last of the scans' work in this turn. */
+static bool end_scan(struct pipeline *pipeline, struct shard *shard,
                      const struct request *request) {
-    pipeline->walks_here = shard->walk_slices == WALK_SLICES_PER_TURN;
-    if (pipeline->walks_here) {
+    pipeline->scan_yields = shard->scan_slices == SCAN_SLICES_PER_TURN;
+    if (pipeline->scan_yields) {
         return false;
     }
-    shard->walk_slices = WALK_SLICES_PER_TURN;
-    if (!walk_end(pipeline->walk, shard, request, &pipeline->output)) {
+    shard->scan_slices = SCAN_SLICES_PER_TURN;
+    if (!scan_end(pipeline->scan, shard, request, &pipeline->output)) {
         pipeline->out_of_memory = true;
     }
-    walk_free(pipeline->walk);
-    pipeline->walk = NULL;
+    scan_free(pipeline->scan);
+    pipeline->scan = NULL;
     return true;
 }
 
-/* A walk over all shards, a step of it: see core/shard/scan.h. True once it is through. */
-static bool run_walk(struct pipeline *pipeline, struct shard *shard,
+/* A scan over all shards, a step of it: see core/shard/scan.h. True once it is through. */
+static bool run_scan(struct pipeline *pipeline, struct shard *shard,
                      const struct batch_slot *slot) {
     if (pipeline->first || !pipeline_may_enqueue(pipeline, shard)) {
         return false; /* earlier replies are owed, or a chunk is under way */
     }
-    if (!pipeline->walk && refuse_walk(pipeline, shard, &slot->request)) {
+    if (!pipeline->scan && refuse_scan(pipeline, shard, &slot->request)) {
         return true;
     }
-    if (!pipeline->walk) {
-        pipeline->walk = walk_start(shard, &slot->request, &pipeline->output);
+    if (!pipeline->scan) {
+        pipeline->scan = scan_start(shard, &slot->request, &pipeline->output);
     }
-    struct walk *walk = pipeline->walk;
-    if (!walk) {
+    struct scan *scan = pipeline->scan;
+    if (!scan) {
         pipeline->out_of_memory = true;
         return true;
     }
-    if (walk->shard == shard->count) {
-        return end_walk(pipeline, shard, &slot->request);
+    if (scan->shard == shard->count) {
+        return end_scan(pipeline, shard, &slot->request);
     }
-    bool here = walk->shard == shard->id;
-    if (!here && !may_send(pipeline, shard, walk->shard)) {
+    bool here = scan->shard == shard->id;
+    if (!here && !may_send(pipeline, shard, scan->shard)) {
         return false;
     }
     struct message *message = pipeline_enqueue(pipeline, shard);
     message_set_request(message, &slot->request, 0);
-    message->walk = true;
-    message->cursor = walk->cursor;
+    message->scan = true;
+    message->cursor = scan->cursor;
     if (!here) {
-        pipeline_send(pipeline, shard, walk->shard, message);
+        pipeline_send(pipeline, shard, scan->shard, message);
         return false;
     }
     execute_message(shard, message);
     message->done = true;
     pipeline_drain(pipeline, shard);
-    pipeline->walks_here = true;
+    pipeline->scan_yields = true;
     return false;
 }
 
@@ -370,7 +371,7 @@ static bool run_walk(struct pipeline *pipeline, struct shard *shard,
 static void note_error(struct pipeline *pipeline, struct shard *shard,
                        const struct request *request) {
     struct counters *counters = &shard->counters;
-    pipeline->misspoke |= request->closes;
+    pipeline->protocol_error |= request->closes;
     counters->cmd_set += request->error == PROTO_ERROR_DATA_CHUNK;
     counters->store_too_large += request->error == PROTO_ERROR_TOO_LARGE;
     counters->store_no_memory += request->error == PROTO_ERROR_NO_MEMORY;
@@ -394,7 +395,7 @@ static void shutdown_server(struct shard *shard, const struct request *request,
     } else if (request->delta == SHUTDOWN_UNKNOWN) {
         set_line(result, "CLIENT_ERROR invalid shutdown mode");
     } else {
-        shard->stop_asked = true; /* either way what is in flight is answered */
+        shard->stop_asked = true; /* either way what is in outgoing is answered */
     }
 }
 
@@ -439,8 +440,8 @@ bool pipeline_run(struct shard *shard, const struct batch_slot *slot) {
     if (!admin_concerns(request)) {
         return run_alone(pipeline, shard, slot);
     }
-    return walk_kind_of(request) == WALK_NONE ? run_everywhere(pipeline, shard, slot)
-                                              : run_walk(pipeline, shard, slot);
+    return scan_kind_of(request) == SCAN_NONE ? run_everywhere(pipeline, shard, slot)
+                                              : run_scan(pipeline, shard, slot);
 }
 
 /* Goes back to before the slot's request, so that it is parsed again when there is room. */
@@ -451,7 +452,7 @@ static void stall(struct shard *shard, const struct batch_slot *slot) {
     pipeline->wants_more = false;
     pipeline->closing = false;
     pipeline->stalled = true;
-    shard->counters.mesh_stalls += !pipeline_is_blocked(pipeline) && !pipeline->walk;
+    shard->counters.mesh_stalls += !pipeline_is_blocked(pipeline) && !pipeline->scan;
 }
 
 void batch_run(struct batch *batch, struct shard *shard) {
@@ -501,7 +502,7 @@ struct pipeline *pipeline_complete(struct shard *shard, struct message *message,
         }
         return pipeline;
     case MESSAGE_UPLOAD_BEGIN:
-    case MESSAGE_UPLOAD_ROOM:
+    case MESSAGE_UPLOAD_WINDOW:
         upload_take(pipeline->upload, message, shard->now);
         message_give(&shard->messages, message);
         return pipeline;

@@ -11,12 +11,12 @@ struct upload {
     struct request request; /* OP_REJECT or OP_ERROR once it has failed */
     uint64_t hash;
     uint32_t owner;
-    uint32_t taken;               /* of the part that is run next: bytes that are in already */
-    uint32_t roomless;            /* bytes of the value that there has been no room for yet */
-    struct upload_room room;      /* in the owner's memory: where the next bytes go */
-    struct upload_room next_room; /* and those behind */
-    uint32_t out;                 /* messages under way: begin or room */
-    bool busy;                    /* the owner has let it wait */
+    uint32_t taken;                   /* of the part that is run next: bytes that are in already */
+    uint32_t bytes_unplaced;          /* bytes of the value that no window has been given for */
+    struct upload_window window;      /* in the owner's memory: where the next bytes go */
+    struct upload_window next_window; /* and those behind */
+    uint32_t out;                     /* messages under way: begin or window */
+    bool busy;                        /* the owner has let it wait */
     uint32_t begun_s;
     uint64_t handle;              /* of the owner's store; 0: it hasn't begun, or isn't any more */
     char text[MESSAGE_KEY_BYTES]; /* key and opaque */
@@ -50,36 +50,36 @@ static void take_status(struct upload *upload, enum store_status status) {
     }
 }
 
-static void take_room(struct upload *upload, enum store_status status,
-                      const struct upload_room *room) {
+static void take_window(struct upload *upload, enum store_status status,
+                        const struct upload_window *window) {
     take_status(upload, status);
     if (status != STORE_OK) {
         return;
     }
-    assert(room->length > 0 && room->length <= upload->roomless);
-    assert(upload->next_room.length == 0);
-    upload->roomless -= room->length;
-    if (upload->room.length == 0) {
-        upload->room = *room;
+    assert(window->length > 0 && window->length <= upload->bytes_unplaced);
+    assert(upload->next_window.length == 0);
+    upload->bytes_unplaced -= window->length;
+    if (upload->window.length == 0) {
+        upload->window = *window;
     } else {
-        upload->next_room = *room;
+        upload->next_window = *window;
     }
 }
 
 static void take_begin(struct upload *upload, enum store_status status, uint64_t handle,
-                       const struct upload_room *room, uint32_t now) {
+                       const struct upload_window *window, uint32_t now) {
     upload->handle = handle;
     upload->begun_s = now;
-    take_room(upload, status, room);
+    take_window(upload, status, window);
 }
 
 void upload_take(struct upload *upload, const struct message *message, uint32_t now) {
     enum store_status status = (enum store_status)message->status;
     upload->out--;
     if (message->kind == MESSAGE_UPLOAD_BEGIN) {
-        take_begin(upload, status, message->large, &message->room, now);
+        take_begin(upload, status, message->large, &message->window, now);
     } else {
-        take_room(upload, status, &message->room);
+        take_window(upload, status, &message->window);
     }
 }
 
@@ -107,7 +107,7 @@ static struct upload *make(const struct batch_slot *slot) {
         .request = slot->request,
         .hash = slot->hash,
         .owner = slot->owner,
-        .roomless = slot->request.value_length,
+        .bytes_unplaced = slot->request.value_length,
     };
     struct request *request = &upload->request;
     request->upload = false;
@@ -125,10 +125,10 @@ static void begin(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
     if (upload->owner == shard->id) {
         uint64_t handle;
-        struct upload_room room;
+        struct upload_window window;
         enum store_status status =
-            execute_upload_begin(shard, pipeline, &upload->request, upload->hash, &handle, &room);
-        take_begin(upload, status, handle, &room, shard->now);
+            execute_upload_begin(shard, pipeline, &upload->request, upload->hash, &handle, &window);
+        take_begin(upload, status, handle, &window, shard->now);
         return;
     }
     struct message *message = message_take(&shard->messages);
@@ -155,7 +155,7 @@ bool upload_is_busy(const struct upload *upload) {
     return upload->busy;
 }
 
-void upload_beg(struct pipeline *pipeline, struct shard *shard) {
+void upload_retry(struct pipeline *pipeline, struct shard *shard) {
     const struct upload *upload = pipeline->upload;
     bool asks = upload->out > 0;
     if (!asks && (upload->owner == shard->id || may_send(shard, upload->owner))) {
@@ -165,37 +165,37 @@ void upload_beg(struct pipeline *pipeline, struct shard *shard) {
 
 /* Parts. */
 
-/* Asks another shard for the next room while there is some left, so that nobody waits for it. */
-static void ask_for_room(struct pipeline *pipeline, struct shard *shard) {
+/* Asks another shard for the next window while there is some left, so that nobody waits for it. */
+static void request_window(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
-    if (upload->owner == shard->id || upload->out > 0 || upload->next_room.length > 0 ||
-        upload->roomless == 0 || has_failed(upload) || !may_send(shard, upload->owner)) {
+    if (upload->owner == shard->id || upload->out > 0 || upload->next_window.length > 0 ||
+        upload->bytes_unplaced == 0 || has_failed(upload) || !may_send(shard, upload->owner)) {
         return;
     }
     struct message *message = message_take(&shard->messages);
     message->large = upload->handle;
-    send_aside(pipeline, shard, MESSAGE_UPLOAD_ROOM, message);
+    send_aside(pipeline, shard, MESSAGE_UPLOAD_WINDOW, message);
 }
 
-/* Goes on to the next room where one is used up. False when there is none yet. */
-static bool has_room(struct pipeline *pipeline, struct shard *shard) {
+/* Goes on to the next window where one is used up. False when there is none yet. */
+static bool has_window(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
-    if (upload->room.length == 0 && upload->next_room.length > 0) {
-        upload->room = upload->next_room;
-        upload->next_room.length = 0;
+    if (upload->window.length == 0 && upload->next_window.length > 0) {
+        upload->window = upload->next_window;
+        upload->next_window.length = 0;
     }
-    if (upload->room.length == 0 && upload->owner == shard->id) {
-        struct upload_room room;
-        take_room(upload, execute_upload_room(shard, upload->handle, &room), &room);
+    if (upload->window.length == 0 && upload->owner == shard->id) {
+        struct upload_window window;
+        take_window(upload, execute_upload_window(shard, upload->handle, &window), &window);
     }
-    ask_for_room(pipeline, shard);
-    return upload->room.length > 0;
+    request_window(pipeline, shard);
+    return upload->window.length > 0;
 }
 
-static void use_room(struct upload *upload, uint32_t length) {
-    assert(length <= upload->room.length);
-    upload->room.bytes += length;
-    upload->room.length -= length;
+static void use_window(struct upload *upload, uint32_t length) {
+    assert(length <= upload->window.length);
+    upload->window.bytes += length;
+    upload->window.length -= length;
 }
 
 /* Writes a part where it belongs; one that has failed is swallowed. False when it is not all in: it
@@ -204,16 +204,16 @@ static bool write_part(struct pipeline *pipeline, struct shard *shard, const str
     struct upload *upload = pipeline->upload;
     while (upload->taken < part->value_length && !has_failed(upload)) {
         bool begins = upload->handle == 0;
-        if (begins || !has_room(pipeline, shard)) {
+        if (begins || !has_window(pipeline, shard)) {
             if (has_failed(upload)) {
                 break;
             }
             return false;
         }
         uint32_t left = part->value_length - upload->taken;
-        uint32_t length = left < upload->room.length ? left : upload->room.length;
-        memcpy(upload->room.bytes, part->value + upload->taken, length);
-        use_room(upload, length);
+        uint32_t length = left < upload->window.length ? left : upload->window.length;
+        memcpy(upload->window.bytes, part->value + upload->taken, length);
+        use_window(upload, length);
         upload->taken += length;
     }
     return true;
@@ -227,15 +227,15 @@ static bool add_part(struct pipeline *pipeline, struct shard *shard, const struc
     return true;
 }
 
-struct upload_room upload_room(const struct upload *upload) {
+struct upload_window upload_window(const struct upload *upload) {
     bool in_order = upload->taken == 0 && !has_failed(upload);
-    return in_order ? upload->room : (struct upload_room){0};
+    return in_order ? upload->window : (struct upload_window){0};
 }
 
 void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t length) {
-    use_room(pipeline->upload, length);
-    if (pipeline->upload->room.length == 0) {
-        has_room(pipeline, shard);
+    use_window(pipeline->upload, length);
+    if (pipeline->upload->window.length == 0) {
+        has_window(pipeline, shard);
     }
 }
 

@@ -3,15 +3,15 @@
  *
  *     connection's shard                                the owner, maybe the same
  *     set k 0 0 100000   ── begin: key and length ──▶   takes memory
- *                        ◀── room for 64 KiB ────────
+ *                        ◀── window for 64 KiB ────────
  *     writes what it receives there: parts, or what the kernel puts there itself
- *                        ── room ──▶  ◀── for the rest   (asked for while the first is filled)
+ *                        ── window ──▶  ◀── for the rest   (asked for while the first is filled)
  *     the last bytes     ── end: the request ───────▶   makes an item of it; the reply comes back
  *
- * Begin and room have no reply in the connection's queue; what goes wrong there is answered at the
- * end, as the parser gives out the value to its last byte all the same. An owner whose uploads hold
- * as much as they may lets a begin wait: it is tried again, and the connection runs and receives
- * nothing meanwhile.
+ * Begin and window have no reply in the connection's queue; what goes wrong there is answered at
+ * the end, as the parser gives out the value to its last byte all the same. An owner whose uploads
+ * hold as much as they may lets a begin wait: it is tried again, and the connection runs and
+ * receives nothing meanwhile.
  *
  * Thread: the reactor of the connection.
  */
@@ -28,17 +28,17 @@ struct upload;
  * when it can't be done now. */
 bool upload_run(struct shard *shard, const struct batch_slot *slot);
 
-/* A begin or room has come back; the message stays the caller's. */
+/* A begin or window has come back; the message stays the caller's. */
 void upload_take(struct upload *upload, const struct message *message, uint32_t now);
 
 /* The place where its next bytes belong, if all parts that were run are in: received there they
  * need not come as parts. upload_received() says that so many have. */
-struct upload_room upload_room(const struct upload *upload);
+struct upload_window upload_window(const struct upload *upload);
 void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t length);
 
 /* Whether it waits to begin; and tries again to. */
 bool upload_is_busy(const struct upload *upload);
-void upload_beg(struct pipeline *pipeline, struct shard *shard);
+void upload_retry(struct pipeline *pipeline, struct shard *shard);
 
 /* Breaks it off, if there is one. False when a message of it is out, or no credit to tell its
  * owner: to be called again. */

@@ -247,10 +247,10 @@ static void exchange(struct reactor *reactor) {
     _Static_assert(offsetof(struct connection, pipeline) == 0, "one is the other's address");
     const struct exchange_handler handler = {
         .context = reactor, .connection = on_connection, .progress = on_progress};
-    if (exchange_collect(&reactor->shard, &handler)) {
+    if (exchange_collect_replies(&reactor->shard, &handler)) {
         wake_waiting(reactor);
     }
-    exchange_serve(&reactor->shard, &handler);
+    exchange_serve_peers(&reactor->shard, &handler);
 }
 
 static void on_wake(void *context, uint32_t shard) {
@@ -311,7 +311,7 @@ static bool run_round(struct reactor *reactor, uint32_t requests_max) {
     batch_run(batch, shard);
     /* Those that stalled before their first request come before those that had a share. */
     end_round(reactor, &round, false);
-    return end_round(reactor, &round, true) || shard->walk_slices < WALK_SLICES_PER_TURN;
+    return end_round(reactor, &round, true) || shard->scan_slices < SCAN_SLICES_PER_TURN;
 }
 
 /* It has sent more than it may have run in one turn, and whoever else has come is served first. */
@@ -350,7 +350,7 @@ static void beg(struct reactor *reactor) {
         TAILQ_REMOVE(&reactor->begging, connection, begging_link);
         connection->is_begging = false;
         if (!connection->broken) {
-            pipeline_beg(&connection->pipeline, &reactor->shard);
+            pipeline_retry(&connection->pipeline, &reactor->shard);
         }
         connection_progressed(reactor, connection);
     }
@@ -376,7 +376,7 @@ static void settle_all(struct reactor *reactor) {
 static void send_large(struct reactor *reactor) {
     struct connection *connection;
     size_t sent = 0;
-    while (sent < FLIGHT_TURN_BYTES && (connection = TAILQ_FIRST(&reactor->flying))) {
+    while (sent < OUTGOING_TURN_BYTES && (connection = TAILQ_FIRST(&reactor->flying))) {
         TAILQ_REMOVE(&reactor->flying, connection, flying_link);
         connection->is_flying = false;
         if (!connection->broken) {
@@ -449,7 +449,8 @@ static void sleep_until_event(struct reactor *reactor) {
 }
 
 static void enter(struct reactor *reactor) {
-    if (!TAILQ_EMPTY(&reactor->ready) || !TAILQ_EMPTY(&reactor->flying) || reactor->shard.tending) {
+    if (!TAILQ_EMPTY(&reactor->ready) || !TAILQ_EMPTY(&reactor->flying) ||
+        reactor->shard.maintaining) {
         uring_enter(&reactor->uring);
         return;
     }
@@ -490,7 +491,7 @@ static void tend(struct reactor *reactor) {
 
 /* The store's slice comes last: what the turn has given back may be what it waits for. */
 static void tend_store(struct reactor *reactor) {
-    reactor->shard.tending = store_tend(reactor->shard.store, reactor->shard.now);
+    reactor->shard.maintaining = store_tend(reactor->shard.store, reactor->shard.now);
 }
 
 void reactor_run(struct reactor *reactor) {
@@ -504,7 +505,7 @@ void reactor_run(struct reactor *reactor) {
     }
     for (; !reactor_is_stopped(reactor); read_clock(reactor)) {
         reactor->shard.counters.reactor_turns++;
-        reactor->shard.walk_slices = 0;
+        reactor->shard.scan_slices = 0;
         take_completions(reactor);
         exchange(reactor);
         run_requests(reactor);

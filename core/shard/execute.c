@@ -373,19 +373,19 @@ static void run(struct shard *shard, const struct request *request, uint64_t has
     assert(!"not a request of one shard");
 }
 
-/* who: whoever is NULL takes no turn. */
-static bool lend(struct shard *shard, const void *who, struct result *result) {
-    struct turn *turn = &shard->lease_turn;
-    if (result->large == 0 ||
-        (turn_allows(turn, who, shard->now_ns) && store_lease(shard->store, result->large))) {
-        turn_end(turn, who);
+/* requester: whoever is NULL takes no turn. */
+static bool lend(struct shard *shard, const void *requester, struct result *result) {
+    struct priority *priority = &shard->lease_priority;
+    if (result->large == 0 || (priority_allows(priority, requester, shard->now_ns) &&
+                               store_lease(shard->store, result->large))) {
+        priority_end(priority, requester);
         return true;
     }
     if (store_is_much(shard->store, result->value_length)) {
-        turn_take(turn, who, shard->now_ns);
+        priority_take(priority, requester, shard->now_ns);
     }
     result->large = 0;
-    shard_tell_short(shard);
+    shard_note_refusal(shard);
     return false;
 }
 
@@ -397,57 +397,57 @@ bool execute(struct shard *shard, const struct request *request, uint64_t hash,
     return result->large == 0 || lend(shard, NULL, result);
 }
 
-bool execute_lease(struct shard *shard, const void *who, const struct request *request,
+bool execute_lease(struct shard *shard, const void *requester, const struct request *request,
                    uint64_t hash, struct result *result) {
     struct store_key key = key_of(request, hash);
     struct store_item item;
     enum store_status status = store_peek(shard->store, &key, shard->now, &item);
     if (status == STORE_OK && item.large != 0 && item.cas == result->cas) {
         set_item(result, &item);
-        return lend(shard, who, result);
+        return lend(shard, requester, result);
     }
     struct counters counted = shard->counters; /* it was one request */
     *result = (struct result){0};
     run(shard, request, hash, result);
     shard->counters = counted;
-    return lend(shard, who, result);
+    return lend(shard, requester, result);
 }
 
-enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
-                                      struct upload_room *room) {
-    room->length = store_upload_room(shard->store, upload, shard->now, &room->bytes);
-    return room->length > 0 ? STORE_OK : STORE_NO_MEMORY;
+enum store_status execute_upload_window(struct shard *shard, uint64_t upload,
+                                        struct upload_window *window) {
+    window->length = store_upload_room(shard->store, upload, shard->now, &window->bytes);
+    return window->length > 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
 /* As lend(). */
-static enum store_status begin_upload(struct shard *shard, const void *who,
+static enum store_status begin_upload(struct shard *shard, const void *requester,
                                       const struct store_key *key, const struct request *request,
                                       uint64_t *upload) {
     bool joins = request->op == OP_APPEND || request->op == OP_PREPEND;
     uint32_t length = request->value_length;
-    struct turn *turn = &shard->upload_turn;
+    struct priority *priority = &shard->upload_priority;
     enum store_status status = STORE_BUSY;
-    if (turn_allows(turn, who, shard->now_ns)) {
+    if (priority_allows(priority, requester, shard->now_ns)) {
         status = store_upload_begin(shard->store, key, length, joins, shard->now, upload);
     }
     if (status != STORE_BUSY) {
-        turn_end(turn, who);
+        priority_end(priority, requester);
         return status;
     }
     if (store_is_much(shard->store, length)) {
-        turn_take(turn, who, shard->now_ns);
+        priority_take(priority, requester, shard->now_ns);
     }
-    shard_tell_short(shard);
+    shard_note_refusal(shard);
     return status;
 }
 
-enum store_status execute_upload_begin(struct shard *shard, const void *who,
+enum store_status execute_upload_begin(struct shard *shard, const void *requester,
                                        const struct request *request, uint64_t hash,
-                                       uint64_t *upload, struct upload_room *room) {
+                                       uint64_t *upload, struct upload_window *window) {
     struct store_key key = key_of(request, hash);
     *upload = 0;
-    enum store_status status = begin_upload(shard, who, &key, request, upload);
-    return status == STORE_OK ? execute_upload_room(shard, *upload, room) : status;
+    enum store_status status = begin_upload(shard, requester, &key, request, upload);
+    return status == STORE_OK ? execute_upload_window(shard, *upload, window) : status;
 }
 
 void execute_upload_end(struct shard *shard, const struct request *request, uint64_t hash,
@@ -457,17 +457,17 @@ void execute_upload_end(struct shard *shard, const struct request *request, uint
     prefix_record(&shard->prefixes, request, result->status == RESULT_OK);
 }
 
-/* A chunk of a walk lies where a value would. */
+/* A chunk of a scan lies where a value would. */
 static void fill_chunk(struct shard *shard, struct message *message, struct result *result) {
     struct chunk chunk = {.bytes = message->wide, .capacity = MESSAGE_VALUE_BYTES_MAX};
-    message->walk_more = walk_fill(shard, &message->request, &message->cursor, &chunk);
+    message->scan_more = scan_fill(shard, &message->request, &message->cursor, &chunk);
     result->value_length = (uint32_t)chunk.length;
 }
 
 static void run_message(struct shard *shard, struct message *message) {
     _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX, "stats fit a message");
     struct result result = {.status = RESULT_OK};
-    if (message->walk) {
+    if (message->scan) {
         fill_chunk(shard, message, &result);
     } else if (message->every_shard) {
         admin_execute(shard, &message->request, (void *)message->wide, &result);
@@ -486,10 +486,10 @@ void execute_message(struct shard *shard, struct message *message) {
         return;
     case MESSAGE_UPLOAD_BEGIN:
         message->status = (uint8_t)execute_upload_begin(
-            shard, message->pipeline, request, message->hash, &message->large, &message->room);
+            shard, message->pipeline, request, message->hash, &message->large, &message->window);
         return;
-    case MESSAGE_UPLOAD_ROOM:
-        message->status = (uint8_t)execute_upload_room(shard, message->large, &message->room);
+    case MESSAGE_UPLOAD_WINDOW:
+        message->status = (uint8_t)execute_upload_window(shard, message->large, &message->window);
         return;
     case MESSAGE_UPLOAD_END:
         execute_upload_end(shard, request, message->hash, message->large, result);

@@ -18,18 +18,18 @@ bool execute(struct shard *shard, const struct request *request, uint64_t hash,
  * overwritten meanwhile. who tells those who ask apart: see core/shard/priority.h. False as with
  * execute().
  */
-bool execute_lease(struct shard *shard, const void *who, const struct request *request,
+bool execute_lease(struct shard *shard, const void *requester, const struct request *request,
                    uint64_t hash, struct result *result);
 
 /* An upload (see store/store.h) for a request: its begin, and with it the first place for bytes of
  * the value; the next place; and the end, as execute(). who as with execute_lease(). What has begun
  * (*upload is not 0, whatever is returned) is to be ended by execute_upload_end() or
  * store_upload_cancel(). */
-enum store_status execute_upload_begin(struct shard *shard, const void *who,
+enum store_status execute_upload_begin(struct shard *shard, const void *requester,
                                        const struct request *request, uint64_t hash,
-                                       uint64_t *upload, struct upload_room *room);
-enum store_status execute_upload_room(struct shard *shard, uint64_t upload,
-                                      struct upload_room *room);
+                                       uint64_t *upload, struct upload_window *window);
+enum store_status execute_upload_window(struct shard *shard, uint64_t upload,
+                                        struct upload_window *window);
 void execute_upload_end(struct shard *shard, const struct request *request, uint64_t hash,
                         uint64_t upload, struct result *result);
 

@@ -9,27 +9,27 @@
 #include "core/stats/command.h"
 #include "core/stats/sizes.h"
 
-enum walk_kind walk_kind_of(const struct request *request) {
+enum scan_kind scan_kind_of(const struct request *request) {
     if (request->op == OP_METADUMP) {
-        return WALK_METADUMP;
+        return SCAN_METADUMP;
     }
     if (request->op == OP_MGDUMP) {
-        return WALK_MGDUMP;
+        return SCAN_MGDUMP;
     }
     if (request->op != OP_STATS) {
-        return WALK_NONE;
+        return SCAN_NONE;
     }
     switch (stats_group_of(request)) {
     case STATS_CACHEDUMP:
-        return WALK_CACHEDUMP;
+        return SCAN_CACHEDUMP;
     case STATS_SIZES:
-        return WALK_SIZES;
+        return SCAN_SIZES;
     case STATS_CONNS:
-        return WALK_CONNECTIONS;
+        return SCAN_CONNECTIONS;
     case STATS_DETAIL_DUMP:
-        return WALK_PREFIXES;
+        return SCAN_PREFIXES;
     default:
-        return WALK_NONE;
+        return SCAN_NONE;
     }
 }
 
@@ -37,7 +37,7 @@ static bool is_dump(const struct request *request) {
     return request->op == OP_METADUMP || request->op == OP_MGDUMP;
 }
 
-const char *walk_refusal(const struct shard *shard, const struct request *request, bool datagram) {
+const char *scan_refusal(const struct shard *shard, const struct request *request, bool datagram) {
     if (datagram && is_dump(request)) {
         return request->op == OP_METADUMP ? "ERROR metadump not allowed"
                                           : "ERROR key dump not allowed";
@@ -64,108 +64,108 @@ static uint64_t cachedump_limit(const struct request *request) {
     return items_max ? items_max : UINT64_MAX;
 }
 
-struct walk *walk_start(struct shard *shard, const struct request *request, struct buffer *output) {
-    struct walk *walk = calloc(1, sizeof(*walk));
-    if (!walk) {
+struct scan *scan_start(struct shard *shard, const struct request *request, struct buffer *output) {
+    struct scan *scan = calloc(1, sizeof(*scan));
+    if (!scan) {
         return NULL;
     }
-    walk->kind = walk_kind_of(request);
-    walk->lines_left = UINT64_MAX;
+    scan->kind = scan_kind_of(request);
+    scan->lines_left = UINT64_MAX;
     bool made = true;
     if (is_dump(request)) {
         made = PUT(shard, output, "OK\r\n");
-    } else if (walk->kind == WALK_SIZES) {
-        made = (walk->sizes = sizes_create(shard->facts->config->item_bytes_max));
-    } else if (walk->kind == WALK_PREFIXES) {
-        prefix_table_init(&walk->prefixes, shard->prefixes.delimiter, PREFIX_SUM_MAX);
-    } else if (walk->kind == WALK_CACHEDUMP) {
-        walk->lines_left = cachedump_limit(request);
+    } else if (scan->kind == SCAN_SIZES) {
+        made = (scan->sizes = sizes_create(shard->facts->config->item_bytes_max));
+    } else if (scan->kind == SCAN_PREFIXES) {
+        prefix_table_init(&scan->prefixes, shard->prefixes.delimiter, PREFIX_SUM_MAX);
+    } else if (scan->kind == SCAN_CACHEDUMP) {
+        scan->lines_left = cachedump_limit(request);
     }
     if (is_dump(request) && admin_classes_of(request) == ADMIN_CLASSES_NONE) {
-        walk->shard = shard->count; /* there is nothing in those */
+        scan->shard = shard->count; /* there is nothing in those */
     }
     if (made) {
-        return walk;
+        return scan;
     }
-    walk_free(walk);
+    scan_free(scan);
     return NULL;
 }
 
-void walk_free(struct walk *walk) {
-    if (!walk) {
+void scan_free(struct scan *scan) {
+    if (!scan) {
         return;
     }
-    free(walk->sizes);
-    prefix_table_finish(&walk->prefixes);
-    free(walk);
+    free(scan->sizes);
+    prefix_table_finish(&scan->prefixes);
+    free(scan);
 }
 
 /* As many whole lines as the client still wants. */
-static bool take_lines(struct walk *walk, struct shard *shard, const struct chunk *chunk,
+static bool take_lines(struct scan *scan, struct shard *shard, const struct chunk *chunk,
                        struct buffer *output) {
     const char *end = chunk->bytes;
-    while (walk->lines_left > 0 && end < chunk->bytes + chunk->length) {
+    while (scan->lines_left > 0 && end < chunk->bytes + chunk->length) {
         const char *newline = memchr(end, '\n', chunk->length - (size_t)(end - chunk->bytes));
         end = newline + 1;
-        walk->lines_left--;
+        scan->lines_left--;
     }
     return put(shard, output, chunk->bytes, (size_t)(end - chunk->bytes));
 }
 
-static bool take_bytes(struct walk *walk, struct shard *shard, const struct chunk *chunk,
+static bool take_bytes(struct scan *scan, struct shard *shard, const struct chunk *chunk,
                        struct buffer *output) {
     if (chunk->length == 0) {
         return true;
     }
-    switch (walk->kind) {
-    case WALK_METADUMP:
-    case WALK_MGDUMP:
-    case WALK_CONNECTIONS:
+    switch (scan->kind) {
+    case SCAN_METADUMP:
+    case SCAN_MGDUMP:
+    case SCAN_CONNECTIONS:
         return put(shard, output, chunk->bytes, chunk->length);
-    case WALK_CACHEDUMP:
-        return take_lines(walk, shard, chunk, output);
-    case WALK_SIZES:
-        sizes_add(walk->sizes, (const void *)chunk->bytes);
+    case SCAN_CACHEDUMP:
+        return take_lines(scan, shard, chunk, output);
+    case SCAN_SIZES:
+        sizes_add(scan->sizes, (const void *)chunk->bytes);
         return true;
-    case WALK_PREFIXES:
-        prefix_table_merge(&walk->prefixes, chunk->bytes, chunk->length);
+    case SCAN_PREFIXES:
+        prefix_table_merge(&scan->prefixes, chunk->bytes, chunk->length);
         return true;
-    case WALK_NONE:
+    case SCAN_NONE:
         break;
     }
-    assert(!"a walk of no kind");
+    assert(!"a scan of no kind");
     return false;
 }
 
-bool walk_take(struct walk *walk, struct shard *shard, const struct chunk *chunk, uint64_t cursor,
+bool scan_take(struct scan *scan, struct shard *shard, const struct chunk *chunk, uint64_t cursor,
                bool more, struct buffer *output) {
-    walk->cursor = cursor;
+    scan->cursor = cursor;
     if (!more) {
-        walk->shard++;
-        walk->cursor = 0;
+        scan->shard++;
+        scan->cursor = 0;
     }
-    bool taken = take_bytes(walk, shard, chunk, output);
-    if (walk->lines_left == 0) {
-        walk->shard = shard->count;
+    bool taken = take_bytes(scan, shard, chunk, output);
+    if (scan->lines_left == 0) {
+        scan->shard = shard->count;
     }
     return taken;
 }
 
-bool walk_end(struct walk *walk, struct shard *shard, const struct request *request,
+bool scan_end(struct scan *scan, struct shard *shard, const struct request *request,
               struct buffer *output) {
-    switch (walk->kind) {
-    case WALK_MGDUMP:
+    switch (scan->kind) {
+    case SCAN_MGDUMP:
         return PUT(shard, output, "EN\r\n");
-    case WALK_SIZES:
-        return sizes_write(&shard->buffers, output, request, walk->sizes);
-    case WALK_PREFIXES:
-        return prefix_table_write(&shard->buffers, output, request, &walk->prefixes);
-    case WALK_METADUMP:
-    case WALK_CACHEDUMP:
-    case WALK_CONNECTIONS:
+    case SCAN_SIZES:
+        return sizes_write(&shard->buffers, output, request, scan->sizes);
+    case SCAN_PREFIXES:
+        return prefix_table_write(&shard->buffers, output, request, &scan->prefixes);
+    case SCAN_METADUMP:
+    case SCAN_CACHEDUMP:
+    case SCAN_CONNECTIONS:
         break;
-    case WALK_NONE:
-        assert(!"a walk of no kind");
+    case SCAN_NONE:
+        assert(!"a scan of no kind");
     }
     return PUT(shard, output, "END\r\n");
 }
@@ -173,7 +173,7 @@ bool walk_end(struct walk *walk, struct shard *shard, const struct request *requ
 /* The walked shard's part. */
 
 struct item_visit {
-    enum walk_kind kind;
+    enum scan_kind kind;
     const struct shard *shard;
     int64_t unix_now;
     struct chunk *chunk;
@@ -204,9 +204,9 @@ static bool visit_line(void *context, const struct store_walked *walked) {
     }
     struct item_line line = line_of(visit, walked);
     char *out = chunk->bytes + chunk->length;
-    if (visit->kind == WALK_METADUMP) {
+    if (visit->kind == SCAN_METADUMP) {
         chunk->length += reply_metadump_line(out, &line);
-    } else if (visit->kind == WALK_MGDUMP) {
+    } else if (visit->kind == SCAN_MGDUMP) {
         chunk->length += reply_mgdump_line(out, &line);
     } else {
         chunk->length += reply_cachedump_line(out, &line);
@@ -219,7 +219,7 @@ static bool fill_sizes(struct shard *shard, uint64_t *cursor, struct chunk *chun
     struct sizes_chunk *sizes = (void *)chunk->bytes;
     chunk->length = sizeof(*sizes);
     sizes_chunk_init(sizes);
-    return store_walk(shard->store, cursor, WALK_SLICE_ITEMS, shard->now, sizes_visit, sizes);
+    return store_walk(shard->store, cursor, SCAN_SLICE_ITEMS, shard->now, sizes_visit, sizes);
 }
 
 static bool fill_prefixes(const struct shard *shard, uint64_t *cursor, struct chunk *chunk) {
@@ -229,26 +229,26 @@ static bool fill_prefixes(const struct shard *shard, uint64_t *cursor, struct ch
     return chunk->length > 0;
 }
 
-bool walk_fill(struct shard *shard, const struct request *request, uint64_t *cursor,
+bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cursor,
                struct chunk *chunk) {
-    if (shard->walk_slices == WALK_SLICES_PER_TURN) {
+    if (shard->scan_slices == SCAN_SLICES_PER_TURN) {
         return true;
     }
-    shard->walk_slices++;
+    shard->scan_slices++;
     struct item_visit visit = {
-        .kind = walk_kind_of(request),
+        .kind = scan_kind_of(request),
         .shard = shard,
         .unix_now = clock_unix(shard->debug_offset_s),
         .chunk = chunk,
     };
-    if (visit.kind == WALK_CONNECTIONS) {
+    if (visit.kind == SCAN_CONNECTIONS) {
         return shard->list_connections(shard->reactor, request, cursor, chunk);
     }
-    if (visit.kind == WALK_PREFIXES) {
+    if (visit.kind == SCAN_PREFIXES) {
         return fill_prefixes(shard, cursor, chunk);
     }
-    if (visit.kind == WALK_SIZES) {
+    if (visit.kind == SCAN_SIZES) {
         return fill_sizes(shard, cursor, chunk);
     }
-    return store_walk(shard->store, cursor, WALK_SLICE_ITEMS, shard->now, visit_line, &visit);
+    return store_walk(shard->store, cursor, SCAN_SLICE_ITEMS, shard->now, visit_line, &visit);
 }

@@ -60,15 +60,15 @@ void shard_finish(struct shard *shard) {
 }
 
 /* Whoever is refused a lease asks again well within this time. */
-#define SHORT_S 2
+#define REFUSED_S_MAX 2
 
-void shard_tell_short(struct shard *shard) {
-    atomic_store_explicit(&shard->short_s, shard->now, memory_order_relaxed);
+void shard_note_refusal(struct shard *shard) {
+    atomic_store_explicit(&shard->refused_s, shard->now, memory_order_relaxed);
 }
 
-bool shard_is_short(const struct shard *shard, uint32_t now) {
-    uint32_t short_s = atomic_load_explicit(&shard->short_s, memory_order_relaxed);
-    return short_s > 0 && now <= short_s + SHORT_S;
+bool shard_has_refused(const struct shard *shard, uint32_t now) {
+    uint32_t refused_s = atomic_load_explicit(&shard->refused_s, memory_order_relaxed);
+    return refused_s > 0 && now <= refused_s + REFUSED_S_MAX;
 }
 
 const struct logins *shard_logins(struct shard *shard) {

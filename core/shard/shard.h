@@ -46,7 +46,7 @@ struct shard {
     uint64_t now_ns; /* monotonic, likewise */
     struct store *store;
     /* All shards of the server. Of another one only its store may be read, by store_lease_read()
-     * under a lease, and short_s. */
+     * under a lease, and refused_s. */
     struct shard *const *all;
     struct mesh_port *port;
     struct message_pool messages;
@@ -57,18 +57,18 @@ struct shard {
     struct server_settings settings;
     struct crawler crawler;
     struct prefix_table prefixes; /* of keys, for `stats detail` */
-    bool tending;                 /* store_tend() has more to do */
-    uint32_t walk_slices;         /* done in this turn, see core/shard/scan.h */
+    bool maintaining;             /* store_tend() has more to do */
+    uint32_t scan_slices;         /* done in this turn, see core/shard/scan.h */
     int64_t debug_offset_s;       /* that debugtime has moved the clock by; else 0 */
     bool debug_paused;            /* debugtime has stopped the clock */
 
     uint32_t uploads; /* of this shard's connections, wherever they go */
-    uint32_t loans;   /* large values that its connections are to send, wherever they lie */
+    uint32_t leases;  /* large values that its connections are to send, wherever they lie */
     /* When this shard last had to refuse an upload or a lease; written by it alone, read by all
      * whose clients hold some. Relaxed: it may be a moment old. */
-    _Atomic uint32_t short_s;
-    struct turn lease_turn;  /* of those who wait for a lease of this shard's store */
-    struct turn upload_turn; /* and of those who wait to begin an upload to it */
+    _Atomic uint32_t refused_s;
+    struct priority lease_priority;  /* of those who wait for a lease of this shard's store */
+    struct priority upload_priority; /* and of those who wait to begin an upload to it */
 
     struct logins *logins; /* owned; NULL: everybody may come in */
     /* A newer table, put here by reactor 0 and taken by this shard's at its next login: whoever
@@ -106,8 +106,8 @@ uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length)
 
 /* This shard has refused an upload or a lease, for others hold too much; and whether one has done
  * so of late, any thread. */
-void shard_tell_short(struct shard *shard);
-bool shard_is_short(const struct shard *shard, uint32_t now);
+void shard_note_refusal(struct shard *shard);
+bool shard_has_refused(const struct shard *shard, uint32_t now);
 
 /* Who may log in, by the newest table; NULL where nobody has to. */
 const struct logins *shard_logins(struct shard *shard);

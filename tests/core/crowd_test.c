@@ -25,7 +25,7 @@
 
 struct client {
     struct pipeline pipeline; /* first, so that it is found from there */
-    struct flight flight;
+    struct outgoing outgoing;
     uint32_t home;
     bool gone;
     bool reads; /* it takes what it is sent */
@@ -138,20 +138,21 @@ static void take_bytes(struct client *client, const struct iovec *part, size_t l
 static void client_read(struct crowd *crowd, struct client *client) {
     struct shard *shard = &crowd->shard[client->home];
     struct pipeline *pipeline = &client->pipeline;
-    struct iovec parts[FLIGHT_PARTS_MAX];
-    if (flight_is_empty(&client->flight) && pipeline->output.length > 0) {
-        client->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
-        pipeline->output = pipeline->loans = (struct buffer){0};
-        pipeline->sending = flight_bytes(&client->flight);
+    struct iovec parts[OUTGOING_PARTS_MAX];
+    if (outgoing_is_empty(&client->outgoing) && pipeline->output.length > 0) {
+        client->outgoing =
+            (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
+        pipeline->output = pipeline->leases = (struct buffer){0};
+        pipeline->sending = outgoing_bytes(&client->outgoing);
     }
-    if (!flight_is_over(&client->flight) &&
-        flight_gather(&client->flight, shard, FLIGHT_SEND_BYTES_MAX, parts) > 0) {
+    if (!outgoing_is_sent(&client->outgoing) &&
+        outgoing_gather(&client->outgoing, shard, OUTGOING_SEND_BYTES_MAX, parts) > 0) {
         size_t length = 1 + random_below(&crowd->state, 70000);
         length = length < parts[0].iov_len ? length : parts[0].iov_len;
         take_bytes(client, &parts[0], length);
-        flight_advance(&client->flight, shard, length);
+        outgoing_advance(&client->outgoing, shard, length);
     }
-    if (flight_is_over(&client->flight) && flight_land(&client->flight, shard)) {
+    if (outgoing_is_sent(&client->outgoing) && outgoing_release(&client->outgoing, shard)) {
         pipeline->sending = 0;
     }
     while (take_answer(crowd, client)) {
@@ -161,9 +162,10 @@ static void client_read(struct crowd *crowd, struct client *client) {
 
 /* True when it is through with everything. */
 static bool is_through(const struct client *client) {
-    return client->gone || (client->commands_left == 0 && client->sent == client->command_length &&
-                            !client->pipeline.first && client->pipeline.output.length == 0 &&
-                            client->pipeline.input.length == 0 && flight_is_empty(&client->flight));
+    return client->gone ||
+           (client->commands_left == 0 && client->sent == client->command_length &&
+            !client->pipeline.first && client->pipeline.output.length == 0 &&
+            client->pipeline.input.length == 0 && outgoing_is_empty(&client->outgoing));
 }
 
 static void client_feed(struct crowd *crowd, struct client *client) {
@@ -179,7 +181,7 @@ static void client_feed(struct crowd *crowd, struct client *client) {
     size_t length = 1 + random_below(&crowd->state, 16384);
     length = length < left ? length : left;
     char *where;
-    size_t direct = pipeline_direct_room(pipeline, &where);
+    size_t direct = pipeline_upload_window(pipeline, &where);
     if (direct > 0 && random_below(&crowd->state, 4) > 0) {
         length = 1 + random_below(&crowd->state, (uint32_t)(direct < left ? direct : left));
         memcpy(where, client->command + client->sent, length);
@@ -196,7 +198,7 @@ static void client_feed(struct crowd *crowd, struct client *client) {
 /* Its place is taken by another one until all have had their share. */
 static void client_vanish(struct crowd *crowd, struct client *client) {
     struct shard *shard = &crowd->shard[client->home];
-    bool landed = flight_land(&client->flight, shard);
+    bool landed = outgoing_release(&client->outgoing, shard);
     if (!pipeline_abort(&client->pipeline, shard) || !landed) {
         return;
     }
@@ -218,7 +220,7 @@ static void client_turn(struct crowd *crowd, struct client *client) {
     }
     crowd->waited += pipeline_wants_memory(pipeline);
     if (random_below(&crowd->state, 3) == 0) {
-        pipeline_beg(pipeline, shard);
+        pipeline_retry(pipeline, shard);
     }
     pipeline_resume(pipeline);
     if (pipeline_can_run(pipeline)) {
@@ -242,8 +244,8 @@ static void no_progress(void *context, struct pipeline *pipeline) {
 
 static void shard_turn(struct crowd *crowd, uint32_t id) {
     const struct exchange_handler handler = {crowd, fixture_no_connection, no_progress};
-    exchange_collect(&crowd->shard[id], &handler);
-    exchange_serve(&crowd->shard[id], &handler);
+    exchange_collect_replies(&crowd->shard[id], &handler);
+    exchange_serve_peers(&crowd->shard[id], &handler);
     for (uint32_t i = 0; i < crowd->clients; i++) {
         if (crowd->client[i].home == id) {
             client_turn(crowd, &crowd->client[i]);
@@ -291,7 +293,7 @@ static uint64_t held(const struct crowd *crowd) {
         const struct shard *shard = &crowd->shard[i];
         store_stats(shard->store, &stats);
         sum += stats.uploads + stats.leases + stats.pinned_bytes + stats.upload_reserved_bytes +
-               shard->uploads + shard->loans + shard->messages.out;
+               shard->uploads + shard->leases + shard->messages.out;
     }
     return sum;
 }
@@ -320,7 +322,7 @@ static void play(struct crowd *crowd, uint32_t commands, uint32_t stalled) {
         cr_assert(lt(u32, step, STEPS_MAX), "they don't come to an end");
         shard_turn(crowd, random_below(&crowd->state, crowd->shards));
         for (uint32_t i = 0; i < crowd->shards; i++) {
-            crowd->shard[i].now_ns += TURN_NS / 1000; /* for who has vanished may have a turn */
+            crowd->shard[i].now_ns += PRIORITY_NS / 1000; /* for who has vanished may have a turn */
         }
         for (uint32_t i = 0; i < crowd->clients; i++) {
             struct client *client = &crowd->client[i];

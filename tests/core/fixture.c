@@ -78,7 +78,7 @@ uint64_t fixture_held(const struct fixture *fixture) {
         struct store_stats stats;
         store_stats(fixture->shard[i].store, &stats);
         held += stats.uploads + stats.upload_reserved_bytes + stats.leases + stats.leased_bytes +
-                stats.pinned_bytes + fixture->shard[i].uploads + fixture->shard[i].loans;
+                stats.pinned_bytes + fixture->shard[i].uploads + fixture->shard[i].leases;
     }
     return held;
 }
@@ -88,15 +88,15 @@ void fixture_break(struct fixture *fixture) {
     const struct exchange_handler handler = {fixture, fixture_no_connection, on_progress};
     bool gone = false;
     while (!gone) {
-        exchange_collect(shard, &handler);
-        gone = flight_land(&fixture->flight, shard);
+        exchange_collect_replies(shard, &handler);
+        gone = outgoing_release(&fixture->outgoing, shard);
         gone &= pipeline_abort(&fixture->pipeline, shard);
         mesh_publish(shard->port, fixture_no_wake, NULL);
         for (uint32_t i = 1; i < fixture->shards; i++) {
             fixture_serve(fixture, i, UINT32_MAX);
         }
     }
-    exchange_collect(shard, &handler);
+    exchange_collect_replies(shard, &handler);
     buffer_release(&shard->buffers, &fixture->pipeline.output);
 }
 
@@ -127,8 +127,8 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     const struct exchange_handler handler = {fixture, fixture_no_connection, on_progress};
     char *copy = NULL, *where;
     size_t direct;
-    shard->walk_slices = 0;
-    direct = pipeline_direct_room(pipeline, &where);
+    shard->scan_slices = 0;
+    direct = pipeline_upload_window(pipeline, &where);
     if (length && direct) {
         direct = direct < length ? direct : length;
         memcpy(where, bytes, direct);
@@ -141,8 +141,8 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
         memcpy(copy, bytes, length);
         fixture->broken |= !pipeline_feed(pipeline, shard, copy, length);
     }
-    exchange_collect(shard, &handler);
-    pipeline_beg(pipeline, shard);
+    exchange_collect_replies(shard, &handler);
+    pipeline_retry(pipeline, shard);
     pipeline_resume(pipeline);
     run_rounds(fixture);
     fixture->broken |= !pipeline_pause(pipeline, shard);
@@ -158,7 +158,7 @@ bool fixture_takes_bytes(const struct fixture *fixture) {
 bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
     struct mesh_port *port = fixture->shard[shard].port;
     bool any = false;
-    fixture->shard[shard].walk_slices = 0;
+    fixture->shard[shard].scan_slices = 0;
     for (uint32_t i = 0; i < max; i++) {
         struct message *message;
         if (mesh_take_requests(port, 0, &message, 1) == 0) {
@@ -174,17 +174,17 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
 
 static void take_off(struct fixture *fixture) {
     struct pipeline *pipeline = &fixture->pipeline;
-    if (!flight_is_empty(&fixture->flight) || pipeline->output.length == 0) {
+    if (!outgoing_is_empty(&fixture->outgoing) || pipeline->output.length == 0) {
         return;
     }
-    fixture->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
-    pipeline->output = pipeline->loans = (struct buffer){0};
-    pipeline->sending = flight_bytes(&fixture->flight);
+    fixture->outgoing = (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
+    pipeline->output = pipeline->leases = (struct buffer){0};
+    pipeline->sending = outgoing_bytes(&fixture->outgoing);
 }
 
 static size_t read_parts(struct fixture *fixture, size_t max) {
-    struct iovec parts[FLIGHT_PARTS_MAX];
-    int count = flight_gather(&fixture->flight, &fixture->shard[0], max, parts);
+    struct iovec parts[OUTGOING_PARTS_MAX];
+    int count = outgoing_gather(&fixture->outgoing, &fixture->shard[0], max, parts);
     size_t taken = 0;
     for (int i = 0; i < count && taken < max; i++) {
         size_t length = parts[i].iov_len < max - taken ? parts[i].iov_len : max - taken;
@@ -202,16 +202,16 @@ void fixture_read(struct fixture *fixture, size_t max) {
     do {
         take_off(fixture);
         taken = read_parts(fixture, max);
-        flight_advance(&fixture->flight, shard, taken);
+        outgoing_advance(&fixture->outgoing, shard, taken);
         max -= taken;
-        if (flight_is_over(&fixture->flight) && flight_land(&fixture->flight, shard)) {
+        if (outgoing_is_sent(&fixture->outgoing) && outgoing_release(&fixture->outgoing, shard)) {
             fixture->pipeline.sending = 0;
         }
     } while (taken > 0);
     mesh_publish(shard->port, fixture_no_wake, NULL);
 }
 
-void fixture_settle(struct fixture *fixture) {
+void fixture_run_until_idle(struct fixture *fixture) {
     bool moving = true;
     while (moving) {
         size_t before = fixture->received_length;
@@ -223,7 +223,7 @@ void fixture_settle(struct fixture *fixture) {
         fixture_read(fixture, SIZE_MAX);
         moving |= fixture->received_length != before || fixture->pipeline.outstanding > 0 ||
                   pipeline_can_run(&fixture->pipeline) || fixture->pipeline.stalled ||
-                  !flight_is_empty(&fixture->flight);
+                  !outgoing_is_empty(&fixture->outgoing);
     }
 }
 
@@ -233,7 +233,7 @@ void fixture_feed(struct fixture *fixture, const char *bytes, size_t length) {
         size_t piece = length < PIECE ? length : PIECE;
         assert(fixture_takes_bytes(fixture));
         fixture_turn(fixture, bytes, piece);
-        fixture_settle(fixture);
+        fixture_run_until_idle(fixture);
         bytes += piece;
         length -= piece;
     }

@@ -25,7 +25,7 @@ struct fixture {
     struct config config; /* what no test of the pipeline sets is 0 */
     struct server_facts facts;
     struct pipeline pipeline;
-    struct flight flight; /* what the client is to read next */
+    struct outgoing outgoing; /* what the client is to read next */
     struct batch batch;
     bool broken;    /* the pipeline could not go on */
     char *received; /* what the client has been sent so far */
@@ -70,6 +70,6 @@ void fixture_break(struct fixture *fixture);
 uint64_t fixture_held(const struct fixture *fixture);
 
 /* Turns for everyone until nothing moves any more, with the client reading everything. */
-void fixture_settle(struct fixture *fixture);
+void fixture_run_until_idle(struct fixture *fixture);
 
 #endif

@@ -233,8 +233,8 @@ Test(large, sets_wait_for_others) {
         turn_with(&fixture, "set $ 0 0 50000\r\n<10000>", key);
         turns(&fixture, 20);
         cr_assert(pipeline_is_blocked(&fixture.pipeline));
-        cr_assert(shard_is_short(&fixture.shard[owner], 2));
-        cr_assert(not(shard_is_short(&fixture.shard[1 - owner], 2)));
+        cr_assert(shard_has_refused(&fixture.shard[owner], 2));
+        cr_assert(not(shard_has_refused(&fixture.shard[1 - owner], 2)));
         cr_assert(eq(sz, fixture.received_length, 0));
         release(&fixture, &holding);
         turns(&fixture, 5);
@@ -321,7 +321,7 @@ Test(large, gets_wait_for_their_leases) {
         cr_assert(eq(sz, fixture.received_length, 0));
         cr_assert(pipeline_is_blocked(&fixture.pipeline));
         release(&fixture, &holding);
-        fixture_settle(&fixture);
+        fixture_run_until_idle(&fixture);
         struct script wanted = expand("VALUE $ 0 200000\r\n<200000>\r\nEND\r\n"
                                       "VALUE $ 0 200000\r\n<200000>\r\nEND\r\nVERSION 1.2.3\r\n",
                                       key);
@@ -381,7 +381,7 @@ Test(large, what_changes_meanwhile_is_got_anew) {
         cr_assert(eq(int, (int)store_write(owner->store, &name, &write, 2, &cas), STORE_OK));
         turns(&fixture, 5);
         release(&fixture, &holding);
-        fixture_settle(&fixture);
+        fixture_run_until_idle(&fixture);
         struct script wanted =
             expand(i / 2 ? "VALUE $ 0 150000\r\n<150000>\r\nEND\r\nVERSION 1.2.3\r\n"
                          : "VALUE $ 0 3\r\nnew\r\nEND\r\nVERSION 1.2.3\r\n",
@@ -420,7 +420,7 @@ Test(large, who_waits_holds_nothing) {
     store_stats(fixture.shard[1].store, &stats);
     cr_assert(eq(u64, stats.leases, 0));
     release(&fixture, &holding);
-    fixture_settle(&fixture);
+    fixture_run_until_idle(&fixture);
     cr_assert(gt(sz, fixture.received_length, 600000));
     fixture_finish(&fixture);
 }

@@ -47,7 +47,7 @@ static void play(struct fixture *fixture, const struct script *script, uint64_t 
             fixture_read(fixture, random_below(&state, 100000));
         }
     }
-    fixture_settle(fixture);
+    fixture_run_until_idle(fixture);
 }
 
 /* CAS values of binary replies depend on the shard; the field is cleared to compare the rest. */
@@ -148,7 +148,7 @@ Test(pipeline, output_is_bounded_while_the_client_does_not_read) {
             size_t held = fixture.shard[0].buffers.bytes;
             most = held > most ? held : most;
         }
-        fixture_settle(&fixture);
+        fixture_run_until_idle(&fixture);
         cr_assert(eq(sz, sent, GETS));
         cr_assert(lt(sz, most, 256 * 1024));
         size_t reply = strlen("VALUE k 0 1000\r\n") + VALUE + 2 + strlen("END\r\n");
@@ -171,7 +171,7 @@ Test(pipeline, large_values_of_other_shards) {
         fixture_feed(&fixture, value, 50002);
         length = snprintf(line, sizeof(line), "get k%d\r\n", key);
         fixture_turn(&fixture, line, (size_t)length);
-        fixture_settle(&fixture);
+        fixture_run_until_idle(&fixture);
     }
     for (uint32_t i = 0; i < 5; i++) {
         gets += fixture.shard[i].counters.cmd_get;
@@ -184,7 +184,7 @@ Test(pipeline, large_values_of_other_shards) {
 }
 
 static void expect_received(struct fixture *fixture, const char *expected) {
-    fixture_settle(fixture);
+    fixture_run_until_idle(fixture);
     bool same = fixture->received_length == strlen(expected) &&
                 memcmp(fixture->received, expected, strlen(expected)) == 0;
     cr_assert(same, "received %.*s", (int)fixture->received_length, fixture->received);
@@ -205,7 +205,7 @@ Test(pipeline, a_turn_takes_all_messages) {
     }
     fixture_turn(&fixture, bytes, (size_t)(end - bytes));
     cr_assert(eq(u32, fixture.pipeline.outstanding, GETS));
-    exchange_serve(&fixture.shard[1], &nothing);
+    exchange_serve_peers(&fixture.shard[1], &nothing);
     fixture_serve(&fixture, 1, 0); /* publishes */
     fixture_turn(&fixture, NULL, 0);
     cr_assert(eq(u32, fixture.pipeline.outstanding, 0));
@@ -225,7 +225,7 @@ Test(pipeline, any_number_of_requests_in_one_piece) {
             }
             cr_assert(fixture_takes_bytes(&fixture), "after %u requests", count);
             fixture_turn(&fixture, bytes, (size_t)(end - bytes));
-            fixture_settle(&fixture);
+            fixture_run_until_idle(&fixture);
         }
         cr_assert(eq(sz, fixture.received_length, 2 * count * strlen("END\r\n")));
         fixture_finish(&fixture);
@@ -245,7 +245,7 @@ Test(pipeline, a_large_get_keeps_its_place) {
         fixture_turn(&fixture, line, (size_t)sprintf(line, "set k%d 0 0 30000 noreply\r\n", key));
         fixture_feed(&fixture, value, sizeof(value));
         fixture_turn(&fixture, line, (size_t)sprintf(line, "get k%d\r\ndelete k%d\r\n", key, key));
-        fixture_settle(&fixture);
+        fixture_run_until_idle(&fixture);
         size_t head = (size_t)sprintf(line, "VALUE k%d 0 30000\r\n", key);
         size_t length = head + sizeof(value) + strlen("END\r\nDELETED\r\n");
         cr_assert(eq(sz, fixture.received_length, length));
@@ -268,9 +268,9 @@ Test(pipeline, mistakes_behind_an_outstanding_reply) {
                              key, i == 3 ? " 1" : "");
         fixture_turn(&fixture, line, (size_t)length);
         length = sprintf(line, "get a\nget %s\nincr %s 1\ntouch %s 1\n", key, key, key);
-        fixture_settle(&fixture);
+        fixture_run_until_idle(&fixture);
         fixture_turn(&fixture, line, (size_t)length);
-        fixture_settle(&fixture);
+        fixture_run_until_idle(&fixture);
         strcat(expected,
                "END\r\nEND\r\nEND\r\nEND\r\nCLIENT_ERROR bad command line format\r\nEND\r\n");
         for (int j = 0; j < 3; j++) {

@@ -22,7 +22,7 @@
 
 struct client {
     struct pipeline pipeline; /* first, so that it is found from there */
-    struct flight flight;
+    struct outgoing outgoing;
     size_t received;
     bool refused; /* something */
 };
@@ -100,14 +100,15 @@ static void client_turn(struct waiting *waiting, struct client *client) {
         batch_run(&waiting->fixture.batch, shard);
     }
     cr_assert(pipeline_pause(pipeline, shard));
-    if (flight_is_empty(&client->flight) && pipeline->output.length > 0) {
-        client->flight = (struct flight){.output = pipeline->output, .loans = pipeline->loans};
-        pipeline->output = pipeline->loans = (struct buffer){0};
-        client->received += flight_bytes(&client->flight);
-        client->refused |= memmem(client->flight.output.bytes, client->flight.output.length,
+    if (outgoing_is_empty(&client->outgoing) && pipeline->output.length > 0) {
+        client->outgoing =
+            (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
+        pipeline->output = pipeline->leases = (struct buffer){0};
+        client->received += outgoing_bytes(&client->outgoing);
+        client->refused |= memmem(client->outgoing.output.bytes, client->outgoing.output.length,
                                   "ERROR", strlen("ERROR")) != NULL;
     }
-    flight_land(&client->flight, shard);
+    outgoing_release(&client->outgoing, shard);
 }
 
 static void turns(struct waiting *waiting, int count) {
@@ -115,10 +116,10 @@ static void turns(struct waiting *waiting, int count) {
     const struct exchange_handler handler = {NULL, fixture_no_connection, no_progress};
     while (count-- > 0) {
         fixture_serve(fixture, 1, UINT32_MAX);
-        exchange_collect(&fixture->shard[0], &handler);
+        exchange_collect_replies(&fixture->shard[0], &handler);
         for (int i = 0; i < BEGGING_MAX; i++) {
-            pipeline_beg(&waiting->clients[waiting->next_to_beg++ % waiting->count].pipeline,
-                         &fixture->shard[0]);
+            pipeline_retry(&waiting->clients[waiting->next_to_beg++ % waiting->count].pipeline,
+                           &fixture->shard[0]);
         }
         for (uint32_t i = 0; i < waiting->count; i++) {
             client_turn(waiting, &waiting->clients[i]);
@@ -205,19 +206,19 @@ Test(large, one_send_takes_a_value_of_1_mib) {
     fixture_init(&fixture, 1, 4, (size_t)64 << 20);
     memcpy(stpcpy(command, head) + 1048000, "\r\n", 2);
     for (int i = 0; i < 10; i++) {
-        struct iovec parts[FLIGHT_PARTS_MAX];
+        struct iovec parts[OUTGOING_PARTS_MAX];
         size_t bytes = 0;
         fixture_feed(&fixture, command, strlen(head) + 1048000 + 2);
         fixture_turn(&fixture, "get k\r\n", strlen("get k\r\n"));
-        const struct flight flight = {.output = fixture.pipeline.output,
-                                      .loans = fixture.pipeline.loans};
-        int count = flight_gather(&flight, &fixture.shard[0], FLIGHT_SEND_BYTES_MAX, parts);
+        const struct outgoing outgoing = {.output = fixture.pipeline.output,
+                                          .leases = fixture.pipeline.leases};
+        int count = outgoing_gather(&outgoing, &fixture.shard[0], OUTGOING_SEND_BYTES_MAX, parts);
         for (int part = 0; part < count; part++) {
             bytes += parts[part].iov_len;
         }
         cr_assert(gt(sz, bytes, 1048000));
-        cr_assert(eq(sz, bytes, flight_bytes(&flight)));
-        fixture_settle(&fixture);
+        cr_assert(eq(sz, bytes, outgoing_bytes(&outgoing)));
+        fixture_run_until_idle(&fixture);
     }
     free(command);
     fixture_finish(&fixture);
@@ -245,12 +246,12 @@ Test(waiting, who_needs_much_has_a_turn) {
         release(&waiting, 2);
         client_get(&waiting, little, waiting.key);
         cr_assert(eq(sz, little->received, 0));
-        *now_ns += TURN_NS;
+        *now_ns += PRIORITY_NS;
         turns(&waiting, 20);
         cr_assert(gt(sz, little->received, WANTED_BYTES));
         client_get(&waiting, little, waiting.key);
         cr_assert(gt(sz, little->received, WANTED_BYTES));
-        *now_ns += TURN_NS;
+        *now_ns += PRIORITY_NS;
         turns(&waiting, 20);
         client_get(&waiting, little, waiting.key);
         cr_assert(eq(sz, little->received, 0));
@@ -321,13 +322,13 @@ Test(waiting, giving_back_has_messages_of_its_own) {
     while (shard_messages_left(shard) > 0) {
         taken[count++] = message_take(&shard->messages);
     }
-    cr_assert(loan_end(shard, 1, waiting.leases[0]));
+    cr_assert(lease_end(shard, 1, waiting.leases[0]));
     while (shard->messages.out < SHARD_MESSAGES_MAX) {
         taken[count++] = message_take(&shard->messages);
     }
-    cr_assert(not(loan_end(shard, 1, waiting.leases[1])));
+    cr_assert(not(lease_end(shard, 1, waiting.leases[1])));
     message_give(&shard->messages, taken[--count]);
-    cr_assert(loan_end(shard, 1, waiting.leases[1]));
+    cr_assert(lease_end(shard, 1, waiting.leases[1]));
     while (count > 0) {
         message_give(&shard->messages, taken[--count]);
     }

@@ -18,7 +18,7 @@ static const char *ask(struct fixture *fixture, const char *text) {
     fixture->received = NULL;
     fixture->received_length = 0;
     fixture_turn(fixture, text, strlen(text));
-    fixture_settle(fixture);
+    fixture_run_until_idle(fixture);
     fixture->received = realloc(fixture->received, fixture->received_length + 1);
     fixture->received[fixture->received_length] = '\0';
     return fixture->received;
@@ -79,15 +79,15 @@ Test(walk, has_so_many_slices_in_a_turn) {
     static char bytes[MESSAGE_VALUE_BYTES_MAX];
     uint64_t cursor = 0;
     size_t filled = 0;
-    shard->walk_slices = 0;
+    shard->scan_slices = 0;
     for (int walk = 0; walk < 100; walk++) {
         struct chunk chunk = {.bytes = bytes, .capacity = sizeof(bytes)};
         uint64_t before = cursor;
-        cr_assert(walk_fill(shard, &request, &cursor, &chunk));
+        cr_assert(scan_fill(shard, &request, &cursor, &chunk));
         cr_assert(eq(int, chunk.length > 0, cursor != before));
         filled += chunk.length > 0;
     }
-    cr_assert(eq(sz, filled, WALK_SLICES_PER_TURN));
+    cr_assert(eq(sz, filled, SCAN_SLICES_PER_TURN));
     fixture_finish(&fixture);
 }
 
@@ -104,8 +104,8 @@ Test(walk, ends_once_in_a_turn) {
         batch_run(&fixture.batch, &fixture.shard[0]);
     }
     cr_assert(eq(sz, pipeline->output.length, strlen("END\r\n")));
-    cr_assert(pipeline->walks_here);
-    fixture_settle(&fixture);
+    cr_assert(pipeline->scan_yields);
+    fixture_run_until_idle(&fixture);
     cr_assert(eq(sz, fixture.received_length, 3 * strlen("END\r\n")));
     fixture_finish(&fixture);
 }
@@ -127,7 +127,7 @@ Test(walk, waits_for_its_client) {
     cr_assert(lt(sz, fixture.pipeline.output.length,
                  PIPELINE_OUTPUT_BYTES_MAX + 2 * MESSAGE_VALUE_BYTES_MAX));
     cr_assert(le(u32, fixture.shard[0].messages.out, 1));
-    fixture_settle(&fixture);
+    fixture_run_until_idle(&fixture);
     fixture.received = realloc(fixture.received, fixture.received_length + 1);
     fixture.received[fixture.received_length] = '\0';
     cr_assert(eq(int, count_lines(fixture.received, "key=p"), 5000));

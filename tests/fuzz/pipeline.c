@@ -47,7 +47,7 @@ static struct fixture *feed_whole(const struct input *input) {
     for (size_t at = 0; at < input->length && goes_on(fixture); at += FEED_BYTES_MAX) {
         size_t left = input->length - at;
         fixture_turn(fixture, input->stream + at, left < FEED_BYTES_MAX ? left : FEED_BYTES_MAX);
-        fixture_settle(fixture);
+        fixture_run_until_idle(fixture);
     }
     assert(!goes_on(fixture) || fixture_takes_bytes(fixture));
     return fixture;
@@ -70,7 +70,7 @@ static struct fixture *feed_fragments(struct input input) {
     struct fixture *fixture = start(&input);
     for (size_t at = 0; at < input.length && goes_on(fixture);) {
         if (!fixture_takes_bytes(fixture)) {
-            fixture_settle(fixture);
+            fixture_run_until_idle(fixture);
         }
         if (!goes_on(fixture)) {
             break;
@@ -84,7 +84,7 @@ static struct fixture *feed_fragments(struct input input) {
         at += length;
         move(fixture, &input);
     }
-    fixture_settle(fixture);
+    fixture_run_until_idle(fixture);
     return fixture;
 }
 
