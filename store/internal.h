@@ -149,7 +149,7 @@ static inline void store_show_state(const struct item *item, struct store_item *
     shown->expires_before = item_expires(item);
     shown->access = item->access;
     shown->state = item->bits & ITEM_STATE;
-    shown->made = false;
+    shown->created = false;
 }
 void store_show_all(const struct store *store, struct item *item, struct store_item *shown);
 static inline bool store_is_flushed(const struct store *store, uint64_t location) {

@@ -32,7 +32,7 @@ void store_unpin_extents(struct store *store, const struct item_list *list) {
     }
 }
 
-bool store_is_much(const struct store *store, uint32_t value_length) {
+bool store_is_bulk(const struct store *store, uint32_t value_length) {
     return value_length > store->bound_bytes / STORE_LEASES_PART / 4;
 }
 

@@ -72,7 +72,7 @@ static bool give_back(struct store *store) {
     return store->ceiling_bytes < before || sealed;
 }
 
-bool store_tend(struct store *store, uint32_t now) {
+bool store_maintain(struct store *store, uint32_t now) {
     store_begin(store, now);
     bool shrinks = store->ceiling_bytes != store->bound_bytes;
     uint32_t wanted = store_free_wanted(store) + shrinks;

@@ -98,9 +98,9 @@ struct store_item {
     uint32_t expires_before;
     uint32_t access; /* when it was read last, or stored */
     uint8_t state;   /* enum store_state bits */
-    bool made;       /* by this call, for a key that was missing */
+    bool created;    /* by this call, for a key that was missing */
 
-    /* Filled in by store_peek() and store_walk(). */
+    /* Filled in by store_peek() and store_scan(). */
     uint32_t bytes; /* what it takes in memory, extents and its slot in the index included */
 };
 
@@ -290,7 +290,7 @@ enum store_status store_upload_add(struct store *store, uint64_t upload, const c
 /* The same in place: where the next bytes of the value belong, and how many lie there in one piece;
  * 0 without memory. The caller writes them before it ends the upload, by whatever thread learns of
  * the place by a message. Not between two calls of store_upload_add(). */
-uint32_t store_upload_room(struct store *store, uint64_t upload, uint32_t now, char **where);
+uint32_t store_upload_window(struct store *store, uint64_t upload, uint32_t now, char **where);
 
 /* The value is complete: stores it, as store_write() with the same statuses and consequences.
  * key is the one that it was begun with, write->value_length the whole and write->value unused.
@@ -311,7 +311,7 @@ bool store_lease(struct store *store, uint64_t large);
 
 /* Whether a value of that length is more than a quarter of what all leases, or uploads, may hold.
  */
-bool store_is_much(const struct store *store, uint32_t value_length);
+bool store_is_bulk(const struct store *store, uint32_t value_length);
 void store_lease_end(struct store *store, uint64_t large);
 
 /* Where the bytes of a large value from offset on lie (offset below its length), and how many
@@ -347,7 +347,7 @@ enum store_status store_read(struct store *store, const struct store_key *key,
 enum store_status store_peek(struct store *store, const struct store_key *key, uint32_t now,
                              struct store_item *item);
 
-/* A walk over all items in slices. *cursor is 0 at the start, then whatever the last call left
+/* A scan over all items in slices. *cursor is 0 at the start, then whatever the last call left
  * there; it stays good whatever is done to the store between two calls. An item that is there all
  * the time is seen exactly once, unwritten or written ever so often; one that comes or goes
  * meanwhile at most once. (Order and cursor follow from the 64 bits of the hash. Should those of
@@ -356,18 +356,18 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
  *
  * Calls visit for what lives, and ends early, before an item that visit refuses by returning
  * false. Items looked at, dead ones too, and buckets of the index finished are no more than
- * items_max, at least 1. Returns false when the walk is at its end, with *cursor 0 again. visit
+ * items_max, at least 1. Returns false when the scan is at its end, with *cursor 0 again. visit
  * may not change the store. */
-struct store_walked {
+struct store_entry {
     const char *key;
     uint32_t key_length;
     struct store_item item;
 };
-typedef bool store_visit(void *context, const struct store_walked *walked);
-bool store_walk(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
+typedef bool store_visit(void *context, const struct store_entry *entry);
+bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                 store_visit *visit, void *context);
 
-/* One slice of a walk that drops what has expired or was flushed; *cursor and items_max as above.
+/* One slice of a scan that drops what has expired or was flushed; *cursor and items_max as above.
  * Adds to *checked and *reclaimed. Returns false at the end. */
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed);
@@ -379,7 +379,7 @@ uint32_t store_expires_soonest(const struct store *store);
 /* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
  * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to
  * that, as store_stats() tells. Segments keep their size, and with it the largest item. Above
- * the bound, memory is freed by store_tend(); until then writes evict for themselves, and the
+ * the bound, memory is freed by store_maintain(); until then writes evict for themselves, and the
  * memory in use never grows, but for a few pages. What is pinned by uploads and leases is freed
  * when they end. */
 int store_resize(struct store *store, size_t memory_bytes);
@@ -387,7 +387,7 @@ int store_resize(struct store *store, size_t memory_bytes);
 /* A slice of the work that waits to be done: after store_resize(), evicting and giving memory
  * back to the system; in a large store, touching the next huge page. Bounded as any other
  * operation. Returns true while there is more that can be done. */
-bool store_tend(struct store *store, uint32_t now);
+bool store_maintain(struct store *store, uint32_t now);
 
 /* Sets the counters (not the sizes) of store_stats() to 0. */
 void store_stats_reset(struct store *store);

@@ -143,7 +143,7 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
         store_show_state(found.item, shown);
         shown->expires_before = 0;
     }
-    shown->made = made;
+    shown->created = made;
     store_show(store, found.item, shown);
     return STORE_OK;
 }

@@ -21,7 +21,7 @@ static enum store_status vivify(struct store *store, const struct store_key *key
     store->counters.items_stored++;
     store_show_state(found->item, shown);
     shown->expires_before = 0;
-    shown->made = true;
+    shown->created = true;
     shown->state |= STORE_WON;
     found->item->bits |= ITEM_TOKEN_SENT;
     if (!read->no_bump) {

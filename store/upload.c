@@ -185,7 +185,7 @@ enum store_status store_upload_add(struct store *store, uint64_t location, const
     return STORE_OK;
 }
 
-uint32_t store_upload_room(struct store *store, uint64_t location, uint32_t now, char **where) {
+uint32_t store_upload_window(struct store *store, uint64_t location, uint32_t now, char **where) {
     struct upload *upload = upload_at(store, location);
     const struct item_list *list = list_at(store, location);
     store_begin(store, now);

@@ -491,7 +491,7 @@ static void tend(struct reactor *reactor) {
 
 /* The store's slice comes last: what the turn has given back may be what it waits for. */
 static void tend_store(struct reactor *reactor) {
-    reactor->shard.maintaining = store_tend(reactor->shard.store, reactor->shard.now);
+    reactor->shard.maintaining = store_maintain(reactor->shard.store, reactor->shard.now);
 }
 
 void reactor_run(struct reactor *reactor) {

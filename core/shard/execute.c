@@ -153,7 +153,7 @@ static void run_meta_get(struct shard *shard, const struct request *request, uin
     }
     enum store_status status =
         store_read(shard->store, &key, is_plain ? &plain : &asked, shard->now, &item);
-    if ((request->meta & META_TOUCH) && status == STORE_OK && !item.made) {
+    if ((request->meta & META_TOUCH) && status == STORE_OK && !item.created) {
         count_touch(&shard->counters, true);
     } else {
         count_get(&shard->counters, status == STORE_OK);
@@ -296,7 +296,8 @@ static void run_delta(struct shard *shard, const struct request *request, uint64
         set_facts(result, request, &item, shard->now);
     }
     struct counters *counters = &shard->counters;
-    *(decrement ? &counters->decr_hits : &counters->incr_hits) += status == STORE_OK && !item.made;
+    *(decrement ? &counters->decr_hits : &counters->incr_hits) +=
+        status == STORE_OK && !item.created;
     *(decrement ? &counters->decr_misses : &counters->incr_misses) += status == STORE_NOT_FOUND;
     result->status = (uint8_t)result_of(status);
 }
@@ -381,7 +382,7 @@ static bool lend(struct shard *shard, const void *requester, struct result *resu
         priority_end(priority, requester);
         return true;
     }
-    if (store_is_much(shard->store, result->value_length)) {
+    if (store_is_bulk(shard->store, result->value_length)) {
         priority_take(priority, requester, shard->now_ns);
     }
     result->large = 0;
@@ -415,7 +416,7 @@ bool execute_lease(struct shard *shard, const void *requester, const struct requ
 
 enum store_status execute_upload_window(struct shard *shard, uint64_t upload,
                                         struct upload_window *window) {
-    window->length = store_upload_room(shard->store, upload, shard->now, &window->bytes);
+    window->length = store_upload_window(shard->store, upload, shard->now, &window->bytes);
     return window->length > 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
@@ -434,7 +435,7 @@ static enum store_status begin_upload(struct shard *shard, const void *requester
         priority_end(priority, requester);
         return status;
     }
-    if (store_is_much(shard->store, length)) {
+    if (store_is_bulk(shard->store, length)) {
         priority_take(priority, requester, shard->now_ns);
     }
     shard_note_refusal(shard);

@@ -179,12 +179,12 @@ struct item_visit {
     struct chunk *chunk;
 };
 
-static struct item_line line_of(const struct item_visit *visit, const struct store_walked *walked) {
-    const struct store_item *item = &walked->item;
+static struct item_line line_of(const struct item_visit *visit, const struct store_entry *entry) {
+    const struct store_item *item = &entry->item;
     int64_t zero = visit->unix_now - visit->shard->now; /* of the store's time */
     return (struct item_line){
-        .key = walked->key,
-        .key_length = walked->key_length,
+        .key = entry->key,
+        .key_length = entry->key_length,
         .binary_key = item->state & STORE_BINARY_KEY,
         .fetched = item->state & STORE_FETCHED,
         .exptime = item->expires ? zero + item->expires : -1,
@@ -196,13 +196,13 @@ static struct item_line line_of(const struct item_visit *visit, const struct sto
     };
 }
 
-static bool visit_line(void *context, const struct store_walked *walked) {
+static bool visit_line(void *context, const struct store_entry *entry) {
     const struct item_visit *visit = context;
     struct chunk *chunk = visit->chunk;
     if (!chunk_has_room(chunk, REPLY_ITEM_LINE_MAX)) {
         return false;
     }
-    struct item_line line = line_of(visit, walked);
+    struct item_line line = line_of(visit, entry);
     char *out = chunk->bytes + chunk->length;
     if (visit->kind == SCAN_METADUMP) {
         chunk->length += reply_metadump_line(out, &line);
@@ -219,7 +219,7 @@ static bool fill_sizes(struct shard *shard, uint64_t *cursor, struct chunk *chun
     struct sizes_chunk *sizes = (void *)chunk->bytes;
     chunk->length = sizeof(*sizes);
     sizes_chunk_init(sizes);
-    return store_walk(shard->store, cursor, SCAN_SLICE_ITEMS, shard->now, sizes_visit, sizes);
+    return store_scan(shard->store, cursor, SCAN_SLICE_ITEMS, shard->now, sizes_visit, sizes);
 }
 
 static bool fill_prefixes(const struct shard *shard, uint64_t *cursor, struct chunk *chunk) {
@@ -250,5 +250,5 @@ bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cur
     if (visit.kind == SCAN_SIZES) {
         return fill_sizes(shard, cursor, chunk);
     }
-    return store_walk(shard->store, cursor, SCAN_SLICE_ITEMS, shard->now, visit_line, &visit);
+    return store_scan(shard->store, cursor, SCAN_SLICE_ITEMS, shard->now, visit_line, &visit);
 }

@@ -57,7 +57,7 @@ struct shard {
     struct server_settings settings;
     struct crawler crawler;
     struct prefix_table prefixes; /* of keys, for `stats detail` */
-    bool maintaining;             /* store_tend() has more to do */
+    bool maintaining;             /* store_maintain() has more to do */
     uint32_t scan_slices;         /* done in this turn, see core/shard/scan.h */
     int64_t debug_offset_s;       /* that debugtime has moved the clock by; else 0 */
     bool debug_paused;            /* debugtime has stopped the clock */

@@ -36,9 +36,9 @@ void sizes_chunk_init(struct sizes_chunk *chunk) {
     memset(chunk, 0, sizeof(*chunk));
 }
 
-bool sizes_visit(void *context, const struct store_walked *walked) {
+bool sizes_visit(void *context, const struct store_entry *entry) {
     struct sizes_chunk *chunk = context;
-    uint32_t size_class = class_of(walked->item.bytes);
+    uint32_t size_class = class_of(entry->item.bytes);
     uint32_t at = size_class % SIZES_CHUNK_SLOTS;
     while (chunk->slots[at].items > 0 && chunk->slots[at].size_class != size_class) {
         at = (at + 1) % SIZES_CHUNK_SLOTS;

@@ -1,7 +1,7 @@
 /* stats_sizes: how many items there are of which size, for `stats sizes`. Nobody counts along:
  * whoever asks has the items walked.
  *
- *     owner:   store_walk() ─▶ sizes_visit() ─▶ struct sizes_chunk, inside a message
+ *     owner:   store_scan() ─▶ sizes_visit() ─▶ struct sizes_chunk, inside a message
  *     origin:  chunks of all shards ─▶ sizes_add() ─▶ struct sizes_histogram ─▶ sizes_write()
  *
  * A class holds the sizes up to a multiple of 32 bytes, above 1 MiB of 32 KiB, in memory and with
@@ -46,7 +46,7 @@ void sizes_chunk_init(struct sizes_chunk *chunk);
 
 /* A store_visit; its context is a struct sizes_chunk. False when that has no room for the item's
  * class: the chunk is to be sent, and the walk goes on with an empty one. */
-bool sizes_visit(void *chunk, const struct store_walked *walked);
+bool sizes_visit(void *chunk, const struct store_entry *entry);
 
 /* An empty histogram for items of up to item_bytes_max, or NULL. The caller frees it. */
 struct sizes_histogram *sizes_create(uint64_t item_bytes_max);

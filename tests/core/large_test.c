@@ -294,7 +294,7 @@ Test(large, sets_that_run_out_of_room) {
         feed(&fixture, begins[i / 2], key);
         cr_assert(zero(int, store_resize(fixture.shard[i % 2].store, STORE_MEMORY_BYTES_MIN)));
         for (int slice = 0; slice < 100; slice++) {
-            store_tend(fixture.shard[i % 2].store, 2);
+            store_maintain(fixture.shard[i % 2].store, 2);
         }
         expect(&fixture, key, "<900000>\r\nget $\r\n",
                i / 2 ? "SERVER_ERROR out of memory storing object\r\nVALUE $ 0 3\r\nold\r\nEND\r\n"

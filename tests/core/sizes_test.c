@@ -7,8 +7,8 @@
 
 #include "core/stats/sizes.h"
 
-static struct store_walked item_of(uint32_t bytes) {
-    return (struct store_walked){.item = {.bytes = bytes}};
+static struct store_entry item_of(uint32_t bytes) {
+    return (struct store_entry){.item = {.bytes = bytes}};
 }
 
 static char *sizes_answer(const struct sizes_histogram *histogram) {
@@ -30,8 +30,8 @@ Test(sizes, classes_of_32_bytes) {
     const uint32_t sizes[] = {64, 65, 96, 96, 97, 999, 1000, 5000};
     sizes_chunk_init(&chunk);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-        struct store_walked walked = item_of(sizes[i]);
-        cr_assert(sizes_visit(&chunk, &walked));
+        struct store_entry entry = item_of(sizes[i]);
+        cr_assert(sizes_visit(&chunk, &entry));
     }
     sizes_add(histogram, &chunk);
     sizes_add(histogram, &chunk);
@@ -51,13 +51,13 @@ Test(sizes, a_full_chunk_refuses_and_loses_nothing) {
     sizes_chunk_init(&chunk);
     uint32_t chunks = 0;
     for (uint32_t i = 0; i < CLASSES; i++) {
-        struct store_walked walked = item_of((i % 2 ? i : i * 1024) * SIZES_CLASS_BYTES);
-        if (sizes_visit(&chunk, &walked)) {
+        struct store_entry entry = item_of((i % 2 ? i : i * 1024) * SIZES_CLASS_BYTES);
+        if (sizes_visit(&chunk, &entry)) {
             continue;
         }
         sizes_add(histogram, &chunk);
         sizes_chunk_init(&chunk);
-        cr_assert(sizes_visit(&chunk, &walked));
+        cr_assert(sizes_visit(&chunk, &entry));
         chunks++;
     }
     sizes_add(histogram, &chunk);
@@ -101,7 +101,7 @@ Test(sizes, a_walk_fills_chunks) {
     bool more = true;
     while (more) {
         sizes_chunk_init(&chunk);
-        more = store_walk(store, &cursor, 300, 2, sizes_visit, &chunk);
+        more = store_scan(store, &cursor, 300, 2, sizes_visit, &chunk);
         sizes_add(histogram, &chunk);
     }
     for (uint32_t i = 0; i < histogram->classes; i++) {

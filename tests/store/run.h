@@ -7,7 +7,7 @@
 
 enum hashing { HASH_GOOD, HASH_FEW, HASH_ONE };
 
-/* What the walk that is under way has seen of a key, and how the key was when it began. */
+/* What the scan that is under way has seen of a key, and how the key was when it began. */
 struct run_seen {
     uint32_t times;
     bool present;
@@ -24,7 +24,7 @@ struct run_upload {
     char *value;
     uint32_t length;
     uint32_t sent;
-    bool in_place; /* by store_upload_room() */
+    bool in_place; /* by store_upload_window() */
     bool joins;    /* it may end as append or prepend */
     char *where;
     uint32_t room; /* left there */
@@ -51,9 +51,9 @@ struct run {
     uint64_t refused; /* operations for want of memory, where nothing is evicted */
     uint64_t cas_last;
     size_t memory_bytes_last; /* while the store comes down to its bound */
-    uint64_t walk_cursor;
+    uint64_t scan_cursor;
     uint64_t crawl_cursor;
-    uint32_t walks; /* completed */
+    uint32_t scans; /* completed */
     struct run_upload uploads[RUN_UPLOADS];
     struct run_lease leases[RUN_LEASES];
     uint64_t uploads_ended;
@@ -76,8 +76,8 @@ bool run_one_in(struct run *run, uint32_t n);
 /* run_make.c: what operations are made of. Keys and values lie in the run until the next one. */
 uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing);
 struct store_key run_key(struct run *run, uint32_t number);
-uint32_t run_number(const struct store_walked *walked); /* of a key met in the store */
-uint32_t run_value(struct run *run);                    /* its length; the bytes are run->value */
+uint32_t run_number(const struct store_entry *entry); /* of a key met in the store */
+uint32_t run_value(struct run *run);                  /* its length; the bytes are run->value */
 void run_fill(struct run *run, char *bytes, uint32_t length);
 uint32_t run_expires(struct run *run);
 uint64_t run_cas(struct run *run, const struct model_item *item); /* the right one, or not */
@@ -109,10 +109,10 @@ void run_lease_end(struct run *run);
 void run_large_ends(struct run *run);
 
 /* run_whole.c: operations on the whole store. */
-void run_walk(struct run *run);
+void run_scan(struct run *run);
 void run_crawl(struct run *run);
 void run_flush(struct run *run);
 void run_resize(struct run *run);
-void run_tend(struct run *run);
+void run_maintain(struct run *run);
 
 #endif

@@ -51,7 +51,7 @@ static void upload_is_gone(struct run_upload *upload) {
 /* In place, what was made room for is written later. */
 static enum store_status write_in_place(struct run *run, struct run_upload *upload, uint32_t part) {
     if (upload->room == 0) {
-        upload->room = store_upload_room(run->store, upload->handle, run->now, &upload->where);
+        upload->room = store_upload_window(run->store, upload->handle, run->now, &upload->where);
         CHECK(run, upload->room <= upload->length - upload->sent);
         return upload->room == 0 ? STORE_NO_MEMORY : STORE_OK;
     }

@@ -119,8 +119,8 @@ uint64_t run_initial(struct run *run) {
     return fixture_mix(run->random + 1) >> run_below(run, 64);
 }
 
-uint32_t run_number(const struct store_walked *walked) {
-    return number_of(walked->key);
+uint32_t run_number(const struct store_entry *entry) {
+    return number_of(entry->key);
 }
 
 bool run_is_refused(struct run *run, enum store_status status) {

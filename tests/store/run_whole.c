@@ -1,4 +1,4 @@
-/* Random operations on the whole store: walks in slices, flushes, new bounds on memory. */
+/* Random operations on the whole store: scans in slices, flushes, new bounds on memory. */
 #include "run.h"
 
 struct slice {
@@ -7,32 +7,32 @@ struct slice {
     uint32_t visits_max;
 };
 
-/* Hashes that are equal but for few bits make equal positions, too, which the walk keeps together.
+/* Hashes that are equal but for few bits make equal positions, too, which the scan keeps together.
  */
 static bool groups(const struct run *run) {
     return run->hashing != HASH_GOOD;
 }
 
-static bool visit(void *context, const struct store_walked *walked) {
+static bool visit(void *context, const struct store_entry *entry) {
     struct slice *slice = context;
     struct run *run = slice->run;
-    struct model_item *item = &run->model->items[run_number(walked)];
+    struct model_item *item = &run->model->items[run_number(entry)];
     struct store_item expected;
     if (slice->visits == slice->visits_max) {
         return false;
     }
     slice->visits++;
-    run->seen[run_number(walked)].times++;
+    run->seen[run_number(entry)].times++;
     CHECK(run, item->present);
-    CHECK(run, walked->key_length == run_key(run, run_number(walked)).length);
-    CHECK(run, memcmp(walked->key, run->key_bytes, walked->key_length) == 0);
-    run_check_item(run, item, &walked->item);
+    CHECK(run, entry->key_length == run_key(run, run_number(entry)).length);
+    CHECK(run, memcmp(entry->key, run->key_bytes, entry->key_length) == 0);
+    run_check_item(run, item, &entry->item);
     model_show_state(run->model, item, &expected);
-    run_check_state(run, &expected, &walked->item);
+    run_check_state(run, &expected, &entry->item);
     return true;
 }
 
-static void walk_begins(struct run *run) {
+static void scan_begins(struct run *run) {
     for (uint32_t i = 0; i < run->model->keys; i++) {
         const struct model_item *item = &run->model->items[i];
         run->seen[i] = (struct run_seen){0, item->present, item->deaths, item->cas};
@@ -48,8 +48,8 @@ static bool was_there(const struct run *run, uint32_t number) {
            (!run->evicts || seen->cas == item->cas);
 }
 
-static void walk_ends(struct run *run) {
-    run->walks++;
+static void scan_ends(struct run *run) {
+    run->scans++;
     for (uint32_t i = 0; i < run->model->keys; i++) {
         CHECK(run, run->seen[i].times <= 1);
         bool missed = run->seen[i].times == 0 && was_there(run, i);
@@ -60,21 +60,21 @@ static void walk_ends(struct run *run) {
     }
 }
 
-void run_walk(struct run *run) {
+void run_scan(struct run *run) {
     uint32_t items_max = 1 + run_below(run, 100);
     struct slice slice = {.run = run, .visits_max = UINT32_MAX};
     if (!groups(run) && run_one_in(run, 3)) {
         slice.visits_max = run_below(run, 20);
     }
     model_begin(run->model, run->now);
-    if (run->walk_cursor == 0) {
-        walk_begins(run);
+    if (run->scan_cursor == 0) {
+        scan_begins(run);
     }
-    bool more = store_walk(run->store, &run->walk_cursor, items_max, run->now, visit, &slice);
+    bool more = store_scan(run->store, &run->scan_cursor, items_max, run->now, visit, &slice);
     CHECK(run, groups(run) || slice.visits <= items_max);
-    CHECK(run, more || run->walk_cursor == 0);
+    CHECK(run, more || run->scan_cursor == 0);
     if (!more) {
-        walk_ends(run);
+        scan_ends(run);
     }
 }
 
@@ -112,8 +112,8 @@ void run_resize(struct run *run) {
 }
 
 /* Under a bound that came down, the memory in use comes down too, and never goes up meanwhile. */
-void run_tend(struct run *run) {
-    bool more = store_tend(run->store, run->now);
+void run_maintain(struct run *run) {
+    bool more = store_maintain(run->store, run->now);
     struct store_stats stats = fixture_stats(run->store);
     CHECK(run, run->memory_bytes_last == 0 || stats.memory_bytes <= run->memory_bytes_last);
     CHECK(run, more || stats.memory_bytes <= stats.memory_bytes_max);

@@ -244,9 +244,9 @@ Test(refuse, what_still_works) {
 Test(refuse, idle_turns_end) {
     struct store *store = fixture_store_refusing(8 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
-    cr_assert(not(store_tend(store, 1)));
+    cr_assert(not(store_maintain(store, 1)));
     cr_assert(eq(int, store_resize(store, 4 * MIB), 0));
-    for (uint32_t i = 0; store_tend(store, 1); i++) {
+    for (uint32_t i = 0; store_maintain(store, 1); i++) {
         cr_assert(lt(u32, i, 100000));
     }
     cr_assert(eq(u32, count(store, "key", items), items));
@@ -255,7 +255,7 @@ Test(refuse, idle_turns_end) {
             drop(store, "key", i);
         }
     }
-    for (uint32_t i = 0; store_tend(store, 1); i++) {
+    for (uint32_t i = 0; store_maintain(store, 1); i++) {
         cr_assert(lt(u32, i, 100000));
     }
     struct store_stats stats = fixture_stats(store);
@@ -283,7 +283,7 @@ Test(refuse, no_room_to_gather) {
     }
     store->bound_bytes = store->ceiling_bytes =
         store_memory_bytes(store) + store_memory_slack(store);
-    cr_assert(not(store_tend(store, 1)));
+    cr_assert(not(store_maintain(store, 1)));
     cr_assert(eq(int, fixture_set_bytes(store, "other", 1000, 0, 1), STORE_NO_MEMORY));
     cr_assert(eq(u64, fixture_stats(store).items, items - (items + 2) / 3));
     cr_assert(eq(int, store_resize(store, 8 * MIB), 0));

@@ -198,13 +198,13 @@ Test(evict, idle_turns_work_ahead) {
         set(store, "key", i, 300);
     }
     uint32_t slices = 0;
-    while (store_tend(store, 1)) {
+    while (store_maintain(store, 1)) {
         store_check(store);
         cr_assert(lt(u32, slices++, 1000));
     }
     cr_assert(store_has_free(store, store_free_wanted(store)));
     uint64_t evictions = fixture_stats(store).evictions;
-    cr_assert(not(store_tend(store, 1)));
+    cr_assert(not(store_maintain(store, 1)));
     cr_assert(eq(u64, fixture_stats(store).evictions, evictions));
     store_destroy(store);
 }
@@ -254,7 +254,7 @@ Test(evict, a_flush_overtakes_the_segment_at_hand, .timeout = 20) {
     }
     store_resize(store, 4 * MIB);
     store_flush(store, 1, 1);
-    while (store_tend(store, 1)) {
+    while (store_maintain(store, 1)) {
         store_check(store);
     }
     cr_assert(le(u64, fixture_stats(store).segments, SEGMENT_ENDS), "nothing is left of it");

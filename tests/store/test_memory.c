@@ -103,18 +103,18 @@ Test(memory, huge_pages_are_counted) {
  */
 Test(memory, the_next_huge_page_comes_ahead) {
     struct store *store = fixture_store((size_t)512 << 20);
-    store_tend(store, 1);
+    store_maintain(store, 1);
     cr_assert(eq(sz, segment_resident_bytes(&store->log), 0), "not before the first one");
     fill(store, 1, 1000);
-    store_tend(store, 1);
+    store_maintain(store, 1);
     cr_assert(eq(sz, segment_resident_bytes(&store->log), PAGES_HUGE_BYTES));
     fill(store, 1500, 1000);
     cr_assert(eq(u32, store->log.warm_count, 0));
     size_t before = resident_bytes();
-    store_tend(store, 1);
+    store_maintain(store, 1);
     cr_assert(eq(sz, segment_resident_bytes(&store->log), 2 * PAGES_HUGE_BYTES));
     cr_assert(gt(sz, resident_bytes(), before), "and is there");
-    store_tend(store, 1);
+    store_maintain(store, 1);
     cr_assert(eq(sz, segment_resident_bytes(&store->log), 2 * PAGES_HUGE_BYTES), "but one");
     store_check(store);
     store_destroy(store);
@@ -133,7 +133,7 @@ Test(memory, parts_of_huge_pages_are_counted) {
         if (i == 10) {
             store_resize(store, 70 * MIB);
         }
-        while (store_tend(store, 1)) {
+        while (store_maintain(store, 1)) {
             check_resident(store, before);
         }
     }

@@ -58,7 +58,7 @@ static void run_step(struct run *run, bool resizes) {
         run_lease_end(run);
     }
     if (run_one_in(run, 10)) {
-        run_walk(run);
+        run_scan(run);
     }
     if (run_one_in(run, 50)) {
         run_crawl(run);
@@ -70,7 +70,7 @@ static void run_step(struct run *run, bool resizes) {
         run_resize(run);
     }
     if (run_one_in(run, 10)) {
-        run_tend(run);
+        run_maintain(run);
     }
     run->now += run_one_in(run, 500) ? run_below(run, 5) : 0;
 }
@@ -91,7 +91,7 @@ static void run_plan(const struct plan *plan) {
     run_large_ends(run);
     CHECK(run, !run->evicts || run->lost > 0);
     CHECK(run, (run->refused > 0) == (plan->memory == REFUSES));
-    CHECK(run, run->walks > 0);
+    CHECK(run, run->scans > 0);
     CHECK(run, run->uploads_ended > plan->operations / 100);
     CHECK(run, run->leases_ended > plan->operations / 1000);
     model_destroy(run->model);

@@ -7,7 +7,7 @@
 static uint32_t tend(struct store *store) {
     uint64_t memory_bytes = fixture_stats(store).memory_bytes + store_memory_slack(store);
     uint32_t slices = 1;
-    for (; store_tend(store, 1); slices++) {
+    for (; store_maintain(store, 1); slices++) {
         store_check_memory(store);
         cr_assert(le(u64, fixture_stats(store).memory_bytes, memory_bytes));
         cr_assert(lt(u32, slices, 1000000), "no end");
@@ -56,14 +56,14 @@ Test(resize, up) {
     uint64_t items = fixture_stats(store).items;
     cr_assert(lt(u64, items, 30000));
     cr_assert(eq(int, store_resize(store, 32 * MIB), 0));
-    cr_assert(not(store_tend(store, 1)));
+    cr_assert(not(store_maintain(store, 1)));
     fill(store, 100000, 100);
     cr_assert(eq(u64, fixture_stats(store).items, 100000));
     store_check(store);
     store_destroy(store);
 }
 
-/* Writes go on before store_tend() has done anything: they evict for themselves. */
+/* Writes go on before store_maintain() has done anything: they evict for themselves. */
 Test(resize, writes_before_it_is_done) {
     struct store *store = fixture_store(32 * MIB);
     fill(store, 150000, 100);
@@ -73,13 +73,13 @@ Test(resize, writes_before_it_is_done) {
         fill(store, 2000, 3000);
         cr_assert(
             le(u64, fixture_stats(store).memory_bytes, memory_bytes + store_memory_slack(store)));
-        store_tend(store, 1);
+        store_maintain(store, 1);
         store_check(store);
     }
     tend(store);
     fill(store, 2000, 3000);
     cr_assert(eq(int, store_resize(store, 32 * MIB), 0));
-    cr_assert(not(store_tend(store, 1)), "growing is done at once");
+    cr_assert(not(store_maintain(store, 1)), "growing is done at once");
     cr_assert(eq(u64, fixture_stats(store).out_of_memory, 0));
     store_check(store);
     store_destroy(store);
@@ -91,11 +91,11 @@ Test(resize, up_before_down_is_done) {
     fill(store, 150000, 100);
     store_resize(store, 4 * MIB);
     for (int i = 0; i < 100; i++) {
-        store_tend(store, 1);
+        store_maintain(store, 1);
     }
     uint64_t items = fixture_stats(store).items;
     cr_assert(eq(int, store_resize(store, 30 * MIB), 0));
-    cr_assert(not(store_tend(store, 1)));
+    cr_assert(not(store_maintain(store, 1)));
     cr_assert(eq(u64, fixture_stats(store).items, items));
     store_check(store);
     store_destroy(store);
@@ -185,10 +185,10 @@ Test(resize, down_while_pinned) {
     }
     cr_assert(gt(u32, leases, 6));
     cr_assert(eq(int, store_resize(store, 2 * MIB), 0));
-    for (uint32_t i = 0; store_tend(store, 1); i++) {
+    for (uint32_t i = 0; store_maintain(store, 1); i++) {
         cr_assert(lt(u32, i, 100000), "no end");
     }
-    cr_assert(not(store_tend(store, 1)));
+    cr_assert(not(store_maintain(store, 1)));
     cr_assert(gt(u64, fixture_stats(store).memory_bytes, fixture_stats(store).memory_bytes_max));
     while (leases > 0) {
         store_lease_end(store, leased[--leases]);

@@ -1,4 +1,4 @@
-/* Walks and crawls. That a walk sees every item once, whatever happens meanwhile, is also what the
+/* Scans and crawls. That a scan sees every item once, whatever happens meanwhile, is also what the
  * random test checks. */
 #include "store_fixture.h"
 
@@ -10,13 +10,13 @@ struct seen {
     uint32_t visits_max; /* then it refuses */
 };
 
-static bool visit(void *context, const struct store_walked *walked) {
+static bool visit(void *context, const struct store_entry *entry) {
     struct seen *seen = context;
     if (seen->visits == seen->visits_max) {
         return false;
     }
     seen->visits++;
-    seen->times[strtoul(walked->key + 4, NULL, 10)]++;
+    seen->times[strtoul(entry->key + 4, NULL, 10)]++;
     return true;
 }
 
@@ -38,20 +38,20 @@ static void drop(struct store *store, uint32_t first, uint32_t end) {
     }
 }
 
-/* One slice; false at the end of the walk. */
-static bool walk_on(struct store *store, uint64_t *cursor, uint32_t items_max, struct seen *seen) {
+/* One slice; false at the end of the scan. */
+static bool scan_on(struct store *store, uint64_t *cursor, uint32_t items_max, struct seen *seen) {
     uint32_t visits = seen->visits;
-    bool more = store_walk(store, cursor, items_max, 1, visit, seen);
+    bool more = store_scan(store, cursor, items_max, 1, visit, seen);
     cr_assert(le(u32, seen->visits - visits, items_max));
     return more;
 }
 
-Test(walk, an_empty_store_takes_a_few_slices) {
+Test(scan, an_empty_store_takes_a_few_slices) {
     struct store *store = fixture_store(MIB);
     struct seen seen = {.visits_max = UINT32_MAX};
     uint64_t cursor = 0;
     uint32_t slices = 0;
-    while (walk_on(store, &cursor, 10, &seen)) {
+    while (scan_on(store, &cursor, 10, &seen)) {
         slices++;
     }
     cr_assert(eq(u32, slices, INDEX_PRIMARIES_MIN / 10));
@@ -59,14 +59,14 @@ Test(walk, an_empty_store_takes_a_few_slices) {
     store_destroy(store);
 }
 
-Test(walk, sees_everything_once) {
+Test(scan, sees_everything_once) {
     static const uint32_t slice_sizes[] = {1, 2, 7, 100, 1000000};
     struct store *store = fixture_store(16 * MIB);
     fill(store, 0, 5000, 0);
     for (int i = 0; i < 5; i++) {
         struct seen seen = {.visits_max = UINT32_MAX};
         uint64_t cursor = 0;
-        while (walk_on(store, &cursor, slice_sizes[i], &seen)) {
+        while (scan_on(store, &cursor, slice_sizes[i], &seen)) {
             ;
         }
         for (uint32_t k = 0; k < 5000; k++) {
@@ -77,15 +77,15 @@ Test(walk, sees_everything_once) {
     store_destroy(store);
 }
 
-Test(walk, goes_on_with_what_was_refused) {
+Test(scan, goes_on_with_what_was_refused) {
     struct store *store = fixture_store(16 * MIB);
     fill(store, 0, 1000, 0);
     struct seen seen = {0};
     uint64_t cursor = 0;
-    cr_assert(store_walk(store, &cursor, 100, 1, visit, &seen));
+    cr_assert(store_scan(store, &cursor, 100, 1, visit, &seen));
     for (bool more = true; more;) {
         seen.visits_max = seen.visits + 3;
-        more = store_walk(store, &cursor, 100, 1, visit, &seen);
+        more = store_scan(store, &cursor, 100, 1, visit, &seen);
     }
     for (uint32_t k = 0; k < 1000; k++) {
         cr_assert(eq(u8, seen.times[k], 1));
@@ -93,16 +93,16 @@ Test(walk, goes_on_with_what_was_refused) {
     store_destroy(store);
 }
 
-/* The index doubles and halves several times while the walk is under way, and all that stays is
+/* The index doubles and halves several times while the scan is under way, and all that stays is
  * written anew again and again, so that it moves from segment to segment. */
-Test(walk, the_index_grows_and_shrinks_meanwhile) {
+Test(scan, the_index_grows_and_shrinks_meanwhile) {
     struct store *store = fixture_store(16 * MIB);
     struct seen seen = {.visits_max = UINT32_MAX};
     fill(store, 0, 2000, 0);
     uint32_t buckets_least = UINT32_MAX, buckets_most = 0;
     uint64_t cursor = 0;
     bool grow = true;
-    for (uint32_t slice = 0; walk_on(store, &cursor, 20, &seen); slice++) {
+    for (uint32_t slice = 0; scan_on(store, &cursor, 20, &seen); slice++) {
         if (slice % 10 == 0) {
             grow ? fill(store, 2000, 30000, 0) : drop(store, 2000, 30000);
             grow = !grow;
@@ -123,13 +123,13 @@ Test(walk, the_index_grows_and_shrinks_meanwhile) {
 }
 
 /* A slice costs the same where there is nothing to see. */
-Test(walk, dead_items_and_empty_buckets_count) {
+Test(scan, dead_items_and_empty_buckets_count) {
     struct store *store = fixture_store(16 * MIB);
     struct seen seen = {.visits_max = UINT32_MAX};
     fill(store, 0, 5000, 10);
     uint64_t cursor = 0;
     uint32_t slices = 1;
-    while (store_walk(store, &cursor, 100, 10, visit, &seen)) {
+    while (store_scan(store, &cursor, 100, 10, visit, &seen)) {
         slices++;
     }
     cr_assert(eq(u32, seen.visits, 0));
@@ -138,7 +138,7 @@ Test(walk, dead_items_and_empty_buckets_count) {
     store_destroy(store);
 }
 
-Test(walk, shows_items_as_they_are) {
+Test(scan, shows_items_as_they_are) {
     struct store *store = fixture_store(MIB);
     fixture_set_bytes(store, name(1), 3, 50, 1);
     fixture_has(store, name(1), 1);
@@ -146,7 +146,7 @@ Test(walk, shows_items_as_they_are) {
     fixture_set_bytes(store, name(2), 3, 50, 2);
     struct seen seen = {.visits_max = UINT32_MAX};
     uint64_t cursor = 0;
-    while (store_walk(store, &cursor, 10, 2, visit, &seen)) {
+    while (store_scan(store, &cursor, 10, 2, visit, &seen)) {
         ;
     }
     cr_assert(eq(u8, seen.times[1], 0), "flushed");
@@ -192,7 +192,7 @@ Test(crawl, drops_what_was_flushed) {
     store_destroy(store);
 }
 
-Test(walk, soonest_expiry) {
+Test(scan, soonest_expiry) {
     struct store *store = fixture_store(4 * MIB);
     uint64_t cursor = 0, checked = 0, reclaimed = 0;
     cr_assert(eq(u32, store_expires_soonest(store), UINT32_MAX));

@@ -1,4 +1,4 @@
-/* Walks over all items, in slices.
+/* Scans over all items, in slices.
  *
  * They go through the index, not the segments, since an item that is written moves from segment to
  * segment while its key, and so its hash, stays. The order is that of the hashes read backwards,
@@ -100,9 +100,9 @@ static bool show(const struct store *store, const struct store_found *found, sto
     if (store_is_flushed(store, found->location) || store_is_expired(store, item)) {
         return true;
     }
-    struct store_walked walked = {.key = item_key(item), .key_length = item->key_length};
-    store_show_all(store, item, &walked.item);
-    return visit(context, &walked);
+    struct store_entry entry = {.key = item_key(item), .key_length = item->key_length};
+    store_show_all(store, item, &entry.item);
+    return visit(context, &entry);
 }
 
 /* Advances past what has been looked at: the items at position, or without any the bucket. */
@@ -115,7 +115,7 @@ static bool advance(const struct store *store, uint64_t *cursor, uint64_t positi
     return *cursor != 0;
 }
 
-bool store_walk(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
+bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                 store_visit *visit, void *context) {
     assert(items_max > 0);
     store_begin(store, now);
