@@ -136,7 +136,7 @@ static void send_batch(struct side *side) {
 }
 
 static void note_time(struct side *side) {
-    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t now_ns = clock_monotonic_ns(&clock_system);
     if (side->sent_ns > 0 && side->times < SAMPLES_MAX) {
         side->times_ns[side->times++] = (uint32_t)(now_ns - side->sent_ns);
     }
@@ -198,10 +198,11 @@ static void *run_side(void *argument) {
     struct bench *bench = side->bench;
     side_init(side);
     pthread_barrier_wait(&bench->ready);
-    uint64_t end_ns = clock_monotonic_ns() + bench->options->milliseconds * (uint64_t)1000000;
+    uint64_t end_ns =
+        clock_monotonic_ns(&clock_system) + bench->options->milliseconds * (uint64_t)1000000;
     while (!atomic_load(&bench->stopping)) {
         turn(side);
-        if (side->id == 0 && clock_monotonic_ns() > end_ns) {
+        if (side->id == 0 && clock_monotonic_ns(&clock_system) > end_ns) {
             atomic_store(&bench->stopping, true);
         }
     }

@@ -1,9 +1,12 @@
-/* clock: time as the store counts it, read once a turn by the reactor that owns it. */
+/* clock: the time, and time as the store counts it.
+ *
+ * What needs the time is handed a clock: the system's in the server, one that a test moves in a
+ * simulation. A reactor reads the monotonic one once a turn.
+ */
 #ifndef CORE_BASE_CLOCK_H
 #define CORE_BASE_CLOCK_H
 
 #include <stdint.h>
-#include <time.h>
 
 /* Store time begins here, so that 1 is always past and 0 can mean never. */
 #define CLOCK_FIRST_SECOND 2
@@ -12,10 +15,16 @@
  * (protocol.txt, "Expiration times"). */
 #define CLOCK_RELATIVE_SECONDS_MAX ((int64_t)60 * 60 * 24 * 30)
 
-static inline uint64_t clock_monotonic_ns(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+/* Two readings of one source of time. Any thread may read the system's. */
+struct clock {
+    uint64_t (*monotonic_ns)(const struct clock *clock);
+    int64_t (*unix_s)(const struct clock *clock);
+};
+
+extern const struct clock clock_system;
+
+static inline uint64_t clock_monotonic_ns(const struct clock *clock) {
+    return clock->monotonic_ns(clock);
 }
 
 /* Seconds on the store's scale at monotonic time now_ns, of a server that started at start_ns. */
@@ -24,15 +33,17 @@ static inline uint32_t clock_store_seconds(uint64_t now_ns, uint64_t start_ns) {
 }
 
 /* Unix time in seconds, moved by offset_s. */
-static inline int64_t clock_unix(int64_t offset_s) {
-    return (int64_t)time(NULL) + offset_s;
+static inline int64_t clock_unix(const struct clock *clock, int64_t offset_s) {
+    return clock->unix_s(clock) + offset_s;
 }
 
 /* Turns a client's expiry time into the store's: 0 stays never, a negative or past one becomes 1,
  * which is past. offset_s is what now has been moved by against the true time. */
-uint32_t clock_expires_some(int64_t exptime, uint32_t now, int64_t offset_s);
-static inline uint32_t clock_expires(int64_t exptime, uint32_t now, int64_t offset_s) {
-    return exptime == 0 ? 0 : clock_expires_some(exptime, now, offset_s);
+uint32_t clock_expires_some(const struct clock *clock, int64_t exptime, uint32_t now,
+                            int64_t offset_s);
+static inline uint32_t clock_expires(const struct clock *clock, int64_t exptime, uint32_t now,
+                                     int64_t offset_s) {
+    return exptime == 0 ? 0 : clock_expires_some(clock, exptime, now, offset_s);
 }
 
 #endif

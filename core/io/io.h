@@ -15,8 +15,11 @@
  * An operation takes a completion that its caller owns and that must stay where it is until it has
  * been called: usually a member of the struct that the operation is about. There is one call of it
  * for each operation, but for accepting, which goes on as long as IO_MORE is told. `result` is what
- * the system call of that name would have returned, or -errno. Whoever wants an operation to end
- * early shuts the socket down (io_shut_down()); it completes then.
+ * the system call of that name would have returned, or -errno. A caller that wants an operation to
+ * end early shuts the socket down (io_shut_down()); it completes then.
+ *
+ * A completion is called from io_take() alone, never from within the function that started the
+ * operation. It may start other operations, with the same completion too.
  */
 #ifndef CORE_IO_IO_H
 #define CORE_IO_IO_H
@@ -60,7 +63,7 @@ struct io_engine {
     /* Says in words what a failure of open() means and what to do about it. */
     const char *(*advice)(int error);
 
-    void (*receive)(struct io *io, int socket, void *where, size_t length,
+    void (*receive)(struct io *io, int socket, void *where, size_t length, bool likely_empty,
                     struct completion *completion);
     void (*receive_lent)(struct io *io, int socket, bool likely_empty,
                          struct completion *completion);
@@ -77,27 +80,28 @@ struct io_engine {
 
     void (*enter)(struct io *io, uint64_t wait_ns);
     void (*take)(struct io *io, void *owner);
-    bool (*has_events)(const struct io *io);
+    bool (*has_events)(struct io *io);
 
     void (*refuse)(struct io *io, int socket, const char *text, size_t length);
     void (*shut_down)(struct io *io, int socket, int how);
     void (*close_socket)(struct io *io, int socket);
 };
 
-/* What every engine's own struct begins with. */
+/* What every engine's own struct begins with; open() sets it. */
 struct io {
     const struct io_engine *engine;
 };
 
-/* Receives up to `length` bytes to a place of the caller's. */
+/* Receives up to `length` bytes to a place of the caller's. likely_empty: nothing is expected to be
+ * there yet, so that the engine need not try before it waits. */
 static inline void io_receive(struct io *io, int socket, void *where, size_t length,
-                              struct completion *completion) {
-    io->engine->receive(io, socket, where, length, completion);
+                              bool likely_empty, struct completion *completion) {
+    io->engine->receive(io, socket, where, length, likely_empty, completion);
 }
 
 /* Receives up to IO_BUFFER_BYTES into a buffer of the engine's, which is the caller's until
  * io_give_buffer(). -ENOBUFS when all are lent out: to be asked again when some have been given
- * back. likely_empty: nothing is expected to be there yet, so that the engine need not look. */
+ * back. A result of 0 or an error may bring a buffer too. */
 static inline void io_receive_lent(struct io *io, int socket, bool likely_empty,
                                    struct completion *completion) {
     io->engine->receive_lent(io, socket, likely_empty, completion);
@@ -120,14 +124,15 @@ static inline void io_send(struct io *io, int socket, const void *bytes, size_t 
     io->engine->send(io, socket, bytes, length, completion);
 }
 
-/* Sends what finds room of the parts of a message, which must stay until the completion. */
+/* Sends what finds space of the parts of a message, which must stay until the completion. */
 static inline void io_send_vector(struct io *io, int socket, const struct msghdr *message,
                                   struct completion *completion) {
     io->engine->send_vector(io, socket, message, completion);
 }
 
 /* Accepts connections, one a call of the completion; each result is a descriptor that the caller
- * owns, or -errno. Without IO_MORE it has ended. io_cancel_accept() ends it, with -ECANCELED. */
+ * owns, or -errno. Without IO_MORE it has ended. io_cancel_accept() ends it, with -ECANCELED; it
+ * does nothing when there is no such accept. */
 static inline void io_accept(struct io *io, int socket, struct completion *completion) {
     io->engine->accept(io, socket, completion);
 }
@@ -141,7 +146,7 @@ static inline void io_wait_readable(struct io *io, int descriptor, struct comple
 }
 
 /* Makes another reactor's io_enter() return. It never gets lost: where the kernel fails, the engine
- * tries again. */
+ * tries again, unless the other's thread has ended. */
 static inline void io_wake(struct io *io, struct io *other) {
     io->engine->wake(io, other);
 }
@@ -157,8 +162,9 @@ static inline void io_take(struct io *io, void *owner) {
     io->engine->take(io, owner);
 }
 
-/* Whether io_take() would call one, perhaps after one more io_enter(io, 0). Reads memory only. */
-static inline bool io_has_events(const struct io *io) {
+/* Whether io_take() would call one. It reads memory, and enters the kernel only to fetch what that
+ * has ready. */
+static inline bool io_has_events(struct io *io) {
     return io->engine->has_events(io);
 }
 

@@ -68,7 +68,7 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
     const struct stats_sources sources = {
         .sum = pipeline->stats,
         .now = shard->now,
-        .unix_now = clock_unix(shard->debug_offset_s),
+        .unix_now = clock_unix(shard->clock, shard->debug_offset_s),
         .facts = shard->facts,
         .settings = &shard->settings,
     };

@@ -64,6 +64,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         .mesh = server->mesh,
         .all = server->shards,
         .facts = &server->facts,
+        .clock = &clock_system,
     };
     int error = shard_init(&reactor->shard, &shard_config);
     if (error) {
@@ -400,13 +401,13 @@ static void cpu_relax(void) {
  * when something has come. */
 static bool spin(struct reactor *reactor) {
     uint64_t spin_ns = (uint64_t)reactor->server->config->spin_us * 1000;
-    uint64_t end_ns = clock_monotonic_ns() + spin_ns;
+    uint64_t end_ns = clock_monotonic_ns(&clock_system) + spin_ns;
     do {
         if (mesh_has_arrivals(reactor->shard.port) || uring_has_events(&reactor->uring)) {
             return true;
         }
         cpu_relax();
-    } while (clock_monotonic_ns() < end_ns);
+    } while (clock_monotonic_ns(&clock_system) < end_ns);
     return false;
 }
 
@@ -469,7 +470,7 @@ static void enter(struct reactor *reactor) {
 /* With debugtime the clock may be ahead or stand still, but it never runs backwards. */
 static void read_clock(struct reactor *reactor) {
     struct shard *shard = &reactor->shard;
-    reactor->shard.now_ns = clock_monotonic_ns();
+    reactor->shard.now_ns = clock_monotonic_ns(&clock_system);
     int64_t now = clock_store_seconds(reactor->shard.now_ns, reactor->server->facts.start_ns) +
                   shard->debug_offset_s;
     if (!shard->debug_paused && now > shard->now) {

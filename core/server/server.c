@@ -309,7 +309,7 @@ static bool server_init(struct server *server, const struct config *config) {
     server->facts = (struct server_facts){
         .config = config,
         .version = SIMPLECACHE_VERSION,
-        .start_ns = clock_monotonic_ns(),
+        .start_ns = clock_monotonic_ns(&clock_system),
         .sockets_passed = server->passed > 0,
     };
     server->memory_bytes_max = memory_bytes_max(config);
@@ -444,7 +444,7 @@ static void reload_logins(struct server *server, struct log *log) {
 /* systemd counts a new configuration as read once READY=1 follows, whatever came of it. */
 static void reload(struct server *server, struct log *log) {
     systemd_tell("RELOADING=1\nMONOTONIC_USEC=%llu",
-                 (unsigned long long)(clock_monotonic_ns() / 1000));
+                 (unsigned long long)(clock_monotonic_ns(&clock_system) / 1000));
     reload_logins(server, log);
     systemd_tell("READY=1");
 }

@@ -54,7 +54,7 @@ enum admin_classes admin_classes_of(const struct request *request) {
 static void flush(struct shard *shard, const struct request *request) {
     uint32_t at = shard->now;
     if (request->exptime > 0) {
-        at = clock_expires(request->exptime, shard->now, shard->debug_offset_s);
+        at = clock_expires(shard->clock, request->exptime, shard->now, shard->debug_offset_s);
     }
     store_flush(shard->store, at, shard->now);
     shard->settings.flushed_at = at;

@@ -31,7 +31,7 @@ static void slice(struct shard *shard, uint64_t now_ns) {
     uint32_t items =
         crawler->left < CRAWLER_SLICE_ITEMS ? (uint32_t)crawler->left : CRAWLER_SLICE_ITEMS;
     uint64_t checked = 0, reclaimed = 0; /* the store's statistics tell */
-    uint64_t begun_ns = clock_monotonic_ns();
+    uint64_t begun_ns = clock_monotonic_ns(shard->clock);
     bool more =
         store_crawl(shard->store, &crawler->cursor, items, shard->now, &checked, &reclaimed);
     crawler->left -= checked;
@@ -39,7 +39,7 @@ static void slice(struct shard *shard, uint64_t now_ns) {
     shard->counters.lru_crawler_running = crawler->running;
     uint64_t rest_ns = (uint64_t)shard->settings.lru_crawler_sleep_us * 1000;
     if (!crawler->commanded) {
-        rest_ns = CRAWLER_REST * (clock_monotonic_ns() - begun_ns);
+        rest_ns = CRAWLER_REST * (clock_monotonic_ns(shard->clock) - begun_ns);
     }
     if (!crawler->running) {
         rest_ns = CRAWLER_PAUSE_NS;

@@ -33,7 +33,7 @@ static struct store_key key_of(const struct request *request, uint64_t hash) {
 }
 
 static uint32_t expires_of(const struct shard *shard, int64_t exptime) {
-    return clock_expires(exptime, shard->now, shard->debug_offset_s);
+    return clock_expires(shard->clock, exptime, shard->now, shard->debug_offset_s);
 }
 
 static void set_item(struct result *result, const struct store_item *item) {

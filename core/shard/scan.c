@@ -238,7 +238,7 @@ bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cur
     struct item_visit visit = {
         .kind = scan_kind_of(request),
         .shard = shard,
-        .unix_now = clock_unix(shard->debug_offset_s),
+        .unix_now = clock_unix(shard->clock, shard->debug_offset_s),
         .chunk = chunk,
     };
     if (visit.kind == SCAN_CONNECTIONS) {

@@ -19,6 +19,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .all = config->all,
         .port = mesh_port(config->mesh, config->id),
         .facts = config->facts,
+        .clock = config->clock,
         .settings = config->settings,
         .logins = config->logins,
     };

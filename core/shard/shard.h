@@ -33,6 +33,7 @@
 #define SHARD_MESSAGES_SPARE 64
 
 struct chunk;
+struct clock;
 
 /* Writes about this reactor's connections into a chunk, from *cursor on; false at the end. */
 typedef bool shard_list_connections(void *reactor, const struct request *request, uint64_t *cursor,
@@ -40,10 +41,11 @@ typedef bool shard_list_connections(void *reactor, const struct request *request
 
 struct shard {
     uint32_t id;
-    uint32_t count;  /* of shards */
-    uint64_t seed;   /* of the key hash; the same for all shards of a server, new at each start */
-    uint32_t now;    /* seconds on the store's scale, set once a turn */
-    uint64_t now_ns; /* monotonic, likewise */
+    uint32_t count; /* of shards */
+    uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
+    const struct clock *clock; /* for what now and now_ns don't tell */
+    uint32_t now;              /* seconds on the store's scale, set once a turn */
+    uint64_t now_ns;           /* monotonic, likewise */
     struct store *store;
     /* All shards of the server. Of another one only its store may be read, by store_lease_read()
      * under a lease, and refused_s. */
@@ -94,6 +96,7 @@ struct shard_config {
     struct mesh *mesh;
     struct shard *const *all; /* of the server, this one too; by their numbers */
     const struct server_facts *facts;
+    const struct clock *clock;
 };
 
 /* Prepares a shard on the thread that will own it. Returns 0, -ENOMEM, or -EINVAL for a memory size

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/pipeline/exchange.h"
 #include "core/pipeline/outgoing.h"
 #include "core/pipeline/pipeline.h"
@@ -274,7 +275,8 @@ static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
                                             .pipelines_max = CLIENTS_MAX,
                                             .mesh = crowd->mesh,
                                             .all = crowd->all,
-                                            .facts = &crowd->facts};
+                                            .facts = &crowd->facts,
+                                            .clock = &clock_system};
         crowd->all[i] = &crowd->shard[i];
         cr_assert(zero(int, shard_init(&crowd->shard[i], &config)));
         crowd->shard[i].now = 2;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/shard/execute.h"
 
 #define SEED 42
@@ -21,6 +22,7 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
         .mesh = fixture->mesh,
         .all = fixture->all,
         .facts = &fixture->facts,
+        .clock = &clock_system,
         .memory_bytes_max = 4 * memory_bytes,
         .settings = {.memory_bytes = memory_bytes * fixture->shards, .lru_crawler = true},
     };
