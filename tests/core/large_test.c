@@ -15,7 +15,7 @@
 /* What the expanded words need at most. */
 static size_t expanded_max(const char *words, const char *key) {
     size_t length = strlen(words);
-    for (const char *at = words; (at = strpbrk(at, "$<")) != NULL; at++) {
+    for (const char *at = words; (at = strpbrk(at, "$<")); at++) {
         length += *at == '$' ? strlen(key) : strtoul(at + 1, NULL, 10);
     }
     return length;

@@ -71,8 +71,8 @@ Test(login, a_malformed_file_is_told_by_its_line_but_not_what_is_in_it) {
         char problem[400];
         struct logins *logins = read_text(cases[i].text, problem);
         cr_assert(eq(ptr, logins, NULL));
-        cr_assert(strstr(problem, cases[i].line) != NULL, "%s", problem);
-        cr_assert(strstr(problem, "secret") == NULL, "%s", problem);
+        cr_assert(ne(ptr, strstr(problem, cases[i].line), NULL), "%s", problem);
+        cr_assert(eq(ptr, strstr(problem, "secret"), NULL), "%s", problem);
     }
 }
 
@@ -132,14 +132,15 @@ Test(login, bounds) {
     memset(text, 'a', LOGIN_LINE_BYTES_MAX);
     strcpy(text + LOGIN_LINE_BYTES_MAX, ":x\n");
     cr_assert(eq(ptr, read_text(text, problem), NULL));
-    cr_assert(strstr(problem, "line 1: the line is too long") != NULL, "%s", problem);
+    cr_assert(ne(ptr, strstr(problem, "line 1: the line is too long"), NULL), "%s", problem);
     char *at = text;
     for (int i = 0; i <= LOGIN_USERS_MAX; i++) {
         at += sprintf(at, "u%d:p\n", i);
     }
     cr_assert(eq(ptr, read_text(text, problem), NULL));
-    cr_assert(strstr(problem, "too many users") != NULL, "%s", problem);
+    cr_assert(ne(ptr, strstr(problem, "too many users"), NULL), "%s", problem);
     free(text);
     cr_assert(eq(ptr, logins_read("/nonexistent/users", NULL, problem, sizeof(problem)), NULL));
-    cr_assert(strstr(problem, "can't read the users in /nonexistent/users") != NULL, "%s", problem);
+    cr_assert(ne(ptr, strstr(problem, "can't read the users in /nonexistent/users"), NULL), "%s",
+              problem);
 }

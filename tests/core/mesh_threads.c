@@ -166,7 +166,7 @@ int main(void) {
         const char *failure = run(cases[i].threads, cases[i].capacity, cases[i].requests);
         printf("%s %u - %u threads, rings of %u%s%s\n", failure ? "not ok" : "ok", i + 1,
                cases[i].threads, cases[i].capacity, failure ? ": " : "", failure ? failure : "");
-        failed += failure != NULL;
+        failed += failure ? 1 : 0;
     }
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

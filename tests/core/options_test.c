@@ -129,7 +129,7 @@ Test(options, table_is_well_formed) {
         const struct command_option *option = &option_table[i], *before = option - 1;
         bool alias = i > 0 && option->letter && option->letter == before->letter;
         expect(option->letter || option->name, "a name");
-        cr_assert(eq(int, option->help != NULL, option->kind != OPTION_IGNORED && !alias));
+        cr_assert(eq(int, option->help ? 1 : 0, option->kind != OPTION_IGNORED && !alias));
         if (option->kind == OPTION_DONE && option->letter != 'o') {
             expect(option->parse, option->name);
         }

@@ -144,7 +144,7 @@ Test(prefix, chunks_carry_a_table_to_another) {
     cr_assert(lt(u32, carry(&shard, &sum, MESSAGE_VALUE_BYTES_MAX), PREFIXES / 100));
     cr_assert(eq(u32, sum.count, PREFIXES));
     dump = dump_of(&sum);
-    cr_assert(strstr(dump, "PREFIX prefix4999 get 2 hit 2 set 2 del 0\r\n") != NULL);
+    cr_assert(ne(ptr, strstr(dump, "PREFIX prefix4999 get 2 hit 2 set 2 del 0\r\n"), NULL));
     free(dump);
     prefix_table_finish(&shard);
     prefix_table_finish(&sum);

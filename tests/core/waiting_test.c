@@ -105,8 +105,9 @@ static void client_turn(struct waiting *waiting, struct client *client) {
             (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
         pipeline->output = pipeline->leases = (struct buffer){0};
         client->received += outgoing_bytes(&client->outgoing);
-        client->refused |= memmem(client->outgoing.output.bytes, client->outgoing.output.length,
-                                  "ERROR", strlen("ERROR")) != NULL;
+        if (memmem(client->outgoing.output.bytes, client->outgoing.output.length, "ERROR", 5)) {
+            client->refused = true;
+        }
     }
     outgoing_release(&client->outgoing, shard);
 }

@@ -60,10 +60,10 @@ Test(walk, a_dump_names_every_key_once_whatever_the_shards, .timeout = 60) {
             sprintf(key, "key=p%d%%3A%d ", i % 3, i);
             cr_assert(eq(int, count_lines(dump, key), 1), "%s", key);
         }
-        cr_assert(strstr(dump, "\nEND\r\nVERSION 1.2.3\r\n") != NULL);
+        cr_assert(ne(ptr, strstr(dump, "\nEND\r\nVERSION 1.2.3\r\n"), NULL));
         const char *mgdump = ask(&fixture, "lru_crawler mgdump hash\r\n");
         cr_assert(eq(int, count_lines(mgdump, "mg p"), 2000));
-        cr_assert(strstr(mgdump, "\r\nEN\r\n") != NULL);
+        cr_assert(ne(ptr, strstr(mgdump, "\r\nEN\r\n"), NULL));
         fixture_finish(&fixture);
     }
 }
@@ -167,8 +167,8 @@ Test(walk, sums_sizes_and_prefixes_over_shards) {
            "VALUE p0:0 0 1\r\nx\r\nVALUE p0:3 0 1\r\nx\r\nEND\r\n");
     const char *dump = ask(&fixture, "stats detail dump\r\n");
     cr_assert(eq(int, count_lines(dump, "PREFIX "), 3));
-    cr_assert(strstr(dump, "PREFIX p0 get 3 hit 2 set 100 del 0\r\n") != NULL, "%s", dump);
-    cr_assert(strstr(dump, "PREFIX p2 get 0 hit 0 set 100 del 0\r\n") != NULL, "%s", dump);
+    cr_assert(ne(ptr, strstr(dump, "PREFIX p0 get 3 hit 2 set 100 del 0\r\n"), NULL), "%s", dump);
+    cr_assert(ne(ptr, strstr(dump, "PREFIX p2 get 0 hit 0 set 100 del 0\r\n"), NULL), "%s", dump);
     unsigned size, items = 0, sum = 0;
     const char *sizes = ask(&fixture, "stats sizes\r\n");
     for (const char *at = sizes; sscanf(at, "STAT %u %u", &size, &items) == 2;

@@ -158,7 +158,7 @@ static void check_lines(const struct request *request, const struct result *resu
 /* What stands before and behind a value that is elsewhere. */
 static void check_halves(const struct request *request, struct result result) {
     char tail[REPLY_TAIL_MAX];
-    if (result.value == NULL) {
+    if (!result.value) {
         return;
     }
     result.value = NULL;

@@ -15,7 +15,7 @@ void compose_bytes(struct composed *c, const char *bytes, size_t length) {
         return;
     }
     c->bytes = realloc(c->bytes, c->length + length);
-    assert(c->bytes != NULL);
+    assert(c->bytes);
     memcpy(c->bytes + c->length, bytes, length);
     c->length += length;
 }
@@ -37,9 +37,9 @@ void compose_packet(struct composed *c, const struct packet_spec *spec) {
     memcpy(header + 12, &spec->opaque, sizeof(spec->opaque));
     memcpy(header + 16, &cas, sizeof(cas));
     compose_bytes(c, header, sizeof(header));
-    compose_bytes(c, spec->extras, spec->extras != NULL ? spec->extras_length : 0);
-    compose_bytes(c, spec->key, spec->key != NULL ? spec->key_length : 0);
-    compose_bytes(c, spec->value, spec->value != NULL ? spec->value_length : 0);
+    compose_bytes(c, spec->extras, spec->extras ? spec->extras_length : 0);
+    compose_bytes(c, spec->key, spec->key ? spec->key_length : 0);
+    compose_bytes(c, spec->value, spec->value ? spec->value_length : 0);
 }
 
 static uint8_t put_extras(char *extras, const struct request *request) {

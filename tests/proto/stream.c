@@ -439,7 +439,7 @@ static char *render(const char *bytes, size_t length, size_t fragment,
     enum parse_status status = PARSE_MORE;
     while (step(&s, fragment, &status)) {
     }
-    size_t start = s.upload.request.value != NULL ? s.upload.start : s.start;
+    size_t start = s.upload.request.value ? s.upload.start : s.start;
     if (status == PARSE_MORE && start < s.length) {
         separate(&s);
         fprintf(s.out, "left %zu", s.length - start);

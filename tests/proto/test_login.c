@@ -184,8 +184,8 @@ static void check_credentials(enum protocol protocol, const char *mechanism, con
     };
     struct credentials parts;
     bool ok = request_credentials(&request, &parts);
-    cr_expect(eq(int, ok, expected != NULL), "%s", value);
-    if (ok && expected != NULL) {
+    cr_expect(eq(int, ok, expected ? 1 : 0), "%s", value);
+    if (ok && expected) {
         char text[64];
         snprintf(text, sizeof(text), "%.*s/%.*s", (int)parts.user_length, parts.user,
                  (int)parts.password_length, parts.password);

@@ -212,7 +212,7 @@ Test(meta, too_large_a_value_is_swallowed) {
         char front[64];
         snprintf(front, sizeof(front), "ms a2V5 1001%s\r\n", modes[i]);
         char *bytes = stream_repeat(front, "x", 1001, "\r\nmn\r\n");
-        bool binary = strstr(modes[i], "b") != NULL;
+        bool binary = strstr(modes[i], "b");
         struct stream_case c = {bytes, strlen(bytes),
                                 binary ? "m-REJECT key too_large quiet; m-noop"
                                        : "m-REJECT a2V5 too_large; m-noop"};

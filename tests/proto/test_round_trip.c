@@ -85,7 +85,7 @@ static void add_returns(struct request *r, const char *letters, uint64_t *seed) 
         r->returns[i] = left[at];
         memmove(left + at, left + at + 1, strlen(left + at));
     }
-    if (memchr(r->returns, 'O', sizeof(r->returns)) != NULL) {
+    if (memchr(r->returns, 'O', sizeof(r->returns))) {
         r->token = "opaque-opaque-opaque-opaque-31.";
         r->token_length = (uint8_t)random_below(seed, META_OPAQUE_LENGTH_MAX + 1);
     }
@@ -153,7 +153,7 @@ static struct request meta_request(struct material *m, uint64_t *seed) {
         r.exptime = (r.meta & META_TOUCH) != 0 ? random_seconds(seed) : 0;
     }
     bool sets_ttl = (r.meta & (META_TOUCH | META_VIVIFY)) != 0;
-    if (sets_ttl && memchr(r.returns, 't', sizeof(r.returns)) != NULL) {
+    if (sets_ttl && memchr(r.returns, 't', sizeof(r.returns))) {
         r.meta |= META_TTL_AFTER;
     }
     if ((r.meta & META_TOUCH) != 0 && (r.meta & META_RECACHE) != 0) {

@@ -19,7 +19,7 @@
 static inline size_t resident_bytes(void) {
     unsigned long total = 0, resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
-    cr_assert(file != NULL && fscanf(file, "%lu %lu", &total, &resident) == 2);
+    cr_assert(file && fscanf(file, "%lu %lu", &total, &resident) == 2);
     fclose(file);
     return resident * (size_t)sysconf(_SC_PAGESIZE);
 }

@@ -125,7 +125,7 @@ static inline bool fixture_is(const struct store *store, const struct store_item
         }
         at += part;
     }
-    return item->value == NULL && at == length;
+    return !item->value && at == length;
 }
 
 /* Is this the value stored under the key? */

@@ -53,7 +53,7 @@ static struct index_ref find(struct fixture *fixture, uint32_t i) {
 }
 
 static bool has(struct fixture *fixture, uint32_t i) {
-    return find(fixture, i).primary != NULL;
+    return find(fixture, i).primary;
 }
 
 static void take(struct fixture *fixture, uint32_t i) {

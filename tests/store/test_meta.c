@@ -39,11 +39,10 @@ static bool has(struct store_item item, enum store_state state) {
 
 /* Has it these marks and no others? W won, Z token sent, X stale, h hit before, b binary key. */
 static bool is(const struct store_item *item, const char *marks) {
-    unsigned state = (strchr(marks, 'W') != NULL ? STORE_WON : 0) |
-                     (strchr(marks, 'Z') != NULL ? STORE_TOKEN_SENT : 0) |
-                     (strchr(marks, 'X') != NULL ? STORE_STALE : 0) |
-                     (strchr(marks, 'h') != NULL ? STORE_FETCHED : 0) |
-                     (strchr(marks, 'b') != NULL ? STORE_BINARY_KEY : 0);
+    unsigned state =
+        (strchr(marks, 'W') ? STORE_WON : 0) | (strchr(marks, 'Z') ? STORE_TOKEN_SENT : 0) |
+        (strchr(marks, 'X') ? STORE_STALE : 0) | (strchr(marks, 'h') ? STORE_FETCHED : 0) |
+        (strchr(marks, 'b') ? STORE_BINARY_KEY : 0);
     return item->state == state;
 }
 

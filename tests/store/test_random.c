@@ -31,7 +31,7 @@ struct plan {
 static struct run *run_create(const struct plan *plan) {
     const char *seed = getenv("STORE_TEST_SEED");
     struct run *run = calloc(1, sizeof(*run));
-    run->seed = seed != NULL ? strtoull(seed, NULL, 10) : plan->seed;
+    run->seed = seed ? strtoull(seed, NULL, 10) : plan->seed;
     run->random = fixture_mix(run->seed);
     struct store_config config = fixture_config(plan->memory_bytes);
     config.hash = run_hash;

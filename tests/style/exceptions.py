@@ -1,0 +1,40 @@
+"""What the rules are not (yet) asked of: {check: {subject: reason}}. A subject is a file, `file:function`, or for
+a circle its files, with * as in names of files. The list only shrinks."""
+
+SOON = 'is being rewritten'
+
+EXCEPTIONS = {
+    'check_arrows': {
+        'core/net/*': SOON,
+    },
+    'check_call_circles': {
+        'core/net/* core/server/*': SOON,
+        'core/pipeline/*': SOON,
+        'proto/*': SOON,
+        'store/*': SOON,
+    },
+    'check_file_lengths': {
+        'core/pipeline/run.c': SOON,
+        'core/server/reactor.c': SOON,
+        'core/server/server.c': SOON,
+        'core/shard/execute.c': SOON,
+        'tests/core/large_test.c': SOON,
+        'tests/store/test_large.c': SOON,
+    },
+    'check_function_lengths': {
+        'tests/core/options_test.c:*': SOON,
+        'tests/core/stats_test.c:*': SOON,
+    },
+    'check_columns': {
+        'core/server/options.c': SOON,
+    },
+    'check_names': {
+        'core/net/*': SOON,
+        'core/pipeline/*': SOON,
+        'core/server/*': SOON,
+        'core/shard/*': SOON,
+        'core/stats/*': SOON,
+        'proto/*': SOON,
+        'store/*': SOON,
+    },
+}
