@@ -18,7 +18,7 @@ struct server_facts {
     uint16_t tcp_port;
     uint16_t udp_port;
     /* systemd has passed the listening sockets, in place of those of config. */
-    bool sockets_passed;
+    bool activated;
 };
 
 #endif

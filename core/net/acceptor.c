@@ -42,7 +42,7 @@ void acceptor_stop(struct acceptor *acceptor) {
     struct listeners *listeners = &acceptor->server->listeners;
     acceptor->stopped = true;
     for (uint32_t i = 0; i < listeners->count; i++) {
-        if (listeners->all[i].passed) {
+        if (listeners->all[i].activated) {
             cancel_accept(acceptor, &listeners->all[i]);
         }
     }

@@ -5,49 +5,49 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "core/server/systemd.h"
 
-static int option_of(int descriptor, int name) {
+static int activation_option(int descriptor, int name) {
     int value = 0;
     socklen_t length = sizeof(value);
     return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : -errno;
 }
 
-static bool is_served(int family) {
+static bool activation_is_served(int family) {
     return family == AF_INET || family == AF_INET6 || family == AF_UNIX;
 }
 
 /* What is wrong with a descriptor and what would do; NULL: nothing. */
-static const char *objection(int descriptor) {
-    if (option_of(descriptor, SO_TYPE) < 0) {
+static const char *activation_objection(int descriptor) {
+    if (activation_option(descriptor, SO_TYPE) < 0) {
         return "is no socket: have the .socket unit open sockets alone (ListenStream=)";
     }
-    if (option_of(descriptor, SO_TYPE) != SOCK_STREAM) {
+    if (activation_option(descriptor, SO_TYPE) != SOCK_STREAM) {
         return "is no stream socket: use ListenStream= in the .socket unit";
     }
-    if (!is_served(option_of(descriptor, SO_DOMAIN))) {
+    if (!activation_is_served(activation_option(descriptor, SO_DOMAIN))) {
         return "is of an unknown family: let ListenStream= name an IP address or a path";
     }
-    if (option_of(descriptor, SO_ACCEPTCONN) != 1) {
+    if (activation_option(descriptor, SO_ACCEPTCONN) != 1) {
         return "does not listen: use Accept=no in the .socket unit";
     }
     return NULL;
 }
 
-static bool open_one(struct listeners *listeners, int descriptor) {
-    const char *problem = objection(descriptor);
+static bool activation_open_one(struct listeners *listeners, int descriptor) {
+    const char *problem = activation_objection(descriptor);
     if (problem) {
         log_line("descriptor %d, passed by systemd, %s", descriptor, problem);
         return false;
     }
     struct listener *listener = &listeners->all[listeners->count++];
-    *listener = (struct listener){.descriptor = descriptor, .passed = true};
+    *listener = (struct listener){.descriptor = descriptor, .activated = true};
     listener_name(listener);
     listener_set_options(descriptor); /* a unix socket has none of them */
     return true;
 }
 
-bool passed_open(struct listeners *listeners, int count, const struct config *config) {
+bool activation_open(struct listeners *listeners, int first, int count,
+                     const struct config *config) {
     *listeners = (struct listeners){0};
     if (count > LISTENERS_MAX) {
         log_line("systemd has passed %d sockets: let the .socket unit open at most %d", count,
@@ -55,7 +55,7 @@ bool passed_open(struct listeners *listeners, int count, const struct config *co
         return false;
     }
     for (int i = 0; i < count; i++) {
-        if (!open_one(listeners, SYSTEMD_SOCKET_FIRST + i)) {
+        if (!activation_open_one(listeners, first + i)) {
             return false;
         }
     }

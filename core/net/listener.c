@@ -377,7 +377,7 @@ void listeners_close(struct listeners *listeners) {
     listeners->socket_path = NULL;
     for (uint32_t i = 0; i < listeners->count; i++) {
         /* The shut-down ends an accept that waits in the kernel, which closing alone would not. */
-        if (!listeners->all[i].passed) {
+        if (!listeners->all[i].activated) {
             shutdown(listeners->all[i].descriptor, SHUT_RDWR);
         }
         close(listeners->all[i].descriptor);

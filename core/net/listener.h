@@ -17,7 +17,7 @@ struct listener {
     _Alignas(8) /* its address goes with what a completion is about, see reactor_mark() */
         int descriptor;
     int family;                     /* AF_INET, AF_INET6 or AF_UNIX */
-    bool passed;                    /* by systemd, and not ours to end, see passed.h */
+    bool activated;                 /* systemd's, which goes on listening; see activation.h */
     uint16_t port;                  /* 0 for a unix socket */
     char name[LISTENER_NAME_BYTES]; /* address:port, [address]:port for IPv6, unix:path */
 };
@@ -58,7 +58,7 @@ uint16_t listeners_port(const struct listeners *listeners);
 void listeners_write_ports(const struct listeners *listeners, char text[LISTENERS_PORTS_BYTES]);
 
 /* Refuses new connections from now on, frees the ports and removes the unix socket's file, unless
- * that has become another one; a socket that was passed is let go of and goes on listening. */
+ * that has become another one; a socket of systemd's goes on listening. */
 void listeners_close(struct listeners *listeners);
 
 #endif

@@ -270,7 +270,7 @@ static bool item_fits(const struct config *config, uint32_t cores) {
 }
 
 static uint32_t default_cores(const struct config *config) {
-    uint32_t cores = machine_default_cores(config->memory_bytes);
+    uint32_t cores = resources_default_cores(config->memory_bytes);
     while (cores > 1 && !item_fits(config, cores)) {
         cores--;
     }
@@ -308,7 +308,7 @@ static void fill_in(struct config *config) {
                 config->cores == 1 ? "" : "s");
         config->memory_bytes = memory_min;
     }
-    if (!config->spin_given && config->cores > machine_cpus()) {
+    if (!config->spin_given && config->cores > resources_cpus()) {
         config->spin_us = 0;
     }
 }

@@ -13,6 +13,7 @@
 #include "core/net/udp.h"
 #include "core/pipeline/exchange.h"
 #include "core/server/server.h"
+#include "core/server/signals.h"
 #include "core/shard/scan.h"
 
 /* Connections that have been refused a lease ask for it again this often, so many at a time. */
@@ -213,7 +214,7 @@ static void dispatch(struct reactor *reactor, const struct io_uring_cqe *complet
         return;
     case COMPLETION_SIGNAL:
         assert(completion->res >= 0);
-        server_signalled(reactor->server, reactor);
+        signals_received(reactor->server, reactor);
         wait_for_signal(reactor);
         return;
     case COMPLETION_DATAGRAM:

@@ -49,7 +49,7 @@ static uint32_t cgroup_cpus(uint32_t cpus) {
     return whole < cpus ? (uint32_t)whole : cpus;
 }
 
-uint32_t machine_cpus(void) {
+uint32_t resources_cpus(void) {
     cpu_set_t set;
     int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
                                                              : (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -57,7 +57,7 @@ uint32_t machine_cpus(void) {
     return cpus > 0 ? cpus : 1;
 }
 
-uint64_t machine_memory_bytes(void) {
+uint64_t resources_memory_bytes(void) {
     uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     char text[128];
     if (read_cgroup("memory.max", text, sizeof(text))) {
@@ -70,7 +70,7 @@ uint64_t machine_memory_bytes(void) {
     return bytes;
 }
 
-bool machine_has_addresses(uint64_t bytes) {
+bool resources_has_addresses(uint64_t bytes) {
     void *addresses = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (addresses == MAP_FAILED) {
@@ -80,16 +80,16 @@ bool machine_has_addresses(uint64_t bytes) {
     return true;
 }
 
-uint32_t machine_default_cores(uint64_t cache_bytes) {
+uint32_t resources_default_cores(uint64_t cache_bytes) {
     uint64_t cores = cache_bytes / CACHE_BYTES_PER_CORE_MIN;
-    uint32_t cpus = machine_cpus();
+    uint32_t cpus = resources_cpus();
     if (cores > cpus) {
         cores = cpus;
     }
     return cores > 0 ? (uint32_t)cores : 1;
 }
 
-uint64_t machine_raise_limits(uint64_t descriptors) {
+uint64_t resources_raise_limits(uint64_t descriptors) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
@@ -109,7 +109,7 @@ uint64_t machine_raise_limits(uint64_t descriptors) {
     return limit.rlim_max;
 }
 
-bool machine_allow_core_files(void) {
+bool resources_allow_core_files(void) {
     struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
     if (setrlimit(RLIMIT_CORE, &limit) == 0) {
         return true;
@@ -121,11 +121,11 @@ bool machine_allow_core_files(void) {
     return limit.rlim_max > 0 && setrlimit(RLIMIT_CORE, &limit) == 0;
 }
 
-void machine_lift_lock_limit(void) {
+void resources_lift_lock_limit(void) {
     struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
     setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
-int machine_lock_memory(void) {
+int resources_lock_memory(void) {
     return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0 ? 0 : -errno;
 }

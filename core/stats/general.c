@@ -34,7 +34,7 @@ static void put_items(struct stats_writer *writer, const struct store_stats *sto
     stats_put_number(writer, "get_expired", store->met_expired);
     stats_put_number(writer, "get_flushed", store->met_flushed);
     stats_put_number(writer, "evictions", store->evictions);
-    stats_put_fates(writer, "", store);
+    stats_put_outcomes(writer, "", store);
 }
 
 /* The size that a hash table would have. */

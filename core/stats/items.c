@@ -34,26 +34,26 @@ static uint64_t reclaimed_of(const struct store_stats *store) {
 /* memcached's HOT is the small queue of what is new, its WARM the main one of what was read since,
  * in which what was read again goes round. Nothing keeps an item from being evicted. A segment that
  * a writer empties at once is a direct reclaim. */
-void stats_put_fates(struct stats_writer *writer, const char *prefix,
-                     const struct store_stats *store) {
+void stats_put_outcomes(struct stats_writer *writer, const char *prefix,
+                        const struct store_stats *store) {
     const struct {
         const char *name;
         uint64_t number;
-    } fates[] = {{"reclaimed", reclaimed_of(store)},
-                 {"expired_unfetched", store->expired_unfetched},
-                 {"evicted_unfetched", store->evicted_unfetched},
-                 {"evicted_active", 0},
-                 {"crawler_reclaimed", store->crawl_reclaimed},
-                 {"crawler_items_checked", store->crawl_checked},
-                 {"lrutail_reflocked", 0},
-                 {"moves_to_cold", 0},
-                 {"moves_to_warm", store->small.moved_items},
-                 {"moves_within_lru", store->main.moved_items},
-                 {"direct_reclaims", store->segments_dropped}};
-    for (size_t i = 0; i < sizeof(fates) / sizeof(*fates); i++) {
+    } outcomes[] = {{"reclaimed", reclaimed_of(store)},
+                    {"expired_unfetched", store->expired_unfetched},
+                    {"evicted_unfetched", store->evicted_unfetched},
+                    {"evicted_active", 0},
+                    {"crawler_reclaimed", store->crawl_reclaimed},
+                    {"crawler_items_checked", store->crawl_checked},
+                    {"lrutail_reflocked", 0},
+                    {"moves_to_cold", 0},
+                    {"moves_to_warm", store->small.moved_items},
+                    {"moves_within_lru", store->main.moved_items},
+                    {"direct_reclaims", store->segments_dropped}};
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++) {
         char full[NAME_BYTES];
-        snprintf(full, sizeof(full), "%s%s", prefix, fates[i].name);
-        stats_put_number(writer, full, fates[i].number);
+        snprintf(full, sizeof(full), "%s%s", prefix, outcomes[i].name);
+        stats_put_number(writer, full, outcomes[i].number);
     }
 }
 
@@ -111,7 +111,7 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     put_item_number(writer, "evicted_time", store->evicted_idle);
     put_item_number(writer, "outofmemory", store->out_of_memory);
     put_item_number(writer, "tailrepairs", 0); /* no reference can leak here */
-    stats_put_fates(writer, "items:1:", store);
+    stats_put_outcomes(writer, "items:1:", store);
     put_queues(writer, sources);
 }
 

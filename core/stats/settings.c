@@ -37,7 +37,7 @@ static const char *binding_name(enum binding_protocol binding) {
 /* Sockets from systemd are in place of those that the command line names. */
 static void put_listeners(struct stats_writer *writer, const struct server_facts *facts) {
     const struct config *config = facts->config;
-    bool own = !facts->sockets_passed;
+    bool own = !facts->activated;
     stats_put_number(writer, "tcpport", facts->tcp_port);
     stats_put_number(writer, "udpport", facts->udp_port);
     put_text(writer, "inter", own ? config->address_text : NULL, "NULL");
