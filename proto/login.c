@@ -1,5 +1,4 @@
-/* What a login says, in either protocol. */
-#include "proto/parser.h"
+#include "proto/login.h"
 
 #include <string.h>
 #include <strings.h>
@@ -39,7 +38,7 @@ static bool cut_plain(const struct request *request, struct credentials *credent
     return for_oneself && whole;
 }
 
-bool request_credentials(const struct request *request, struct credentials *credentials) {
+bool login_credentials(const struct request *request, struct credentials *credentials) {
     if (request->protocol == PROTOCOL_TEXT) {
         return cut(request->value, request->value_length, ' ', credentials);
     }

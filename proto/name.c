@@ -1,6 +1,6 @@
 /* What a request is called, for people. */
-#include "proto/binary.h"
-#include "proto/proto.h"
+#include "proto/binary/packet.h"
+#include "proto/reply.h"
 
 #include <string.h>
 
@@ -85,8 +85,8 @@ const char *request_name(const struct request *request) {
     return text_name(request);
 }
 
-size_t request_error(char *out, const struct request *request) {
-    char reply[REQUEST_ERROR_MAX + BINARY_HEADER_LENGTH];
+size_t reply_error_text(char *out, const struct request *request) {
+    char reply[REPLY_ERROR_MAX + BINARY_HEADER_LENGTH];
     struct request loud = *request;
     loud.quiet = false;
     loud.op = OP_ERROR; /* an upload's end has one, too */

@@ -1,5 +1,7 @@
 #include "proto/parser.h"
-#include "proto/binary.h"
+
+#include "proto/binary/packet.h"
+#include "proto/parse.h"
 
 #include <assert.h>
 #include <string.h>

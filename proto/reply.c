@@ -1,5 +1,7 @@
 #include "proto/reply.h"
+
 #include "proto/base64.h"
+#include "proto/put.h"
 
 #include <assert.h>
 

@@ -1,37 +1,66 @@
-/* What the reply writers of the protocols share. Private to proto/. */
+/* reply: writes the answer to a request, in the protocol it came in.
+ *
+ * Each function writes to `out`, where the caller has room for the bound given here, and returns
+ * the number of bytes written.
+ */
 #ifndef PROTO_REPLY_H
 #define PROTO_REPLY_H
 
-#include "proto/proto.h"
+#include "proto/request.h"
 
-#include <string.h>
+/* The most bytes that reply_write() writes for this request and result. */
+size_t reply_bound(const struct request *request, const struct result *result);
 
-/* Each writes the reply of its protocol as reply_write() and its companions do. */
-size_t text_reply_write(char *out, const struct request *request, const struct result *result);
-size_t binary_reply_write(char *out, const struct request *request, const struct result *result);
-size_t meta_reply_write(char *out, const struct request *request, const struct result *result);
+/* Writes the reply; of a quiet request there may be none. For every op but OP_STATS and the
+ * OP_UPLOADs. result may be NULL, here and in reply_bound(), for the ops that have none: OP_REJECT,
+ * OP_FLUSH, OP_ERROR, OP_OK, OP_VERBOSITY, OP_NOOP, OP_END, OP_QUIT, OP_SASL_LIST. */
+size_t reply_write(char *out, const struct request *request, const struct result *result);
 
-/* The lines of text for a request that was refused, and for one that failed. */
-size_t text_reply_error(char *out, enum proto_error error);
-size_t text_reply_failure(char *out, enum result_status status);
+/* Of a reply with result.large, reply_write() writes what stands before the value, and this what
+ * stands behind it: at most REPLY_TAIL_MAX bytes. */
+#define REPLY_TAIL_MAX 8
+size_t reply_write_tail(char *out, const struct request *request);
 
-size_t text_reply_stat(char *out, const char *name, const char *value);
-size_t binary_reply_stat(char *out, const struct request *request, const char *name,
-                         const char *value);
-size_t binary_reply_stats_end(char *out, const struct request *request);
-size_t binary_reply_stats_unknown(char *out, const struct request *request);
-size_t binary_reply_stats_line(char *out, const struct request *request, const char *line);
+/* The text of an error's answer without its frame, for logs, whether the answer is sent or not. At
+ * most REPLY_ERROR_MAX bytes; binary has statuses without a text. */
+#define REPLY_ERROR_MAX 128
+size_t reply_error_text(char *out, const struct request *request);
 
-/* The slab class that is reported for every item: there is but one. */
-#define REPLY_CLASS "1"
+/* For OP_STATS: one statistic, at most REPLY_STAT_MAX bytes beside name and value; and the end of
+ * the list, at most REPLY_STAT_MAX bytes. */
+#define REPLY_STAT_MAX 64
+size_t reply_stat(char *out, const struct request *request, const char *name, const char *value);
+size_t reply_stats_end(char *out, const struct request *request);
 
-/* Appends bytes and returns what follows them. */
-static inline char *reply_put(char *out, const void *bytes, size_t length) {
-    memcpy(out, bytes, length);
-    return out + length;
-}
+/* The answer to a sub-command of stats that does not exist: ERROR, or binary status 1. At most
+ * REPLY_STAT_MAX bytes. */
+size_t reply_stats_unknown(char *out, const struct request *request);
 
-/* The same for a string literal. */
-#define REPLY_PUT(out, literal) reply_put((out), (literal), sizeof(literal) - 1)
+/* The answer of a sub-command of stats that has one line (RESET, OK, CLIENT_ERROR …), which is
+ * given without its end; in binary what memcached sends for it. At most REPLY_STAT_MAX bytes
+ * beside the line. */
+size_t reply_stats_line(char *out, const struct request *request, const char *line);
+
+/* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. As in memcached a metadump
+ * is answered with OK, the lines and END, an mgdump with OK, the lines and EN, a cachedump with the
+ * lines and END. */
+struct item_line {
+    const char *key;
+    uint32_t key_length;
+    bool binary_key;
+    bool fetched;
+    int64_t exptime;     /* Unix time, -1 never */
+    int64_t last_access; /* Unix time */
+    uint64_t cas;
+    uint64_t bytes; /* in memory */
+    uint32_t value_length;
+    uint32_t client_flags;
+};
+#define REPLY_ITEM_LINE_MAX 1024
+size_t reply_metadump_line(char *out, const struct item_line *item);
+size_t reply_mgdump_line(char *out, const struct item_line *item);
+
+/* Of stats cachedump, which doesn't list keys in base64: nothing is written for those. */
+size_t reply_cachedump_line(char *out, const struct item_line *item);
 
 #endif

@@ -1,7 +1,7 @@
 /* Lines about items, for dumps. */
 #include "proto/base64.h"
 #include "proto/number.h"
-#include "proto/reply.h"
+#include "proto/put.h"
 
 #include <assert.h>
 

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "core/mesh/ring.h"
-#include "proto/proto.h"
+#include "proto/request.h"
 
 /* Values up to this size travel inside the message. Longer ones don't travel at all: those of sets
  * are received, and those of gets sent, where they lie. */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "core/base/chunk.h"
-#include "proto/proto.h"
+#include "proto/request.h"
 
 /* A shard_list_connections. Those who come while the list is read don't appear in it. */
 bool connection_list(void *reactor, const struct request *request, uint64_t *cursor,

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/net/connection.h"
 #include "core/server/reactor.h"
+#include "proto/reply.h"
 
 /* More than any datagram holds. */
 #define RECEIVE_BYTES 65536

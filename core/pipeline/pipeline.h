@@ -28,7 +28,7 @@
 #include "core/base/buffer.h"
 #include "core/mesh/message.h"
 #include "core/shard/shard.h"
-#include "proto/proto.h"
+#include "proto/parser.h"
 
 /* Replies not yet taken by the client, beyond which a connection's requests wait. */
 #define PIPELINE_OUTPUT_BYTES_MAX ((size_t)64 * 1024)

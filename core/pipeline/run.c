@@ -13,6 +13,8 @@
 #include "core/shard/execute.h"
 #include "core/shard/scan.h"
 #include "core/stats/command.h"
+#include "proto/login.h"
+#include "proto/reply.h"
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     *pipeline = (struct pipeline){.wants_more = true};
@@ -379,8 +381,8 @@ static void note_error(struct pipeline *pipeline, struct shard *shard,
 
 static bool login(struct pipeline *pipeline, struct shard *shard, const struct request *request) {
     struct credentials credentials;
-    bool known = request_credentials(request, &credentials) &&
-                 logins_check(shard_logins(shard), &credentials);
+    bool known =
+        login_credentials(request, &credentials) && logins_check(shard_logins(shard), &credentials);
     shard->counters.auth_cmds++;
     shard->counters.auth_errors += !known;
     pipeline->logins_failed += !known;
@@ -437,7 +439,7 @@ bool pipeline_run(struct shard *shard, const struct batch_slot *slot) {
         return slot->owner == shard->id ? run_here(pipeline, shard, slot)
                                         : run_there(pipeline, shard, slot);
     }
-    if (!admin_concerns(request)) {
+    if (!op_concerns_shards(request->op)) {
         return run_alone(pipeline, shard, slot);
     }
     return scan_kind_of(request) == SCAN_NONE ? run_everywhere(pipeline, shard, slot)

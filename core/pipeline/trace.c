@@ -1,4 +1,5 @@
 #include "core/pipeline/trace.h"
+#include "proto/reply.h"
 
 #include <string.h>
 
@@ -32,9 +33,9 @@ static void put_keys(struct log_entry *entry, const struct batch_slot *slot) {
 }
 
 static void put_error(struct log_entry *entry, const struct request *request) {
-    char error[REQUEST_ERROR_MAX];
+    char error[REPLY_ERROR_MAX];
     if (request->error != PROTO_ERROR_NONE && request->error != PROTO_ERROR_LOGIN_STEP) {
-        log_put(entry, " refused: %.*s", (int)request_error(error, request), error);
+        log_put(entry, " refused: %.*s", (int)reply_error_text(error, request), error);
     }
 }
 

@@ -35,7 +35,7 @@ static bool has_failed(const struct upload *upload) {
 }
 
 static void fail(struct upload *upload, enum proto_error error) {
-    bool drops = upload->request.drops && error != PROTO_ERROR_DATA_CHUNK;
+    bool drops = upload->request.delete_on_refusal && error != PROTO_ERROR_DATA_CHUNK;
     if (has_failed(upload)) {
         return;
     }

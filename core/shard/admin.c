@@ -15,10 +15,6 @@
 /* memcached numbers its classes below this. */
 #define CLASSES_END 64
 
-bool admin_concerns(const struct request *request) {
-    return (request->op >= OP_FLUSH && request->op <= OP_DEBUG_TIME) || request->op == OP_VERBOSITY;
-}
-
 static void say(struct result *result, const char *line) {
     result->value = line;
     result->value_length = (uint32_t)strlen(line);

@@ -10,10 +10,7 @@
 
 #include "core/shard/shard.h"
 #include "core/stats/counters.h"
-#include "proto/proto.h"
-
-/* True for OP_FLUSH to OP_DEBUG_TIME, and OP_VERBOSITY. */
-bool admin_concerns(const struct request *request);
+#include "proto/request.h"
 
 /* A shard's part. For OP_STATS what it has counted goes to *stats. */
 void admin_execute(struct shard *shard, const struct request *request, struct shard_stats *stats,

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/proto.h"
+#include "proto/login.h"
 
 /* Bounds on the file, so that a wrong one can't fill the memory. */
 #define LOGIN_USERS_MAX 4096

@@ -4,7 +4,7 @@
 #define CORE_SHARD_EXECUTE_H
 
 #include "core/shard/shard.h"
-#include "proto/proto.h"
+#include "proto/request.h"
 
 /* Runs a request that names a key (op_has_key()) on the shard that owns it; hash is shard_hash() of
  * the key. A value in the result is lent by the store until the shard's next request; a large one

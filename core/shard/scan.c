@@ -8,6 +8,7 @@
 #include "core/shard/admin.h"
 #include "core/stats/command.h"
 #include "core/stats/sizes.h"
+#include "proto/reply.h"
 
 enum scan_kind scan_kind_of(const struct request *request) {
     if (request->op == OP_METADUMP) {

@@ -21,7 +21,7 @@
 #include "core/base/buffer.h"
 #include "core/base/chunk.h"
 #include "core/shard/shard.h"
-#include "proto/proto.h"
+#include "proto/request.h"
 
 /* Items looked at in one slice. */
 #define SCAN_SLICE_ITEMS 256

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/stats/writer.h"
+#include "proto/reply.h"
 
 /* A sub-command has three words at most; those behind are ignored. */
 #define WORDS_MAX 3

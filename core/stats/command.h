@@ -2,7 +2,7 @@
  *
  * Those that a sum over all shards answers are written by stats_write(). Those that list things
  * (sizes, conns, detail dump, cachedump) are walked shard by shard: stats_sizes.h,
- * stats_connection.h, prefix.h and proto.h have what is needed for each.
+ * stats_connection.h, prefix.h and proto/reply.h have what is needed for each.
  *
  * Every figure is true: what memcached lists and has no meaning here is left out, or 0 where that
  * is the truth and programs look for it.
@@ -19,7 +19,7 @@
 #include "core/base/facts.h"
 #include "core/base/settings.h"
 #include "core/stats/counters.h"
-#include "proto/proto.h"
+#include "proto/request.h"
 
 enum stats_group {
     /* Answered by stats_write() from the sum over all shards. */

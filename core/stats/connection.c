@@ -1,4 +1,5 @@
 #include "core/stats/connection.h"
+#include "proto/reply.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

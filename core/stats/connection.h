@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "proto/proto.h"
+#include "proto/request.h"
 
 /* memcached's names for what a connection is doing: conn_listening and so on. */
 enum stats_connection_state {

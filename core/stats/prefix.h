@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "core/base/buffer.h"
-#include "proto/proto.h"
+#include "proto/request.h"
 
 /* Prefixes of one shard, and of the sum. All together they may take this many bytes each. */
 #define PREFIX_SHARD_MAX 8192

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "core/base/buffer.h"
-#include "proto/proto.h"
+#include "proto/request.h"
 #include "store/store.h"
 
 #define SIZES_CLASS_BYTES 32

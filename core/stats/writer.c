@@ -1,4 +1,5 @@
 #include "core/stats/writer.h"
+#include "proto/reply.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -12,7 +12,7 @@
 
 #include "core/base/buffer.h"
 #include "core/stats/command.h"
-#include "proto/proto.h"
+#include "proto/request.h"
 
 /* No item takes less memory. */
 #define STATS_ITEM_BYTES_MIN 20u

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/proto.h"
+#include "proto/login.h"
+#include "proto/parser.h"
+#include "proto/reply.h"
 #include "tests/fuzz/input.h"
 
 #define VALUE_LENGTH_LARGE (1u << 20)
@@ -55,7 +57,7 @@ static uint64_t print_of(const struct request *r) {
 #define MIX(field) print = mix(print, &r->field, sizeof(r->field))
     MIX(op), MIX(protocol), MIX(opcode), MIX(error), MIX(quiet), MIX(return_cas);
     MIX(return_key), MIX(last), MIX(compare_cas), MIX(create), MIX(closes), MIX(key_length);
-    MIX(upload), MIX(drops);
+    MIX(upload), MIX(delete_on_refusal);
     MIX(value_length), MIX(client_flags), MIX(opaque), MIX(exptime), MIX(cas), MIX(delta);
     MIX(initial), MIX(meta), MIX(token_length), MIX(returns), MIX(vivify_exptime);
     MIX(recache_exptime), MIX(new_cas);
@@ -91,7 +93,7 @@ static void check_request(const struct request *request, const char *bytes, size
 
 static void check_credentials(const struct request *request) {
     struct credentials found;
-    if (!request_credentials(request, &found)) {
+    if (!login_credentials(request, &found)) {
         return;
     }
     assert(lies_in(found.user, found.user_length, request->value, request->value_length));

@@ -2,7 +2,7 @@
 #ifndef TESTS_PROTO_COMPOSE_H
 #define TESTS_PROTO_COMPOSE_H
 
-#include "proto/proto.h"
+#include "proto/request.h"
 
 /* A growing row of packets and lines; zeroed is empty. bytes is on the heap. */
 struct composed {

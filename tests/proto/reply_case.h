@@ -2,7 +2,7 @@
 #ifndef TESTS_PROTO_REPLY_CASE_H
 #define TESTS_PROTO_REPLY_CASE_H
 
-#include "proto/proto.h"
+#include "proto/reply.h"
 
 struct reply_case {
     struct request request; /* its protocol, and its key where there is none, are filled in */

@@ -1,4 +1,5 @@
 #include "stream.h"
+#include "proto/login.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -195,7 +196,7 @@ static void render_meta(FILE *out, const struct request *request) {
 
 static void render_login(FILE *out, const struct request *request) {
     struct credentials parts;
-    if (request_credentials(request, &parts)) {
+    if (login_credentials(request, &parts)) {
         fprintf(out, " %.*s:%.*s", (int)parts.user_length, parts.user, (int)parts.password_length,
                 parts.password);
     } else {
@@ -260,7 +261,8 @@ bool stream_same_request(const struct request *a, const struct request *b) {
     bool same_booleans = a->quiet == b->quiet && a->return_cas == b->return_cas &&
                          a->return_key == b->return_key && a->last == b->last &&
                          a->compare_cas == b->compare_cas && a->create == b->create &&
-                         a->closes == b->closes && a->upload == b->upload && a->drops == b->drops;
+                         a->closes == b->closes && a->upload == b->upload &&
+                         a->delete_on_refusal == b->delete_on_refusal;
     bool same_key = a->key_length == b->key_length &&
                     same_bytes(a->key, b->key, op_has_key(a->op) ? a->key_length : 0);
     bool has_value =
@@ -311,7 +313,7 @@ static void separate(struct stream *s) {
 /* What a server does about it whose only user is `user` with `password`. */
 static void log_in(struct stream *s, const struct request *request) {
     struct credentials parts;
-    s->parser.must_login = !request_credentials(request, &parts) || parts.user_length != 4 ||
+    s->parser.must_login = !login_credentials(request, &parts) || parts.user_length != 4 ||
                            parts.password_length != 8 || memcmp(parts.user, "user", 4) != 0 ||
                            memcmp(parts.password, "password", 8) != 0;
 }
@@ -323,7 +325,7 @@ static char *copy_of(const char *bytes, size_t length) {
 }
 
 /* Whatever a refused value drops is dropped if it is refused as an upload. */
-static bool drops(const struct request *request) {
+static bool deletes_on_refusal(const struct request *request) {
     switch ((enum protocol)request->protocol) {
     case PROTOCOL_META:
         return true;
@@ -336,10 +338,10 @@ static bool drops(const struct request *request) {
 
 static void begin_upload(struct stream *s, const struct request *request, size_t start) {
     cr_assert(gt(u32, request->value_length, s->parser.upload_from));
-    cr_assert(eq(int, request->drops, drops(request)));
+    cr_assert(eq(int, request->delete_on_refusal, deletes_on_refusal(request)));
     struct request *kept = &s->upload.request;
     *kept = *request;
-    kept->upload = kept->drops = false;
+    kept->upload = kept->delete_on_refusal = false;
     kept->key = copy_of(request->key, request->key_length);
     kept->token = copy_of(request->token_length > 0 ? request->token : "", request->token_length);
     kept->value = malloc(request->value_length);

@@ -2,7 +2,7 @@
 #ifndef TESTS_PROTO_STREAM_H
 #define TESTS_PROTO_STREAM_H
 
-#include "proto/proto.h"
+#include "proto/parser.h"
 
 #define STREAM_WHOLE 0
 

@@ -1,5 +1,5 @@
 /* Binary replies: every op and result. */
-#include "proto/proto.h"
+#include "proto/reply.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

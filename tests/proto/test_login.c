@@ -2,6 +2,8 @@
 #include "compose.h"
 #include "stream.h"
 
+#include "proto/login.h"
+
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
@@ -183,7 +185,7 @@ static void check_credentials(enum protocol protocol, const char *mechanism, con
         .value_length = (uint32_t)length,
     };
     struct credentials parts;
-    bool ok = request_credentials(&request, &parts);
+    bool ok = login_credentials(&request, &parts);
     cr_expect(eq(int, ok, expected ? 1 : 0), "%s", value);
     if (ok && expected) {
         char text[64];

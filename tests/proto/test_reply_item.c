@@ -1,5 +1,5 @@
 /* Lines about items, as memcached's dumps have them. */
-#include "proto/proto.h"
+#include "proto/reply.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

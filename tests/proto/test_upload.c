@@ -3,6 +3,7 @@
 #include "compose.h"
 #include "random.h"
 #include "stream.h"
+#include "proto/reply.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

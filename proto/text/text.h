@@ -5,10 +5,10 @@
  *        rest           end │ next
  *                     newline
  */
-#ifndef PROTO_TEXT_H
-#define PROTO_TEXT_H
+#ifndef PROTO_TEXT_TEXT_H
+#define PROTO_TEXT_TEXT_H
 
-#include "proto/parser.h"
+#include "proto/parse.h"
 
 #include <endian.h>
 #include <string.h>

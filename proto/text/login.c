@@ -1,5 +1,5 @@
 /* Text: the lines of a connection that must log in (protocol.txt, "Authentication"). */
-#include "proto/text.h"
+#include "proto/text/text.h"
 
 /* No login is so short: the sender doesn't speak this protocol. */
 #define LOGIN_LINE_LENGTH_MIN 6

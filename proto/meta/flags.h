@@ -1,8 +1,8 @@
 /* The flags of meta commands. Private to proto/. */
-#ifndef PROTO_META_H
-#define PROTO_META_H
+#ifndef PROTO_META_FLAGS_H
+#define PROTO_META_FLAGS_H
 
-#include "proto/text.h"
+#include "proto/text/text.h"
 
 /* The commands that take flags, as bits. */
 enum meta_command {

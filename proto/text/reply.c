@@ -1,6 +1,6 @@
 /* Text: what is answered to each op. */
 #include "proto/number.h"
-#include "proto/reply.h"
+#include "proto/put.h"
 
 #include <assert.h>
 

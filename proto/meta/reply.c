@@ -5,7 +5,7 @@
  */
 #include "proto/base64.h"
 #include "proto/number.h"
-#include "proto/reply.h"
+#include "proto/put.h"
 
 #include <assert.h>
 

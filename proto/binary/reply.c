@@ -1,6 +1,6 @@
 /* Binary: what is answered to each op. */
-#include "proto/binary.h"
-#include "proto/reply.h"
+#include "proto/binary/packet.h"
+#include "proto/put.h"
 
 #include <assert.h>
 

@@ -1,6 +1,6 @@
 /* Text: the table of commands, and those that fit on one line. */
 #include "proto/number.h"
-#include "proto/text.h"
+#include "proto/text/text.h"
 
 /* A request with a key whose other fields the caller adds. */
 static void fill(struct request *request, const struct text_command *command,

@@ -1,6 +1,7 @@
 /* Binary: one packet, one request. */
-#include "proto/binary.h"
-#include "proto/parser.h"
+#include "proto/binary/packet.h"
+#include "proto/login.h"
+#include "proto/parse.h"
 
 /* A body this long can't be meant, whatever the limit of values is. */
 #define BODY_LENGTH_PLAUSIBLE_MAX (1024u * 1024 * 1024)
@@ -279,7 +280,7 @@ static enum parse_status take_front(struct parser *parser, const struct packet *
     take_packet(parser, request, packet, used);
     request->value = NULL;
     request->upload = true;
-    request->drops = packet->opcode->op == OP_SET;
+    request->delete_on_refusal = packet->opcode->op == OP_SET;
     *used = front_length(packet);
     parser->upload = packet->value_length;
     return PARSE_REQUEST;

@@ -1,5 +1,5 @@
 /* Text: set, add, replace, append, prepend and cas, which carry a value block behind their line. */
-#include "proto/text.h"
+#include "proto/text/text.h"
 
 /* Where it is 0 for all of them. */
 #define CAS_OF_NO_ITEM UINT64_MAX
@@ -89,7 +89,7 @@ enum parse_status text_take_value(struct parser *parser, const struct text_line 
         return text_take_block(parser, line, request, used);
     }
     request->upload = true;
-    request->drops = drops;
+    request->delete_on_refusal = drops;
     parser->upload = (uint64_t)request->value_length + TEXT_VALUE_END_LENGTH;
     return PARSE_REQUEST;
 }

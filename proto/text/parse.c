@@ -1,5 +1,5 @@
 /* Text: finding a line, telling its command by the first word, and lines that are none. */
-#include "proto/text.h"
+#include "proto/text/text.h"
 
 #include <assert.h>
 

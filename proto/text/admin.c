@@ -1,7 +1,7 @@
 /* Text: commands for those who run the server. As in memcached a noreply counts as a word of its
  * own, and some commands don't expect it. */
 #include "proto/number.h"
-#include "proto/text.h"
+#include "proto/text/text.h"
 
 #define WORDS_MAX 6
 

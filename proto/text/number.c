@@ -1,6 +1,6 @@
 /* Text: numbers as words of a line. */
 #include "proto/number.h"
-#include "proto/text.h"
+#include "proto/text/text.h"
 
 /* So many digits fit into an int64_t whatever they are. */
 #define DIGITS_PLAIN_MAX 18

@@ -1,6 +1,6 @@
 /* Text: the keys of get, gets, gat and gats, one request each. */
 #include "proto/number.h"
-#include "proto/text.h"
+#include "proto/text/text.h"
 
 #include <assert.h>
 

@@ -1,5 +1,5 @@
 /* Text: the meta commands mg, ms, md, ma, me and mn. */
-#include "proto/meta.h"
+#include "proto/meta/flags.h"
 
 /* A shorter line is malformed, whatever it says: mn with a bare newline. */
 #define LINE_LENGTH_MIN 4

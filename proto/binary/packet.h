@@ -8,8 +8,8 @@
  *
  * All numbers are in network order.
  */
-#ifndef PROTO_BINARY_H
-#define PROTO_BINARY_H
+#ifndef PROTO_BINARY_PACKET_H
+#define PROTO_BINARY_PACKET_H
 
 #include <endian.h>
 #include <stdint.h>
