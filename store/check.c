@@ -1,5 +1,11 @@
 /* Checks of a whole store, for tests: they walk everything. */
-#include "store/internal.h"
+#include "store/check.h"
+
+#include "store/evict.h"
+#include "store/lifetime.h"
+#include "store/limits.h"
+#include "store/lookup.h"
+#include "store/memory.h"
 
 void store_check_memory(const struct store *store) {
     assert(store_memory_bytes(store) <= store->ceiling_bytes);
@@ -24,8 +30,8 @@ struct sums {
 
 /* Each extent lives, is of this item and as long as the list says, and no two neighbours are
  * shorter than the longest, but perhaps once. */
-static void check_list(const struct store *store, const struct item *head, uint64_t hash,
-                       struct sums *sums) {
+static void check_large_list(const struct store *store, const struct item *head, uint64_t hash,
+                             struct sums *sums) {
     const struct item_list *list = item_list_read(head);
     uint32_t end = 0;
     uint32_t bytes = 0;
@@ -61,7 +67,7 @@ static void check_linked(const struct store *store, uint64_t location, struct su
     sums->items[store_queue_of(store, location)] += !flushed;
     sums->item_bytes[store_queue_of(store, location)] += flushed ? 0 : item_bytes_whole(item);
     if (item_is_large(item)) {
-        check_list(store, item, hash, sums);
+        check_large_list(store, item, hash, sums);
     }
 }
 

@@ -16,30 +16,30 @@ void ghost_finish(struct ghost *ghost) {
     pages_free(ghost->buckets, ghost->range_bytes);
 }
 
-static size_t bytes_of(const struct ghost *ghost, uint32_t count) {
+static size_t ghost_bytes(const struct ghost *ghost, uint32_t count) {
     return pages_round_up((size_t)count * sizeof(struct ghost_bucket), ghost->page_bytes);
 }
 
 /* The keys of one bucket are those of two from now on: either remembers them all. */
-static void grow(struct ghost *ghost) {
+static void ghost_grow(struct ghost *ghost) {
     uint32_t added = ghost->count;
     if (added > ghost->mask) {
         ghost->mask = ghost->mask * 2 + 1;
     }
     ghost->buckets[added] = ghost->buckets[added & (ghost->mask >> 1)];
     ghost->count++;
-    if (bytes_of(ghost, ghost->count) > ghost->resident_bytes) {
-        ghost->resident_bytes = bytes_of(ghost, ghost->count);
+    if (ghost_bytes(ghost, ghost->count) > ghost->resident_bytes) {
+        ghost->resident_bytes = ghost_bytes(ghost, ghost->count);
     }
 }
 
 /* A page more than what is needed stays, so that a count that moves to and fro costs no calls. */
-static void shrink(struct ghost *ghost) {
+static void ghost_shrink(struct ghost *ghost) {
     ghost->count--;
     if (ghost->count - 1 == ghost->mask >> 1) {
         ghost->mask >>= 1;
     }
-    size_t bytes = bytes_of(ghost, ghost->count) + ghost->page_bytes;
+    size_t bytes = ghost_bytes(ghost, ghost->count) + ghost->page_bytes;
     if (ghost->resident_bytes <= bytes) {
         return;
     }
@@ -57,9 +57,9 @@ void ghost_step(struct ghost *ghost, uint64_t tags) {
         wanted = max;
     }
     if (ghost->count < wanted) {
-        grow(ghost);
+        ghost_grow(ghost);
     } else if (ghost->count > wanted && ghost->count > 1) {
-        shrink(ghost);
+        ghost_shrink(ghost);
     }
 }
 

@@ -4,31 +4,32 @@
  * has died meanwhile is free then. A handle is the place of the list, in bytes from the log's
  * start: of a head, the item's bits may change while another thread reads.
  */
-#include "store/internal.h"
+#include "store/large.h"
+#include "store/limits.h"
 
-static struct item_list *list_of(const struct store *store, uint64_t large) {
+static struct item_list *lease_list(const struct store *store, uint64_t large) {
     assert(large != 0);
     return (void *)(store->log.base + large);
 }
 
-static uint32_t head_segment(const struct store *store, uint64_t large) {
+static uint32_t lease_head_segment(const struct store *store, uint64_t large) {
     return segment_of(&store->log, large / ITEM_ALIGN);
 }
 
 /* One lease is always granted: readers of whatever size get on, if only in turn. */
-static bool may_lease(const struct store *store, const struct item_list *list) {
+static bool lease_is_allowed(const struct store *store, const struct item_list *list) {
     return store->leases == 0 ||
            (store->leased_bytes + list->bytes <= store->bound_bytes / STORE_LEASES_PART &&
-            !store_is_pinned_full(store));
+            !store_pins_exhausted(store));
 }
 
 bool store_lease(struct store *store, uint64_t large) {
-    struct item_list *list = list_of(store, large);
+    struct item_list *list = lease_list(store, large);
     if (list->leases == 0) {
-        if (!may_lease(store, list)) {
+        if (!lease_is_allowed(store, list)) {
             return false;
         }
-        segment_pin(&store->log, head_segment(store, large));
+        segment_pin(&store->log, lease_head_segment(store, large));
         store_pin_extents(store, list);
         store->leased_bytes += list->bytes;
     }
@@ -38,7 +39,7 @@ bool store_lease(struct store *store, uint64_t large) {
 }
 
 void store_lease_end(struct store *store, uint64_t large) {
-    struct item_list *list = list_of(store, large);
+    struct item_list *list = lease_list(store, large);
     assert(list->leases > 0 && store->leases > 0);
     store->leases--;
     list->leases--;
@@ -47,11 +48,11 @@ void store_lease_end(struct store *store, uint64_t large) {
     }
     store->leased_bytes -= list->bytes;
     store_unpin_extents(store, list);
-    segment_unpin(&store->log, head_segment(store, large));
+    segment_unpin(&store->log, lease_head_segment(store, large));
 }
 
 /* The first extent that ends after the offset. */
-static uint32_t extent_at(const struct item_list *list, uint32_t offset) {
+static uint32_t lease_extent(const struct item_list *list, uint32_t offset) {
     uint32_t low = 0;
     uint32_t high = list->count - 1;
     while (low < high) {
@@ -67,8 +68,8 @@ static uint32_t extent_at(const struct item_list *list, uint32_t offset) {
 
 uint32_t store_lease_read(const struct store *store, uint64_t large, uint32_t offset,
                           const char **bytes) {
-    const struct item_list *list = list_of(store, large);
-    uint32_t i = extent_at(list, offset);
+    const struct item_list *list = lease_list(store, large);
+    uint32_t i = lease_extent(list, offset);
     uint32_t start = i == 0 ? 0 : list->extents[i - 1].end;
     uint32_t end = list->extents[i].end;
     assert(offset >= start && offset < end);

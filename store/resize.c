@@ -1,5 +1,9 @@
 /* A new bound on memory, and the slices of work that follow. */
-#include "store/internal.h"
+#include "store/evict.h"
+#include "store/lifetime.h"
+#include "store/limits.h"
+#include "store/memory.h"
+#include "store/reclaim.h"
 
 #include <errno.h>
 
@@ -14,17 +18,17 @@
 /* Besides the largest item: the open ones, and the reserve. */
 #define SEGMENTS_LEAST 8
 
-static size_t memory_floor(const struct store *store) {
+static size_t resize_floor(const struct store *store) {
     return store->struct_bytes + store->log.headers_bytes + PAGES_MIN * store->page_bytes +
            INDEX_PAGES_MIN * store->index.page_bytes + SEGMENTS_LEAST * store->log.segment_bytes +
            store_item_bytes_max(store);
 }
 
 /* The ceiling comes down with the memory in use, and to the bound as soon as that holds. */
-static void lower_ceiling(struct store *store) {
+static void resize_lower_ceiling(struct store *store) {
     size_t used = store_memory_bytes(store);
     size_t ceiling = used + store_memory_slack(store);
-    if (store->log.warm_count < store_kept_free(store)) {
+    if (store->log.warm_count < store_reserved_segments(store)) {
         ceiling += store->log.segment_bytes; /* cleaning has to go on */
     }
     if (used <= store->bound_bytes) {
@@ -38,15 +42,15 @@ int store_resize(struct store *store, size_t memory_bytes) {
     if (memory_bytes < STORE_MEMORY_BYTES_MIN || memory_bytes > store->config.memory_bytes_max) {
         return -EINVAL;
     }
-    size_t floor = memory_floor(store);
+    size_t floor = resize_floor(store);
     store->bound_bytes = memory_bytes < floor ? floor : memory_bytes;
-    lower_ceiling(store);
+    resize_lower_ceiling(store);
     return 0;
 }
 
 /* So that what writers have open can be evicted, too. What cleaning has open is by itself. false:
  * there was nothing. */
-static bool seal(struct store *store) {
+static bool resize_seal(struct store *store) {
     struct segment_log *log = &store->log;
     bool any = false;
     for (int end = 0; end < SEGMENT_GATHER_SMALL; end++) {
@@ -59,28 +63,28 @@ static bool seal(struct store *store) {
 /* What was evicted goes back to the system, the reserve at the very last. When nothing is left that
  * can be evicted, the open segments are. false: there was nothing to give, perhaps because it is
  * pinned. */
-static bool give_back(struct store *store) {
+static bool resize_give_back(struct store *store) {
     size_t before = store->ceiling_bytes;
     bool sealed = false;
-    if (store->log.warm_count <= store_kept_free(store) || !segment_cool(&store->log)) {
-        sealed = seal(store);
+    if (store->log.warm_count <= store_reserved_segments(store) || !segment_cool(&store->log)) {
+        sealed = resize_seal(store);
     }
     for (uint32_t i = 0; i < SLICE_STEPS; i++) {
-        store_tend_index(store);
+        store_maintain_index(store);
     }
-    lower_ceiling(store);
+    resize_lower_ceiling(store);
     return store->ceiling_bytes < before || sealed;
 }
 
 bool store_maintain(struct store *store, uint32_t now) {
-    store_begin(store, now);
+    store_begin_operation(store, now);
     bool shrinks = store->ceiling_bytes != store->bound_bytes;
-    uint32_t wanted = store_free_wanted(store) + shrinks;
+    uint32_t wanted = store_free_segments_wanted(store) + shrinks;
     if (store_evict(store, wanted, SLICE_BYTES)) {
         return true;
     }
     if (!shrinks) {
         store_warm_ahead(store);
     }
-    return shrinks && give_back(store) && store->ceiling_bytes != store->bound_bytes;
+    return shrinks && resize_give_back(store) && store->ceiling_bytes != store->bound_bytes;
 }

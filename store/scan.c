@@ -11,44 +11,46 @@
  *
  * The cursor is the first position that has not been seen.
  */
-#include "store/internal.h"
+#include "store/lifetime.h"
+#include "store/lookup.h"
+#include "store/memory.h"
 
-static uint32_t reverse(uint32_t x) {
+static uint32_t scan_reverse(uint32_t x) {
     x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
     x = (x >> 2 & 0x33333333) | (x & 0x33333333) << 2;
     x = (x >> 4 & 0x0f0f0f0f) | (x & 0x0f0f0f0f) << 4;
     return __builtin_bswap32(x);
 }
 
-static uint64_t position_of(const struct store *store, struct item *item) {
+static uint64_t scan_position(const struct store *store, struct item *item) {
     uint64_t hash = index_hash(&store->index, item);
-    return (uint64_t)reverse((uint32_t)hash) << 32 | hash >> 32;
+    return (uint64_t)scan_reverse((uint32_t)hash) << 32 | hash >> 32;
 }
 
-static uint32_t hash_at(uint64_t position) {
-    return reverse((uint32_t)(position >> 32));
+static uint32_t scan_hash(uint64_t position) {
+    return scan_reverse((uint32_t)(position >> 32));
 }
 
-static struct index_bucket *bucket_at(const struct store *store, uint64_t position) {
-    return index_primary(&store->index, hash_at(position));
+static struct index_bucket *scan_bucket(const struct store *store, uint64_t position) {
+    return index_primary(&store->index, scan_hash(position));
 }
 
 /* The first position after the bucket of this one, or after half of one that is to be split yet;
  * 0 after the last. */
-static uint64_t bucket_end(const struct store *store, uint64_t position) {
+static uint64_t scan_bucket_end(const struct store *store, uint64_t position) {
     int bits = __builtin_popcount(store->index.mask);
     return (position | UINT64_MAX >> bits) + 1;
 }
 
 /* Moves on to the first position in this bucket that holds items; how many, 0 when none does. */
-static uint32_t next_items(const struct store *store, uint64_t *position) {
+static uint32_t scan_next_items(const struct store *store, uint64_t *position) {
     uint64_t least = UINT64_MAX;
     uint32_t count = 0;
-    for (const struct index_bucket *bucket = bucket_at(store, *position); bucket;
+    for (const struct index_bucket *bucket = scan_bucket(store, *position); bucket;
          bucket = index_next(&store->index, bucket)) {
         for (uint32_t i = 0; i < INDEX_SLOTS && bucket->slots[i] != 0; i++) {
             uint64_t location = index_location(bucket->slots[i]);
-            uint64_t at = position_of(store, segment_item(&store->log, location));
+            uint64_t at = scan_position(store, segment_item(&store->log, location));
             if (at < *position || at > least) {
                 continue;
             }
@@ -63,10 +65,10 @@ static uint32_t next_items(const struct store *store, uint64_t *position) {
 }
 
 /* One of the items at a position, after so many others. */
-static void find_at(const struct store *store, uint64_t position, uint32_t others,
-                    struct store_found *found) {
+static void scan_find(const struct store *store, uint64_t position, uint32_t others,
+                      struct store_found *found) {
     struct index_ref *ref = &found->ref;
-    ref->primary = bucket_at(store, position);
+    ref->primary = scan_bucket(store, position);
     for (ref->bucket = ref->primary; ref->bucket;
          ref->bucket = index_next(&store->index, ref->bucket)) {
         for (ref->slot = 0; ref->slot < INDEX_SLOTS; ref->slot++) {
@@ -76,7 +78,7 @@ static void find_at(const struct store *store, uint64_t position, uint32_t other
             }
             found->location = index_location(slot);
             found->item = segment_item(&store->log, found->location);
-            if (position_of(store, found->item) == position && others-- == 0) {
+            if (scan_position(store, found->item) == position && others-- == 0) {
                 return;
             }
         }
@@ -85,17 +87,17 @@ static void find_at(const struct store *store, uint64_t position, uint32_t other
 }
 
 /* The bucket is done; the items of the next one are on their way. false after the last. */
-static bool next_bucket(const struct store *store, uint64_t *cursor) {
-    *cursor = bucket_end(store, *cursor);
+static bool scan_next_bucket(const struct store *store, uint64_t *cursor) {
+    *cursor = scan_bucket_end(store, *cursor);
     if (*cursor == 0) {
         return false;
     }
-    index_prefetch_items(&store->index, bucket_at(store, *cursor));
+    index_prefetch_items(&store->index, scan_bucket(store, *cursor));
     return true;
 }
 
-static bool show(const struct store *store, const struct store_found *found, store_visit *visit,
-                 void *context) {
+static bool scan_show(const struct store *store, const struct store_found *found,
+                      store_visit *visit, void *context) {
     struct item *item = found->item;
     if (store_is_flushed(store, found->location) || store_is_expired(store, item)) {
         return true;
@@ -106,10 +108,10 @@ static bool show(const struct store *store, const struct store_found *found, sto
 }
 
 /* Advances past what has been looked at: the items at position, or without any the bucket. */
-static bool advance(const struct store *store, uint64_t *cursor, uint64_t position,
-                    uint32_t count) {
+static bool scan_advance(const struct store *store, uint64_t *cursor, uint64_t position,
+                         uint32_t count) {
     if (count == 0) {
-        return next_bucket(store, cursor);
+        return scan_next_bucket(store, cursor);
     }
     *cursor = position + 1;
     return *cursor != 0;
@@ -118,20 +120,20 @@ static bool advance(const struct store *store, uint64_t *cursor, uint64_t positi
 bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                 store_visit *visit, void *context) {
     assert(items_max > 0);
-    store_begin(store, now);
+    store_begin_operation(store, now);
     bool more = true;
     for (uint32_t looked = 0; more && looked < items_max;) {
         uint64_t position = *cursor;
-        uint32_t count = next_items(store, &position);
+        uint32_t count = scan_next_items(store, &position);
         for (uint32_t i = 0; i < count; i++) {
             struct store_found found;
-            find_at(store, position, i, &found);
-            if (!show(store, &found, visit, context)) {
+            scan_find(store, position, i, &found);
+            if (!scan_show(store, &found, visit, context)) {
                 *cursor = position;
                 return true;
             }
         }
-        more = advance(store, cursor, position, count);
+        more = scan_advance(store, cursor, position, count);
         looked += count + (count == 0);
     }
     return more;
@@ -139,16 +141,16 @@ bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
 
 /* Drops the dead ones of so many items at a position; the number dropped. Each lets the index
  * shrink by a step: the next look-up finds the bucket anew. */
-static uint32_t drop_dead(struct store *store, uint64_t position, uint32_t count) {
+static uint32_t crawl_drop_dead(struct store *store, uint64_t position, uint32_t count) {
     uint32_t live = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct store_found found;
-        find_at(store, position, live, &found);
+        scan_find(store, position, live, &found);
         if (store_drop_dead(store, &found)) {
-            store_tend_index(store);
+            store_maintain_index(store);
             continue;
         }
-        store_note_expiry(store, item_expires(found.item));
+        store_note_expires(store, item_expires(found.item));
         live++;
     }
     return count - live;
@@ -157,16 +159,16 @@ static uint32_t drop_dead(struct store *store, uint64_t position, uint32_t count
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed) {
     assert(items_max > 0);
-    store_begin(store, now);
+    store_begin_operation(store, now);
     if (*cursor == 0) {
         store->expires_soonest = UINT32_MAX;
     }
     bool more = true;
     for (uint32_t looked = 0; more && looked < items_max;) {
         uint64_t position = *cursor;
-        uint32_t count = next_items(store, &position);
-        uint32_t dropped = drop_dead(store, position, count);
-        more = advance(store, cursor, position, count);
+        uint32_t count = scan_next_items(store, &position);
+        uint32_t dropped = crawl_drop_dead(store, position, count);
+        more = scan_advance(store, cursor, position, count);
         looked += count + (count == 0);
         *checked += count;
         *reclaimed += dropped;
@@ -175,8 +177,4 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
     }
     store->crawl_unfinished = more;
     return more;
-}
-
-uint32_t store_expires_soonest(const struct store *store) {
-    return store->crawl_unfinished ? 0 : store->expires_soonest;
 }

@@ -12,7 +12,7 @@ static size_t segment_bytes_for(size_t memory_bytes) {
     return bytes;
 }
 
-static uint32_t block_segments_for(size_t memory_bytes, size_t page_bytes) {
+static uint32_t segment_block_segments_for(size_t memory_bytes, size_t page_bytes) {
     size_t huge_bytes = pages_huge_bytes(page_bytes);
     if (memory_bytes <= SEGMENTS_HUGE_ABOVE || huge_bytes == page_bytes) {
         return 1;
@@ -21,17 +21,17 @@ static uint32_t block_segments_for(size_t memory_bytes, size_t page_bytes) {
 }
 
 /* The last one of the last block; the first block is left out. */
-static uint32_t segments_max_for(const struct segment_log *log, size_t memory_bytes_max) {
+static uint32_t segment_max_for(const struct segment_log *log, size_t memory_bytes_max) {
     size_t blocks =
         pages_round_up(memory_bytes_max, segment_block_bytes(log)) / segment_block_bytes(log);
     return (uint32_t)((blocks + 1) * log->block_segments) - 1;
 }
 
-static size_t headers_bytes(const struct segment_log *log, uint32_t last) {
+static size_t segment_headers_bytes(const struct segment_log *log, uint32_t last) {
     return pages_round_up(((size_t)last + 1) * sizeof(struct segment), log->page_bytes);
 }
 
-static size_t reserved_bytes(const struct segment_log *log) {
+static size_t segment_reserved_bytes(const struct segment_log *log) {
     return ((size_t)log->segments_max + 1) * log->segment_bytes;
 }
 
@@ -39,29 +39,29 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
                      size_t page_bytes) {
     *log = (struct segment_log){.segment_bytes = segment_bytes_for(memory_bytes)};
     log->unit_shift = (uint32_t)__builtin_ctzll(log->segment_bytes / ITEM_ALIGN);
-    log->block_segments = block_segments_for(memory_bytes, page_bytes);
-    log->segments_max = segments_max_for(log, memory_bytes_max);
+    log->block_segments = segment_block_segments_for(memory_bytes, page_bytes);
+    log->segments_max = segment_max_for(log, memory_bytes_max);
     log->touched = log->block_segments - 1;
     log->sequence_next = 1;
     log->warm_max = SEGMENTS_WARM_MIN + log->block_segments - 1;
     log->sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS;
     log->page_bytes = page_bytes;
-    log->headers_bytes = headers_bytes(log, log->touched);
-    log->segments = pages_reserve(headers_bytes(log, log->segments_max));
+    log->headers_bytes = segment_headers_bytes(log, log->touched);
+    log->segments = pages_reserve(segment_headers_bytes(log, log->segments_max));
     if (!log->segments) {
         return -ENOMEM;
     }
-    log->base = pages_reserve(reserved_bytes(log));
+    log->base = pages_reserve(segment_reserved_bytes(log));
     if (!log->base) {
-        pages_free(log->segments, headers_bytes(log, log->segments_max));
+        pages_free(log->segments, segment_headers_bytes(log, log->segments_max));
         return -ENOMEM;
     }
     return 0;
 }
 
 void segment_log_finish(struct segment_log *log) {
-    pages_free(log->base, reserved_bytes(log));
-    pages_free(log->segments, headers_bytes(log, log->segments_max));
+    pages_free(log->base, segment_reserved_bytes(log));
+    pages_free(log->segments, segment_headers_bytes(log, log->segments_max));
 }
 
 static char *segment_address(const struct segment_log *log, uint32_t number) {
@@ -77,13 +77,13 @@ uint32_t segment_take_warm(struct segment_log *log) {
     return number;
 }
 
-static void warm_add(struct segment_log *log, uint32_t number) {
+static void segment_warm_add(struct segment_log *log, uint32_t number) {
     log->segments[number] = (struct segment){.newer = log->warm};
     log->warm = number;
     log->warm_count++;
 }
 
-static void cold_add(struct segment_log *log, uint32_t number) {
+static void segment_cold_add(struct segment_log *log, uint32_t number) {
     log->segments[number] = (struct segment){.newer = log->cold, .cold = 1};
     if (log->cold != 0) {
         log->segments[log->cold].older = number;
@@ -91,7 +91,7 @@ static void cold_add(struct segment_log *log, uint32_t number) {
     log->cold = number;
 }
 
-static void cold_remove(struct segment_log *log, uint32_t number) {
+static void segment_cold_remove(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     if (segment->older != 0) {
         log->segments[segment->older].newer = segment->newer;
@@ -105,11 +105,11 @@ static void cold_remove(struct segment_log *log, uint32_t number) {
 }
 
 /* The first one of its block. */
-static uint32_t block_of(const struct segment_log *log, uint32_t number) {
+static uint32_t segment_block(const struct segment_log *log, uint32_t number) {
     return number & ~(log->block_segments - 1);
 }
 
-static bool block_is_cold(const struct segment_log *log, uint32_t first) {
+static bool segment_block_is_cold(const struct segment_log *log, uint32_t first) {
     for (uint32_t i = 0; i < log->block_segments; i++) {
         if (!log->segments[first + i].cold) {
             return false;
@@ -118,52 +118,52 @@ static bool block_is_cold(const struct segment_log *log, uint32_t first) {
     return true;
 }
 
-static void block_warm(struct segment_log *log, uint32_t first) {
+static void segment_block_warm(struct segment_log *log, uint32_t first) {
     pages_make_huge(segment_address(log, first), segment_block_bytes(log));
     for (uint32_t i = log->block_segments; i > 0; i--) {
-        cold_remove(log, first + i - 1);
-        warm_add(log, first + i - 1);
+        segment_cold_remove(log, first + i - 1);
+        segment_warm_add(log, first + i - 1);
     }
 }
 
 /* The next block that was never used; its headers at least are now. */
-static void block_touch(struct segment_log *log) {
+static void segment_block_touch(struct segment_log *log) {
     if (log->touched == log->segments_max) {
         return;
     }
     for (uint32_t i = log->block_segments; i > 0; i--) {
-        cold_add(log, log->touched + i);
+        segment_cold_add(log, log->touched + i);
     }
     log->touched += log->block_segments;
-    log->headers_bytes = headers_bytes(log, log->touched);
+    log->headers_bytes = segment_headers_bytes(log, log->touched);
 }
 
-uint32_t segment_take_cold(struct segment_log *log, bool has_room_for_block) {
+uint32_t segment_take_cold(struct segment_log *log, bool may_take_block) {
     if (log->cold == 0) {
-        block_touch(log);
+        segment_block_touch(log);
     }
     uint32_t number = log->cold;
-    uint32_t first = block_of(log, number);
+    uint32_t first = segment_block(log, number);
     if (number == 0) {
         return 0;
     }
-    if (log->block_segments > 1 && has_room_for_block && block_is_cold(log, first)) {
-        block_warm(log, first);
+    if (log->block_segments > 1 && may_take_block && segment_block_is_cold(log, first)) {
+        segment_block_warm(log, first);
         return segment_take_warm(log);
     }
-    cold_remove(log, number);
+    segment_cold_remove(log, number);
     return number;
 }
 
 void segment_warm_ahead(struct segment_log *log) {
     if (log->cold == 0) {
-        block_touch(log);
+        segment_block_touch(log);
     }
-    uint32_t first = block_of(log, log->cold);
-    if (log->cold == 0 || !block_is_cold(log, first)) {
+    uint32_t first = segment_block(log, log->cold);
+    if (log->cold == 0 || !segment_block_is_cold(log, first)) {
         return;
     }
-    block_warm(log, first);
+    segment_block_warm(log, first);
     *(volatile char *)segment_address(log, first) = 0;
 }
 
@@ -175,21 +175,23 @@ bool segment_cool(struct segment_log *log) {
         return false;
     }
     if (log->block_segments > 1) {
-        pages_make_small(segment_address(log, block_of(log, number)), segment_block_bytes(log));
+        pages_make_small(segment_address(log, segment_block(log, number)),
+                         segment_block_bytes(log));
     }
     pages_release(segment_address(log, number), log->segment_bytes);
-    cold_add(log, number);
+    segment_cold_add(log, number);
     return true;
 }
 
-static struct segment_queue *queue_of(struct segment_log *log, const struct segment *segment) {
+static struct segment_queue *segment_queue_of(struct segment_log *log,
+                                              const struct segment *segment) {
     return &log->queues[segment->queue];
 }
 
 /* Into its queue, as the next older one than `newer`; 0: as the newest. */
 static void segment_enqueue(struct segment_log *log, uint32_t number, uint32_t newer) {
     struct segment *segment = &log->segments[number];
-    struct segment_queue *queue = queue_of(log, segment);
+    struct segment_queue *queue = segment_queue_of(log, segment);
     uint32_t *from_newer = newer != 0 ? &log->segments[newer].older : &queue->newest;
     segment->newer = newer;
     segment->older = *from_newer;
@@ -202,7 +204,7 @@ static void segment_enqueue(struct segment_log *log, uint32_t number, uint32_t n
 }
 
 static void segment_unqueue(struct segment_log *log, const struct segment *segment) {
-    struct segment_queue *queue = queue_of(log, segment);
+    struct segment_queue *queue = segment_queue_of(log, segment);
     if (segment->older != 0) {
         log->segments[segment->older].newer = segment->newer;
     } else {
@@ -215,7 +217,7 @@ static void segment_unqueue(struct segment_log *log, const struct segment *segme
     }
 }
 
-static enum segment_queue_name queue_at(enum segment_end end) {
+static enum segment_queue_name segment_queue_at(enum segment_end end) {
     switch (end) {
     case SEGMENT_NEW_SMALL:
     case SEGMENT_EXTENTS:
@@ -230,8 +232,8 @@ static enum segment_queue_name queue_at(enum segment_end end) {
     return SEGMENT_MAIN;
 }
 
-static void open_at(struct segment_log *log, enum segment_end end, uint32_t number,
-                    struct segment segment, uint32_t newer) {
+static void segment_open_at(struct segment_log *log, enum segment_end end, uint32_t number,
+                            struct segment segment, uint32_t newer) {
     assert(log->open[end] == 0);
     assert(number >= 1 && number <= log->segments_max);
     assert(!segment_in_use(&log->segments[number]));
@@ -244,15 +246,15 @@ static void open_at(struct segment_log *log, enum segment_end end, uint32_t numb
 
 void segment_open(struct segment_log *log, enum segment_end end, uint32_t number, uint32_t now) {
     struct segment segment = {
-        .sequence = log->sequence_next++, .opened = now, .queue = queue_at(end), .open = 1};
-    open_at(log, end, number, segment, 0);
+        .sequence = log->sequence_next++, .opened = now, .queue = segment_queue_at(end), .open = 1};
+    segment_open_at(log, end, number, segment, 0);
 }
 
 void segment_open_before(struct segment_log *log, uint32_t number, uint32_t source) {
     const struct segment *from = &log->segments[source];
     struct segment segment = {
         .sequence = from->sequence, .opened = from->opened, .queue = from->queue, .open = 1};
-    open_at(log, segment_gather_end(from), number, segment, source);
+    segment_open_at(log, segment_gather_end(from), number, segment, source);
 }
 
 void segment_gather_from(struct segment_log *log, uint32_t source) {
@@ -271,10 +273,10 @@ void segment_gather_from(struct segment_log *log, uint32_t source) {
 static void segment_free(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     segment_unqueue(log, segment);
-    queue_of(log, segment)->segments--;
-    queue_of(log, segment)->sparse -= segment->sparse;
+    segment_queue_of(log, segment)->segments--;
+    segment_queue_of(log, segment)->sparse -= segment->sparse;
     log->used_bytes -= segment->used_bytes;
-    warm_add(log, number);
+    segment_warm_add(log, number);
     log->segments_used--;
     if (log->warm_count > log->warm_max) {
         segment_cool(log);
@@ -301,7 +303,7 @@ static void segment_note_sparse(struct segment_log *log, struct segment *segment
         return;
     }
     segment->sparse = 1;
-    queue_of(log, segment)->sparse++;
+    segment_queue_of(log, segment)->sparse++;
 }
 
 void segment_seal(struct segment_log *log, enum segment_end end) {
@@ -323,7 +325,7 @@ void segment_seal_all(struct segment_log *log) {
 
 uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t bytes) {
     assert(bytes % ITEM_ALIGN == 0);
-    assert(segment_has_room(log, end, bytes));
+    assert(segment_has_space(log, end, bytes));
     uint32_t number = log->open[end];
     struct segment *segment = &log->segments[number];
     uint64_t location = segment_first(log, number) + segment->used_bytes / ITEM_ALIGN;

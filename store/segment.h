@@ -119,7 +119,7 @@ void segment_log_finish(struct segment_log *log);
 /* A free segment, or 0. */
 uint32_t segment_take_warm(struct segment_log *log);
 /* With all others of its block, which become warm, if there is room for that and all are cold. */
-uint32_t segment_take_cold(struct segment_log *log, bool has_room_for_block);
+uint32_t segment_take_cold(struct segment_log *log, bool may_take_block);
 
 /* The next cold block, if there is one, becomes warm, and touched: the kernel clears a huge page at
  * its first touch, which takes longer than an operation may. */
@@ -186,14 +186,14 @@ static inline enum segment_end segment_gather_end(const struct segment *source) 
     return source->queue == SEGMENT_SMALL ? SEGMENT_GATHER_SMALL : SEGMENT_GATHER_MAIN;
 }
 
-static inline uint32_t segment_room(const struct segment_log *log, enum segment_end end) {
+static inline uint32_t segment_space(const struct segment_log *log, enum segment_end end) {
     uint32_t open = log->open[end];
     return open == 0 ? 0 : (uint32_t)log->segment_bytes - log->segments[open].used_bytes;
 }
 
-static inline bool segment_has_room(const struct segment_log *log, enum segment_end end,
-                                    uint32_t bytes) {
-    return bytes <= segment_room(log, end);
+static inline bool segment_has_space(const struct segment_log *log, enum segment_end end,
+                                     uint32_t bytes) {
+    return bytes <= segment_space(log, end);
 }
 
 static inline size_t segment_block_bytes(const struct segment_log *log) {

@@ -1,8 +1,9 @@
 /* What the store tells of itself. */
 #include "store/internal.h"
+#include "store/memory.h"
 
 /* When the oldest segment of a queue was opened; what a flush has left in it does not count. */
-static uint64_t oldest_time(const struct store *store, enum segment_queue_name name) {
+static uint64_t stats_oldest_time(const struct store *store, enum segment_queue_name name) {
     const struct segment_queue *queue = &store->log.queues[name];
     if (store->items[name] == 0) {
         return 0;
@@ -11,11 +12,11 @@ static uint64_t oldest_time(const struct store *store, enum segment_queue_name n
     return opened > store->flushed_at ? opened : store->flushed_at;
 }
 
-static uint64_t least_time(uint64_t a, uint64_t b) {
+static uint64_t stats_least_time(uint64_t a, uint64_t b) {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-static struct store_queue_stats queue_stats(const struct store *store,
+static struct store_queue_stats stats_queue(const struct store *store,
                                             enum segment_queue_name name) {
     return (struct store_queue_stats){
         .hits = store->counters.queues[name].hits,
@@ -25,21 +26,21 @@ static struct store_queue_stats queue_stats(const struct store *store,
         .items = store->items[name],
         .item_bytes = store->item_bytes[name],
         .segments = store->log.queues[name].segments,
-        .oldest_time = oldest_time(store, name),
+        .oldest_time = stats_oldest_time(store, name),
     };
 }
 
-static void queues(const struct store *store, struct store_stats *stats) {
-    stats->small = queue_stats(store, SEGMENT_SMALL);
-    stats->main = queue_stats(store, SEGMENT_MAIN);
+static void stats_queues(const struct store *store, struct store_stats *stats) {
+    stats->small = stats_queue(store, SEGMENT_SMALL);
+    stats->main = stats_queue(store, SEGMENT_MAIN);
     stats->evictions = stats->small.evictions + stats->main.evictions;
     stats->evicted_unfetched = stats->small.evicted_unfetched + stats->main.evicted_unfetched;
     stats->items = stats->small.items + stats->main.items;
     stats->item_bytes = stats->small.item_bytes + stats->main.item_bytes;
-    stats->oldest_time = least_time(stats->small.oldest_time, stats->main.oldest_time);
+    stats->oldest_time = stats_least_time(stats->small.oldest_time, stats->main.oldest_time);
 }
 
-static void memory(const struct store *store, struct store_stats *stats) {
+static void stats_memory(const struct store *store, struct store_stats *stats) {
     const struct segment_log *log = &store->log;
     size_t used = store_memory_bytes(store);
     size_t room = store->bound_bytes > used ? store->bound_bytes - used : 0;
@@ -81,8 +82,8 @@ void store_stats(const struct store *store, struct store_stats *stats) {
         .crawl_reclaimed = counters->crawl_reclaimed,
         .out_of_memory = counters->out_of_memory,
     };
-    queues(store, stats);
-    memory(store, stats);
+    stats_queues(store, stats);
+    stats_memory(store, stats);
 }
 
 uint64_t store_items(const struct store *store) {

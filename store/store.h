@@ -44,6 +44,7 @@ struct store_config {
 };
 
 #define STORE_MEMORY_BYTES_MIN ((size_t)1 << 20)
+#define STORE_MEMORY_BYTES_MAX ((size_t)1 << 46) /* what a location in the index can name */
 
 enum store_status {
     STORE_OK,

@@ -1,19 +1,23 @@
 /* incr and decr. */
-#include "store/internal.h"
+#include "store/lifetime.h"
+#include "store/limits.h"
+#include "store/lookup.h"
 #include "store/number.h"
+#include "store/place.h"
+#include "store/reclaim.h"
 
 struct digits {
     char text[NUMBER_DIGITS_MAX];
     uint32_t length;
 };
 
-static struct digits digits_of(uint64_t number) {
+static struct digits delta_digits(uint64_t number) {
     struct digits digits;
     digits.length = number_format(number, digits.text);
     return digits;
 }
 
-static uint64_t apply(const struct store_delta *delta, uint64_t number) {
+static uint64_t delta_apply(const struct store_delta *delta, uint64_t number) {
     if (!delta->decrement) {
         return number + delta->delta;
     }
@@ -21,8 +25,9 @@ static uint64_t apply(const struct store_delta *delta, uint64_t number) {
 }
 
 /* Stores the digits in a new item, or in a new version of the one found. */
-static enum store_status store_digits(struct store *store, const struct store_draft *draft,
-                                      struct store_found *found, const struct digits *digits) {
+static enum store_status delta_store_digits(struct store *store, const struct store_draft *draft,
+                                            struct store_found *found,
+                                            const struct digits *digits) {
     uint64_t location;
     if (store_is_too_large(store, draft->key->length, draft->value_length)) {
         return STORE_TOO_LARGE;
@@ -32,30 +37,30 @@ static enum store_status store_digits(struct store *store, const struct store_dr
         return STORE_NO_MEMORY;
     }
     memcpy(item_value(item), digits->text, digits->length);
-    store_settle(store, draft, found, location);
+    store_commit(store, draft, found, location);
     store->counters.items_stored++;
     return STORE_OK;
 }
 
-static enum store_status create(struct store *store, const struct store_key *key,
-                                const struct store_delta *delta, struct store_found *found,
-                                uint64_t cas) {
-    struct digits digits = digits_of(delta->initial);
+static enum store_status delta_create(struct store *store, const struct store_key *key,
+                                      const struct store_delta *delta, struct store_found *found,
+                                      uint64_t cas) {
+    struct digits digits = delta_digits(delta->initial);
     struct store_draft draft = {
         .key = key,
         .cas = cas,
         .value_length = digits.length,
         .expires = delta->expires,
-        .bits = (uint8_t)(store_shape(0, delta->expires, cas) |
+        .bits = (uint8_t)(store_optional_bits(0, delta->expires, cas) |
                           (delta->binary_key ? ITEM_BINARY_KEY : 0)),
     };
-    return store_digits(store, &draft, found, &digits);
+    return delta_store_digits(store, &draft, found, &digits);
 }
 
 /* A longer number is a new version, and a fresh one. */
-static enum store_status grow(struct store *store, const struct store_key *key,
-                              struct store_found *found, const struct digits *digits,
-                              uint64_t cas) {
+static enum store_status delta_grow(struct store *store, const struct store_key *key,
+                                    struct store_found *found, const struct digits *digits,
+                                    uint64_t cas) {
     struct item *item = found->item;
     struct store_draft draft = {
         .key = key,
@@ -63,20 +68,21 @@ static enum store_status grow(struct store *store, const struct store_key *key,
         .value_length = digits->length,
         .client_flags = item_client_flags(item),
         .expires = item_expires(item),
-        .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) | store_shape(0, 0, cas)),
+        .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) |
+                          store_optional_bits(0, 0, cas)),
     };
-    return store_digits(store, &draft, found, digits);
+    return delta_store_digits(store, &draft, found, digits);
 }
 
 /* A result that is no longer than the old value is padded with spaces to its length; nothing else
  * changes but the CAS. */
-static enum store_status change(struct store *store, const struct store_key *key,
-                                struct store_found *found, uint64_t number, uint64_t cas) {
-    struct digits digits = digits_of(number);
+static enum store_status delta_change(struct store *store, const struct store_key *key,
+                                      struct store_found *found, uint64_t number, uint64_t cas) {
+    struct digits digits = delta_digits(number);
     if (digits.length > found->item->value_length) {
-        return grow(store, key, found, &digits, cas);
+        return delta_grow(store, key, found, &digits, cas);
     }
-    if (!store_reshape(store, key, found, store_shape(0, 0, cas))) {
+    if (!store_add_fields(store, key, found, store_optional_bits(0, 0, cas))) {
         return STORE_NO_MEMORY;
     }
     struct item *item = found->item;
@@ -88,9 +94,9 @@ static enum store_status change(struct store *store, const struct store_key *key
 
 /* The room for a new expiry time is made first: with it nothing can fail any more but the number.
  */
-static enum store_status change_found(struct store *store, const struct store_key *key,
-                                      const struct store_delta *delta, struct store_found *found,
-                                      uint64_t *number) {
+static enum store_status delta_change_found(struct store *store, const struct store_key *key,
+                                            const struct store_delta *delta,
+                                            struct store_found *found, uint64_t *number) {
     uint64_t old;
     struct item *item = found->item;
     if (item->value_length == 0) {
@@ -103,15 +109,15 @@ static enum store_status change_found(struct store *store, const struct store_ke
         return STORE_NON_NUMERIC;
     }
     if (delta->touch && delta->touch_expires != 0 &&
-        !store_reshape(store, key, found, ITEM_EXPIRES)) {
+        !store_add_fields(store, key, found, ITEM_EXPIRES)) {
         return STORE_NO_MEMORY;
     }
     index_hit(found->ref);
-    *number = apply(delta, old);
-    enum store_status status =
-        change(store, key, found, *number, store_cas(store, delta->set_cas, delta->new_cas));
+    *number = delta_apply(delta, old);
+    enum store_status status = delta_change(store, key, found, *number,
+                                            store_next_cas(store, delta->set_cas, delta->new_cas));
     if (status == STORE_OK && delta->touch) {
-        store_date(store, found->item, delta->touch_expires);
+        store_write_expires(store, found->item, delta->touch_expires);
     }
     return status;
 }
@@ -121,8 +127,8 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
                               struct store_item *shown) {
     struct store_found found;
     enum store_status status;
-    store_begin(store, now);
-    store_make_room(store, 0);
+    store_begin_operation(store, now);
+    store_reclaim(store, 0);
     store_find(store, key, &found);
     bool made = !found.item;
     if (made && !delta->create) {
@@ -130,11 +136,11 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     }
     if (made) {
         *number = delta->initial;
-        status =
-            create(store, key, delta, &found, store_cas(store, delta->set_cas, delta->new_cas));
+        status = delta_create(store, key, delta, &found,
+                              store_next_cas(store, delta->set_cas, delta->new_cas));
     } else {
         store_show_state(found.item, shown);
-        status = change_found(store, key, delta, &found, number);
+        status = delta_change_found(store, key, delta, &found, number);
     }
     if (status != STORE_OK) {
         return status;

@@ -1,23 +1,39 @@
-/* memcached's mg and me. */
-#include "store/internal.h"
+/* Reading: get, and memcached's mg and me. */
+#include "store/lifetime.h"
+#include "store/lookup.h"
+#include "store/place.h"
+#include "store/reclaim.h"
+
+enum store_status store_get(struct store *store, const struct store_key *key, uint32_t now,
+                            struct store_item *item) {
+    struct store_found found;
+    store_begin_operation(store, now);
+    store_find(store, key, &found);
+    if (!found.item) {
+        return STORE_NOT_FOUND;
+    }
+    store_hit(store, &found);
+    store_show(store, found.item, item);
+    return STORE_OK;
+}
 
 /* A missing item is made, empty. Shown before its bits are set, it looks as unread as it was. */
-static enum store_status vivify(struct store *store, const struct store_key *key,
-                                const struct store_read *read, struct store_found *found,
-                                struct store_item *shown) {
-    uint64_t cas = store_cas(store, read->set_cas, read->new_cas);
+static enum store_status read_vivify(struct store *store, const struct store_key *key,
+                                     const struct store_read *read, struct store_found *found,
+                                     struct store_item *shown) {
+    uint64_t cas = store_next_cas(store, read->set_cas, read->new_cas);
     struct store_draft draft = {
         .key = key,
         .cas = cas,
         .expires = read->vivify_expires,
-        .bits = (uint8_t)(store_shape(0, read->vivify_expires, cas) |
+        .bits = (uint8_t)(store_optional_bits(0, read->vivify_expires, cas) |
                           (read->binary_key ? ITEM_BINARY_KEY : 0)),
     };
     uint64_t location;
     if (!store_place(store, &draft, found, &location)) {
         return STORE_NO_MEMORY;
     }
-    store_settle(store, &draft, found, location);
+    store_commit(store, &draft, found, location);
     store->counters.items_stored++;
     store_show_state(found->item, shown);
     shown->expires_before = 0;
@@ -31,7 +47,7 @@ static enum store_status vivify(struct store *store, const struct store_key *key
     return STORE_OK;
 }
 
-static bool wins(const struct store_read *read, const struct item *item) {
+static bool read_wins(const struct store_read *read, const struct item *item) {
     if (item->bits & ITEM_TOKEN_SENT) {
         return false;
     }
@@ -50,16 +66,16 @@ enum store_status store_read(struct store *store, const struct store_key *key,
                              const struct store_read *read, uint32_t now,
                              struct store_item *shown) {
     struct store_found found;
-    store_begin(store, now);
+    store_begin_operation(store, now);
     if (read->vivify || read->touch) {
-        store_make_room(store, 0);
+        store_reclaim(store, 0);
     }
     store_find(store, key, &found);
     if (!found.item) {
-        return read->vivify ? vivify(store, key, read, &found, shown) : STORE_NOT_FOUND;
+        return read->vivify ? read_vivify(store, key, read, &found, shown) : STORE_NOT_FOUND;
     }
     store_show_state(found.item, shown);
-    bool won = wins(read, found.item);
+    bool won = read_wins(read, found.item);
     if (read->touch && !store_set_expires(store, key, &found, read->expires)) {
         return STORE_NO_MEMORY;
     }
@@ -77,7 +93,7 @@ enum store_status store_read(struct store *store, const struct store_key *key,
 enum store_status store_peek(struct store *store, const struct store_key *key, uint32_t now,
                              struct store_item *shown) {
     struct store_found found;
-    store_begin(store, now);
+    store_begin_operation(store, now);
     store_find(store, key, &found);
     if (!found.item) {
         return STORE_NOT_FOUND;

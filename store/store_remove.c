@@ -1,15 +1,19 @@
 /* Deleting, and what memcached's md does instead: marking stale, emptying. */
-#include "store/internal.h"
+#include "store/lifetime.h"
+#include "store/lookup.h"
+#include "store/memory.h"
+#include "store/place.h"
+#include "store/reclaim.h"
 
-static enum store_status mark_stale(struct store *store, const struct store_key *key,
-                                    const struct store_removal *removal,
-                                    struct store_found *found) {
-    uint64_t cas = store_cas(store, removal->set_cas, removal->new_cas);
+static enum store_status delete_mark_stale(struct store *store, const struct store_key *key,
+                                           const struct store_removal *removal,
+                                           struct store_found *found) {
+    uint64_t cas = store_next_cas(store, removal->set_cas, removal->new_cas);
     uint32_t expires = removal->touch ? removal->expires : item_expires(found->item);
-    if (!store_reshape(store, key, found, store_shape(0, expires, cas))) {
+    if (!store_add_fields(store, key, found, store_optional_bits(0, expires, cas))) {
         return STORE_NO_MEMORY;
     }
-    store_date(store, found->item, expires);
+    store_write_expires(store, found->item, expires);
     found->item->bits |= ITEM_STALE;
     found->item->bits &= (uint8_t)~ITEM_TOKEN_SENT;
     item_set_cas(found->item, cas);
@@ -17,18 +21,19 @@ static enum store_status mark_stale(struct store *store, const struct store_key 
 }
 
 /* Stores an empty value under the same CAS. */
-static enum store_status empty(struct store *store, const struct store_key *key,
-                               const struct store_removal *removal, struct store_found *found) {
+static enum store_status delete_empty(struct store *store, const struct store_key *key,
+                                      const struct store_removal *removal,
+                                      struct store_found *found) {
     bool new_cas = removal->set_cas || removal->mark_stale;
     uint64_t cas =
-        new_cas ? store_cas(store, removal->set_cas, removal->new_cas) : item_cas(found->item);
+        new_cas ? store_next_cas(store, removal->set_cas, removal->new_cas) : item_cas(found->item);
     uint32_t expires = removal->touch ? removal->expires : 0;
     struct store_draft draft = {
         .key = key,
         .cas = cas,
         .client_flags = removal->client_flags,
         .expires = expires,
-        .bits = (uint8_t)(store_shape(removal->client_flags, expires, cas) |
+        .bits = (uint8_t)(store_optional_bits(removal->client_flags, expires, cas) |
                           (found->item->bits & ITEM_BINARY_KEY) |
                           (removal->mark_stale ? ITEM_STALE : 0)),
     };
@@ -36,7 +41,7 @@ static enum store_status empty(struct store *store, const struct store_key *key,
     if (!store_place(store, &draft, found, &location)) {
         return STORE_NO_MEMORY;
     }
-    store_settle(store, &draft, found, location);
+    store_commit(store, &draft, found, location);
     store->counters.items_stored++;
     return STORE_OK;
 }
@@ -44,10 +49,10 @@ static enum store_status empty(struct store *store, const struct store_key *key,
 enum store_status store_delete(struct store *store, const struct store_key *key,
                                const struct store_removal *removal, uint32_t now) {
     struct store_found found;
-    store_begin(store, now);
-    store_tend_index(store);
+    store_begin_operation(store, now);
+    store_maintain_index(store);
     if (removal->empty || removal->mark_stale) {
-        store_make_room(store, 0);
+        store_reclaim(store, 0);
     }
     store_find(store, key, &found);
     if (!found.item) {
@@ -57,10 +62,10 @@ enum store_status store_delete(struct store *store, const struct store_key *key,
         return STORE_EXISTS;
     }
     if (removal->empty) {
-        return empty(store, key, removal, &found);
+        return delete_empty(store, key, removal, &found);
     }
     if (removal->mark_stale) {
-        return mark_stale(store, key, removal, &found);
+        return delete_mark_stale(store, key, removal, &found);
     }
     store_unlink(store, &found);
     return STORE_OK;

@@ -1,17 +1,22 @@
 /* Storing: set, add, replace, append, prepend, and touch. */
-#include "store/internal.h"
+#include "store/lifetime.h"
+#include "store/limits.h"
+#include "store/lookup.h"
+#include "store/place.h"
+#include "store/reclaim.h"
+#include "store/upload.h"
 
-static bool is_join(const struct store_write *write) {
+static bool write_is_join(const struct store_write *write) {
     return write->mode == STORE_APPEND || write->mode == STORE_PREPEND;
 }
 
 /* Is this a value older than the one that is there, but welcome as a stale one? */
-static bool is_stale(const struct store_write *write, struct item *item) {
-    return write->stale_if_older && write->compare_cas && !is_join(write) && write->cas != 0 &&
-           write->cas < item_cas(item);
+static bool write_is_stale(const struct store_write *write, struct item *item) {
+    return write->stale_if_older && write->compare_cas && !write_is_join(write) &&
+           write->cas != 0 && write->cas < item_cas(item);
 }
 
-static enum store_status condition_missing(const struct store_write *write) {
+static enum store_status write_condition_missing(const struct store_write *write) {
     switch (write->mode) {
     case STORE_SET:
         return write->compare_cas ? STORE_NOT_FOUND : STORE_OK;
@@ -26,19 +31,19 @@ static enum store_status condition_missing(const struct store_write *write) {
     return write->create ? STORE_OK : STORE_NOT_STORED;
 }
 
-static enum store_status condition(const struct store *store, const struct store_key *key,
-                                   const struct store_write *write, struct item *item) {
+static enum store_status write_condition(const struct store *store, const struct store_key *key,
+                                         const struct store_write *write, struct item *item) {
     if (!item) {
-        return condition_missing(write);
+        return write_condition_missing(write);
     }
     if (write->mode == STORE_ADD) {
         return STORE_NOT_STORED;
     }
-    if (write->compare_cas && item_cas(item) != write->cas && !is_stale(write, item)) {
+    if (write->compare_cas && item_cas(item) != write->cas && !write_is_stale(write, item)) {
         return STORE_EXISTS;
     }
     uint64_t length = (uint64_t)item_value_length(item) + write->value_length;
-    if (is_join(write) && store_is_too_large(store, key->length, length)) {
+    if (write_is_join(write) && store_is_too_large(store, key->length, length)) {
         return STORE_NOT_STORED;
     }
     return STORE_OK;
@@ -46,8 +51,8 @@ static enum store_status condition(const struct store *store, const struct store
 
 /* A set that can't be stored takes the old value with it, but one with a CAS may have been
  * overtaken: it leaves what is there. */
-static enum store_status refuse(struct store *store, const struct store_key *key,
-                                const struct store_write *write, enum store_status status) {
+static enum store_status write_refuse(struct store *store, const struct store_key *key,
+                                      const struct store_write *write, enum store_status status) {
     struct store_found found;
     if (write->mode != STORE_SET || write->compare_cas) {
         return status;
@@ -60,27 +65,28 @@ static enum store_status refuse(struct store *store, const struct store_key *key
 }
 
 /* A joined item keeps the client flags, the expiry time and the shape that it has, but is fresh. */
-static struct store_draft draft_of_join(const struct store_key *key,
-                                        const struct store_write *write, struct item *item,
-                                        uint64_t cas) {
+static struct store_draft write_draft_join(const struct store_key *key,
+                                           const struct store_write *write, struct item *item,
+                                           uint64_t cas) {
     return (struct store_draft){
         .key = key,
         .cas = cas,
         .value_length = item_value_length(item) + write->value_length,
         .client_flags = item_client_flags(item),
         .expires = item_expires(item),
-        .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) | store_shape(0, 0, cas)),
+        .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) |
+                          store_optional_bits(0, 0, cas)),
     };
 }
 
-static struct store_draft draft_of(const struct store_key *key, const struct store_write *write,
-                                   struct item *item, uint64_t cas) {
-    bool stale = item && is_stale(write, item);
-    uint32_t expires = is_join(write) ? write->create_expires : write->expires;
+static struct store_draft write_draft(const struct store_key *key, const struct store_write *write,
+                                      struct item *item, uint64_t cas) {
+    bool stale = item && write_is_stale(write, item);
+    uint32_t expires = write_is_join(write) ? write->create_expires : write->expires;
     if (stale) {
         expires = item_expires(item);
     }
-    uint8_t bits = store_shape(write->client_flags, expires, cas);
+    uint8_t bits = store_optional_bits(write->client_flags, expires, cas);
     if (write->binary_key) {
         bits |= ITEM_BINARY_KEY;
     }
@@ -98,8 +104,8 @@ static struct store_draft draft_of(const struct store_key *key, const struct sto
 }
 
 /* Composes the value; `to` and the old value may be the same place. */
-static void write_value(char *to, const struct store_write *write, const char *old,
-                        uint32_t old_length) {
+static void write_compose(char *to, const struct store_write *write, const char *old,
+                          uint32_t old_length) {
     switch (write->mode) {
     case STORE_SET:
     case STORE_ADD:
@@ -123,12 +129,13 @@ static void write_value(char *to, const struct store_write *write, const char *o
 }
 
 /* false when there is no room. */
-static bool place(struct store *store, const struct store_key *key, const struct store_write *write,
-                  uint64_t upload, struct store_found *found, uint64_t cas) {
+static bool write_place(struct store *store, const struct store_key *key,
+                        const struct store_write *write, uint64_t upload, struct store_found *found,
+                        uint64_t cas) {
     struct item *old = found->item;
-    bool join = old && is_join(write);
+    bool join = old && write_is_join(write);
     struct store_draft draft =
-        join ? draft_of_join(key, write, old, cas) : draft_of(key, write, old, cas);
+        join ? write_draft_join(key, write, old, cas) : write_draft(key, write, old, cas);
     if (upload != 0) {
         return store_upload_place(store, upload, &draft, found, join ? &write->mode : NULL);
     }
@@ -140,75 +147,102 @@ static bool place(struct store *store, const struct store_key *key, const struct
     if (old) {
         index_hit(found->ref);
     }
-    write_value(item_value(item), write, join ? item_value(old) : NULL,
-                join ? old->value_length : 0);
-    store_settle(store, &draft, found, location);
+    write_compose(item_value(item), write, join ? item_value(old) : NULL,
+                  join ? old->value_length : 0);
+    store_commit(store, &draft, found, location);
     return true;
 }
 
-/* A long value in the caller's memory takes the way of one that comes in parts. */
-static enum store_status upload(struct store *store, const struct store_key *key,
-                                const struct store_write *write, uint64_t *cas) {
-    uint64_t upload = store_upload_open(store, key, write->value_length, is_join(write));
-    if (upload == 0) {
-        return refuse(store, key, write, STORE_NO_MEMORY);
-    }
-    enum store_status status =
-        store_upload_add(store, upload, write->value, write->value_length, store->now);
-    if (status == STORE_OK) {
-        return store_upload_end(store, upload, key, write, store->now, cas);
-    }
-    store_upload_cancel(store, upload);
-    return refuse(store, key, write, status);
-}
-
-/* Will the value be a large one, other than by its own length? */
-static bool joins_large(const struct store *store, const struct store_key *key,
-                        const struct store_write *write, const struct item *item) {
-    return item && is_join(write) &&
+/* Whether a value that is short by itself becomes part of a large one. */
+static bool write_joins_large(const struct store *store, const struct store_key *key,
+                              const struct store_write *write, const struct item *item) {
+    return item && write_is_join(write) &&
            (item_is_large(item) ||
             item_value_length(item) + write->value_length > store_inline_max(store, key->length));
 }
 
-enum store_status store_carry_out(struct store *store, const struct store_key *key,
-                                  const struct store_write *write, uint64_t begun, uint64_t *cas) {
-    struct store_found found;
-    bool joins = begun != 0 && is_join(write); /* what is there takes a new place, too */
-    store_make_room(store, joins ? item_extent_bytes(store_extent_length_max(store)) : 0);
-    store_find(store, key, &found);
-    enum store_status status = condition(store, key, write, found.item);
-    if (status != STORE_OK) {
-        return status;
-    }
-    if (begun == 0 && joins_large(store, key, write, found.item)) {
-        return upload(store, key, write, cas);
-    }
-    uint64_t made = store_cas(store, write->set_cas, write->new_cas);
-    if (!place(store, key, write, begun, &found, made)) {
-        return refuse(store, key, write, STORE_NO_MEMORY);
+/* Stores the value, whose conditions hold. */
+static enum store_status write_store(struct store *store, const struct store_key *key,
+                                     const struct store_write *write, uint64_t upload,
+                                     struct store_found *found, uint64_t *cas) {
+    uint64_t new_cas = store_next_cas(store, write->set_cas, write->new_cas);
+    if (!write_place(store, key, write, upload, found, new_cas)) {
+        return write_refuse(store, key, write, STORE_NO_MEMORY);
     }
     store->counters.items_stored++;
-    *cas = made;
+    *cas = new_cas;
     return STORE_OK;
+}
+
+/* Ends a complete upload. A join needs memory for one more extent: of the value that is there. */
+static enum store_status write_end_upload(struct store *store, uint64_t upload,
+                                          const struct store_key *key,
+                                          const struct store_write *write, uint64_t *cas) {
+    struct store_found found;
+    store_upload_check(store, upload, key, write);
+    store_reclaim(store,
+                  write_is_join(write) ? item_extent_bytes(store_extent_length_max(store)) : 0);
+    store_find(store, key, &found);
+    enum store_status status = write_condition(store, key, write, found.item);
+    if (status == STORE_OK) {
+        status = write_store(store, key, write, upload, &found, cas);
+    }
+    if (status != STORE_OK) {
+        store_upload_cancel(store, upload);
+    }
+    return status;
+}
+
+/* A long value in the caller's memory is stored like one that comes in parts. */
+static enum store_status write_large(struct store *store, const struct store_key *key,
+                                     const struct store_write *write, uint64_t *cas) {
+    uint64_t upload = store_upload_open(store, key, write->value_length, write_is_join(write));
+    if (upload == 0) {
+        return write_refuse(store, key, write, STORE_NO_MEMORY);
+    }
+    enum store_status status =
+        store_upload_add(store, upload, write->value, write->value_length, store->now);
+    if (status == STORE_OK) {
+        return write_end_upload(store, upload, key, write, cas);
+    }
+    store_upload_cancel(store, upload);
+    return write_refuse(store, key, write, status);
 }
 
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas) {
-    store_begin(store, now);
+    struct store_found found;
+    store_begin_operation(store, now);
     if (store_is_too_large(store, key->length, write->value_length)) {
-        return refuse(store, key, write, STORE_TOO_LARGE);
+        return write_refuse(store, key, write, STORE_TOO_LARGE);
     }
     if (write->value_length > store_inline_max(store, key->length)) {
-        return upload(store, key, write, cas);
+        return write_large(store, key, write, cas);
     }
-    return store_carry_out(store, key, write, 0, cas);
+    store_reclaim(store, 0);
+    store_find(store, key, &found);
+    enum store_status status = write_condition(store, key, write, found.item);
+    if (status != STORE_OK) {
+        return status;
+    }
+    if (write_joins_large(store, key, write, found.item)) {
+        return write_large(store, key, write, cas);
+    }
+    return write_store(store, key, write, 0, &found, cas);
+}
+
+enum store_status store_upload_end(struct store *store, uint64_t upload,
+                                   const struct store_key *key, const struct store_write *write,
+                                   uint32_t now, uint64_t *cas) {
+    store_begin_operation(store, now);
+    return write_end_upload(store, upload, key, write, cas);
 }
 
 enum store_status store_touch(struct store *store, const struct store_key *key, uint32_t expires,
                               uint32_t now, struct store_item *shown) {
     struct store_found found;
-    store_begin(store, now);
-    store_make_room(store, 0);
+    store_begin_operation(store, now);
+    store_reclaim(store, 0);
     store_find(store, key, &found);
     if (!found.item) {
         return STORE_NOT_FOUND;

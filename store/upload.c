@@ -8,7 +8,13 @@
  * It and the extents are pinned until the upload is ended or cancelled. Only at its end is the head
  * made, with a copy of the list, so that an item is as new as its end, whatever was flushed before.
  */
-#include "store/internal.h"
+#include "store/upload.h"
+
+#include "store/large.h"
+#include "store/lifetime.h"
+#include "store/limits.h"
+#include "store/memory.h"
+#include "store/reclaim.h"
 
 /* An extent is not split for less than this part of the longest. */
 #define EXTENT_LEAST_PART 16
@@ -26,19 +32,19 @@ static struct upload *upload_at(const struct store *store, uint64_t location) {
     return (void *)item->body;
 }
 
-static struct item_list *list_at(const struct store *store, uint64_t location) {
+static struct item_list *upload_list(const struct store *store, uint64_t location) {
     return (void *)(upload_at(store, location) + 1);
 }
 
 /* What its records keep of the hash of the key. */
-static uint64_t hash_of(const struct store *store, uint64_t location) {
+static uint64_t upload_hash(const struct store *store, uint64_t location) {
     return item_head_hash(segment_item(&store->log, location));
 }
 
 /* A pinned record; 0 when there is no room. */
-static uint64_t record_make(struct store *store, uint64_t hash, uint32_t length) {
+static uint64_t upload_record_create(struct store *store, uint64_t hash, uint32_t length) {
     uint32_t bytes = item_extent_bytes(length);
-    if (!store_room_at(store, SEGMENT_EXTENTS, bytes)) {
+    if (!store_space_at(store, SEGMENT_EXTENTS, bytes)) {
         store->counters.out_of_memory++;
         return 0;
     }
@@ -53,17 +59,17 @@ static uint64_t record_make(struct store *store, uint64_t hash, uint32_t length)
 }
 
 /* It is no longer the upload's. */
-static void record_give(struct store *store, uint64_t location) {
+static void upload_record_detach(struct store *store, uint64_t location) {
     store->upload_bytes -= item_bytes(segment_item(&store->log, location));
     segment_unpin(&store->log, segment_of(&store->log, location));
 }
 
-static void record_drop(struct store *store, uint64_t location) {
+static void upload_record_drop(struct store *store, uint64_t location) {
     store_release_record(store, location);
-    record_give(store, location);
+    upload_record_detach(store, location);
 }
 
-static uint32_t length_of(const struct item_list *list, uint32_t i) {
+static uint32_t extent_length(const struct item_list *list, uint32_t i) {
     return list->extents[i].end - (i == 0 ? 0 : list->extents[i - 1].end);
 }
 
@@ -75,34 +81,34 @@ uint64_t store_upload_open(struct store *store, const struct store_key *key, uin
                            bool joins) {
     uint32_t length =
         (uint32_t)sizeof(struct upload) + item_list_bytes(store_extents_max(store, value_length));
-    store_make_room(store, item_extent_bytes(length));
-    uint64_t location = record_make(store, key->hash, length);
+    store_reclaim(store, item_extent_bytes(length));
+    uint64_t location = upload_record_create(store, key->hash, length);
     if (location == 0) {
         return 0;
     }
     *upload_at(store, location) = (struct upload){.value_length = value_length, .joins = joins};
-    *list_at(store, location) = (struct item_list){0};
+    *upload_list(store, location) = (struct item_list){0};
     store->uploads++;
     store->upload_reserved_bytes += value_length;
     return location;
 }
 
 /* One upload may always begin: values of whatever size get on, if only in turn. */
-static bool may_begin(const struct store *store, uint32_t value_length) {
+static bool upload_may_begin(const struct store *store, uint32_t value_length) {
     return store->uploads == 0 || (store->upload_reserved_bytes + value_length <=
                                        store->bound_bytes / STORE_UPLOADS_PART &&
-                                   !store_is_pinned_full(store));
+                                   !store_pins_exhausted(store));
 }
 
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
                                      uint32_t value_length, bool joins, uint32_t now,
                                      uint64_t *upload) {
-    store_begin(store, now);
+    store_begin_operation(store, now);
     assert(value_length > 0);
     if (store_is_too_large(store, key->length, value_length)) {
         return STORE_TOO_LARGE;
     }
-    if (!may_begin(store, value_length)) {
+    if (!upload_may_begin(store, value_length)) {
         return STORE_BUSY;
     }
     *upload = store_upload_open(store, key, value_length, joins);
@@ -112,10 +118,10 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
 /* Of a value that an extent could hold: all of it, or what fills the segment up. Not of one that
  * joins others: two such extents are a pair that is shorter than the longest, of which there may be
  * one in an item. */
-static uint32_t short_length(const struct store *store, const struct upload *upload) {
+static uint32_t upload_short_length(const struct store *store, const struct upload *upload) {
     uint32_t length = upload->value_length;
     uint32_t least = store_extent_length_max(store) / EXTENT_LEAST_PART;
-    uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
+    uint32_t room = segment_space(&store->log, SEGMENT_EXTENTS);
     bool fits = room >= item_extent_bytes(length);
     if (upload->joins || fits || length < 2 * least || room < item_extent_bytes(least)) {
         return length;
@@ -127,16 +133,16 @@ static uint32_t short_length(const struct store *store, const struct upload *upl
 /* What is missing, as far as an extent holds it. One that fills a segment up may be shorter, so
  * long as it is together with either neighbour as long as one may be. Where the longest would fit,
  * but not what is left after it, that comes first, and part of the longest fills up. */
-static uint32_t next_length(const struct store *store, uint64_t location) {
-    const struct item_list *list = list_at(store, location);
+static uint32_t upload_next_length(const struct store *store, uint64_t location) {
+    const struct item_list *list = upload_list(store, location);
     const struct upload *upload = upload_at(store, location);
     uint32_t missing = upload->value_length - list_length(list);
     uint32_t max = store_extent_length_max(store);
-    uint32_t least = list->count == 0 ? 0 : max - length_of(list, list->count - 1);
-    uint32_t room = segment_room(&store->log, SEGMENT_EXTENTS);
+    uint32_t least = list->count == 0 ? 0 : max - extent_length(list, list->count - 1);
+    uint32_t room = segment_space(&store->log, SEGMENT_EXTENTS);
     uint32_t length = max;
     if (missing < max) {
-        return list->count == 0 ? short_length(store, upload) : missing;
+        return list->count == 0 ? upload_short_length(store, upload) : missing;
     }
     if (room < item_extent_bytes(max)) {
         length = room < item_extent_bytes(0) ? 0 : room - item_extent_bytes(0);
@@ -148,12 +154,12 @@ static uint32_t next_length(const struct store *store, uint64_t location) {
 }
 
 /* The next extent of the value, empty. */
-static bool add_extent(struct store *store, uint64_t location) {
+static bool upload_add_extent(struct store *store, uint64_t location) {
     struct upload *upload = upload_at(store, location);
-    struct item_list *list = list_at(store, location);
-    store_make_room(store, item_extent_bytes(store_extent_length_max(store)));
-    uint32_t length = next_length(store, location);
-    uint64_t extent = record_make(store, hash_of(store, location), length);
+    struct item_list *list = upload_list(store, location);
+    store_reclaim(store, item_extent_bytes(store_extent_length_max(store)));
+    uint32_t length = upload_next_length(store, location);
+    uint64_t extent = upload_record_create(store, upload_hash(store, location), length);
     if (extent == 0) {
         return false;
     }
@@ -166,18 +172,18 @@ static bool add_extent(struct store *store, uint64_t location) {
 enum store_status store_upload_add(struct store *store, uint64_t location, const char *bytes,
                                    uint32_t length, uint32_t now) {
     struct upload *upload = upload_at(store, location);
-    const struct item_list *list = list_at(store, location);
-    store_begin(store, now);
+    const struct item_list *list = upload_list(store, location);
+    store_begin_operation(store, now);
     assert(length <= upload->value_length - upload->received);
     while (length != 0) {
-        if (upload->received == list_length(list) && !add_extent(store, location)) {
+        if (upload->received == list_length(list) && !upload_add_extent(store, location)) {
             return STORE_NO_MEMORY;
         }
         uint32_t last = list->count - 1;
         uint32_t room = list_length(list) - upload->received;
         uint32_t part = length < room ? length : room;
         struct item *extent = segment_item(&store->log, list->extents[last].location);
-        memcpy(extent->body + length_of(list, last) - room, bytes, part);
+        memcpy(extent->body + extent_length(list, last) - room, bytes, part);
         upload->received += part;
         bytes += part;
         length -= part;
@@ -187,47 +193,40 @@ enum store_status store_upload_add(struct store *store, uint64_t location, const
 
 uint32_t store_upload_window(struct store *store, uint64_t location, uint32_t now, char **where) {
     struct upload *upload = upload_at(store, location);
-    const struct item_list *list = list_at(store, location);
-    store_begin(store, now);
+    const struct item_list *list = upload_list(store, location);
+    store_begin_operation(store, now);
     assert(upload->received == list_length(list) && upload->received < upload->value_length);
-    if (!add_extent(store, location)) {
+    if (!upload_add_extent(store, location)) {
         return 0;
     }
     uint32_t last = list->count - 1;
     *where = segment_item(&store->log, list->extents[last].location)->body;
     upload->received = list_length(list);
-    return length_of(list, last);
+    return extent_length(list, last);
 }
 
 /* Its record goes, and the upload with it. */
-static void close_upload(struct store *store, uint64_t location) {
+static void upload_close(struct store *store, uint64_t location) {
     store->uploads--;
     store->upload_reserved_bytes -= upload_at(store, location)->value_length;
-    record_drop(store, location);
+    upload_record_drop(store, location);
 }
 
 void store_upload_cancel(struct store *store, uint64_t location) {
-    const struct item_list *list = list_at(store, location);
+    const struct item_list *list = upload_list(store, location);
     for (uint32_t i = 0; i < list->count; i++) {
-        record_drop(store, list->extents[i].location);
+        upload_record_drop(store, list->extents[i].location);
     }
-    close_upload(store, location);
+    upload_close(store, location);
 }
 
-enum store_status store_upload_end(struct store *store, uint64_t location,
-                                   const struct store_key *key, const struct store_write *write,
-                                   uint32_t now, uint64_t *cas) {
+void store_upload_check(const struct store *store, uint64_t location, const struct store_key *key,
+                        const struct store_write *write) {
     const struct upload *upload = upload_at(store, location);
     assert(upload->received == upload->value_length);
     assert(write->value_length == upload->value_length);
     assert(upload->joins || (write->mode != STORE_APPEND && write->mode != STORE_PREPEND));
-    assert(hash_of(store, location) == (key->hash & ITEM_HEAD_HASH_MASK));
-    store_begin(store, now);
-    enum store_status status = store_carry_out(store, key, write, location, cas);
-    if (status != STORE_OK) {
-        store_upload_cancel(store, location);
-    }
-    return status;
+    assert(upload_hash(store, location) == (key->hash & ITEM_HEAD_HASH_MASK));
 }
 
 /* Where the value that is there already and the one that has come meet. */
@@ -240,8 +239,8 @@ struct seam {
     uint64_t consumed; /* the old extent that is merged, or 0 */
 };
 
-static struct seam seam_of(const struct store *store, const struct item_list *list,
-                           struct item *old, bool append) {
+static struct seam upload_seam(const struct store *store, const struct item_list *list,
+                               struct item *old, bool append) {
     struct seam seam = {.append = append,
                         .bytes = item_value(old),
                         .length = item_value_length(old),
@@ -252,9 +251,9 @@ static struct seam seam_of(const struct store *store, const struct item_list *li
         uint32_t i = append ? olds->count - 1 : 0;
         extent = olds->extents[i].location;
         seam.bytes = segment_item(&store->log, extent)->body;
-        seam.length = length_of(olds, i);
+        seam.length = extent_length(olds, i);
     }
-    seam.merges = seam.length + length_of(list, seam.at) <= store_extent_length_max(store);
+    seam.merges = seam.length + extent_length(list, seam.at) <= store_extent_length_max(store);
     seam.consumed = seam.merges ? extent : 0;
     return seam;
 }
@@ -276,12 +275,12 @@ static void list_take(struct item_list *list, const struct seam *seam, uint64_t 
 }
 
 /* false when no room can be made; then nothing has changed. */
-static bool take_neighbour(struct store *store, uint64_t location, const struct seam *seam) {
-    struct item_list *list = list_at(store, location);
+static bool upload_take_neighbour(struct store *store, uint64_t location, const struct seam *seam) {
+    struct item_list *list = upload_list(store, location);
     uint64_t own = list->extents[seam->at].location;
-    uint32_t own_length = seam->merges ? length_of(list, seam->at) : 0;
+    uint32_t own_length = seam->merges ? extent_length(list, seam->at) : 0;
     uint32_t length = seam->length + own_length;
-    uint64_t made = record_make(store, hash_of(store, location), length);
+    uint64_t made = upload_record_create(store, upload_hash(store, location), length);
     if (made == 0) {
         return false;
     }
@@ -293,7 +292,7 @@ static bool take_neighbour(struct store *store, uint64_t location, const struct 
     list->bytes += item_extent_bytes(length);
     if (seam->merges) {
         list->bytes -= item_extent_bytes(own_length);
-        record_drop(store, own);
+        upload_record_drop(store, own);
     }
     return true;
 }
@@ -324,26 +323,26 @@ static void list_join(struct item_list *to, const struct item_list *olds,
 }
 
 /* Pins and record of an upload go; its extents are the item's. */
-static void hand_over(struct store *store, uint64_t location) {
-    const struct item_list *list = list_at(store, location);
+static void upload_hand_over(struct store *store, uint64_t location) {
+    const struct item_list *list = upload_list(store, location);
     for (uint32_t i = 0; i < list->count; i++) {
-        record_give(store, list->extents[i].location);
+        upload_record_detach(store, list->extents[i].location);
     }
-    close_upload(store, location);
+    upload_close(store, location);
 }
 
 bool store_upload_place(struct store *store, uint64_t location, struct store_draft *draft,
                         struct store_found *found, const enum store_mode *join) {
-    const struct item_list *list = list_at(store, location);
+    const struct item_list *list = upload_list(store, location);
     struct item_list none = {0};
     const struct item_list *olds =
         join && item_is_large(found->item) ? item_list(found->item) : &none;
     struct seam seam = {.append = true};
     if (join && list->count != 0) {
-        seam = seam_of(store, list, found->item, *join == STORE_APPEND);
+        seam = upload_seam(store, list, found->item, *join == STORE_APPEND);
     }
     bool takes = seam.length != 0 && (seam.merges || olds == &none);
-    if (takes && !take_neighbour(store, location, &seam)) {
+    if (takes && !upload_take_neighbour(store, location, &seam)) {
         return false;
     }
     draft->inherits = join;
@@ -356,10 +355,10 @@ bool store_upload_place(struct store *store, uint64_t location, struct store_dra
     *item_list(item) = none;
     list_join(item_list(item), olds, list, &seam);
     assert(list_length(item_list(item)) == draft->value_length);
-    store_settle(store, draft, found, head);
+    store_commit(store, draft, found, head);
     if (seam.consumed != 0) {
         store_release_record(store, seam.consumed);
     }
-    hand_over(store, location);
+    upload_hand_over(store, location);
     return true;
 }

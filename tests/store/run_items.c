@@ -1,4 +1,6 @@
 /* One random operation on one key, in the store and in the model. */
+#include "store/limits.h"
+
 #include "run.h"
 
 void run_get(struct run *run, uint32_t number) {

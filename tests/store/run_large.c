@@ -1,4 +1,6 @@
 /* Uploads and leases in the midst of everything else. */
+#include "store/limits.h"
+
 #include "run.h"
 
 #define PART_MAX 16384u

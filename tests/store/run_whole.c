@@ -1,4 +1,6 @@
 /* Random operations on the whole store: scans in slices, flushes, new bounds on memory. */
+#include "store/memory.h"
+
 #include "run.h"
 
 struct slice {

@@ -2,6 +2,7 @@
 #ifndef TESTS_STORE_FIXTURE_H
 #define TESTS_STORE_FIXTURE_H
 
+#include "store/check.h"
 #include "store/internal.h"
 
 #include <criterion/criterion.h>

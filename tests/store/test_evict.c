@@ -1,4 +1,9 @@
 /* What is kept when memory is short, and that no operation does too much for it. */
+#include "store/evict.h"
+#include "store/lookup.h"
+#include "store/memory.h"
+#include "store/reclaim.h"
+
 #include "memory_fixture.h"
 
 static void set(struct store *store, const char *prefix, uint32_t number, uint32_t length) {
@@ -202,7 +207,7 @@ Test(evict, idle_turns_work_ahead) {
         store_check(store);
         cr_assert(lt(u32, slices++, 1000));
     }
-    cr_assert(store_has_free(store, store_free_wanted(store)));
+    cr_assert(store_has_free_segments(store, store_free_segments_wanted(store)));
     uint64_t evictions = fixture_stats(store).evictions;
     cr_assert(not(store_maintain(store, 1)));
     cr_assert(eq(u64, fixture_stats(store).evictions, evictions));

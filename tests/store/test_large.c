@@ -1,4 +1,6 @@
 /* Large values: uploads, what joins make of them, leases, and what bounds them. */
+#include "store/limits.h"
+
 #include "memory_fixture.h"
 
 #define LENGTH_MAX (3 * MIB)

@@ -1,4 +1,6 @@
 /* The memory bound, eviction, and items as large as they may be. */
+#include "store/memory.h"
+
 #include "memory_fixture.h"
 
 static void delete_all(struct store *store, uint32_t count) {

@@ -1,4 +1,6 @@
 /* A new bound on memory while the store is in use. */
+#include "store/memory.h"
+
 #include "memory_fixture.h"
 
 #include <errno.h>

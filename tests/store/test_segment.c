@@ -34,7 +34,7 @@ Test(segment, a_queue_from_oldest_to_newest) {
         open_next(&log);
         first[i] = segment_append(&log, SEGMENT_NEW_SMALL, 64);
         segment_append(&log, SEGMENT_NEW_SMALL, (uint32_t)log.segment_bytes - 64);
-        cr_assert(not(segment_has_room(&log, SEGMENT_NEW_SMALL, 8)));
+        cr_assert(not(segment_has_space(&log, SEGMENT_NEW_SMALL, 8)));
         segment_seal(&log, SEGMENT_NEW_SMALL);
     }
     cr_assert(eq(u32, segment_victim(&log, SEGMENT_SMALL), segment_of(&log, first[0])));
@@ -138,7 +138,7 @@ Test(segment, an_open_one_starts_anew_when_all_is_dead) {
     open_next(&log);
     uint64_t location = segment_append(&log, SEGMENT_NEW_SMALL, 16384);
     segment_release(&log, location, 16384);
-    cr_assert(segment_has_room(&log, SEGMENT_NEW_SMALL, 16384));
+    cr_assert(segment_has_space(&log, SEGMENT_NEW_SMALL, 16384));
     cr_assert(eq(u64, segment_append(&log, SEGMENT_NEW_SMALL, 24), location));
     segment_log_finish(&log);
 }

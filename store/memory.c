@@ -1,0 +1,97 @@
+#include "store/memory.h"
+
+/* The pages that the index may take, one for the ghosts, and one for the header of a segment that
+ * was never used. */
+size_t store_memory_slack(const struct store *store) {
+    return INDEX_PAGES_PER_OPERATION * store->index.page_bytes + 2 * store->page_bytes;
+}
+
+size_t store_memory_bytes(const struct store *store) {
+    return store->struct_bytes + store->log.headers_bytes + segment_resident_bytes(&store->log) +
+           index_resident_bytes(&store->index) + store->ghost.resident_bytes;
+}
+
+bool store_memory_fits(const struct store *store, size_t bytes) {
+    return store_memory_bytes(store) + bytes + store_memory_slack(store) <= store->ceiling_bytes;
+}
+
+bool store_has_free_segments(const struct store *store, uint32_t segments) {
+    uint32_t warm = store->log.warm_count;
+    return warm >= segments ||
+           store_memory_fits(store, (size_t)(segments - warm) * store->log.segment_bytes);
+}
+
+uint32_t store_reserved_segments(const struct store *store) {
+    return store->config.no_eviction ? 1 : 0;
+}
+
+/* Where the reserved segment is not resident yet, memory for it has to be left. */
+bool store_index_may_grow(const struct store *store) {
+    bool is_resident = store->log.warm_count >= store_reserved_segments(store);
+    size_t reserve = is_resident ? 0 : store->log.segment_bytes + store_memory_slack(store);
+    return store_memory_fits(store, reserve);
+}
+
+void store_maintain_index(struct store *store) {
+    if (store_index_may_grow(store)) {
+        index_step(&store->index);
+    }
+}
+
+/* A free segment, or 0 when fewer than `reserve` would be left. */
+static uint32_t memory_take_segment(struct store *store, uint32_t reserve) {
+    if (!store_has_free_segments(store, reserve + 1)) {
+        return 0;
+    }
+    uint32_t number = segment_take_warm(&store->log);
+    if (number != 0) {
+        return number;
+    }
+    bool may_take_block = store_memory_fits(store, segment_block_bytes(&store->log));
+    return segment_take_cold(&store->log, may_take_block);
+}
+
+static bool memory_space_at(struct store *store, enum segment_end end, uint32_t bytes,
+                            uint32_t reserve) {
+    assert(bytes <= store->log.segment_bytes);
+    if (segment_has_space(&store->log, end, bytes)) {
+        return true;
+    }
+    uint32_t number = memory_take_segment(store, reserve);
+    if (number == 0) {
+        return false;
+    }
+    segment_seal(&store->log, end);
+    segment_open(&store->log, end, number, store->now);
+    return true;
+}
+
+bool store_space_at(struct store *store, enum segment_end end, uint32_t bytes) {
+    return memory_space_at(store, end, bytes, store_reserved_segments(store));
+}
+
+bool store_space_to_rescue(struct store *store, uint32_t bytes) {
+    return memory_space_at(store, SEGMENT_EXTENTS, bytes, 0);
+}
+
+bool store_space_to_gather(struct store *store, uint32_t source, uint32_t bytes) {
+    enum segment_end end = segment_gather_end(&store->log.segments[source]);
+    if (segment_has_space(&store->log, end, bytes)) {
+        return true;
+    }
+    uint32_t number = memory_take_segment(store, 0);
+    if (number == 0) {
+        return false;
+    }
+    segment_seal(&store->log, end);
+    segment_open_before(&store->log, number, source);
+    return true;
+}
+
+void store_warm_ahead(struct store *store) {
+    struct segment_log *log = &store->log;
+    if (log->block_segments > 1 && log->segments_used != 0 && log->warm_count == 0 &&
+        store_memory_fits(store, segment_block_bytes(log))) {
+        segment_warm_ahead(log);
+    }
+}

@@ -1,0 +1,49 @@
+/* memory: accounting. One bound holds for segments, index, ghosts and bookkeeping together; here it
+ * is decided whether a segment or a page of the index may be taken. Nothing here evicts anything
+ * (reclaim.h does). Private to the store. */
+#ifndef STORE_MEMORY_H
+#define STORE_MEMORY_H
+
+#include "store/internal.h"
+
+/* The ghosts may take this part of the memory: a fiftieth. */
+#define STORE_GHOSTS_PER_MEMORY 50
+
+/* Bytes in use: resident, or possibly resident. */
+size_t store_memory_bytes(const struct store *store);
+
+/* The bytes that one operation may add to these at most, besides a segment. */
+size_t store_memory_slack(const struct store *store);
+
+/* Whether `bytes` more stay below the ceiling, with the slack of one operation. */
+bool store_memory_fits(const struct store *store, size_t bytes);
+
+/* Whether this number of segments may be taken. */
+bool store_has_free_segments(const struct store *store, uint32_t segments);
+
+/* The free segments reserved for cleaning: 1 where nothing may be evicted, since cleaning must
+ * always be able to go on there, else 0. */
+uint32_t store_reserved_segments(const struct store *store);
+
+/* Whether the index may grow by the most that one operation adds, the reserve left alone. */
+bool store_index_may_grow(const struct store *store);
+
+/* A step of growing or shrinking the index, if it may grow. */
+void store_maintain_index(struct store *store);
+
+/* Makes sure that the open segment at this end has space for `bytes`, at most one segment, and if
+ * need be opens a free one. Returns false when there is none. */
+bool store_space_at(struct store *store, enum segment_end end, uint32_t bytes);
+
+/* The same for the segment into which cleaning gathers what is live in `source`; may use the
+ * reserve. */
+bool store_space_to_gather(struct store *store, uint32_t source, uint32_t bytes);
+
+/* The same for extents that move out of a flushed segment; may use the reserve, since the flushed
+ * segment becomes free. */
+bool store_space_to_rescue(struct store *store, uint32_t bytes);
+
+/* Makes the next huge page of segments resident before it is needed, if the bound allows. */
+void store_warm_ahead(struct store *store);
+
+#endif
