@@ -27,14 +27,18 @@
 #define MESSAGE_KEY_BYTES 288        /* a key and an opaque */
 #define MESSAGE_VALUE_BYTES_NEAR 464 /* what is left of 1 KiB */
 
-struct pipeline;
+struct message;
+struct shard;
 
+/* What the owner does. */
 enum message_kind {
     /* Those in the queue of a connection, for their replies. */
-    MESSAGE_REQUEST,
-    MESSAGE_UPLOAD_END, /* a request whose value has been uploaded */
-    MESSAGE_LEASE,      /* a get that has been run, once more for a lease on what it has found */
-    MESSAGE_LEASE_BACK, /* and the end of its lease, to be asked for anew later */
+    MESSAGE_REQUEST,     /* of one shard */
+    MESSAGE_EVERY_SHARD, /* a command for every shard: this shard's part */
+    MESSAGE_SCAN,        /* a chunk of a scan, see core/shard/scan.h; it lies in wide */
+    MESSAGE_UPLOAD_END,  /* a request whose value has been uploaded */
+    MESSAGE_LEASE,       /* a get that has been executed: the lease on what it has found */
+    MESSAGE_LEASE_BACK,  /* the end of its lease, which will be asked for again */
 
     /* Those of a connection's upload. */
     MESSAGE_UPLOAD_BEGIN,
@@ -52,23 +56,28 @@ struct upload_window {
     uint32_t length; /* 0: there is none */
 };
 
+/* Called on the origin's thread when a message has come back; its credit is free again. The message
+ * is the completion's from then on, to be kept, sent again or given back to its pool. */
+typedef void message_complete(struct shard *shard, struct message *message);
+
 struct message {
-    struct message
-        *next; /* in the pool's free list, or in the queue of the connection that waits */
-    struct pipeline *pipeline;
+    /* In the pool's free list, or in the queue of a connection. */
+    struct message *next;
+    /* Origin: what happens when it has come back, and to whom: the pipeline, or another that waits
+     * for it. The owner only compares requesters, see core/shard/priority.h. */
+    message_complete *complete;
+    void *requester;
     uint64_t hash;
     uint8_t kind;     /* enum message_kind */
+    uint8_t status;   /* enum store_status: what came of an upload's begin or window */
     bool done;        /* origin: the reply is here */
-    bool every_shard; /* one of the parts of a command for every shard */
-    bool last_part;   /* of these parts the one that answers */
-    uint8_t status;   /* enum store_status: what came of an upload's begin or part */
-    bool refused;     /* result tells of a large value that could not be lent */
-    bool asked;       /* origin: since it was the first of its queue, a lease has been asked for */
+    bool last_part;   /* of the parts of a command for every shard the one that answers */
+    bool refused;     /* result has a large value, but the store granted no lease on it */
+    bool lease_asked; /* origin: since it is the first of its queue, a lease has been asked for */
     bool parked;      /* origin: see message_park() */
-    bool scan; /* asks for a chunk of a scan, see core/shard/scan.h; it lies in data as a value */
-    bool scan_more;  /* its reply: there is more in that shard */
-    uint64_t cursor; /* of that scan */
-    uint64_t large;  /* the store's handle of an upload, or of the value whose lease ends */
+    bool scan_more;   /* reply of a scan: there is more in that shard */
+    uint64_t cursor;  /* of a scan */
+    uint64_t large;   /* the store's handle of an upload, or of the value whose lease ends */
     struct upload_window window; /* where in the owner's memory an upload goes on */
     int descriptor;              /* of a MESSAGE_CONNECTION */
     struct request request;

@@ -90,6 +90,7 @@ static void hand_over(struct acceptor *acceptor, int descriptor) {
     }
     struct message *message = message_take(&reactor->shard.messages);
     message->kind = MESSAGE_CONNECTION;
+    message->complete = shard_give_message;
     message->descriptor = descriptor;
     mesh_send_request(reactor->shard.port, chosen, message);
 }

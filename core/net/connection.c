@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "core/pipeline/upload.h"
 #include "core/server/reactor.h"
 #include "core/server/server.h"
 #include "core/stats/connection.h"
@@ -128,12 +127,8 @@ void connection_break(struct reactor *reactor, struct connection *connection, co
 }
 
 void connection_abandon(struct reactor *reactor, struct connection *connection) {
-    struct pipeline *pipeline = &connection->pipeline;
     struct buffer_pool *buffers = &reactor->shard.buffers;
-    pipeline->first = NULL; /* the messages' memory goes with their pool */
-    pipeline->outstanding = 0;
-    upload_free(pipeline, &reactor->shard);
-    buffer_release(buffers, &pipeline->leases); /* the leases go with the stores */
+    pipeline_abandon(&connection->pipeline, &reactor->shard);
     buffer_release(buffers, &connection->outgoing.output);
     buffer_release(buffers, &connection->outgoing.leases);
     destroy(reactor, connection);
@@ -260,11 +255,8 @@ static void take_off(struct reactor *reactor, struct connection *connection) {
         starve(reactor, connection);
         return;
     }
-    connection->outgoing =
-        (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
+    pipeline_take_output(pipeline, &connection->outgoing);
     connection->sent = (struct pace){.since_s = reactor->shard.now};
-    pipeline->output = pipeline->leases = (struct buffer){0};
-    pipeline->sending = outgoing_bytes(&connection->outgoing);
     start_send(reactor, connection);
 }
 
@@ -303,11 +295,10 @@ static bool has_arrived(const struct connection *connection) {
 /* Output whose leases can't be given back for now stays as it is. */
 static void land(struct reactor *reactor, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (!outgoing_release(&connection->outgoing, &reactor->shard)) {
+    if (!pipeline_release_output(pipeline, &reactor->shard, &connection->outgoing)) {
         reactor_wait(reactor, connection);
         return;
     }
-    pipeline->sending = 0;
     if (pipeline->stalled) {
         reactor_ready(reactor, connection);
     }

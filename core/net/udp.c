@@ -281,11 +281,11 @@ static bool unload(struct udp *udp, struct connection *connection) {
     }
     bool landed = outgoing_release(outgoing, shard);
     if (landed && pipeline->leases.length > 0) {
-        *outgoing = (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
-        pipeline->output = pipeline->leases = (struct buffer){0};
+        pipeline_take_output(pipeline, outgoing);
         if (!copy_leases(connection, shard)) {
             pipeline->out_of_memory = true;
         }
+        pipeline->sending = 0; /* all of it is output again */
         landed = outgoing_release(outgoing, shard);
     }
     if (landed && pipeline->stalled && !pipeline_output_full(pipeline)) {

@@ -9,7 +9,8 @@ static bool names_key(const struct message *message) {
     return message->kind == MESSAGE_REQUEST && op_has_key(message->request.op);
 }
 
-static void prefetch(const struct shard *shard, struct message *const *messages, uint32_t count) {
+static void prefetch_batch(const struct shard *shard, struct message *const *messages,
+                           uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         message_prefetch(messages[i]);
     }
@@ -26,51 +27,45 @@ static void prefetch(const struct shard *shard, struct message *const *messages,
 }
 
 static void serve_batch(struct shard *shard, uint32_t from, struct message *const *messages,
-                        uint32_t count, const struct exchange_handler *handler) {
-    prefetch(shard, messages, count);
+                        uint32_t count) {
+    prefetch_batch(shard, messages, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (messages[i]->kind == MESSAGE_CONNECTION) {
-            handler->connection(handler->context, messages[i]->descriptor);
-        } else {
-            execute_message(shard, messages[i]);
-        }
+        execute_message(shard, messages[i]);
         mesh_send_reply(shard->port, from, messages[i]);
     }
 }
 
-bool exchange_serve_peers(struct shard *shard, const struct exchange_handler *handler) {
+bool exchange_serve_peers(struct shard *shard) {
     bool any = false;
     for (uint32_t from = 0; from < shard->count; from++) {
         struct message *messages[EXCHANGE_BATCH_MAX];
         uint32_t count;
         while ((count = mesh_take_requests(shard->port, from, messages, EXCHANGE_BATCH_MAX)) > 0) {
-            serve_batch(shard, from, messages, count, handler);
+            serve_batch(shard, from, messages, count);
             any = true;
         }
     }
     return any;
 }
 
-static void collect_batch(struct shard *shard, uint32_t from, struct message *const *messages,
-                          uint32_t count, const struct exchange_handler *handler) {
+static void complete_batch(struct shard *shard, uint32_t from, struct message *const *messages,
+                           uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         message_prefetch(messages[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
-        struct pipeline *pipeline = pipeline_complete(shard, messages[i], from);
-        if (pipeline) {
-            handler->progress(handler->context, pipeline);
-        }
+        mesh_release(shard->port, from);
+        messages[i]->complete(shard, messages[i]);
     }
 }
 
-bool exchange_collect_replies(struct shard *shard, const struct exchange_handler *handler) {
+bool exchange_collect_replies(struct shard *shard) {
     bool any = false;
     for (uint32_t from = 0; from < shard->count; from++) {
         struct message *messages[EXCHANGE_BATCH_MAX];
         uint32_t count;
         while ((count = mesh_take_replies(shard->port, from, messages, EXCHANGE_BATCH_MAX)) > 0) {
-            collect_batch(shard, from, messages, count, handler);
+            complete_batch(shard, from, messages, count);
             any = true;
         }
     }

@@ -1,28 +1,18 @@
-/* exchange: a shard's part in the traffic between shards, once a turn: answer what others ask, take
- * what comes back. */
+/* exchange: a shard's part in the traffic between shards, once a turn: it executes the messages of
+ * its peers, and completes those of its own that have come back. */
 #ifndef CORE_PIPELINE_EXCHANGE_H
 #define CORE_PIPELINE_EXCHANGE_H
 
 #include <stdbool.h>
 
-#include "core/pipeline/pipeline.h"
 #include "core/shard/shard.h"
 
-/* What the reactor does for the exchange. */
-struct exchange_handler {
-    void *context;
-    /* A connection has been handed to this reactor. */
-    void (*connection)(void *context, int descriptor);
-    /* Replies have moved a pipeline of this shard on. */
-    void (*progress)(void *context, struct pipeline *pipeline);
-};
+/* Executes the messages of other shards that have arrived and sends them back (visible with
+ * mesh_publish()). They are as many as the rings hold, at most: no shard has credit for more before
+ * these are back. True when there were any. */
+bool exchange_serve_peers(struct shard *shard);
 
-/* Runs the requests of other shards that have arrived and pushes their replies (to be published by
- * mesh_publish()). They are as many as the rings hold, at most: nobody has credit for more before
- * the replies are out. True when there were any. */
-bool exchange_serve_peers(struct shard *shard, const struct exchange_handler *handler);
-
-/* Takes the replies that have arrived. True when there were any. */
-bool exchange_collect_replies(struct shard *shard, const struct exchange_handler *handler);
+/* Completes the shard's messages that have come back. True when there were any. */
+bool exchange_collect_replies(struct shard *shard);
 
 #endif

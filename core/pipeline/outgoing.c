@@ -12,6 +12,7 @@ bool lease_end(struct shard *shard, uint32_t owner, uint64_t large) {
     }
     struct message *message = message_take(&shard->messages);
     message->kind = MESSAGE_LEASE_END;
+    message->complete = shard_give_message;
     message->large = large;
     mesh_send_request(shard->port, owner, message);
     return true;
@@ -112,7 +113,8 @@ static struct iovec next_part(const struct outgoing *outgoing, const struct shar
 }
 
 /* Moves a position on within the output up to the next lease, or within that. Returns how far. */
-static size_t step(const struct outgoing *outgoing, struct outgoing_position *at, size_t bytes) {
+static size_t position_step(const struct outgoing *outgoing, struct outgoing_position *at,
+                            size_t bytes) {
     const struct lease *lease = next_lease(outgoing, *at);
     size_t left = (lease ? lease->at : outgoing->output.length) - at->byte;
     if (left > 0) {
@@ -142,14 +144,14 @@ int outgoing_gather(const struct outgoing *outgoing, const struct shard *shard, 
             part->iov_len = bytes_max;
         }
         bytes_max -= part->iov_len;
-        step(outgoing, &ahead.position, part->iov_len);
+        position_step(outgoing, &ahead.position, part->iov_len);
     }
     return count;
 }
 
 void outgoing_advance(struct outgoing *outgoing, struct shard *shard, size_t sent) {
     while (sent > 0) {
-        sent -= step(outgoing, &outgoing->position, sent);
+        sent -= position_step(outgoing, &outgoing->position, sent);
     }
     end_leases(shard, &outgoing->leases, outgoing->position.lease, &outgoing->returned);
 }

@@ -44,6 +44,7 @@
 #define PIPELINE_ROUND_MAX 16
 #define PIPELINE_TURN_DEFAULT (8 * PIPELINE_ROUND_MAX)
 
+struct outgoing;
 struct upload;
 
 struct pipeline {
@@ -104,10 +105,14 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard);
 
 /* Gives back what it holds of the stores' memory: uploads and leases. True once nothing is left of
  * that, and no message is out; until then to be called again when messages have come back. Nothing
- * else may be done to the pipeline meanwhile, but pipeline_complete(). */
+ * else may be done to the pipeline meanwhile; messages of it that come back are completed. */
 bool pipeline_abort(struct pipeline *pipeline, struct shard *shard);
 
-/* Gives all memory back, after pipeline_abort(). */
+/* Forgets the messages that are out, and what the pipeline holds of the stores' memory, when the
+ * shard and all stores end with it; in place of pipeline_abort(). */
+void pipeline_abandon(struct pipeline *pipeline, struct shard *shard);
+
+/* Gives all memory back, after pipeline_abort() or pipeline_abandon(). */
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
 
 /* Begins with received bytes; they stay the caller's and must last until pipeline_pause(). False
@@ -149,14 +154,16 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
 /* Forgets what was received and not run. */
 void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
 
-/* A message of this shard has come back from the shard `from`: moves all replies that are due
- * now to the output of its pipeline. Returns that pipeline, or NULL when the message was no
- * request. */
-struct pipeline *pipeline_complete(struct shard *shard, struct message *message, uint32_t from);
-
 /* True when the client has left so much untaken that nothing more is run for it; one large value is
  * enough. */
 bool pipeline_output_full(const struct pipeline *pipeline);
+
+/* Moves all output, with the leases on the values in it, to an empty outgoing. What is on its way
+ * counts as output until pipeline_release_output() has released it; false as with
+ * outgoing_release(). */
+void pipeline_take_output(struct pipeline *pipeline, struct outgoing *outgoing);
+bool pipeline_release_output(struct pipeline *pipeline, struct shard *shard,
+                             struct outgoing *outgoing);
 
 /* True while it waits for memory of a store of which others hold too much: its first reply for the
  * lease on a large value, or its upload to begin. pipeline_retry() asks for it again. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/pipeline/parts.h"
+#include "core/pipeline/queue.h"
 #include "core/shard/execute.h"
 
 struct upload {
@@ -34,7 +34,7 @@ static bool has_failed(const struct upload *upload) {
     return upload->request.error != PROTO_ERROR_NONE;
 }
 
-static void fail(struct upload *upload, enum proto_error error) {
+static void upload_fail(struct upload *upload, enum proto_error error) {
     bool drops = upload->request.delete_on_refusal && error != PROTO_ERROR_DATA_CHUNK;
     if (has_failed(upload)) {
         return;
@@ -46,7 +46,8 @@ static void fail(struct upload *upload, enum proto_error error) {
 static void take_status(struct upload *upload, enum store_status status) {
     upload->busy = status == STORE_BUSY;
     if (status != STORE_OK && status != STORE_BUSY) {
-        fail(upload, status == STORE_TOO_LARGE ? PROTO_ERROR_TOO_LARGE : PROTO_ERROR_NO_MEMORY);
+        upload_fail(upload,
+                    status == STORE_TOO_LARGE ? PROTO_ERROR_TOO_LARGE : PROTO_ERROR_NO_MEMORY);
     }
 }
 
@@ -73,24 +74,32 @@ static void take_begin(struct upload *upload, enum store_status status, uint64_t
     take_window(upload, status, window);
 }
 
-void upload_take(struct upload *upload, const struct message *message, uint32_t now) {
+/* The completion of a begin or a request for a window. */
+static void upload_complete(struct shard *shard, struct message *message) {
+    struct pipeline *pipeline = message->requester;
+    struct upload *upload = pipeline->upload;
     enum store_status status = (enum store_status)message->status;
+    assert(upload->out > 0);
     upload->out--;
     if (message->kind == MESSAGE_UPLOAD_BEGIN) {
-        take_begin(upload, status, message->large, &message->window, now);
+        take_begin(upload, status, message->large, &message->window, shard->now);
     } else {
         take_window(upload, status, &message->window);
     }
+    message_give(&shard->messages, message);
+    shard->hooks->progressed(shard->reactor, pipeline);
 }
 
 static bool may_send(const struct shard *shard, uint32_t to) {
     return shard_messages_left(shard) > 0 && mesh_has_credit(shard->port, to);
 }
 
-static void send_aside(struct pipeline *pipeline, struct shard *shard, enum message_kind kind,
-                       struct message *message) {
+/* Sends a message that has no place in the queue. */
+static void upload_send(struct pipeline *pipeline, struct shard *shard, enum message_kind kind,
+                        struct message *message) {
     message->kind = (uint8_t)kind;
-    message->pipeline = pipeline;
+    message->requester = pipeline;
+    message->complete = upload_complete;
     mesh_send_request(shard->port, pipeline->upload->owner, message);
     shard->counters.mesh_requests++;
     pipeline->upload->out++;
@@ -98,7 +107,7 @@ static void send_aside(struct pipeline *pipeline, struct shard *shard, enum mess
 
 /* Begin. */
 
-static struct upload *make(const struct batch_slot *slot) {
+static struct upload *upload_create(const struct batch_slot *slot) {
     struct upload *upload = malloc(sizeof(*upload));
     if (!upload) {
         return NULL;
@@ -120,8 +129,8 @@ static struct upload *make(const struct batch_slot *slot) {
     return upload;
 }
 
-/* Here at once, there by a message for which there is credit. */
-static void begin(struct pipeline *pipeline, struct shard *shard) {
+/* Takes memory of the owner: at once on this shard, else by a message for which there is credit. */
+static void upload_begin(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
     if (upload->owner == shard->id) {
         uint64_t handle;
@@ -133,21 +142,21 @@ static void begin(struct pipeline *pipeline, struct shard *shard) {
     }
     struct message *message = message_take(&shard->messages);
     message_keep_request(message, &upload->request, upload->hash);
-    send_aside(pipeline, shard, MESSAGE_UPLOAD_BEGIN, message);
+    upload_send(pipeline, shard, MESSAGE_UPLOAD_BEGIN, message);
 }
 
-static bool start(struct shard *shard, const struct batch_slot *slot) {
-    struct pipeline *pipeline = slot->pipeline;
+static bool upload_start(struct pipeline *pipeline, struct shard *shard,
+                         const struct batch_slot *slot) {
     if (slot->owner != shard->id && !may_send(shard, slot->owner)) {
         return false;
     }
-    pipeline->upload = make(slot);
+    pipeline->upload = upload_create(slot);
     if (!pipeline->upload) {
         pipeline->out_of_memory = true;
         return false;
     }
     shard->uploads++;
-    begin(pipeline, shard);
+    upload_begin(pipeline, shard);
     return true;
 }
 
@@ -159,7 +168,7 @@ void upload_retry(struct pipeline *pipeline, struct shard *shard) {
     const struct upload *upload = pipeline->upload;
     bool asks = upload->out > 0;
     if (!asks && (upload->owner == shard->id || may_send(shard, upload->owner))) {
-        begin(pipeline, shard);
+        upload_begin(pipeline, shard);
     }
 }
 
@@ -174,7 +183,7 @@ static void request_window(struct pipeline *pipeline, struct shard *shard) {
     }
     struct message *message = message_take(&shard->messages);
     message->large = upload->handle;
-    send_aside(pipeline, shard, MESSAGE_UPLOAD_WINDOW, message);
+    upload_send(pipeline, shard, MESSAGE_UPLOAD_WINDOW, message);
 }
 
 /* Goes on to the next window where one is used up. False when there is none yet. */
@@ -250,8 +259,8 @@ void upload_free(struct pipeline *pipeline, struct shard *shard) {
     shard->uploads--;
 }
 
-/* Gives the owner its memory back. */
-static bool cancel(struct shard *shard, struct upload *upload) {
+/* Gives the owner its memory back. False without credit or a message for it. */
+static bool upload_cancel(struct shard *shard, struct upload *upload) {
     assert(upload->out == 0);
     if (upload->handle == 0) {
         return true;
@@ -264,6 +273,7 @@ static bool cancel(struct shard *shard, struct upload *upload) {
         }
         struct message *message = message_take(&shard->messages);
         message->kind = MESSAGE_UPLOAD_CANCEL;
+        message->complete = shard_give_message;
         message->large = upload->handle;
         mesh_send_request(shard->port, upload->owner, message);
     }
@@ -276,15 +286,14 @@ bool upload_abort(struct pipeline *pipeline, struct shard *shard) {
     if (!upload) {
         return true;
     }
-    if (upload->out > 0 || !cancel(shard, upload)) {
+    if (upload->out > 0 || !upload_cancel(shard, upload)) {
         return false;
     }
     upload_free(pipeline, shard);
     return true;
 }
 
-/* Its request as a slot of its own. */
-static struct batch_slot slot_of(struct pipeline *pipeline) {
+struct batch_slot upload_slot(struct pipeline *pipeline) {
     const struct upload *upload = pipeline->upload;
     return (struct batch_slot){.pipeline = pipeline,
                                .hash = upload->hash,
@@ -292,72 +301,58 @@ static struct batch_slot slot_of(struct pipeline *pipeline) {
                                .request = upload->request};
 }
 
-static bool complete_here(struct pipeline *pipeline, struct shard *shard) {
-    const struct batch_slot slot = slot_of(pipeline);
+static bool commit_here(struct pipeline *pipeline, struct shard *shard) {
+    const struct batch_slot slot = upload_slot(pipeline);
     struct result result;
-    if (pipeline->first && !pipeline_may_enqueue(pipeline, shard)) {
+    if (pipeline->first && !queue_may_add(pipeline, shard)) {
         return false;
     }
     execute_upload_end(shard, &slot.request, slot.hash, pipeline->upload->handle, &result);
-    pipeline_answer(pipeline, shard, &slot, &result, true);
+    queue_answer(pipeline, shard, &slot, &result, true);
     upload_free(pipeline, shard);
     return true;
 }
 
-static bool complete_there(struct pipeline *pipeline, struct shard *shard) {
+static bool commit_there(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
-    if (!pipeline_may_enqueue(pipeline, shard) || !mesh_has_credit(shard->port, upload->owner)) {
+    if (!queue_may_send(pipeline, shard, upload->owner)) {
         return false;
     }
-    struct message *message = pipeline_enqueue(pipeline, shard);
+    struct message *message = queue_add(pipeline, shard, MESSAGE_UPLOAD_END);
     message_keep_request(message, &upload->request, upload->hash);
     message->large = upload->handle;
-    message->kind = MESSAGE_UPLOAD_END;
-    pipeline_send(pipeline, shard, upload->owner, message);
+    queue_send(pipeline, shard, upload->owner, message);
     upload_free(pipeline, shard);
     return true;
 }
 
-/* What is answered to a failed one, and whether its key's old value goes, is as if the parser had
- * refused it. */
-static bool refuse(struct pipeline *pipeline, struct shard *shard) {
-    struct upload *upload = pipeline->upload;
-    const struct batch_slot slot = slot_of(pipeline);
-    if (!cancel(shard, upload)) {
-        return false;
-    }
-    pipeline->upload = NULL;
-    bool run = pipeline_run(shard, &slot);
-    pipeline->upload = upload;
-    if (run) {
-        upload_free(pipeline, shard);
-    }
-    return run;
-}
-
-static bool end(struct pipeline *pipeline, struct shard *shard, const struct request *last) {
+static enum upload_progress upload_end(struct pipeline *pipeline, struct shard *shard,
+                                       const struct request *last) {
     struct upload *upload = pipeline->upload;
     if (!write_part(pipeline, shard, last)) {
-        return false;
+        return UPLOAD_WAITS;
     }
     assert(upload->out == 0);
     if (last->error != PROTO_ERROR_NONE) {
-        fail(upload, (enum proto_error)last->error);
+        upload_fail(upload, (enum proto_error)last->error);
     }
     if (has_failed(upload)) {
-        return refuse(pipeline, shard);
+        return upload_cancel(shard, upload) ? UPLOAD_REFUSED : UPLOAD_WAITS;
     }
-    return upload->owner == shard->id ? complete_here(pipeline, shard)
-                                      : complete_there(pipeline, shard);
+    bool committed =
+        upload->owner == shard->id ? commit_here(pipeline, shard) : commit_there(pipeline, shard);
+    return committed ? UPLOAD_ENDED : UPLOAD_WAITS;
 }
 
-bool upload_run(struct shard *shard, const struct batch_slot *slot) {
-    struct pipeline *pipeline = slot->pipeline;
+enum upload_progress upload_run(struct pipeline *pipeline, struct shard *shard,
+                                const struct batch_slot *slot) {
     const struct request *request = &slot->request;
     if (request->upload) {
-        return start(shard, slot);
+        return upload_start(pipeline, shard, slot) ? UPLOAD_ENDED : UPLOAD_WAITS;
     }
-    assert(request->op == OP_UPLOAD_PART || request->op == OP_UPLOAD_END);
-    return request->op == OP_UPLOAD_PART ? add_part(pipeline, shard, request)
-                                         : end(pipeline, shard, request);
+    if (request->op == OP_UPLOAD_PART) {
+        return add_part(pipeline, shard, request) ? UPLOAD_ENDED : UPLOAD_WAITS;
+    }
+    assert(request->op == OP_UPLOAD_END);
+    return upload_end(pipeline, shard, request);
 }

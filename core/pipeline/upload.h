@@ -24,12 +24,21 @@
 
 struct upload;
 
-/* Runs the slot of a request with `upload`, or of what follows one. False, with nothing changed,
- * when it can't be done now. */
-bool upload_run(struct shard *shard, const struct batch_slot *slot);
+enum upload_progress {
+    UPLOAD_WAITS,   /* the request can't be run now; nothing has changed that running it again would
+                       not take up */
+    UPLOAD_ENDED,   /* the request is done */
+    UPLOAD_REFUSED, /* the upload has failed and is cancelled: upload_slot() is to be run in its
+                       place, and upload_free() called then */
+};
 
-/* A begin or window has come back; the message stays the caller's. */
-void upload_take(struct upload *upload, const struct message *message, uint32_t now);
+/* Runs the slot of a request with `upload`, or of a part or the end of its value. */
+enum upload_progress upload_run(struct pipeline *pipeline, struct shard *shard,
+                                const struct batch_slot *slot);
+
+/* The upload's request as a slot; after a failure the request that answers it, as if the parser had
+ * refused the value. */
+struct batch_slot upload_slot(struct pipeline *pipeline);
 
 /* The place where its next bytes belong, if all parts that were run are in: received there they
  * need not come as parts. upload_received() says that so many have. */

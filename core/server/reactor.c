@@ -23,6 +23,21 @@
 /* While stopping, reactors look at the state of the server this often. */
 #define STOP_POLL_NS 10000000u
 
+static void on_connection(void *context, int descriptor) {
+    connection_open(context, descriptor);
+}
+
+static void on_progress(void *context, struct pipeline *pipeline) {
+    _Static_assert(offsetof(struct connection, pipeline) == 0, "one is the other's address");
+    connection_progressed(context, (struct connection *)pipeline);
+}
+
+static const struct shard_hooks reactor_hooks = {
+    .progressed = on_progress,
+    .open_connection = on_connection,
+    .list_connections = connection_list,
+};
+
 static struct server_settings first_settings(const struct config *config) {
     return (struct server_settings){
         .memory_bytes = config->memory_bytes,
@@ -80,7 +95,7 @@ int reactor_init(struct reactor *reactor, struct server *server, uint32_t id) {
         shard_finish(&reactor->shard);
         return error;
     }
-    reactor->shard.list_connections = connection_list;
+    reactor->shard.hooks = &reactor_hooks;
     reactor->shard.reactor = reactor;
     return 0;
 }
@@ -237,22 +252,11 @@ static void take_completions(struct reactor *reactor) {
 
 /* Messages. */
 
-static void on_connection(void *context, int descriptor) {
-    connection_open(context, descriptor);
-}
-
-static void on_progress(void *context, struct pipeline *pipeline) {
-    connection_progressed(context, (struct connection *)pipeline);
-}
-
 static void exchange(struct reactor *reactor) {
-    _Static_assert(offsetof(struct connection, pipeline) == 0, "one is the other's address");
-    const struct exchange_handler handler = {
-        .context = reactor, .connection = on_connection, .progress = on_progress};
-    if (exchange_collect_replies(&reactor->shard, &handler)) {
+    if (exchange_collect_replies(&reactor->shard)) {
         wake_waiting(reactor);
     }
-    exchange_serve_peers(&reactor->shard, &handler);
+    exchange_serve_peers(&reactor->shard);
 }
 
 static void on_wake(void *context, uint32_t shard) {

@@ -458,23 +458,24 @@ void execute_upload_end(struct shard *shard, const struct request *request, uint
     prefix_record(&shard->prefixes, request, result->status == RESULT_OK);
 }
 
-/* A chunk of a scan lies where a value would. */
-static void fill_chunk(struct shard *shard, struct message *message, struct result *result) {
+/* A chunk of a scan lies in the message's wide range. */
+static void execute_scan(struct shard *shard, struct message *message) {
     struct chunk chunk = {.bytes = message->wide, .capacity = MESSAGE_VALUE_BYTES_MAX};
     message->scan_more = scan_fill(shard, &message->request, &message->cursor, &chunk);
-    result->value_length = (uint32_t)chunk.length;
+    message->result = (struct result){.status = RESULT_OK, .value_length = (uint32_t)chunk.length};
 }
 
-static void run_message(struct shard *shard, struct message *message) {
+/* What the shard has counted, for OP_STATS, lies in the message's wide range. */
+static void execute_part(struct shard *shard, struct message *message) {
     _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX, "stats fit a message");
     struct result result = {.status = RESULT_OK};
-    if (message->scan) {
-        fill_chunk(shard, message, &result);
-    } else if (message->every_shard) {
-        admin_execute(shard, &message->request, (void *)message->wide, &result);
-    } else {
-        message->refused = !execute(shard, &message->request, message->hash, &result);
-    }
+    admin_execute(shard, &message->request, (void *)message->wide, &result);
+    message_set_result(message, &result);
+}
+
+static void execute_request(struct shard *shard, struct message *message) {
+    struct result result;
+    message->refused = !execute(shard, &message->request, message->hash, &result);
     message_set_result(message, &result);
 }
 
@@ -483,11 +484,17 @@ void execute_message(struct shard *shard, struct message *message) {
     struct result *result = &message->result;
     switch ((enum message_kind)message->kind) {
     case MESSAGE_REQUEST:
-        run_message(shard, message);
+        execute_request(shard, message);
+        return;
+    case MESSAGE_EVERY_SHARD:
+        execute_part(shard, message);
+        return;
+    case MESSAGE_SCAN:
+        execute_scan(shard, message);
         return;
     case MESSAGE_UPLOAD_BEGIN:
         message->status = (uint8_t)execute_upload_begin(
-            shard, message->pipeline, request, message->hash, &message->large, &message->window);
+            shard, message->requester, request, message->hash, &message->large, &message->window);
         return;
     case MESSAGE_UPLOAD_WINDOW:
         message->status = (uint8_t)execute_upload_window(shard, message->large, &message->window);
@@ -499,7 +506,8 @@ void execute_message(struct shard *shard, struct message *message) {
         store_upload_cancel(shard->store, message->large);
         return;
     case MESSAGE_LEASE:
-        message->refused = !execute_lease(shard, message->pipeline, request, message->hash, result);
+        message->refused =
+            !execute_lease(shard, message->requester, request, message->hash, result);
         message_set_result(message, result);
         return;
     case MESSAGE_LEASE_BACK:
@@ -507,7 +515,8 @@ void execute_message(struct shard *shard, struct message *message) {
         store_lease_end(shard->store, message->large);
         return;
     case MESSAGE_CONNECTION:
-        break;
+        shard->hooks->open_connection(shard->reactor, message->descriptor);
+        return;
     }
-    assert(!"not a message for a shard");
+    assert(!"a message of unknown kind");
 }

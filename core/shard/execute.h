@@ -34,7 +34,7 @@ void execute_upload_end(struct shard *shard, const struct request *request, uint
                         uint64_t upload, struct result *result);
 
 /* Does what a message asks of the shard that owns its key, or of every shard, and leaves the result
- * in the message. Not for a MESSAGE_CONNECTION. */
+ * in the message. */
 void execute_message(struct shard *shard, struct message *message);
 
 #endif

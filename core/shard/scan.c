@@ -243,7 +243,7 @@ bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cur
         .chunk = chunk,
     };
     if (visit.kind == SCAN_CONNECTIONS) {
-        return shard->list_connections(shard->reactor, request, cursor, chunk);
+        return shard->hooks->list_connections(shard->reactor, request, cursor, chunk);
     }
     if (visit.kind == SCAN_PREFIXES) {
         return fill_prefixes(shard, cursor, chunk);

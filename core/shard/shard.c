@@ -87,6 +87,10 @@ void shard_renew_logins(struct shard *shard, struct logins *logins) {
     logins_free(atomic_exchange_explicit(&shard->logins_mailbox, logins, memory_order_acq_rel));
 }
 
+void shard_give_message(struct shard *shard, struct message *message) {
+    message_give(&shard->messages, message);
+}
+
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length) {
     return key_hash(key, length, shard->seed);
 }

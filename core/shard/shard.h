@@ -34,10 +34,20 @@
 
 struct chunk;
 struct clock;
+struct pipeline;
 
 /* Writes about this reactor's connections into a chunk, from *cursor on; false at the end. */
 typedef bool shard_list_connections(void *reactor, const struct request *request, uint64_t *cursor,
                                     struct chunk *chunk);
+
+/* What a shard asks of the reactor that it belongs to, whose address is the first parameter. */
+struct shard_hooks {
+    /* Messages that have come back have moved a pipeline of this reactor on. */
+    void (*progressed)(void *reactor, struct pipeline *pipeline);
+    /* A connection has been handed to this reactor by a MESSAGE_CONNECTION. */
+    void (*open_connection)(void *reactor, int descriptor);
+    shard_list_connections *list_connections;
+};
 
 struct shard {
     uint32_t id;
@@ -79,8 +89,8 @@ struct shard {
 
     /* What only the reactor can do. */
     bool stop_asked; /* by the command shutdown; the reactor looks at it once a turn */
-    shard_list_connections *list_connections;
-    void *reactor; /* its parameter */
+    const struct shard_hooks *hooks;
+    void *reactor; /* their first parameter */
 };
 
 struct shard_config {
@@ -123,6 +133,9 @@ static inline uint32_t shard_messages_left(const struct shard *shard) {
     uint32_t most = SHARD_MESSAGES_MAX - SHARD_MESSAGES_SPARE;
     return shard->messages.out < most ? most - shard->messages.out : 0;
 }
+
+/* The completion of a message whose coming back changes nothing: gives it back to its pool. */
+void shard_give_message(struct shard *shard, struct message *message);
 
 /* Whether one may be taken for that. */
 static inline bool shard_has_spare_message(const struct shard *shard) {

@@ -141,10 +141,7 @@ static void client_read(struct crowd *crowd, struct client *client) {
     struct pipeline *pipeline = &client->pipeline;
     struct iovec parts[OUTGOING_PARTS_MAX];
     if (outgoing_is_empty(&client->outgoing) && pipeline->output.length > 0) {
-        client->outgoing =
-            (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
-        pipeline->output = pipeline->leases = (struct buffer){0};
-        pipeline->sending = outgoing_bytes(&client->outgoing);
+        pipeline_take_output(pipeline, &client->outgoing);
     }
     if (!outgoing_is_sent(&client->outgoing) &&
         outgoing_gather(&client->outgoing, shard, OUTGOING_SEND_BYTES_MAX, parts) > 0) {
@@ -153,8 +150,8 @@ static void client_read(struct crowd *crowd, struct client *client) {
         take_bytes(client, &parts[0], length);
         outgoing_advance(&client->outgoing, shard, length);
     }
-    if (outgoing_is_sent(&client->outgoing) && outgoing_release(&client->outgoing, shard)) {
-        pipeline->sending = 0;
+    if (outgoing_is_sent(&client->outgoing)) {
+        pipeline_release_output(pipeline, shard, &client->outgoing);
     }
     while (take_answer(crowd, client)) {
         ;
@@ -238,15 +235,9 @@ static void client_turn(struct crowd *crowd, struct client *client) {
 
 /* Shards. */
 
-static void no_progress(void *context, struct pipeline *pipeline) {
-    (void)context;
-    (void)pipeline;
-}
-
 static void shard_turn(struct crowd *crowd, uint32_t id) {
-    const struct exchange_handler handler = {crowd, fixture_no_connection, no_progress};
-    exchange_collect_replies(&crowd->shard[id], &handler);
-    exchange_serve_peers(&crowd->shard[id], &handler);
+    exchange_collect_replies(&crowd->shard[id]);
+    exchange_serve_peers(&crowd->shard[id]);
     for (uint32_t i = 0; i < crowd->clients; i++) {
         if (crowd->client[i].home == id) {
             client_turn(crowd, &crowd->client[i]);
@@ -280,6 +271,7 @@ static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
         crowd->all[i] = &crowd->shard[i];
         cr_assert(zero(int, shard_init(&crowd->shard[i], &config)));
         crowd->shard[i].now = 2;
+        crowd->shard[i].hooks = &fixture_hooks;
     }
     for (uint32_t i = 0; i < crowd->clients; i++) {
         crowd->client[i].home = i % crowd->shards;

@@ -11,6 +11,20 @@
 #define SEED 42
 #define FIRST_SECOND 2
 
+static void no_progress(void *reactor, struct pipeline *pipeline) {
+    (void)reactor;
+    (void)pipeline;
+}
+
+static void no_connection(void *reactor, int descriptor) {
+    (void)reactor;
+    (void)descriptor;
+    assert(!"no connection was handed over");
+}
+
+const struct shard_hooks fixture_hooks = {.progressed = no_progress,
+                                          .open_connection = no_connection};
+
 static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_bytes) {
     struct shard_config config = {
         .id = id,
@@ -29,6 +43,7 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
     int error = shard_init(&fixture->shard[id], &config);
     assert(error == 0);
     fixture->shard[id].now = FIRST_SECOND;
+    fixture->shard[id].hooks = &fixture_hooks;
 }
 
 void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capacity,
@@ -63,17 +78,6 @@ void fixture_no_wake(void *context, uint32_t shard) {
     assert(!"nobody sleeps here");
 }
 
-void fixture_no_connection(void *context, int descriptor) {
-    (void)context;
-    (void)descriptor;
-    assert(!"no connection was handed over");
-}
-
-static void on_progress(void *context, struct pipeline *pipeline) {
-    struct fixture *fixture = context;
-    assert(pipeline == &fixture->pipeline);
-}
-
 uint64_t fixture_held(const struct fixture *fixture) {
     uint64_t held = 0;
     for (uint32_t i = 0; i < fixture->shards; i++) {
@@ -87,10 +91,9 @@ uint64_t fixture_held(const struct fixture *fixture) {
 
 void fixture_break(struct fixture *fixture) {
     struct shard *shard = &fixture->shard[0];
-    const struct exchange_handler handler = {fixture, fixture_no_connection, on_progress};
     bool gone = false;
     while (!gone) {
-        exchange_collect_replies(shard, &handler);
+        exchange_collect_replies(shard);
         gone = outgoing_release(&fixture->outgoing, shard);
         gone &= pipeline_abort(&fixture->pipeline, shard);
         mesh_publish(shard->port, fixture_no_wake, NULL);
@@ -98,7 +101,7 @@ void fixture_break(struct fixture *fixture) {
             fixture_serve(fixture, i, UINT32_MAX);
         }
     }
-    exchange_collect_replies(shard, &handler);
+    exchange_collect_replies(shard);
     buffer_release(&shard->buffers, &fixture->pipeline.output);
 }
 
@@ -126,7 +129,6 @@ static void run_rounds(struct fixture *fixture) {
 void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     struct shard *shard = &fixture->shard[0];
     struct pipeline *pipeline = &fixture->pipeline;
-    const struct exchange_handler handler = {fixture, fixture_no_connection, on_progress};
     char *copy = NULL, *where;
     size_t direct;
     shard->scan_slices = 0;
@@ -143,7 +145,7 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
         memcpy(copy, bytes, length);
         fixture->broken |= !pipeline_feed(pipeline, shard, copy, length);
     }
-    exchange_collect_replies(shard, &handler);
+    exchange_collect_replies(shard);
     pipeline_retry(pipeline, shard);
     pipeline_resume(pipeline);
     run_rounds(fixture);
@@ -174,14 +176,12 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
     return any;
 }
 
-static void take_off(struct fixture *fixture) {
+static void take_output(struct fixture *fixture) {
     struct pipeline *pipeline = &fixture->pipeline;
     if (!outgoing_is_empty(&fixture->outgoing) || pipeline->output.length == 0) {
         return;
     }
-    fixture->outgoing = (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
-    pipeline->output = pipeline->leases = (struct buffer){0};
-    pipeline->sending = outgoing_bytes(&fixture->outgoing);
+    pipeline_take_output(pipeline, &fixture->outgoing);
 }
 
 static size_t read_parts(struct fixture *fixture, size_t max) {
@@ -202,12 +202,12 @@ void fixture_read(struct fixture *fixture, size_t max) {
     struct shard *shard = &fixture->shard[0];
     size_t taken;
     do {
-        take_off(fixture);
+        take_output(fixture);
         taken = read_parts(fixture, max);
         outgoing_advance(&fixture->outgoing, shard, taken);
         max -= taken;
-        if (outgoing_is_sent(&fixture->outgoing) && outgoing_release(&fixture->outgoing, shard)) {
-            fixture->pipeline.sending = 0;
+        if (outgoing_is_sent(&fixture->outgoing)) {
+            pipeline_release_output(&fixture->pipeline, shard, &fixture->outgoing);
         }
     } while (taken > 0);
     mesh_publish(shard->port, fixture_no_wake, NULL);

@@ -40,10 +40,11 @@ void fixture_finish(struct fixture *fixture);
 /* Names the nth key (from 0) of a shard. */
 void fixture_name_key(const struct fixture *fixture, char key[16], uint32_t shard, int n);
 
-/* For mesh_publish() and an exchange_handler, where neither may happen: no shard sleeps, and none
- * accepts. */
+/* For mesh_publish(): no shard sleeps here, so none is woken. */
 void fixture_no_wake(void *context, uint32_t shard);
-void fixture_no_connection(void *context, int descriptor);
+
+/* Hooks of a shard that accepts no connections and takes no notice of progress. */
+extern const struct shard_hooks fixture_hooks;
 
 /* One turn of shard 0 with the given bytes newly received (length may be 0). The bytes are handed
  * over in memory of exactly their size that is gone afterwards. */

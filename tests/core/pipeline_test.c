@@ -194,7 +194,6 @@ static void expect_received(struct fixture *fixture, const char *expected) {
 Test(pipeline, a_turn_takes_all_messages) {
     enum { GETS = 60 };
     struct fixture fixture;
-    const struct exchange_handler nothing = {0};
     char bytes[GETS * 6 + 1], *end = bytes, key = 'a';
     fixture_init(&fixture, 2, 64, MEMORY_BYTES);
     while (shard_owner(&fixture.shard[0], shard_hash(&fixture.shard[0], &key, 1)) == 0) {
@@ -205,7 +204,7 @@ Test(pipeline, a_turn_takes_all_messages) {
     }
     fixture_turn(&fixture, bytes, (size_t)(end - bytes));
     cr_assert(eq(u32, fixture.pipeline.outstanding, GETS));
-    exchange_serve_peers(&fixture.shard[1], &nothing);
+    exchange_serve_peers(&fixture.shard[1]);
     fixture_serve(&fixture, 1, 0); /* publishes */
     fixture_turn(&fixture, NULL, 0);
     cr_assert(eq(u32, fixture.pipeline.outstanding, 0));

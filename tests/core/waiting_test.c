@@ -85,11 +85,6 @@ static void release(struct waiting *waiting, int kept) {
     }
 }
 
-static void no_progress(void *context, struct pipeline *pipeline) {
-    (void)context;
-    (void)pipeline;
-}
-
 /* Runs what it has and takes what it is owed. */
 static void client_turn(struct waiting *waiting, struct client *client) {
     struct shard *shard = &waiting->fixture.shard[0];
@@ -101,23 +96,20 @@ static void client_turn(struct waiting *waiting, struct client *client) {
     }
     cr_assert(pipeline_pause(pipeline, shard));
     if (outgoing_is_empty(&client->outgoing) && pipeline->output.length > 0) {
-        client->outgoing =
-            (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
-        pipeline->output = pipeline->leases = (struct buffer){0};
+        pipeline_take_output(pipeline, &client->outgoing);
         client->received += outgoing_bytes(&client->outgoing);
         if (memmem(client->outgoing.output.bytes, client->outgoing.output.length, "ERROR", 5)) {
             client->refused = true;
         }
     }
-    outgoing_release(&client->outgoing, shard);
+    pipeline_release_output(pipeline, shard, &client->outgoing);
 }
 
 static void turns(struct waiting *waiting, int count) {
     struct fixture *fixture = &waiting->fixture;
-    const struct exchange_handler handler = {NULL, fixture_no_connection, no_progress};
     while (count-- > 0) {
         fixture_serve(fixture, 1, UINT32_MAX);
-        exchange_collect_replies(&fixture->shard[0], &handler);
+        exchange_collect_replies(&fixture->shard[0]);
         for (int i = 0; i < BEGGING_MAX; i++) {
             pipeline_retry(&waiting->clients[waiting->next_to_beg++ % waiting->count].pipeline,
                            &fixture->shard[0]);

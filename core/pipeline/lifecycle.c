@@ -1,0 +1,47 @@
+/* The beginning and the end of a pipeline. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/pipeline/outgoing.h"
+#include "core/pipeline/pipeline.h"
+#include "core/pipeline/queue.h"
+#include "core/pipeline/upload.h"
+#include "core/shard/scan.h"
+
+void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
+    *pipeline = (struct pipeline){.wants_more = true};
+    parser_init(&pipeline->parser, store_value_length_max(shard->store, 1),
+                store_inline_max(shard->store, KEY_LENGTH_MAX));
+    pipeline->parser.must_login = pipeline->parser.sasl = shard->logins;
+    pipeline->parser.no_flush = shard->facts->config->no_flush;
+    pipeline->parser.no_dump = shard->facts->config->no_dump;
+    pipeline->parser.no_cas = shard->facts->config->no_cas;
+}
+
+bool pipeline_abort(struct pipeline *pipeline, struct shard *shard) {
+    pipeline->aborted = pipeline->closing = true;
+    bool ended = leases_end(shard, &pipeline->leases);
+    bool dropped = queue_drop(pipeline, shard);
+    bool cancelled = upload_abort(pipeline, shard);
+    return ended && dropped && cancelled;
+}
+
+void pipeline_abandon(struct pipeline *pipeline, struct shard *shard) {
+    pipeline->first = pipeline->last = NULL;
+    pipeline->queued = pipeline->outstanding = 0;
+    upload_free(pipeline, shard);
+    buffer_release(&shard->buffers, &pipeline->leases);
+}
+
+void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
+    assert(!pipeline->first);
+    assert(pipeline->outstanding == 0);
+    assert(pipeline->leases.length == 0);
+    assert(!pipeline->upload);
+    pipeline_drop_input(pipeline, shard);
+    buffer_release(&shard->buffers, &pipeline->output);
+    free(pipeline->stats);
+    pipeline->stats = NULL;
+    scan_free(pipeline->scan);
+    pipeline->scan = NULL;
+}

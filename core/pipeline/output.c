@@ -1,0 +1,120 @@
+#include "core/pipeline/output.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/pipeline/outgoing.h"
+#include "core/shard/scan.h"
+#include "core/stats/command.h"
+#include "proto/reply.h"
+
+bool pipeline_output_full(const struct pipeline *pipeline) {
+    return pipeline->leases.length > 0 ||
+           pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
+}
+
+void pipeline_take_output(struct pipeline *pipeline, struct outgoing *outgoing) {
+    assert(outgoing_is_empty(outgoing));
+    assert(outgoing->leases.length == 0);
+    *outgoing = (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
+    pipeline->output = pipeline->leases = (struct buffer){0};
+    pipeline->sending = outgoing_bytes(outgoing);
+}
+
+bool pipeline_release_output(struct pipeline *pipeline, struct shard *shard,
+                             struct outgoing *outgoing) {
+    if (!outgoing_release(outgoing, shard)) {
+        return false;
+    }
+    pipeline->sending = 0;
+    return true;
+}
+
+bool output_reserve(struct pipeline *pipeline, struct shard *shard, size_t extra) {
+    if (buffer_reserve(&shard->buffers, &pipeline->output, extra)) {
+        return true;
+    }
+    pipeline->out_of_memory = true;
+    return false;
+}
+
+/* The value stands at the end of the output, which goes on with what is behind it. */
+static bool write_lease(struct pipeline *pipeline, struct shard *shard,
+                        const struct request *request, const struct result *result,
+                        uint32_t owner) {
+    const struct lease lease = {.large = result->large,
+                                .owner = owner,
+                                .length = result->value_length,
+                                .at = pipeline->output.length};
+    if (!leases_add(shard, &pipeline->leases, &lease)) {
+        return false;
+    }
+    pipeline->output.length +=
+        reply_write_tail(pipeline->output.bytes + pipeline->output.length, request);
+    return true;
+}
+
+bool output_write_reply(struct pipeline *pipeline, struct shard *shard,
+                        const struct request *request, const struct result *result,
+                        uint32_t owner) {
+    size_t bound = reply_bound(request, result);
+    if (!output_reserve(pipeline, shard, bound + REPLY_TAIL_MAX)) {
+        return false;
+    }
+    char *out = pipeline->output.bytes + pipeline->output.length;
+    size_t length = reply_write(out, request, result);
+    assert(length <= bound);
+    pipeline->output.length += length;
+    if (!result->large || write_lease(pipeline, shard, request, result, owner)) {
+        return true;
+    }
+    pipeline->out_of_memory = true;
+    return false;
+}
+
+static void write_stats(struct pipeline *pipeline, struct shard *shard,
+                        const struct request *request) {
+    const struct stats_sources sources = {
+        .sum = pipeline->stats,
+        .now = shard->now,
+        .unix_now = clock_unix(shard->clock, shard->debug_offset_s),
+        .facts = shard->facts,
+        .settings = &shard->settings,
+    };
+    if (!stats_write(&shard->buffers, &pipeline->output, request, &sources)) {
+        pipeline->out_of_memory = true;
+    }
+    free(pipeline->stats);
+    pipeline->stats = NULL;
+}
+
+void output_take_part(struct pipeline *pipeline, struct shard *shard, struct message *message) {
+    const struct request *request = &message->request;
+    if (request->op == OP_STATS) {
+        if (!pipeline->stats) {
+            pipeline->stats = calloc(1, sizeof(*pipeline->stats));
+        }
+        if (!pipeline->stats) {
+            pipeline->out_of_memory = true;
+            return;
+        }
+        shard_stats_add(pipeline->stats, (const void *)message->wide);
+    }
+    if (!message->last_part) {
+        return;
+    }
+    if (request->op == OP_STATS) {
+        write_stats(pipeline, shard, request);
+    } else {
+        output_write_reply(pipeline, shard, request, &message->result, shard->id);
+    }
+}
+
+void output_take_chunk(struct pipeline *pipeline, struct shard *shard, struct message *message) {
+    const struct chunk chunk = {.bytes = message->wide, .length = message->result.value_length};
+    if (!scan_take(pipeline->scan, shard, &chunk, message->cursor, message->scan_more,
+                   &pipeline->output)) {
+        pipeline->out_of_memory = true;
+    }
+}

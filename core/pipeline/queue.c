@@ -1,0 +1,191 @@
+#include "core/pipeline/queue.h"
+
+#include <assert.h>
+
+#include "core/pipeline/outgoing.h"
+#include "core/pipeline/output.h"
+#include "core/shard/execute.h"
+
+bool queue_may_add(const struct pipeline *pipeline, const struct shard *shard) {
+    return pipeline->queued < PIPELINE_QUEUE_MAX &&
+           pipeline->queued * PIPELINE_MESSAGES_PART < shard_messages_left(shard);
+}
+
+bool queue_may_send(const struct pipeline *pipeline, const struct shard *shard, uint32_t to) {
+    return queue_may_add(pipeline, shard) && mesh_has_credit(shard->port, to);
+}
+
+static struct message *queue_remove_first(struct pipeline *pipeline) {
+    struct message *message = pipeline->first;
+    pipeline->first = message->next;
+    pipeline->queued--;
+    return message;
+}
+
+/* Leases. */
+
+static void lose_lease(struct message *message) {
+    message->result.large = 0;
+    message->refused = true;
+}
+
+/* Without credit for it the lease stays, until the next call. */
+static void give_lease_back(struct pipeline *pipeline, struct shard *shard,
+                            struct message *message) {
+    uint32_t owner = shard_owner(shard, message->hash);
+    if (owner == shard->id) {
+        lease_end(shard, owner, message->result.large);
+        lose_lease(message);
+        return;
+    }
+    if (!mesh_has_credit(shard->port, owner)) {
+        return;
+    }
+    message->kind = MESSAGE_LEASE_BACK;
+    message->large = message->result.large;
+    queue_send(pipeline, shard, owner, message);
+}
+
+static void give_leases_back(struct pipeline *pipeline, struct shard *shard) {
+    for (struct message *message = pipeline->first->next; message; message = message->next) {
+        if (message->done && message->result.large) {
+            give_lease_back(pipeline, shard, message);
+        }
+    }
+}
+
+/* Asks for the lease that the first of the queue has been refused, once until queue_retry_lease().
+ * True when it can be answered now. */
+static bool request_lease(struct pipeline *pipeline, struct shard *shard) {
+    struct message *first = pipeline->first;
+    uint32_t owner = shard_owner(shard, first->hash);
+    message_park(&shard->messages, first);
+    give_leases_back(pipeline, shard);
+    if (!first->lease_asked && owner == shard->id) {
+        first->lease_asked = true;
+        first->refused =
+            !execute_lease(shard, pipeline, &first->request, first->hash, &first->result);
+    } else if (!first->lease_asked && mesh_has_credit(shard->port, owner)) {
+        first->lease_asked = true;
+        first->kind = MESSAGE_LEASE;
+        queue_send(pipeline, shard, owner, first);
+        return false;
+    }
+    return !first->refused;
+}
+
+bool queue_wants_lease(const struct pipeline *pipeline) {
+    const struct message *first = pipeline->first;
+    return first && first->done && first->refused;
+}
+
+void queue_retry_lease(struct pipeline *pipeline, struct shard *shard) {
+    assert(queue_wants_lease(pipeline));
+    pipeline->first->lease_asked = false;
+    queue_drain(pipeline, shard);
+}
+
+/* Replies. */
+
+/* False when the reply is left in the queue: there is no memory, and it has a lease. */
+static bool write_reply(struct pipeline *pipeline, struct shard *shard, struct message *message) {
+    if (message->kind == MESSAGE_SCAN) {
+        output_take_chunk(pipeline, shard, message);
+        return true;
+    }
+    if (message->kind == MESSAGE_EVERY_SHARD) {
+        output_take_part(pipeline, shard, message);
+        return true;
+    }
+    uint32_t owner = shard_owner(shard, message->hash);
+    return output_write_reply(pipeline, shard, &message->request, &message->result, owner) ||
+           !message->result.large;
+}
+
+void queue_drain(struct pipeline *pipeline, struct shard *shard) {
+    while (pipeline->first && pipeline->first->done) {
+        struct message *message = pipeline->first;
+        if ((message->refused && !request_lease(pipeline, shard)) ||
+            !write_reply(pipeline, shard, message)) {
+            return;
+        }
+        queue_remove_first(pipeline);
+        pipeline->drained++;
+        message_give(&shard->messages, message);
+    }
+}
+
+bool queue_drop(struct pipeline *pipeline, struct shard *shard) {
+    while (pipeline->first && pipeline->first->done) {
+        struct message *message = pipeline->first;
+        uint64_t large = message->result.large;
+        if (!message->refused && large &&
+            !lease_end(shard, shard_owner(shard, message->hash), large)) {
+            return false;
+        }
+        message_give(&shard->messages, queue_remove_first(pipeline));
+    }
+    return !pipeline->first;
+}
+
+/* Messages. */
+
+/* The completion of all messages of a queue. */
+static void queue_complete(struct shard *shard, struct message *message) {
+    struct pipeline *pipeline = message->requester;
+    assert(pipeline->outstanding > 0);
+    pipeline->outstanding--;
+    message->done = true;
+    if (message->kind == MESSAGE_LEASE_BACK) {
+        lose_lease(message);
+    }
+    if (!pipeline->aborted) {
+        queue_drain(pipeline, shard);
+    }
+    shard->hooks->progressed(shard->reactor, pipeline);
+}
+
+struct message *queue_add(struct pipeline *pipeline, struct shard *shard, enum message_kind kind) {
+    struct message *message = message_take(&shard->messages);
+    assert(message);
+    message->requester = pipeline;
+    message->complete = queue_complete;
+    message->kind = (uint8_t)kind;
+    if (pipeline->first) {
+        pipeline->last->next = message;
+    } else {
+        pipeline->first = message;
+    }
+    pipeline->last = message;
+    pipeline->queued++;
+    return message;
+}
+
+void queue_send(struct pipeline *pipeline, struct shard *shard, uint32_t to,
+                struct message *message) {
+    message->done = false;
+    mesh_send_request(shard->port, to, message);
+    shard->counters.mesh_requests++;
+    pipeline->outstanding++;
+}
+
+void queue_executed(struct pipeline *pipeline, struct shard *shard, struct message *message) {
+    message->done = true;
+    queue_drain(pipeline, shard);
+}
+
+void queue_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
+                  const struct result *result, bool leased) {
+    if (!pipeline->first && leased) {
+        if (!output_write_reply(pipeline, shard, &slot->request, result, shard->id) &&
+            result->large) {
+            lease_end(shard, shard->id, result->large);
+        }
+        return;
+    }
+    struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);
+    message_keep_request(message, &slot->request, slot->hash);
+    message_set_result(message, result);
+    message->refused = !leased;
+    queue_executed(pipeline, shard, message);
+}
