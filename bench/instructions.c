@@ -29,7 +29,6 @@ struct received {
 
 struct run {
     struct fixture fixture;
-    struct exchange_handler handler;
     uint32_t owner; /* the shard of the keys */
     char keys[KEYS][16];
     uint32_t next_key;
@@ -88,10 +87,12 @@ static const struct {
     {"remote_set", instructions_set, 1}, {"remote_get50", instructions_multiget, 1},
 };
 
-static void instructions_progress(void *context, struct pipeline *pipeline) {
-    struct run *run = context;
-    assert(pipeline == &run->fixture.pipeline);
+static void instructions_progress(void *reactor, struct pipeline *pipeline) {
+    (void)reactor;
+    (void)pipeline;
 }
+
+static const struct shard_hooks instructions_hooks = {.progressed = instructions_progress};
 
 /* As the reactor does for one ready connection. */
 static void instructions_run_requests(struct fixture *fixture) {
@@ -106,23 +107,21 @@ static void instructions_run_requests(struct fixture *fixture) {
 /* All that is owed is sent at once; nothing here is a large value. */
 static void instructions_send(struct fixture *fixture) {
     struct pipeline *pipeline = &fixture->pipeline;
-    struct outgoing outgoing = {.output = pipeline->output, .leases = pipeline->leases};
-    pipeline->output = pipeline->leases = (struct buffer){0};
-    pipeline->sending = outgoing_bytes(&outgoing);
+    struct outgoing outgoing = {0};
+    pipeline_take_output(pipeline, &outgoing);
     outgoing_advance(&outgoing, &fixture->shard[0], outgoing.output.length);
     assert(outgoing_is_sent(&outgoing));
-    outgoing_release(&outgoing, &fixture->shard[0]);
-    pipeline->sending = 0;
+    pipeline_release_output(pipeline, &fixture->shard[0], &outgoing);
 }
 
 static void instructions_serve(struct run *run) {
     struct fixture *fixture = &run->fixture;
     mesh_publish(fixture->shard[0].port, fixture_no_wake, NULL);
     for (uint32_t i = 1; i < fixture->shards; i++) {
-        exchange_serve_peers(&fixture->shard[i], &run->handler);
+        exchange_serve_peers(&fixture->shard[i]);
         mesh_publish(fixture->shard[i].port, fixture_no_wake, NULL);
     }
-    exchange_collect_replies(&fixture->shard[0], &run->handler);
+    exchange_collect_replies(&fixture->shard[0]);
 }
 
 /* More turns follow when there are more requests than a connection's queue holds. */
@@ -172,7 +171,7 @@ static void instructions_name_keys(struct run *run) {
 static void instructions_prepare(struct run *run) {
     struct fixture *fixture = &run->fixture;
     fixture_init(fixture, run->owner + 1, 256, MEMORY_BYTES);
-    run->handler = (struct exchange_handler){run, fixture_no_connection, instructions_progress};
+    fixture->shard[0].hooks = &instructions_hooks;
     memset(run->value, 'v', VALUE_BYTES);
     instructions_name_keys(run);
     instructions_write_turns(run, instructions_set, KEYS / TURNS_PREPARED);
