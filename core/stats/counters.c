@@ -1,21 +1,21 @@
 #include "core/stats/counters.h"
 
+#define COUNTERS_KEEP_COUNT(name)
+#define COUNTERS_KEEP_GAUGE(name) counters->name = before.name;
+#define COUNTERS_KEEP(name, type, unit, sentence) COUNTERS_KEEP_##type(name)
+
 void counters_reset(struct counters *counters) {
     const struct counters before = *counters;
     *counters = (struct counters){0};
-#define KEEP(name) counters->name = before.name;
-#define DROP(name)
-    COUNTERS(DROP, KEEP)
-#undef KEEP
-#undef DROP
+    COUNTERS(COUNTERS_KEEP)
 }
 
-static uint64_t greatest(uint64_t a, uint64_t b) {
+static uint64_t counters_greatest(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
-/* Of those that are not 0. */
-static uint64_t least(uint64_t a, uint64_t b) {
+/* The lesser of two times, of which 0 means none. */
+static uint64_t counters_least(uint64_t a, uint64_t b) {
     if (a == 0 || b == 0) {
         return a + b;
     }
@@ -23,17 +23,19 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part) {
-    /* Both parts are nothing but uint64_t. */
-    _Static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "a sum of 64-bit numbers");
+    /* Both structures consist of 64-bit numbers alone. */
+    _Static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "64-bit numbers");
     const struct store_stats before = sum->store;
     uint64_t *to = (uint64_t *)sum;
     const uint64_t *from = (const uint64_t *)part;
     for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++) {
         to[i] += from[i];
     }
-    sum->store.segment_bytes = greatest(before.segment_bytes, part->store.segment_bytes);
-    sum->store.evicted_idle = greatest(before.evicted_idle, part->store.evicted_idle);
-    sum->store.oldest_time = least(before.oldest_time, part->store.oldest_time);
-    sum->store.small.oldest_time = least(before.small.oldest_time, part->store.small.oldest_time);
-    sum->store.main.oldest_time = least(before.main.oldest_time, part->store.main.oldest_time);
+    sum->store.segment_bytes = counters_greatest(before.segment_bytes, part->store.segment_bytes);
+    sum->store.evicted_idle = counters_greatest(before.evicted_idle, part->store.evicted_idle);
+    sum->store.oldest_time = counters_least(before.oldest_time, part->store.oldest_time);
+    sum->store.small.oldest_time =
+        counters_least(before.small.oldest_time, part->store.small.oldest_time);
+    sum->store.main.oldest_time =
+        counters_least(before.main.oldest_time, part->store.main.oldest_time);
 }

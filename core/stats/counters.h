@@ -10,56 +10,69 @@
 
 #include "store/store.h"
 
-/* COUNT(name) for what has happened since the start or the last `stats reset`, GAUGE(name) for what
- * is so now; printed by `stats` under that name, in this order. */
-#define COUNTERS(COUNT, GAUGE)                                                                     \
-    GAUGE(curr_connections)                                                                        \
-    COUNT(total_connections)                                                                       \
-    COUNT(rejected_connections)                                                                    \
-    COUNT(cmd_get)                                                                                 \
-    COUNT(cmd_set)                                                                                 \
-    COUNT(cmd_flush)                                                                               \
-    COUNT(cmd_touch)                                                                               \
-    COUNT(cmd_meta) /* me, as in memcached: the others count as the commands they stand for */     \
-    COUNT(get_hits)                                                                                \
-    COUNT(get_misses)                                                                              \
-    COUNT(delete_misses)                                                                           \
-    COUNT(delete_hits)                                                                             \
-    COUNT(incr_misses)                                                                             \
-    COUNT(incr_hits)                                                                               \
-    COUNT(decr_misses)                                                                             \
-    COUNT(decr_hits)                                                                               \
-    COUNT(cas_misses)                                                                              \
-    COUNT(cas_hits)                                                                                \
-    COUNT(cas_badval)                                                                              \
-    COUNT(touch_hits)                                                                              \
-    COUNT(touch_misses)                                                                            \
-    COUNT(store_too_large)                                                                         \
-    COUNT(store_no_memory)                                                                         \
-    COUNT(malloc_fails) /* connections that were closed for want of memory */                      \
-    COUNT(auth_cmds)                                                                               \
-    COUNT(auth_errors)                                                                             \
-    COUNT(bytes_read)                                                                              \
-    COUNT(bytes_written)                                                                           \
-    GAUGE(accepting_conns) /* of the shard that accepts: 1 while it does */                        \
-    COUNT(time_in_listen_disabled_us)                                                              \
-    COUNT(listen_disabled_num)                                                                     \
-    COUNT(idle_kicks)                                                                              \
-    COUNT(stall_kicks) /* connections broken off since they held up others' large values */        \
-    COUNT(conn_yields)                                                                             \
-    GAUGE(lru_crawler_running) /* shards whose crawler is in the middle of a walk */               \
-    COUNT(lru_crawler_starts)                                                                      \
-    COUNT(reactor_turns)                                                                           \
-    COUNT(reactor_sleeps)                                                                          \
-    COUNT(reactor_wakes_sent)                                                                      \
-    COUNT(mesh_requests)                                                                           \
-    COUNT(mesh_stalls)                                                                             \
-    GAUGE(buffer_bytes)
+/* ROW(name, type, unit, sentence) for each counter; core/stats/statistic.h says what the columns
+ * mean. `stats` prints them in this order. A COUNT is what has happened since the start or the last
+ * `stats reset`; a GAUGE is what is so now. What a row says stands in the man page, too. */
+/* clang-format off */
+#define COUNTERS(ROW)                                                                              \
+    ROW(curr_connections, GAUGE, "connections", "Connections that are open.")                      \
+    ROW(total_connections, COUNT, "connections", "Connections that were opened.")                  \
+    ROW(rejected_connections, COUNT, "connections",                                                \
+        "Connections that were refused since -c were open.")                                       \
+    ROW(cmd_get, COUNT, "keys", "Keys that were asked for by get, gets, mg and the binary gets.")  \
+    ROW(cmd_set, COUNT, "commands", "Storage commands, of all three protocols.")                   \
+    ROW(cmd_flush, COUNT, "commands", "flush_all commands.")                                       \
+    ROW(cmd_touch, COUNT, "keys", "Keys of touch and gat commands.")                               \
+    ROW(cmd_meta, COUNT, "commands",                                                               \
+        "me commands; the other meta commands count as those that they stand for.")                \
+    ROW(get_hits, COUNT, "keys", "Keys asked for that were found.")                                \
+    ROW(get_misses, COUNT, "keys", "Keys asked for that were not found.")                          \
+    ROW(delete_misses, COUNT, "commands", "delete commands whose key was not found.")              \
+    ROW(delete_hits, COUNT, "commands", "delete commands whose key was found.")                    \
+    ROW(incr_misses, COUNT, "commands", "incr commands whose key was not found.")                  \
+    ROW(incr_hits, COUNT, "commands", "incr commands whose key was found.")                        \
+    ROW(decr_misses, COUNT, "commands", "decr commands whose key was not found.")                  \
+    ROW(decr_hits, COUNT, "commands", "decr commands whose key was found.")                        \
+    ROW(cas_misses, COUNT, "commands", "Storage commands with a CAS whose key was not found.")     \
+    ROW(cas_hits, COUNT, "commands", "Storage commands whose CAS was that of the item.")           \
+    ROW(cas_badval, COUNT, "commands", "Storage commands whose CAS was another one.")              \
+    ROW(touch_hits, COUNT, "keys", "Keys of touch and gat commands that were found.")              \
+    ROW(touch_misses, COUNT, "keys", "Keys of touch and gat commands that were not found.")        \
+    ROW(store_too_large, COUNT, "commands",                                                        \
+        "Storage commands that were refused since the item is larger than -I.")                    \
+    ROW(store_no_memory, COUNT, "commands",                                                        \
+        "Storage commands that were refused for want of memory.")                                  \
+    ROW(malloc_fails, COUNT, "connections", "Connections that were closed for want of memory.")    \
+    ROW(auth_cmds, COUNT, "logins", "Logins that were tried.")                                     \
+    ROW(auth_errors, COUNT, "logins", "Logins with a wrong user or password.")                     \
+    ROW(bytes_read, COUNT, "bytes", "Bytes received from clients.")                                \
+    ROW(bytes_written, COUNT, "bytes", "Bytes sent to clients.")                                   \
+    ROW(accepting_conns, GAUGE, "boolean", "1 while new connections are accepted.")                \
+    ROW(time_in_listen_disabled_us, COUNT, "microseconds",                                         \
+        "Time in which no connections were accepted for want of descriptors or memory.")           \
+    ROW(listen_disabled_num, COUNT, "times",                                                       \
+        "Tries to accept a connection that failed for want of descriptors or memory.")             \
+    ROW(idle_kicks, COUNT, "connections", "Connections that were closed by the idle timeout.")     \
+    ROW(stall_kicks, COUNT, "connections",                                                         \
+        "Connections that were closed since they held memory that others waited for.")             \
+    ROW(conn_yields, COUNT, "times",                                                               \
+        "Times that a connection had sent more requests than -R allows in one turn.")              \
+    ROW(lru_crawler_running, GAUGE, "shards", "Shards whose crawler is in the middle of a scan.")  \
+    ROW(lru_crawler_starts, COUNT, "scans", "Scans that crawlers have begun.")                     \
+    ROW(reactor_turns, COUNT, "turns", "Turns of the event loops.")                                \
+    ROW(reactor_sleeps, COUNT, "times", "Times that a reactor had nothing to do and slept.")       \
+    ROW(reactor_wakes_sent, COUNT, "messages",                                                     \
+        "Wakes that reactors have sent to others that slept.")                                     \
+    ROW(mesh_requests, COUNT, "messages", "Requests that reactors have sent to others.")           \
+    ROW(mesh_stalls, COUNT, "times",                                                               \
+        "Times that a connection had to wait for room in the ring to another reactor.")            \
+    ROW(buffer_bytes, GAUGE, "bytes", "Memory of the buffers of connections, kept ones included.")
+/* clang-format on */
 
 struct counters {
-#define COUNTER_FIELD(name) uint64_t name;
-    COUNTERS(COUNTER_FIELD, COUNTER_FIELD)
-#undef COUNTER_FIELD
+#define COUNTERS_FIELD(name, type, unit, sentence) uint64_t name;
+    COUNTERS(COUNTERS_FIELD)
+#undef COUNTERS_FIELD
 };
 
 /* One shard's part of the answer to `stats`. */
@@ -68,10 +81,11 @@ struct shard_stats {
     struct store_stats store;
 };
 
-/* `stats reset`: what has been counted is 0, what is so now stays. */
+/* `stats reset`: counts become 0, gauges stay. */
 void counters_reset(struct counters *counters);
 
-/* sum += part, field by field; of the store's figures that are no sums, as store_stats says. */
+/* sum += part, field by field. Figures that are not to be added up (the oldest, the greatest) are
+ * combined as struct store_stats says. */
 void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part);
 
 #endif

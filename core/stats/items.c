@@ -3,6 +3,7 @@
  * the mean size. */
 #include <stdio.h>
 
+#include "core/stats/statistic.h"
 #include "core/stats/writer.h"
 
 #define NAME_BYTES 64
@@ -24,36 +25,13 @@ static uint64_t age_of(const struct stats_sources *sources, uint64_t oldest_time
     return oldest_time == 0 ? 0 : sources->now - oldest_time;
 }
 
-/* Expired items whose memory was taken when somebody needed room: neither met by an operation on
- * their key nor by the crawler, which are told apart. */
-static uint64_t reclaimed_of(const struct store_stats *store) {
-    return store->expired + store->flushed - store->met_expired - store->met_flushed -
-           store->crawl_reclaimed;
-}
-
-/* memcached's HOT is the small queue of what is new, its WARM the main one of what was read since,
- * in which what was read again goes round. Nothing keeps an item from being evicted. A segment that
- * a writer empties at once is a direct reclaim. */
-void stats_put_outcomes(struct stats_writer *writer, const char *prefix,
-                        const struct store_stats *store) {
-    const struct {
-        const char *name;
-        uint64_t number;
-    } outcomes[] = {{"reclaimed", reclaimed_of(store)},
-                    {"expired_unfetched", store->expired_unfetched},
-                    {"evicted_unfetched", store->evicted_unfetched},
-                    {"evicted_active", 0},
-                    {"crawler_reclaimed", store->crawl_reclaimed},
-                    {"crawler_items_checked", store->crawl_checked},
-                    {"lrutail_reflocked", 0},
-                    {"moves_to_cold", 0},
-                    {"moves_to_warm", store->small.moved_items},
-                    {"moves_within_lru", store->main.moved_items},
-                    {"direct_reclaims", store->segments_dropped}};
-    for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++) {
-        char full[NAME_BYTES];
-        snprintf(full, sizeof(full), "%s%s", prefix, outcomes[i].name);
-        stats_put_number(writer, full, outcomes[i].number);
+/* What becomes of items: the same rows as in `stats`. */
+static void put_outcomes(struct stats_writer *writer, const struct stats_sources *sources) {
+    for (size_t i = 0; i < statistic_count; i++) {
+        const struct statistic *statistic = &statistic_table[i];
+        if (statistic->is_outcome) {
+            put_item_number(writer, statistic->name, statistic_number(statistic, sources));
+        }
     }
 }
 
@@ -111,7 +89,7 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     put_item_number(writer, "evicted_time", store->evicted_idle);
     put_item_number(writer, "outofmemory", store->out_of_memory);
     put_item_number(writer, "tailrepairs", 0); /* no reference can leak here */
-    stats_put_outcomes(writer, "items:1:", store);
+    put_outcomes(writer, sources);
     put_queues(writer, sources);
 }
 

@@ -35,10 +35,6 @@ void stats_put_switch(struct stats_writer *writer, const char *name, bool on); /
 /* The end of the list. */
 void stats_put_end(struct stats_writer *writer);
 
-/* What becomes of items beside being asked for; prefix stands before each name. */
-void stats_put_outcomes(struct stats_writer *writer, const char *prefix,
-                        const struct store_stats *store);
-
 /* The groups. */
 void stats_put_general(struct stats_writer *writer, const struct stats_sources *sources);
 void stats_put_settings(struct stats_writer *writer, const struct stats_sources *sources);

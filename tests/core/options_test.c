@@ -8,21 +8,12 @@
 #include <string.h>
 
 #include "core/server/options.h"
+#include "man_page.h"
 
-#define MAN_PAGE SOURCE_ROOT "/core/dist/simplecache.1"
 #define COMPLETION SOURCE_ROOT "/core/dist/simplecache.bash-completion"
 
 static void expect(bool holds, const char *what) {
     cr_assert(holds, "%s", what);
-}
-
-static char *read_text(const char *path) {
-    char *text = calloc(1, 1 << 16);
-    FILE *file = fopen(path, "r");
-    expect(file, path);
-    cr_assert(fread(text, 1, (1 << 16) - 1, file) > 0);
-    fclose(file);
-    return text;
 }
 
 static char *help_text(void) {
@@ -32,46 +23,6 @@ static char *help_text(void) {
     options_print_help(file);
     fclose(file);
     return text;
-}
-
-/* Every run of white space becomes one space, in place. */
-static char *squeeze(char *text) {
-    char *to = text;
-    for (const char *from = text; *from; from++) {
-        if (!isspace((unsigned char)*from)) {
-            *to++ = *from;
-        } else if (to > text && to[-1] != ' ') {
-            *to++ = ' ';
-        }
-    }
-    *to = '\0';
-    return text;
-}
-
-/* The text of a page without its markup: "\-" is a dash, "\f" and a letter change the font, a line
- * that begins with a dot is a macro. Headings stay, for section_of(). */
-static char *strip_markup(char *text) {
-    char *to = text;
-    for (const char *from = text; *from; from++) {
-        bool line_begins = from == text || from[-1] == '\n';
-        if (line_begins && strncmp(from, ".TP\n", 4) == 0) {
-            from += 3;
-        }
-        if (from[0] == '\\' && from[1] == 'f') {
-            from += 2;
-        } else if (*from != '\\') {
-            *to++ = *from;
-        }
-    }
-    *to = '\0';
-    return squeeze(text);
-}
-
-static char *section_of(const char *page, const char *heading) {
-    const char *begin = strstr(page, heading);
-    expect(begin, heading);
-    const char *end = strstr(begin + strlen(heading), " .S");
-    return end ? strndup(begin, (size_t)(end - begin)) : strdup(begin);
 }
 
 /* "-t, --cores, --threads N reactors, ...", "spin=N microseconds ..." */
@@ -254,9 +205,9 @@ Test(options, none_of_memcached_is_missing) {
 }
 
 Test(options, help_and_man_page_tell_what_is_done) {
-    char *help = squeeze(help_text()), *page = strip_markup(read_text(MAN_PAGE));
-    char *done = section_of(page, ".SH OPTIONS"), entry[1024];
-    char *words = section_of(page, ".SS Words");
+    char *help = man_page_squeeze(help_text()), *page = man_page_strip(man_page_read(MAN_PAGE));
+    char *done = man_page_section(page, ".SH OPTIONS"), entry[1024];
+    char *words = man_page_section(page, ".SS Words");
     strcat(strcat(done = realloc(done, strlen(done) + strlen(words) + 3), " "), words);
     strcat(done, " ");
     for (size_t i = 0; i < option_count; i++) {
@@ -274,8 +225,9 @@ Test(options, help_and_man_page_tell_what_is_done) {
 
 /* In the section of its kind, and nowhere in -h. */
 Test(options, man_page_tells_what_is_not_done) {
-    char *help = help_text(), *page = strip_markup(read_text(MAN_PAGE));
-    char *ignored = section_of(page, ".SS Accepted"), *refused = section_of(page, ".SS Refused");
+    char *help = help_text(), *page = man_page_strip(man_page_read(MAN_PAGE));
+    char *ignored = man_page_section(page, ".SS Accepted"),
+         *refused = man_page_section(page, ".SS Refused");
     for (size_t i = 0; i < option_count; i++) {
         const struct command_option *option = &option_table[i];
         char name[OPTION_NAME_BYTES], letter[] = {'-', option->letter, '\0'};
@@ -294,7 +246,7 @@ Test(options, man_page_tells_what_is_not_done) {
 }
 
 Test(options, completion_offers_what_is_done) {
-    char *text = read_text(COMPLETION), name[OPTION_NAME_BYTES];
+    char *text = man_page_read(COMPLETION), name[OPTION_NAME_BYTES];
     *strstr(text, "case ") = '\0'; /* behind the lists */
     for (size_t i = 0; i < option_count; i++) {
         const struct command_option *option = &option_table[i];
