@@ -17,6 +17,7 @@
 /* Counts what the range touches; gives back what it no longer does, but for one page, so that a
  * count that moves to and fro costs no system calls. */
 static void index_range_resize(struct index *index, struct index_range *range, uint32_t count) {
+    assert(range->buckets);
     size_t page = index->page_bytes;
     size_t bytes = pages_round_up((size_t)count * sizeof(struct index_bucket), page);
     assert(bytes <= index->range_bytes);

@@ -338,7 +338,7 @@ bool listeners_open_unix(struct listeners *listeners, const struct config *confi
     if (strlen(path) >= sizeof(address.sun_path)) {
         return tell_unix_failure(path, -ENAMETOOLONG);
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     int descriptor = open_unix(&address, config);
     if (descriptor < 0) {
         return tell_unix_failure(path, descriptor);

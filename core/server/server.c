@@ -35,6 +35,7 @@ static bool server_init(struct server *server, const struct config *config) {
         .activated = server->activation_sockets > 0,
     };
     server->memory_bytes_max = server_memory_bytes_max(config);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers */
     server->shards = calloc(config->cores, sizeof(*server->shards));
     if (!server->shards ||
         getrandom(&server->seed, sizeof(server->seed), 0) != sizeof(server->seed) ||

@@ -135,19 +135,20 @@ static const char *start_remark(const struct server *server) {
     return " (this machine only; -l ADDRESS opens it to others)";
 }
 
-static void start_add_names(char *text, const char *before, const struct listeners *listeners) {
+/* Returns the end of the text. */
+static char *start_add_names(char *text, const char *before, const struct listeners *listeners) {
     for (uint32_t i = 0; i < listeners->count; i++) {
-        strcat(text, before);
-        strcat(text, listeners->all[i].name);
+        text = stpcpy(stpcpy(text, before), listeners->all[i].name);
     }
+    return text;
 }
 
 /* Says on stdout that the server is up, and to systemd. */
 static void start_tell(const struct server *server) {
     const struct config *config = server->config;
     char addresses[2 * LISTENERS_MAX * (LISTENER_NAME_BYTES + 5)] = "", facts[64];
-    start_add_names(addresses, " ", &server->listeners);
-    start_add_names(addresses, " udp:", &server->udp_sockets);
+    char *end = start_add_names(addresses, " ", &server->listeners);
+    start_add_names(end, " udp:", &server->udp_sockets);
     snprintf(facts, sizeof(facts), "%u core%s, %llu MB", config->cores,
              config->cores == 1 ? "" : "s", (unsigned long long)(config->memory_bytes >> 20));
     printf("simplecache %s listening on%s, %s%s\n", SIMPLECACHE_VERSION, addresses, facts,

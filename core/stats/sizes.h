@@ -18,8 +18,8 @@
 #include "store/store.h"
 
 #define SIZES_CLASS_BYTES 32
-#define SIZES_FINE_BYTES_MAX ((uint32_t)1 << 20)
-#define SIZES_COARSE_CLASS_BYTES ((uint32_t)32 * 1024)
+#define SIZES_FINE_BYTES_MAX ((uint64_t)1 << 20)
+#define SIZES_COARSE_CLASS_BYTES ((uint64_t)32 * 1024)
 
 /* What one slice of a walk has found: a hash table by class, so that a slice of many items of few
  * sizes is little to send. A power of two, and small enough for a message. */
