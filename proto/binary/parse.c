@@ -1,7 +1,7 @@
 /* Binary: one packet, one request. */
+#include "proto/parse.h"
 #include "proto/binary/packet.h"
 #include "proto/login.h"
-#include "proto/parse.h"
 
 /* A body this long can't be meant, whatever the limit of values is. */
 #define BODY_LENGTH_PLAUSIBLE_MAX (1024u * 1024 * 1024)

@@ -1,5 +1,5 @@
-#include "proto/base64.h"
 #include "proto/meta/flags.h"
+#include "proto/base64.h"
 #include "proto/number.h"
 
 #include <assert.h>

@@ -1,9 +1,9 @@
 /* Values that are not waited for: what comes of them however they arrive, and the two halves of
  * replies whose value is sent from elsewhere. */
 #include "compose.h"
+#include "proto/reply.h"
 #include "random.h"
 #include "stream.h"
-#include "proto/reply.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
