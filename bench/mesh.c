@@ -63,7 +63,7 @@ struct side {
     int cpu;
     pthread_t thread;
     struct mesh_port *port;
-    struct uring uring;
+    struct io *io;
     struct message_pool pool;
     uint32_t out;     /* requests that have not come back */
     uint64_t sent_ns; /* when the last batch went */
@@ -82,9 +82,7 @@ static void fail(const char *what) {
 
 static void wake(void *context, uint32_t shard) {
     struct side *side = context;
-    struct io_uring_sqe *entry = uring_entry(&side->uring);
-    io_uring_prep_msg_ring(entry, side->bench->sides[shard].uring.ring.ring_fd, 0, 0, 0);
-    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    io_wake(side->io, side->bench->sides[shard].io);
 }
 
 /* The parts of a turn; each returns how many messages it has moved. */
@@ -161,10 +159,10 @@ static void sleep_until_woken(struct side *side) {
         return;
     }
     if (!atomic_load(&side->bench->stopping)) {
-        uring_enter_and_wait(&side->uring);
+        io_enter(side->io, IO_FOREVER);
     }
     mesh_awake(side->port);
-    io_uring_cq_advance(&side->uring.ring, io_uring_cq_ready(&side->uring.ring));
+    io_take(side->io, side);
 }
 
 static void turn(struct side *side) {
@@ -175,7 +173,7 @@ static void turn(struct side *side) {
     if (side->bench->mode != ASLEEP) {
         return;
     }
-    uring_enter(&side->uring);
+    io_enter(side->io, 0);
     if (moved == 0) {
         sleep_until_woken(side);
     }
@@ -185,7 +183,7 @@ static void side_init(struct side *side) {
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(side->cpu, &one);
-    if (sched_setaffinity(0, sizeof(one), &one) != 0 || uring_init(&side->uring) != 0 ||
+    if (sched_setaffinity(0, sizeof(one), &one) != 0 || uring_engine.open(&side->io, NULL) != 0 ||
         message_pool_init(&side->pool, 2 * MESH_CAPACITY_DEFAULT) != 0) {
         fail("can't prepare a thread");
     }
@@ -209,12 +207,12 @@ static void *run_side(void *argument) {
     if (side->id == 0 && mesh_claim_wake(bench->mesh, 1)) {
         wake(side, 1);
     }
-    uring_enter(&side->uring);
+    io_enter(side->io, 0);
     struct timespec used;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
     side->cpu_ns = (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
     pthread_barrier_wait(&bench->ready);
-    uring_finish(&side->uring);
+    uring_engine.close(side->io);
     message_pool_finish(&side->pool);
     return NULL;
 }

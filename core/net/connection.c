@@ -5,23 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "core/base/config.h"
+#include "core/base/container.h"
+#include "core/base/facts.h"
 #include "core/base/log.h"
-#include "core/server/reactor.h"
-#include "core/server/server.h"
 #include "core/stats/connection.h"
 
-/* Larger output waits for no replies that are on their way, see is_held(). */
+/* Larger output waits for no replies that are on their way, see connection_is_held(). */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
+
+static completion_done connection_received, connection_sent;
 
 static const char no_memory[] = "there is no memory for it";
 
-static bool is_logged(const struct reactor *reactor) {
-    return reactor->shard.settings.verbosity >= LOG_CONNECTIONS;
+static bool connection_is_logged(const struct net *net) {
+    return net->shard.settings.verbosity >= LOG_CONNECTIONS;
 }
 
-static void write_peer(const struct connection *connection, char address[STATS_ADDRESS_MAX]) {
+static void connection_write_peer(const struct connection *connection,
+                                  char address[STATS_ADDRESS_MAX]) {
     struct sockaddr_storage peer;
     socklen_t length = sizeof(peer);
     if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0) {
@@ -30,15 +33,15 @@ static void write_peer(const struct connection *connection, char address[STATS_A
     stats_address_write(address, &peer, length, false);
 }
 
-static void log_opened(struct reactor *reactor, const struct connection *connection) {
+static void connection_log_opened(struct net *net, const struct connection *connection) {
     char address[STATS_ADDRESS_MAX];
-    write_peer(connection, address);
-    log_add(&reactor->shard.log, connection->descriptor, "opened by %s on reactor %u", address,
-            reactor->shard.id);
+    connection_write_peer(connection, address);
+    log_add(&net->shard.log, connection->descriptor, "opened by %s on reactor %u", address,
+            net->shard.id);
 }
 
 /* -B: what the first byte would tell is known. */
-static enum protocol first_protocol(const struct config *config) {
+static enum protocol connection_first_protocol(const struct config *config) {
     switch (config->binding) {
     case BINDING_AUTO:
         return PROTOCOL_UNKNOWN;
@@ -51,59 +54,68 @@ static enum protocol first_protocol(const struct config *config) {
     return PROTOCOL_UNKNOWN;
 }
 
-void connection_init(struct reactor *reactor, struct connection *connection, int descriptor) {
-    *connection = (struct connection){.descriptor = descriptor, .receive_buffer = -1};
-    pipeline_init(&connection->pipeline, &reactor->shard);
+void connection_init(struct net *net, struct connection *connection, int descriptor) {
+    *connection = (struct connection){
+        .descriptor = descriptor,
+        .received.done = connection_received,
+        .sent.done = connection_sent,
+        .receive_buffer = -1,
+    };
+    pipeline_init(&connection->pipeline, &net->shard);
     connection->pipeline.number = descriptor;
-    connection->pipeline.parser.protocol = (uint8_t)first_protocol(reactor->server->config);
-    connection->last_command_s = reactor->shard.now;
+    connection->pipeline.parser.protocol =
+        (uint8_t)connection_first_protocol(net->shard.facts->config);
+    connection->last_command_s = net->shard.now;
 }
 
-void connection_open(struct reactor *reactor, int descriptor) {
+void connection_open(struct net *net, int descriptor) {
     struct connection *connection = malloc(sizeof(*connection));
     if (!connection) {
-        reactor->shard.counters.malloc_fails++;
-        close(descriptor);
-        atomic_fetch_add_explicit(&reactor->connections_ended, 1, memory_order_relaxed);
+        net->shard.counters.malloc_fails++;
+        io_close_socket(net->io, descriptor);
+        net_connection_ended(net);
         return;
     }
-    connection_init(reactor, connection, descriptor);
-    connection->serial = reactor->next_serial++;
-    LIST_INSERT_HEAD(&reactor->connections, connection, all_link);
-    reactor->shard.counters.curr_connections++;
-    reactor->shard.counters.total_connections++;
-    if (is_logged(reactor)) {
-        log_opened(reactor, connection);
+    connection_init(net, connection, descriptor);
+    connection->serial = net->next_serial++;
+    LIST_INSERT_HEAD(&net->connections, connection, all_link);
+    net->shard.counters.curr_connections++;
+    net->shard.counters.total_connections++;
+    if (connection_is_logged(net)) {
+        connection_log_opened(net, connection);
     }
-    if (reactor->stopping) {
-        connection_drain(connection);
+    if (net->stopping) {
+        connection_drain(net, connection);
     }
-    reactor_settle(reactor, connection);
+    schedule_end_turn(&net->schedule, connection);
 }
 
-static void destroy(struct reactor *reactor, struct connection *connection) {
-    if (is_logged(reactor)) {
-        log_add(&reactor->shard.log, connection->descriptor, "closed: %s",
+static void connection_destroy(struct net *net, struct connection *connection) {
+    if (connection_is_logged(net)) {
+        log_add(&net->shard.log, connection->descriptor, "closed: %s",
                 connection->ending ? connection->ending : "the server stops");
     }
-    reactor_forget(reactor, connection);
-    pipeline_finish(&connection->pipeline, &reactor->shard);
-    close(connection->descriptor);
-    free(connection->send);
+    LIST_REMOVE(connection, all_link);
+    schedule_remove(&net->schedule, connection);
+    pipeline_finish(&connection->pipeline, &net->shard);
+    io_close_socket(net->io, connection->descriptor);
+    free(connection->parts);
     free(connection);
-    reactor->shard.counters.curr_connections--;
-    atomic_fetch_add_explicit(&reactor->connections_ended, 1, memory_order_relaxed);
+    net->shard.counters.curr_connections--;
+    net_connection_ended(net);
 }
 
-/* Both shut-downs make a receive or send that waits in the kernel complete, so nothing has to be
+/* Both shut-downs make a receive or send that is under way complete, so nothing has to be
  * cancelled. */
-void connection_drain(struct connection *connection) {
-    shutdown(connection->descriptor, SHUT_RD);
+void connection_drain(struct net *net, struct connection *connection) {
+    io_shut_down(net->io, connection->descriptor, SHUT_RD);
 }
 
-/* From here on nothing happens but the way back of what is out. */
-static void mark_broken(struct connection *connection, const char *reason) {
-    connection->broken = true;
+/* From here on what is out comes back, and nothing else happens. */
+static void connection_mark_broken(struct connection *connection, const char *reason) {
+    if (connection->state < CONNECTION_BROKEN) {
+        connection->state = CONNECTION_BROKEN;
+    }
     connection->pipeline.closing = true;
     if (!connection->ending) {
         connection->ending = reason;
@@ -111,158 +123,159 @@ static void mark_broken(struct connection *connection, const char *reason) {
 }
 
 /* There was no memory for what it has sent or is owed. */
-static void starve(struct reactor *reactor, struct connection *connection) {
-    reactor->shard.counters.malloc_fails += !connection->broken;
-    mark_broken(connection, no_memory);
+static void connection_starve(struct net *net, struct connection *connection) {
+    net->shard.counters.malloc_fails += !connection_is_broken(connection);
+    connection_mark_broken(connection, no_memory);
 }
 
-static void fail(struct connection *connection, int error) {
+static void connection_fail(struct connection *connection, int error) {
     const char *reason = strerrordesc_np(-error);
-    mark_broken(connection, reason ? reason : "an unknown error");
+    connection_mark_broken(connection, reason ? reason : "an unknown error");
 }
 
-void connection_break(struct reactor *reactor, struct connection *connection, const char *reason) {
-    mark_broken(connection, reason);
-    reactor_settle(reactor, connection);
+void connection_break(struct net *net, struct connection *connection, const char *reason) {
+    connection_mark_broken(connection, reason);
+    schedule_end_turn(&net->schedule, connection);
 }
 
-void connection_abandon(struct reactor *reactor, struct connection *connection) {
-    struct buffer_pool *buffers = &reactor->shard.buffers;
-    pipeline_abandon(&connection->pipeline, &reactor->shard);
+void connection_abandon(struct net *net, struct connection *connection) {
+    struct buffer_pool *buffers = &net->shard.buffers;
+    pipeline_abandon(&connection->pipeline, &net->shard);
     buffer_release(buffers, &connection->outgoing.output);
     buffer_release(buffers, &connection->outgoing.leases);
-    destroy(reactor, connection);
+    connection_destroy(net, connection);
 }
 
 /* Receiving. */
 
-static void give_buffer_back(struct reactor *reactor, struct connection *connection) {
+static void connection_give_buffer(struct net *net, struct connection *connection) {
     if (connection->receive_buffer >= 0) {
-        uring_give_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
+        io_give_buffer(net->io, (unsigned)connection->receive_buffer);
     }
     connection->receive_buffer = -1;
 }
 
-static void start_receive(struct reactor *reactor, struct connection *connection) {
+/* The last receive has said whether it left something in the socket. */
+static void connection_start_receive(struct net *net, struct connection *connection) {
     char *where = NULL;
     size_t window = pipeline_upload_window(&connection->pipeline, &where);
-    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
-    connection->receiving = true;
-    connection->receiving_direct = window > 0;
+    bool likely_empty = !connection->socket_has_more;
     if (window > 0) {
-        io_uring_prep_recv(entry, connection->descriptor, where, window, 0);
+        connection->receive = RECEIVE_DIRECT;
+        io_receive(net->io, connection->descriptor, where, window, likely_empty,
+                   &connection->received);
     } else {
-        io_uring_prep_recv(entry, connection->descriptor, NULL, URING_BUFFER_BYTES, 0);
-        entry->flags |= IOSQE_BUFFER_SELECT;
-        entry->buf_group = URING_BUFFER_GROUP;
+        connection->receive = RECEIVE_LENT;
+        io_receive_lent(net->io, connection->descriptor, likely_empty, &connection->received);
     }
-    /* The last receive has said whether it left something: if not, trying at once would be in vain.
-     */
-    if (!connection->socket_has_more) {
-        entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
-    }
-    reactor_mark(entry, COMPLETION_RECEIVE, connection);
 }
 
-static bool may_receive(const struct connection *connection) {
+static bool connection_may_receive(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    return !connection->receiving && !connection->ended && !pipeline->closing &&
-           pipeline->wants_more && !pipeline->stalled && !pipeline_is_blocked(pipeline);
+    return connection->receive == RECEIVE_NONE && connection->state == CONNECTION_OPEN &&
+           !pipeline->closing && pipeline->wants_more && !pipeline->stalled &&
+           !pipeline_is_blocked(pipeline);
 }
 
-static void take_bytes(struct reactor *reactor, struct connection *connection, size_t length) {
+static void connection_take_lent(struct net *net, struct connection *connection, size_t length) {
     struct pipeline *pipeline = &connection->pipeline;
-    reactor->shard.counters.bytes_read += length;
-    connection->last_command_s = reactor->shard.now;
-    pace_count(&connection->received, length, reactor->shard.now);
-    if (connection->receiving_direct) {
-        pipeline_direct_feed(pipeline, &reactor->shard, length);
-        return;
-    }
-    const char *bytes = uring_buffer(&reactor->uring, (unsigned)connection->receive_buffer);
-    if (!pipeline_feed(pipeline, &reactor->shard, bytes, length)) {
-        starve(reactor, connection);
+    const char *bytes = io_buffer(net->io, (unsigned)connection->receive_buffer);
+    if (!pipeline_feed(pipeline, &net->shard, bytes, length)) {
+        connection_starve(net, connection);
     }
     if (pipeline->bytes != bytes) {
-        give_buffer_back(reactor, connection);
+        connection_give_buffer(net, connection);
     }
     if (pipeline_can_run(pipeline)) {
-        reactor_ready(reactor, connection);
+        schedule_run(&net->schedule, connection);
     }
 }
 
-void connection_received(struct reactor *reactor, struct connection *connection, int result,
-                         unsigned flags) {
-    connection->receiving = false;
-    connection->socket_has_more = flags & IORING_CQE_F_SOCK_NONEMPTY;
-    if (flags & IORING_CQE_F_BUFFER) {
-        connection->receive_buffer = (int)(flags >> IORING_CQE_BUFFER_SHIFT);
+static void connection_take_bytes(struct net *net, struct connection *connection,
+                                  enum connection_receive receive, size_t length) {
+    net->shard.counters.bytes_read += length;
+    connection->last_command_s = net->shard.now;
+    pace_count(&connection->receive_pace, length, net->shard.now);
+    if (receive == RECEIVE_DIRECT) {
+        pipeline_direct_feed(&connection->pipeline, &net->shard, length);
+    } else {
+        connection_take_lent(net, connection, length);
     }
-    if (result > 0 && !connection->broken) {
-        take_bytes(reactor, connection, (size_t)result);
-    } else if (result == 0) {
-        connection->ended = true;
-    } else if (result < 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN) {
-        fail(connection, result);
+}
+
+/* After ENOBUFS the receive begins again when this turn has given its buffers back. */
+static bool connection_receives_again(int result) {
+    return result == -ENOBUFS || result == -EINTR || result == -EAGAIN;
+}
+
+static void connection_received(void *owner, struct completion *completion, int result,
+                                unsigned flags) {
+    struct net *net = owner;
+    struct connection *connection = container_of(completion, struct connection, received);
+    enum connection_receive receive = connection->receive;
+    assert(receive != RECEIVE_NONE);
+    connection->receive = RECEIVE_NONE;
+    connection->socket_has_more = (flags & IO_SOCKET_HAS_MORE) || result == -ENOBUFS;
+    if (flags & IO_LENT) {
+        connection->receive_buffer = (int)io_lent_buffer(flags);
     }
-    /* After ENOBUFS the receive is armed again when this turn has given its buffers back. */
-    connection->socket_has_more |= result == -ENOBUFS;
-    reactor_settle(reactor, connection);
+    if (result > 0 && !connection_is_broken(connection)) {
+        connection_take_bytes(net, connection, receive, (size_t)result);
+    } else if (result == 0 && connection->state == CONNECTION_OPEN) {
+        connection->state = CONNECTION_ENDED;
+    } else if (result < 0 && !connection_receives_again(result)) {
+        connection_fail(connection, result);
+    }
+    schedule_end_turn(&net->schedule, connection);
 }
 
 /* Sending. */
 
-static void mark_sending(struct connection *connection, struct io_uring_sqe *entry) {
-    reactor_mark(entry, COMPLETION_SEND, connection);
+/* Bytes alone are sent as a whole; large values wait for the end of the turn. */
+static void connection_start_send(struct net *net, struct connection *connection) {
+    const struct outgoing *outgoing = &connection->outgoing;
+    if (outgoing->leases.length > 0) {
+        schedule_send(&net->schedule, connection);
+        return;
+    }
+    size_t sent = outgoing->position.byte;
+    io_send(net->io, connection->descriptor, outgoing->output.bytes + sent,
+            outgoing->output.length - sent, &connection->sent);
     connection->sending = true;
 }
 
-/* Bytes alone are sent as a whole; large values wait for the end of the turn. */
-static void start_send(struct reactor *reactor, struct connection *connection) {
-    const struct outgoing *outgoing = &connection->outgoing;
-    if (outgoing->leases.length > 0) {
-        reactor_fly(reactor, connection);
-        return;
-    }
-    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
-    size_t sent = outgoing->position.byte;
-    io_uring_prep_send(entry, connection->descriptor, outgoing->output.bytes + sent,
-                       outgoing->output.length - sent, MSG_NOSIGNAL | MSG_WAITALL);
-    mark_sending(connection, entry);
-}
-
-size_t connection_fly(struct reactor *reactor, struct connection *connection) {
-    struct outgoing_send *send = connection->send;
-    int count = outgoing_gather(&connection->outgoing, &reactor->shard, OUTGOING_SEND_BYTES_MAX,
-                                send->parts);
-    send->message = (struct msghdr){.msg_iov = send->parts, .msg_iovlen = (size_t)count};
-    struct io_uring_sqe *entry = uring_entry(&reactor->uring);
-    io_uring_prep_sendmsg(entry, connection->descriptor, &send->message, MSG_NOSIGNAL);
-    mark_sending(connection, entry);
+size_t connection_send_large(struct net *net, struct connection *connection) {
+    struct outgoing_send *parts = connection->parts;
     size_t bytes = 0;
+    int count =
+        outgoing_gather(&connection->outgoing, &net->shard, OUTGOING_SEND_BYTES_MAX, parts->parts);
+    parts->message = (struct msghdr){.msg_iov = parts->parts, .msg_iovlen = (size_t)count};
+    io_send_vector(net->io, connection->descriptor, &parts->message, &connection->sent);
+    connection->sending = true;
     for (int i = 0; i < count; i++) {
-        bytes += send->parts[i].iov_len;
+        bytes += parts->parts[i].iov_len;
     }
     return bytes;
 }
 
-static void take_off(struct reactor *reactor, struct connection *connection) {
+/* Takes the output of the pipeline to send it. */
+static void connection_start_outgoing(struct net *net, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline->leases.length > 0 && !connection->send) {
-        connection->send = malloc(sizeof(*connection->send));
+    if (pipeline->leases.length > 0 && !connection->parts) {
+        connection->parts = malloc(sizeof(*connection->parts));
     }
-    if (pipeline->leases.length > 0 && !connection->send) {
-        starve(reactor, connection);
+    if (pipeline->leases.length > 0 && !connection->parts) {
+        connection_starve(net, connection);
         return;
     }
     pipeline_take_output(pipeline, &connection->outgoing);
-    connection->sent = (struct pace){.since_s = reactor->shard.now};
-    start_send(reactor, connection);
+    connection->send_pace = (struct pace){.since_s = net->shard.now};
+    connection_start_send(net, connection);
 }
 
 /* Output is kept back for the replies that are on their way behind it, not for those to later
  * requests: one send costs less than two. Each of them brings this about again. */
-static bool is_held(struct connection *connection) {
+static bool connection_is_held(struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline->outstanding == 0 || pipeline->leases.length > 0 ||
         pipeline->output.length >= HELD_OUTPUT_BYTES_MAX) {
@@ -275,156 +288,163 @@ static bool is_held(struct connection *connection) {
     return (int32_t)(pipeline->drained - connection->held_until) < 0;
 }
 
-static void send_output(struct reactor *reactor, struct connection *connection) {
+static void connection_send_output(struct net *net, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
     if (!outgoing_is_empty(&connection->outgoing) || pipeline->output.length == 0) {
         return;
     }
-    if (is_held(connection)) {
+    if (connection_is_held(connection)) {
         return;
     }
     connection->held = false;
-    take_off(reactor, connection);
+    connection_start_outgoing(net, connection);
 }
 
-/* All output has been sent, but perhaps not released. */
-static bool has_arrived(const struct connection *connection) {
+/* All output has been sent, and some of its leases may be left to be given back. */
+static bool connection_is_sent(const struct connection *connection) {
     return !outgoing_is_empty(&connection->outgoing) && outgoing_is_sent(&connection->outgoing);
 }
 
 /* Output whose leases can't be given back for now stays as it is. */
-static void land(struct reactor *reactor, struct connection *connection) {
+static void connection_release_outgoing(struct net *net, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (!pipeline_release_output(pipeline, &reactor->shard, &connection->outgoing)) {
-        reactor_wait(reactor, connection);
+    if (!pipeline_release_output(pipeline, &net->shard, &connection->outgoing)) {
+        schedule_wait(&net->schedule, connection);
         return;
     }
     if (pipeline->stalled) {
-        reactor_ready(reactor, connection);
+        schedule_run(&net->schedule, connection);
     }
 }
 
-void connection_sent(struct reactor *reactor, struct connection *connection, int result) {
+static void connection_sent(void *owner, struct completion *completion, int result,
+                            unsigned flags) {
+    struct net *net = owner;
+    struct connection *connection = container_of(completion, struct connection, sent);
     struct outgoing *outgoing = &connection->outgoing;
+    (void)flags;
+    assert(connection->sending);
     bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
     if (result < 0 && !again) {
-        fail(connection, result);
+        connection_fail(connection, result);
     }
     if (result > 0) {
-        pace_count(&connection->sent, (size_t)result, reactor->shard.now);
-        reactor->shard.counters.bytes_written += (size_t)result;
-        outgoing_advance(outgoing, &reactor->shard, (size_t)result);
+        pace_count(&connection->send_pace, (size_t)result, net->shard.now);
+        net->shard.counters.bytes_written += (size_t)result;
+        outgoing_advance(outgoing, &net->shard, (size_t)result);
     }
-    if (!connection->broken && !outgoing_is_sent(outgoing)) {
-        start_send(reactor, connection);
+    if (!connection_is_broken(connection) && !outgoing_is_sent(outgoing)) {
+        connection_start_send(net, connection);
         return;
     }
-    if (!connection->broken) {
-        land(reactor, connection);
+    if (!connection_is_broken(connection)) {
+        connection_release_outgoing(net, connection);
     }
-    reactor_settle(reactor, connection);
+    schedule_end_turn(&net->schedule, connection);
 }
 
-void connection_progressed(struct reactor *reactor, struct connection *connection) {
+void connection_progressed(struct net *net, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline_can_run(pipeline) || (pipeline->stalled && !pipeline_is_blocked(pipeline))) {
-        reactor_ready(reactor, connection);
+        schedule_run(&net->schedule, connection);
     }
-    reactor_settle(reactor, connection);
+    schedule_end_turn(&net->schedule, connection);
 }
 
-/* Whatever the verbosity, since somebody may be trying passwords; but he shall not fill the disk:
- * without -v one line a second. */
-static void log_failed_logins(struct reactor *reactor, struct connection *connection) {
+/* Whatever the verbosity, since somebody may be trying passwords; without -v at most one line a
+ * second, so that the attempts don't fill the disk. */
+static void connection_log_failed_logins(struct net *net, struct connection *connection) {
     char address[STATS_ADDRESS_MAX];
-    reactor->wrong_logins += connection->pipeline.logins_failed;
+    net->logins_failed += connection->pipeline.logins_failed;
     connection->pipeline.logins_failed = 0;
-    if (!is_logged(reactor) && reactor->wrong_login_s == reactor->shard.now) {
+    if (!connection_is_logged(net) && net->login_failure_told_s == net->shard.now) {
         return;
     }
-    reactor->wrong_login_s = reactor->shard.now;
-    write_peer(connection, address);
-    log_add(&reactor->shard.log, connection->descriptor,
+    net->login_failure_told_s = net->shard.now;
+    connection_write_peer(connection, address);
+    log_add(&net->shard.log, connection->descriptor,
             "wrong login from %s, %u on this reactor since the last line", address,
-            reactor->wrong_logins);
-    reactor->wrong_logins = 0;
+            net->logins_failed);
+    net->logins_failed = 0;
 }
 
-void connection_ran(struct reactor *reactor, struct connection *connection) {
+void connection_ran(struct net *net, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline->logins_failed > 0) {
-        log_failed_logins(reactor, connection);
+        connection_log_failed_logins(net, connection);
     }
     if (pipeline_can_run(pipeline) || pipeline->scan_yields) {
-        reactor_ready(reactor, connection);
+        schedule_run(&net->schedule, connection);
     } else if (pipeline->stalled && !pipeline_is_blocked(pipeline)) {
-        reactor_wait(reactor, connection);
+        schedule_wait(&net->schedule, connection);
     }
-    reactor_settle(reactor, connection);
+    schedule_end_turn(&net->schedule, connection);
 }
 
 /* The end of a turn. */
 
-static bool is_finished(const struct connection *connection) {
+static bool connection_is_finished(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    bool input_used_up = connection->ended && !pipeline->stalled && !connection->is_ready;
+    bool input_used_up = connection->state != CONNECTION_OPEN && !pipeline->stalled &&
+                         connection->scheduled.place != SCHEDULE_READY;
     return (pipeline->closing || input_used_up) && !pipeline->first &&
            pipeline->output.length == 0 && outgoing_is_empty(&connection->outgoing);
 }
 
-static const char *reason_to_finish(const struct reactor *reactor,
-                                    const struct connection *connection) {
+static const char *connection_reason_to_finish(const struct net *net,
+                                               const struct connection *connection) {
     if (connection->pipeline.protocol_error) {
         return "what came is beyond the protocol";
     }
     if (connection->pipeline.closing) {
         return "it said quit";
     }
-    return reactor->stopping ? "the server stops" : "its client has closed";
+    return net->stopping ? "the server stops" : "its client has closed";
 }
 
-/* What it holds of the stores is given back before it is gone; the kernel has to be through with it
- * first. */
-static void settle_broken(struct reactor *reactor, struct connection *connection) {
-    if (!connection->shut) {
-        shutdown(connection->descriptor, SHUT_RDWR);
+/* What it holds of the stores is given back before it is gone; the engine's operations on it have
+ * to end first. */
+static void connection_end_broken(struct net *net, struct connection *connection) {
+    if (connection->state != CONNECTION_SHUT) {
+        io_shut_down(net->io, connection->descriptor, SHUT_RDWR);
     }
-    connection->shut = true;
-    if (connection->receiving || connection->sending) {
+    connection->state = CONNECTION_SHUT;
+    if (connection->receive != RECEIVE_NONE || connection->sending) {
         return;
     }
-    bool landed = outgoing_release(&connection->outgoing, &reactor->shard);
-    if (pipeline_abort(&connection->pipeline, &reactor->shard) && landed) {
-        destroy(reactor, connection);
+    bool released = outgoing_release(&connection->outgoing, &net->shard);
+    if (pipeline_abort(&connection->pipeline, &net->shard) && released) {
+        connection_destroy(net, connection);
     } else {
-        reactor_wait(reactor, connection);
+        schedule_wait(&net->schedule, connection);
     }
 }
 
-void connection_settle(struct reactor *reactor, struct connection *connection) {
+void connection_end_turn(struct net *net, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
-    if (!pipeline_pause(pipeline, &reactor->shard) || pipeline->out_of_memory) {
-        starve(reactor, connection);
+    if (!pipeline_pause(pipeline, &net->shard) || pipeline->out_of_memory) {
+        connection_starve(net, connection);
     }
-    give_buffer_back(reactor, connection);
-    if (!connection->broken && has_arrived(connection)) {
-        land(reactor, connection);
+    connection_give_buffer(net, connection);
+    if (!connection_is_broken(connection) && connection_is_sent(connection)) {
+        connection_release_outgoing(net, connection);
     }
-    if (!connection->broken) {
-        send_output(reactor, connection);
+    if (!connection_is_broken(connection)) {
+        connection_send_output(net, connection);
     }
-    if (is_finished(connection)) {
-        mark_broken(connection, reason_to_finish(reactor, connection)); /* in order */
+    if (connection_is_finished(connection)) {
+        connection_mark_broken(connection,
+                               connection_reason_to_finish(net, connection)); /* in order */
     }
-    if (connection->broken) {
-        settle_broken(reactor, connection);
+    if (connection_is_broken(connection)) {
+        connection_end_broken(net, connection);
         return;
     }
-    if (may_receive(connection)) {
-        start_receive(reactor, connection);
+    if (connection_may_receive(connection)) {
+        connection_start_receive(net, connection);
     }
     if (pipeline_wants_memory(pipeline)) {
-        reactor_beg(reactor, connection);
+        schedule_retry(&net->schedule, connection);
     }
 }

@@ -1,14 +1,14 @@
-/* connection: a socket around a pipeline. Receives when there is room, sends once a turn, closes
- * when both sides are through.
+/* connection: a socket around a pipeline. It receives while its pipeline takes more, sends once a
+ * turn, and closes when the client has sent all and has all its replies.
  *
- *     open ─▶ receive ─▶ ready: requests run ─▶ settle ─▶ send, receive again, or wait
- *                                                 │
+ *     open ─▶ receive ─▶ ready: requests run ─▶ end of its turn ─▶ send, receive again, or wait
+ *                                                      │
  *          the client has closed or said quit, and has all its replies ─▶ broken
  *          an error, the end of the server ─────────────────────────────▶ broken
  *          broken ─▶ shut down ─▶ all completions and messages are back ─▶ gone
  *
- * A connection belongs to the reactor that opened it. It ends itself: after connection_settle() it
- * may be gone.
+ * A connection belongs to the reactor that opened it. It ends itself: after connection_end_turn()
+ * it may be gone.
  */
 #ifndef CORE_NET_CONNECTION_H
 #define CORE_NET_CONNECTION_H
@@ -19,18 +19,16 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "core/io/io.h"
+#include "core/net/net.h"
+#include "core/net/schedule.h"
 #include "core/pipeline/outgoing.h"
 #include "core/pipeline/pipeline.h"
 
-struct reactor;
-
-/* Serials of connections begin here: lower numbers are those of listeners where both are listed. */
-#define CONNECTION_SERIAL_FIRST ((uint64_t)1 << 16)
-
-/* How many bytes have gone one way since a moment, on the store's scale; counted anew whenever they
- * are PACE_BYTES. So the moment tells how long it takes for so many. */
+/* Progress in one direction, restarted every PACE_BYTES: the current time minus since_s is how long
+ * the last 64 KiB, or what there is of the next, have taken. */
 struct pace {
-    uint32_t since_s;
+    uint32_t since_s; /* on the store's scale */
     size_t bytes;
 };
 
@@ -43,77 +41,84 @@ static inline void pace_count(struct pace *pace, size_t bytes, uint32_t now) {
     }
 }
 
+/* From top to bottom and never back. */
+enum connection_state {
+    CONNECTION_OPEN,
+    CONNECTION_ENDED,  /* the client sends no more */
+    CONNECTION_BROKEN, /* nothing is run, sent or received any more */
+    CONNECTION_SHUT,   /* and the socket is shut down */
+};
+
+enum connection_receive {
+    RECEIVE_NONE,
+    RECEIVE_LENT,   /* into a buffer of the engine's */
+    RECEIVE_DIRECT, /* to the place where the bytes of an upload belong */
+};
+
 struct connection {
     struct pipeline pipeline; /* first, so that one is found from the other */
     int descriptor;
-    uint32_t last_command_s;    /* when bytes were last received, on the store's scale */
-    uint64_t serial;            /* how many connections its reactor had opened before */
-    int receive_buffer;         /* that the pipeline works on, or -1 */
-    struct outgoing outgoing;   /* output being sent, or sent and to be released */
-    struct outgoing_send *send; /* of output with large values; NULL before the first such one */
-    struct pace received;
-    struct pace sent;    /* of the output */
-    bool held;           /* output is kept back until this many replies have left the queue */
-    uint32_t held_until; /* on the scale of the pipeline's drained */
-
-    bool receiving; /* a receive or a send is with the kernel */
-    bool sending;
-    bool receiving_direct; /* to the place where the bytes of an upload belong */
+    uint8_t state;   /* enum connection_state */
+    uint8_t receive; /* enum connection_receive: what the engine is asked for */
+    bool sending;    /* the engine has a send */
     bool socket_has_more;
-    bool ended;  /* the client sends no more */
-    bool broken; /* nothing is run, sent or received any more */
-    bool shut;
-
     bool is_datagram; /* and no connection at all, but a part of one, see core/net/udp.h */
 
-    bool is_ready; /* on the reactor's list of that name; never on both of these two */
-    bool is_waiting;
-    bool is_settling;
-    bool is_begging;    /* on the list of those that ask for memory of a store again */
-    bool is_flying;     /* on the list of those that have large values to send */
-    const char *ending; /* why it is broken, for the log; NULL while it isn't */
+    /* Output is kept back until this many replies have left the queue, on the scale of the
+     * pipeline's drained. */
+    bool held;
+    uint32_t held_until;
+
+    struct completion received;
+    struct completion sent;
+    int receive_buffer;          /* the lent one that the pipeline works on, or -1 */
+    uint32_t last_command_s;     /* when bytes were last received, on the store's scale */
+    uint64_t serial;             /* how many connections its reactor had opened before */
+    struct outgoing outgoing;    /* output being sent, or sent and not released yet */
+    struct outgoing_send *parts; /* of output with large values; NULL before the first such one */
+    struct pace receive_pace;
+    struct pace send_pace; /* of outgoing */
+    const char *ending;    /* why it is broken, for the log; NULL while it isn't */
+
+    struct scheduled scheduled;
     LIST_ENTRY(connection) all_link;
-    TAILQ_ENTRY(connection) turn_link; /* ready or waiting */
-    TAILQ_ENTRY(connection) settling_link;
-    TAILQ_ENTRY(connection) begging_link;
-    TAILQ_ENTRY(connection) flying_link;
 };
 
-TAILQ_HEAD(connection_queue, connection);
-LIST_HEAD(connection_list, connection);
+static inline bool connection_is_broken(const struct connection *connection) {
+    return connection->state >= CONNECTION_BROKEN;
+}
 
 /* Prepares one for a descriptor; it is on no list yet. */
-void connection_init(struct reactor *reactor, struct connection *connection, int descriptor);
+void connection_init(struct net *net, struct connection *connection, int descriptor);
 
 /* Takes over an accepted descriptor. Without memory it is closed. */
-void connection_open(struct reactor *reactor, int descriptor);
-
-/* What the kernel says of a receive or send. */
-void connection_received(struct reactor *reactor, struct connection *connection, int result,
-                         unsigned flags);
-void connection_sent(struct reactor *reactor, struct connection *connection, int result);
+void connection_open(struct net *net, int descriptor);
 
 /* Its requests have had their round: puts it where it goes from here. */
-void connection_ran(struct reactor *reactor, struct connection *connection);
+void connection_ran(struct net *net, struct connection *connection);
 
-/* Its turn to send of its large values. Returns how many bytes it has given to the kernel. */
-size_t connection_fly(struct reactor *reactor, struct connection *connection);
+/* Its turn to send of its large values. Returns how many bytes it has given to the engine. */
+size_t connection_send_large(struct net *net, struct connection *connection);
 
 /* Replies have come back for it. */
-void connection_progressed(struct reactor *reactor, struct connection *connection);
+void connection_progressed(struct net *net, struct connection *connection);
 
 /* The end of its turn: gives its receive buffer back, sends, receives, waits for credit or closes,
  * as is due. */
-void connection_settle(struct reactor *reactor, struct connection *connection);
+void connection_end_turn(struct net *net, struct connection *connection);
 
 /* Lets the client send no more: what it has sent is answered, then the connection closes. */
-void connection_drain(struct connection *connection);
+void connection_drain(struct net *net, struct connection *connection);
 
 /* Breaks it off, for a reason that lives as long as the program. */
-void connection_break(struct reactor *reactor, struct connection *connection, const char *reason);
+void connection_break(struct net *net, struct connection *connection, const char *reason);
 
-/* Frees it at the end of its reactor, whatever is still out: neither kernel nor other reactors work
- * any more. */
-void connection_abandon(struct reactor *reactor, struct connection *connection);
+/* Frees it at the end of its reactor, whatever is still out: neither the engine nor other reactors
+ * work any more. */
+void connection_abandon(struct net *net, struct connection *connection);
+
+/* Asserts what holds for every connection between two turns: flags that exclude each other, sums,
+ * the lists that it is on. For tests: it takes its time. */
+void connection_check(const struct connection *connection);
 
 #endif

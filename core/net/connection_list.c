@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 
 #include "core/base/clock.h"
+#include "core/net/acceptor.h"
+#include "core/net/connection.h"
+#include "core/net/net.h"
 #include "core/net/udp.h"
-#include "core/server/server.h"
 #include "core/stats/connection.h"
 
 /* The cursor: below the number of listeners the next one's; above that the connections with lower
@@ -15,8 +17,8 @@
 /* Of a packet of the binary protocol. */
 #define HEADER_BYTES 24
 
-static void put(struct chunk *chunk, const struct request *request,
-                struct stats_connection *shown) {
+static void connection_list_put(struct chunk *chunk, const struct request *request,
+                                struct stats_connection *shown) {
     struct sockaddr_storage peer = {0}, local = {0};
     shown->peer = &peer;
     shown->local = &local;
@@ -31,7 +33,7 @@ static void put(struct chunk *chunk, const struct request *request,
 }
 
 /* Whether a command's line, or a packet's header, is there as a whole. */
-static bool has_header(const struct pipeline *pipeline) {
+static bool connection_list_has_header(const struct pipeline *pipeline) {
     const struct buffer *input = &pipeline->input;
     if (pipeline->parser.protocol == PROTOCOL_BINARY) {
         return input->length >= HEADER_BYTES;
@@ -39,7 +41,7 @@ static bool has_header(const struct pipeline *pipeline) {
     return input->length > 0 && memchr(input->bytes, '\n', input->length);
 }
 
-static enum stats_connection_state state_of(const struct connection *connection) {
+static enum stats_connection_state connection_list_state(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline->closing) {
         return STATS_CONNECTION_CLOSING;
@@ -47,7 +49,7 @@ static enum stats_connection_state state_of(const struct connection *connection)
     if (pipeline_output_full(pipeline)) {
         return STATS_CONNECTION_WRITE;
     }
-    if (pipeline->stalled || connection->is_ready || connection->is_waiting) {
+    if (pipeline->stalled || connection->scheduled.place != SCHEDULE_NOWHERE) {
         return STATS_CONNECTION_PARSE;
     }
     if (!outgoing_is_empty(&connection->outgoing)) {
@@ -59,64 +61,73 @@ static enum stats_connection_state state_of(const struct connection *connection)
     if (pipeline->parser.skip > 0) {
         return STATS_CONNECTION_SWALLOW;
     }
-    return pipeline->upload || has_header(pipeline) ? STATS_CONNECTION_VALUE
-                                                    : STATS_CONNECTION_READ;
+    return pipeline->upload || connection_list_has_header(pipeline) ? STATS_CONNECTION_VALUE
+                                                                    : STATS_CONNECTION_READ;
 }
 
-static struct stats_connection show_listener(const struct reactor *reactor, uint64_t number) {
-    const struct listeners *streams = &reactor->server->listeners;
-    const struct listeners *datagrams = &reactor->server->udp_sockets;
-    if (number < streams->count) {
-        return (struct stats_connection){
-            .descriptor = streams->all[number].descriptor,
-            .state = STATS_CONNECTION_LISTENING,
-            .idle_s = reactor->shard.now - CLOCK_FIRST_SECOND,
-        };
+/* The listening sockets come first, and then those of UDP; NULL: there is no such number. */
+static const struct listener *connection_list_socket(const struct net *net, uint64_t number,
+                                                     bool *is_udp) {
+    const struct listeners *streams = net->acceptor->listeners;
+    *is_udp = number >= streams->count;
+    if (!*is_udp) {
+        return &streams->all[number];
     }
+    number -= streams->count;
+    return net->udp && number < udp_sockets(net->udp)->count ? &udp_sockets(net->udp)->all[number]
+                                                             : NULL;
+}
+
+static struct stats_connection connection_list_show(const struct net *net,
+                                                    const struct listener *socket, bool is_udp) {
+    uint32_t since_s = is_udp ? udp_last_command_s(net->udp) : CLOCK_FIRST_SECOND;
     return (struct stats_connection){
-        .descriptor = datagrams->all[number - streams->count].descriptor,
-        .udp = true,
-        .state = STATS_CONNECTION_READ,
-        .idle_s = reactor->shard.now - udp_last_command_s(reactor->udp),
+        .descriptor = socket->descriptor,
+        .udp = is_udp,
+        .state = is_udp ? STATS_CONNECTION_READ : STATS_CONNECTION_LISTENING,
+        .idle_s = net->shard.now - since_s,
     };
 }
 
-static bool list_listeners(const struct reactor *reactor, const struct request *request,
-                           uint64_t *cursor, struct chunk *chunk) {
-    const struct server *server = reactor->server;
-    for (; *cursor < server->listeners.count + server->udp_sockets.count; ++*cursor) {
-        struct stats_connection shown = show_listener(reactor, *cursor);
+/* False when all have been listed. */
+static bool connection_list_sockets(const struct net *net, const struct request *request,
+                                    uint64_t *cursor, struct chunk *chunk) {
+    const struct listener *socket;
+    bool is_udp;
+    while ((socket = connection_list_socket(net, *cursor, &is_udp))) {
+        struct stats_connection shown = connection_list_show(net, socket, is_udp);
         if (!chunk_has_room(chunk, STATS_CONNECTION_MAX)) {
             return true;
         }
-        put(chunk, request, &shown);
+        connection_list_put(chunk, request, &shown);
+        ++*cursor;
     }
     return false;
 }
 
 bool connection_list(void *context, const struct request *request, uint64_t *cursor,
                      struct chunk *chunk) {
-    const struct reactor *reactor = context;
+    const struct net *net = context;
     const struct connection *connection;
     if (*cursor < CONNECTION_SERIAL_FIRST) {
-        if (reactor->acceptor && list_listeners(reactor, request, cursor, chunk)) {
+        if (net->acceptor && connection_list_sockets(net, request, cursor, chunk)) {
             return true;
         }
         *cursor = CURSOR_NEWEST;
     }
-    LIST_FOREACH(connection, &reactor->connections, all_link) {
+    LIST_FOREACH(connection, &net->connections, all_link) {
         if (connection->serial >= *cursor) {
             continue;
         }
         struct stats_connection shown = {
             .descriptor = connection->descriptor,
-            .state = state_of(connection),
-            .idle_s = reactor->shard.now - connection->last_command_s,
+            .state = connection_list_state(connection),
+            .idle_s = net->shard.now - connection->last_command_s,
         };
         if (!chunk_has_room(chunk, STATS_CONNECTION_MAX)) {
             return true;
         }
-        put(chunk, request, &shown);
+        connection_list_put(chunk, request, &shown);
         *cursor = connection->serial;
     }
     return false;

@@ -9,8 +9,9 @@
 #include "core/base/chunk.h"
 #include "proto/request.h"
 
-/* A shard_list_connections. Those who come while the list is read don't appear in it. */
-bool connection_list(void *reactor, const struct request *request, uint64_t *cursor,
+/* A shard_list_connections, for a struct net. Connections that come while the list is read don't
+ * appear in it. */
+bool connection_list(void *net, const struct request *request, uint64_t *cursor,
                      struct chunk *chunk);
 
 #endif

@@ -98,7 +98,7 @@ static int open_socket(const struct addrinfo *address, uint32_t backlog, bool ud
     return error;
 }
 
-static const char *advice(int error, bool udp) {
+static const char *listener_advice(int error, bool udp) {
     switch (error) {
     case -EADDRINUSE:
         return udp ? "; another program listens there: end it or choose another -U"
@@ -115,7 +115,7 @@ static const char *advice(int error, bool udp) {
 
 static void tell_failure(const char *name, int error, bool udp) {
     log_line("can't listen on %s%s: %s%s", udp ? "udp:" : "", name, strerror(-error),
-             advice(error, udp));
+             listener_advice(error, udp));
 }
 
 static bool is_open(const struct listeners *listeners, const char *name) {
@@ -148,7 +148,7 @@ static int open_address(struct listeners *listeners, const struct addrinfo *addr
     return 0;
 }
 
-/* A name may stand for several addresses. Those that this machine lacks are passed over, as long as
+/* A name may stand for several addresses. Those that this machine lacks are left out as long as
  * there is another. */
 static bool open_addresses(struct listeners *listeners, const struct addrinfo *addresses,
                            uint32_t backlog) {

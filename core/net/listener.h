@@ -8,18 +8,22 @@
 #include <sys/types.h>
 
 #include "core/base/config.h"
+#include "core/io/io.h"
+#include "core/io/timer.h"
 
 #define LISTENERS_MAX 64 /* of TCP with the unix socket, and of UDP */
 #define LISTENER_NAME_BYTES 128
 #define LISTENERS_PORTS_BYTES ((size_t)LISTENERS_MAX * 32)
 
 struct listener {
-    _Alignas(8) /* its address goes with what a completion is about, see reactor_mark() */
-        int descriptor;
+    int descriptor;
     int family;                     /* AF_INET, AF_INET6 or AF_UNIX */
     bool activated;                 /* systemd's, which goes on listening; see activation.h */
     uint16_t port;                  /* 0 for a unix socket */
     char name[LISTENER_NAME_BYTES]; /* address:port, [address]:port for IPv6, unix:path */
+
+    struct completion event; /* TCP: of its accept; UDP: there is something to read */
+    struct timer retry;      /* of an accept that has failed */
 };
 
 struct listeners {
@@ -40,8 +44,8 @@ bool listeners_open(struct listeners *listeners, const struct config *config);
 bool listeners_open_udp(struct listeners *listeners, const struct config *config);
 
 /* Adds the unix socket of the configuration, if any, in place of one that nobody listens on any
- * more. The file belongs to whom this process runs as: root must have been dropped, since clients
- * are let in by its owner and group, and the server removes it. False as above. */
+ * more. The file belongs to the user that this process runs as: root must have been dropped, since
+ * clients are let in by its owner and group, and the server removes it. False as above. */
 bool listeners_open_unix(struct listeners *listeners, const struct config *config);
 
 /* Fills in what the socket of a listener is bound to: family, port and name. */

@@ -1,26 +1,30 @@
-/* idle: closes connections that have been without a command for longer than -o idle_timeout=, and
- * those that hold memory of a store and make little use of it while others are refused some.
+/* timeouts: closes connections that have been without a command for longer than -o idle_timeout=,
+ * and those that hold memory of a store and make little use of it while others are refused some.
  *
  * Thread: the reactor that owns them.
  */
 #ifndef CORE_NET_TIMEOUTS_H
 #define CORE_NET_TIMEOUTS_H
 
-#include <stdint.h>
+#include "core/io/timer.h"
 
-struct reactor;
+struct net;
 
-/* How long one may take to send PACE_BYTES of a large value that it uploads, and to take as many of
- * one that it is sent, or the rest, when others wait for such memory; in seconds. */
-#define IDLE_UPLOAD_S 30
-#define IDLE_LEASE_S 10
+/* How long a client may take to send 64 KiB of a large value that it uploads (PACE_BYTES), and to
+ * take as many of one that it is sent, or the rest, when others wait for such memory. */
+#define TIMEOUT_UPLOAD_S 30
+#define TIMEOUT_LEASE_S 10
 
-/* Once a turn: breaks off the connections whose time is up and to which nothing is owed, and those
- * that hold others up. */
-void idle_step(struct reactor *reactor);
+/* When to look for each kind next; never twice within a second. */
+struct timeouts {
+    struct timer idle;
+    struct timer stalled;
+};
 
-/* How long the reactor may sleep before the next step has something to do; UINT64_MAX: for ever.
- * Never twice within a second. */
-uint64_t idle_wait_ns(const struct reactor *reactor);
+/* Looks for idle connections from now on, if -o idle_timeout= says so. */
+void timeouts_init(struct net *net);
+
+/* Once a turn: looks for stalled ones within a second, if connections hold memory of a store. */
+void timeouts_step(struct net *net);
 
 #endif

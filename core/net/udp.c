@@ -2,14 +2,14 @@
 
 #include <assert.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/container.h"
 #include "core/base/log.h"
 #include "core/net/connection.h"
-#include "core/server/reactor.h"
+#include "core/net/net.h"
 #include "proto/reply.h"
 
 /* More than any datagram holds. */
@@ -36,7 +36,7 @@ struct datagram {
 };
 
 struct udp {
-    struct reactor *reactor;
+    struct net *net;
     struct listeners *sockets;
     bool polled[LISTENERS_MAX]; /* the kernel will tell when that socket can be read */
     uint32_t last_command_s;
@@ -65,37 +65,45 @@ void udp_destroy(struct udp *udp) {
     free(udp);
 }
 
+const struct listeners *udp_sockets(const struct udp *udp) {
+    return udp->sockets;
+}
+
 uint32_t udp_last_command_s(const struct udp *udp) {
     return udp->last_command_s;
 }
 
 /* Receiving. */
 
+static completion_done udp_readable;
+
 /* Asks for a word about each socket, as long as there is a place for what it would bring. */
-static void poll_sockets(struct udp *udp) {
-    if (LIST_EMPTY(&udp->free) || udp->reactor->stopping) {
+static void udp_poll(struct udp *udp) {
+    if (LIST_EMPTY(&udp->free) || udp->net->stopping) {
         return;
     }
     for (uint32_t i = 0; i < udp->sockets->count; i++) {
         if (udp->polled[i]) {
             continue;
         }
-        struct io_uring_sqe *entry = uring_entry(&udp->reactor->uring);
-        io_uring_prep_poll_add(entry, udp->sockets->all[i].descriptor, POLLIN);
-        reactor_mark(entry, COMPLETION_DATAGRAM, &udp->sockets->all[i]);
+        struct listener *socket = &udp->sockets->all[i];
+        io_wait_readable(udp->net->io, socket->descriptor, &socket->event);
         udp->polled[i] = true;
     }
 }
 
-void udp_start(struct udp *udp, struct reactor *reactor) {
-    udp->reactor = reactor;
-    udp->last_command_s = reactor->shard.now;
-    poll_sockets(udp);
+void udp_start(struct udp *udp, struct net *net) {
+    udp->net = net;
+    udp->last_command_s = net->shard.now;
+    for (uint32_t i = 0; i < udp->sockets->count; i++) {
+        udp->sockets->all[i].event.done = udp_readable;
+    }
+    udp_poll(udp);
 }
 
 /* The answer must come from the address that was asked, but need not leave by the same interface.
  */
-static void forget_interface(struct msghdr *way) {
+static void udp_forget_interface(struct msghdr *way) {
     struct cmsghdr *header = CMSG_FIRSTHDR(way);
     if (!header) {
         return;
@@ -108,7 +116,7 @@ static void forget_interface(struct msghdr *way) {
 }
 
 /* Takes a datagram out of the kernel's queue. Returns its length; negative when there is none. */
-static ssize_t take(struct udp *udp, const struct listener *socket, struct datagram *datagram) {
+static ssize_t udp_take(struct udp *udp, const struct listener *socket, struct datagram *datagram) {
     struct iovec whole = {.iov_base = udp->received, .iov_len = sizeof(udp->received)};
     datagram->way = (struct msghdr){
         .msg_name = &datagram->peer,
@@ -120,79 +128,83 @@ static ssize_t take(struct udp *udp, const struct listener *socket, struct datag
     };
     ssize_t length = recvmsg(socket->descriptor, &datagram->way, MSG_DONTWAIT);
     if (length >= 0) {
-        forget_interface(&datagram->way);
+        udp_forget_interface(&datagram->way);
     }
     return length;
 }
 
 /* An answer in one frame looks like a request, of which the answer begins like this. Were that one
  * answered, two servers would go on for ever once a forged sender has brought them together. */
-static bool is_error(const unsigned char *bytes, size_t length) {
+static bool udp_is_error(const unsigned char *bytes, size_t length) {
     static const char error[] = "ERROR";
     return length >= sizeof(error) - 1 && memcmp(bytes, error, sizeof(error) - 1) == 0;
 }
 
 /* As in memcached a request has to be whole in one datagram, anything else is passed over; sequence
  * number and reserved bytes aren't looked at. */
-static bool is_request(const unsigned char *bytes, size_t length) {
+static bool udp_is_request(const unsigned char *bytes, size_t length) {
     return length > UDP_HEADER_BYTES && bytes[4] == 0 && bytes[5] == 1 &&
-           !is_error(bytes + UDP_HEADER_BYTES, length - UDP_HEADER_BYTES);
+           !udp_is_error(bytes + UDP_HEADER_BYTES, length - UDP_HEADER_BYTES);
 }
 
-static void begin(struct udp *udp, const struct listener *socket, struct datagram *datagram,
-                  size_t length) {
-    struct reactor *reactor = udp->reactor;
+static void udp_begin(struct udp *udp, const struct listener *socket, struct datagram *datagram,
+                      size_t length) {
+    struct net *net = udp->net;
     struct connection *connection = &datagram->connection;
     const char *request = (const char *)udp->received + UDP_HEADER_BYTES;
     LIST_REMOVE(connection, all_link);
-    connection_init(reactor, connection, socket->descriptor);
+    connection_init(net, connection, socket->descriptor);
     connection->is_datagram = connection->pipeline.datagram = true;
     connection->pipeline.number = LOG_NO_CONNECTION;
     LIST_INSERT_HEAD(&udp->working, connection, all_link);
     memcpy(datagram->id, udp->received, sizeof(datagram->id));
-    udp->last_command_s = reactor->shard.now;
-    if (pipeline_feed_copy(&connection->pipeline, &reactor->shard, request,
+    udp->last_command_s = net->shard.now;
+    if (pipeline_feed_copy(&connection->pipeline, &net->shard, request,
                            length - UDP_HEADER_BYTES)) {
-        reactor_ready(reactor, connection);
+        schedule_run(&net->schedule, connection);
     } else {
         connection->pipeline.out_of_memory = true;
     }
-    reactor_settle(reactor, connection);
+    schedule_end_turn(&net->schedule, connection);
 }
 
 /* False when the socket has no more for now. */
-static bool receive(struct udp *udp, const struct listener *socket) {
+static bool udp_receive(struct udp *udp, const struct listener *socket) {
     _Static_assert(offsetof(struct datagram, connection) == 0, "one is the other's address");
     struct datagram *datagram = (struct datagram *)LIST_FIRST(&udp->free);
-    ssize_t length = take(udp, socket, datagram);
+    ssize_t length = udp_take(udp, socket, datagram);
     if (length < 0) {
         return false;
     }
-    udp->reactor->shard.counters.bytes_read += (uint64_t)length;
-    if (is_request(udp->received, (size_t)length)) {
-        begin(udp, socket, datagram, (size_t)length);
+    udp->net->shard.counters.bytes_read += (uint64_t)length;
+    if (udp_is_request(udp->received, (size_t)length)) {
+        udp_begin(udp, socket, datagram, (size_t)length);
     }
     return true;
 }
 
-void udp_readable(struct udp *udp, struct listener *socket) {
+static void udp_readable(void *owner, struct completion *completion, int result, unsigned flags) {
+    struct udp *udp = ((struct net *)owner)->udp;
+    struct listener *socket = container_of(completion, struct listener, event);
+    (void)result;
+    (void)flags;
     udp->polled[socket - udp->sockets->all] = false;
-    if (udp->reactor->stopping) {
+    if (udp->net->stopping) {
         return;
     }
     for (uint32_t i = 0; i < UDP_DATAGRAMS_MAX && !LIST_EMPTY(&udp->free); i++) {
-        if (!receive(udp, socket)) {
+        if (!udp_receive(udp, socket)) {
             break;
         }
     }
-    poll_sockets(udp);
+    udp_poll(udp);
 }
 
 /* Answering. */
 
 /* A binary client finds the error by the opcode and opaque of its first request, which the first
  * reply repeats. */
-static void refuse_answer(const struct pipeline *pipeline, struct buffer *output) {
+static void udp_refuse_answer(const struct pipeline *pipeline, struct buffer *output) {
     struct request first = {
         .op = OP_ERROR, .protocol = PROTOCOL_BINARY, .error = PROTO_ERROR_TOO_LARGE};
     if (pipeline->parser.protocol != PROTOCOL_BINARY) {
@@ -205,19 +217,19 @@ static void refuse_answer(const struct pipeline *pipeline, struct buffer *output
     output->length = reply_write(output->bytes, &first, NULL);
 }
 
-static void put16(unsigned char *out, size_t number) {
+static void udp_put16(unsigned char *out, size_t number) {
     out[0] = (unsigned char)(number >> 8);
     out[1] = (unsigned char)number;
 }
 
 /* Sends the next part of an answer in a frame. False when it is lost, as the rest is then. */
-static bool send_frame(struct udp *udp, const struct datagram *datagram, size_t number,
-                       size_t count) {
+static bool udp_send_frame(struct udp *udp, const struct datagram *datagram, size_t number,
+                           size_t count) {
     const struct buffer *output = &datagram->connection.pipeline.output;
     size_t from = number * PAYLOAD_BYTES_MAX, left = output->length - from;
     unsigned char header[UDP_HEADER_BYTES] = {datagram->id[0], datagram->id[1]};
-    put16(header + 2, number);
-    put16(header + 4, count);
+    udp_put16(header + 2, number);
+    udp_put16(header + 4, count);
     struct iovec parts[] = {
         {.iov_base = header, .iov_len = sizeof(header)},
         {.iov_base = output->bytes + from,
@@ -228,27 +240,27 @@ static bool send_frame(struct udp *udp, const struct datagram *datagram, size_t 
     frame.msg_iovlen = sizeof(parts) / sizeof(*parts);
     ssize_t sent = sendmsg(datagram->connection.descriptor, &frame, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0) {
-        udp->reactor->shard.counters.bytes_written += (uint64_t)sent;
+        udp->net->shard.counters.bytes_written += (uint64_t)sent;
     }
     return sent > 0;
 }
 
 /* Where there is nothing to say nothing is sent. */
-static void answer(struct udp *udp, struct datagram *datagram) {
+static void udp_answer(struct udp *udp, struct datagram *datagram) {
     struct pipeline *pipeline = &datagram->connection.pipeline;
     if (pipeline_output_full(pipeline)) {
-        refuse_answer(pipeline, &pipeline->output);
+        udp_refuse_answer(pipeline, &pipeline->output);
     }
     size_t count = (pipeline->output.length + PAYLOAD_BYTES_MAX - 1) / PAYLOAD_BYTES_MAX;
     for (size_t i = 0; i < count; i++) {
-        if (!send_frame(udp, datagram, i, count)) {
+        if (!udp_send_frame(udp, datagram, i, count)) {
             break;
         }
     }
 }
 
 /* Large values are copied into the answer, which is bounded: one byte too many is enough. */
-static bool copy_leases(struct connection *connection, struct shard *shard) {
+static bool udp_copy_leases(struct connection *connection, struct shard *shard) {
     struct outgoing *outgoing = &connection->outgoing;
     struct buffer *output = &connection->pipeline.output;
     size_t length = outgoing_bytes(outgoing);
@@ -273,8 +285,8 @@ static bool copy_leases(struct connection *connection, struct shard *shard) {
 
 /* Puts large values into the output and gives their leases back. False while there is no credit for
  * that; what has come meanwhile stays for the next time. */
-static bool unload(struct udp *udp, struct connection *connection) {
-    struct shard *shard = &udp->reactor->shard;
+static bool udp_copy_values(struct udp *udp, struct connection *connection) {
+    struct shard *shard = &udp->net->shard;
     struct pipeline *pipeline = &connection->pipeline;
     struct outgoing *outgoing = &connection->outgoing;
     if (outgoing_is_empty(outgoing) && pipeline->leases.length == 0) {
@@ -283,52 +295,53 @@ static bool unload(struct udp *udp, struct connection *connection) {
     bool landed = outgoing_release(outgoing, shard);
     if (landed && pipeline->leases.length > 0) {
         pipeline_take_output(pipeline, outgoing);
-        if (!copy_leases(connection, shard)) {
+        if (!udp_copy_leases(connection, shard)) {
             pipeline->out_of_memory = true;
         }
         pipeline->sending = 0; /* all of it is output again */
         landed = outgoing_release(outgoing, shard);
     }
     if (landed && pipeline->stalled && !pipeline_output_full(pipeline)) {
-        reactor_ready(udp->reactor, connection);
+        schedule_run(&udp->net->schedule, connection);
     }
     return landed;
 }
 
 /* Nothing more of it will be run. Half a command at its end is never made whole. */
-static bool is_through(const struct pipeline *pipeline) {
+static bool udp_is_through(const struct pipeline *pipeline) {
     return pipeline->wants_more || pipeline->closing || pipeline->out_of_memory ||
            pipeline_output_full(pipeline);
 }
 
-static void forget(struct udp *udp, struct connection *connection) {
-    pipeline_finish(&connection->pipeline, &udp->reactor->shard);
-    reactor_forget(udp->reactor, connection);
+static void udp_forget(struct udp *udp, struct connection *connection) {
+    pipeline_finish(&connection->pipeline, &udp->net->shard);
+    LIST_REMOVE(connection, all_link);
+    schedule_remove(&udp->net->schedule, connection);
     LIST_INSERT_HEAD(&udp->free, connection, all_link);
-    poll_sockets(udp);
+    udp_poll(udp);
 }
 
-void udp_settle(struct udp *udp, struct connection *connection) {
-    struct reactor *reactor = udp->reactor;
+void udp_end_turn(struct udp *udp, struct connection *connection) {
+    struct net *net = udp->net;
     struct pipeline *pipeline = &connection->pipeline;
-    bool unloaded = unload(udp, connection);
-    if (!is_through(pipeline) && !pipeline_pause(pipeline, &reactor->shard)) {
+    bool unloaded = udp_copy_values(udp, connection);
+    if (!udp_is_through(pipeline) && !pipeline_pause(pipeline, &net->shard)) {
         pipeline->out_of_memory = true;
     }
-    bool lost = connection->broken || pipeline->out_of_memory;
-    if (unloaded && !lost && (!is_through(pipeline) || pipeline->first)) {
+    bool lost = connection_is_broken(connection) || pipeline->out_of_memory;
+    if (unloaded && !lost && (!udp_is_through(pipeline) || pipeline->first)) {
         if (pipeline_wants_memory(pipeline)) {
-            reactor_beg(reactor, connection);
+            schedule_retry(&net->schedule, connection);
         }
         return; /* replies or its turn will bring it here again */
     }
     if (unloaded && !lost && !pipeline->aborted) {
-        answer(udp, (struct datagram *)connection);
+        udp_answer(udp, (struct datagram *)connection);
     }
-    if (unloaded && pipeline_abort(pipeline, &reactor->shard)) {
-        forget(udp, connection);
+    if (unloaded && pipeline_abort(pipeline, &net->shard)) {
+        udp_forget(udp, connection);
     } else {
-        reactor_wait(reactor, connection);
+        schedule_wait(&net->schedule, connection);
     }
 }
 
@@ -338,7 +351,7 @@ void udp_settle(struct udp *udp, struct connection *connection) {
  * not connected; answers can still be sent. */
 void udp_stop(struct udp *udp) {
     for (uint32_t i = 0; i < udp->sockets->count; i++) {
-        shutdown(udp->sockets->all[i].descriptor, SHUT_RD);
+        io_shut_down(udp->net->io, udp->sockets->all[i].descriptor, SHUT_RD);
     }
 }
 
@@ -357,6 +370,6 @@ bool udp_is_stopped(const struct udp *udp) {
 void udp_break(struct udp *udp) {
     struct connection *connection;
     LIST_FOREACH(connection, &udp->working, all_link) {
-        connection_break(udp->reactor, connection, "the server stops");
+        connection_break(udp->net, connection, "the server stops");
     }
 }

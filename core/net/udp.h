@@ -22,7 +22,7 @@
 #include "core/net/listener.h"
 
 struct connection;
-struct reactor;
+struct net;
 struct udp;
 
 /* Datagrams worked on at once. What comes meanwhile waits in the kernel's queue, or is lost where
@@ -45,14 +45,11 @@ struct udp *udp_create(struct listeners *sockets);
 void udp_destroy(struct udp *udp);
 
 /* Begins to receive on this reactor. */
-void udp_start(struct udp *udp, struct reactor *reactor);
-
-/* What the kernel says: there is something to read. */
-void udp_readable(struct udp *udp, struct listener *socket);
+void udp_start(struct udp *udp, struct net *net);
 
 /* The end of a turn in which something happened to a datagram, which connection is a part of:
  * answers and forgets it once it is through. */
-void udp_settle(struct udp *udp, struct connection *connection);
+void udp_end_turn(struct udp *udp, struct connection *connection);
 
 /* Receives no more; what is worked on goes on. */
 void udp_stop(struct udp *udp);
@@ -63,6 +60,9 @@ void udp_break(struct udp *udp);
 /* After udp_stop(): true when nothing is worked on any more, and nothing is with the kernel, which
  * would keep the ports for a while after the end of the process; accepts NULL. */
 bool udp_is_stopped(const struct udp *udp);
+
+/* The sockets given to udp_create(). */
+const struct listeners *udp_sockets(const struct udp *udp);
 
 /* When a datagram was last received, on the store's scale. */
 uint32_t udp_last_command_s(const struct udp *udp);

@@ -1,106 +1,113 @@
-/* reactor: one thread, one io_uring, one shard, its connections.
+/* reactor: one thread, one engine of I/O, one shard, its connections.
  *
- * A turn takes the kernel's completions, the replies and requests of other reactors, runs what its
- * connections have sent, sends what they are owed, and enters the kernel once. See the design
- * section of the README.
+ * A turn takes what the engine has completed, the replies and requests of other reactors, runs what
+ * its connections have sent, sends what they are owed, and enters the engine once. See the design
+ * section of the README. All it knows of the rest of the server is in struct reactor_config; all
+ * that it waits in is io_enter(), so that a simulation may run several reactors in one thread.
  */
 #ifndef CORE_SERVER_REACTOR_H
 #define CORE_SERVER_REACTOR_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/io/uring.h"
-#include "core/mesh/ring.h"
+#include "core/base/clock.h"
+#include "core/io/io.h"
+#include "core/io/timer.h"
 #include "core/net/connection.h"
+#include "core/net/net.h"
 #include "core/shard/shard.h"
 
-struct server;
 struct acceptor;
+struct mesh;
 struct udp;
 
-/* What a completion is about: the low bits of its user data; the others are a pointer. */
-enum completion_kind {
-    COMPLETION_WAKE, /* a wake from another reactor, or one to another that failed */
-    COMPLETION_RECEIVE,
-    COMPLETION_SEND,
-    COMPLETION_ACCEPT,
-    COMPLETION_ACCEPT_RETRY,
-    COMPLETION_SIGNAL,
-    COMPLETION_DATAGRAM,
+/* From the order to stop to the breaking off of clients that don't take their replies. */
+#define REACTOR_DRAIN_NS_MAX ((uint64_t)1000000000)
+
+/* What all reactors of a server share. Zeroed memory, but for `peers` and `count`, is ready. */
+struct reactor_group {
+    uint32_t count;
+    struct net_peer *peers; /* of each, zeroed; by their numbers */
+
+    /* The order to stop, see reactor_order_stop(). Sequentially consistent, together with the
+     * sleeping flags of the mesh: a reactor that goes to sleep sees the order or is woken for it.
+     */
+    _Atomic bool stopping;
+    /* Reactors without connections, each counted once by itself; all end when it reaches their
+     * number. Sequentially consistent by default; not on any hot path. */
+    _Atomic uint32_t drained;
 };
 
-#define COMPLETION_KIND_MASK ((uint64_t)7)
+/* Everything here outlives the reactor. */
+struct reactor_config {
+    uint32_t id;
+    struct reactor_group *group;
+    const struct server_facts *facts; /* with the configuration */
+    uint64_t seed;                    /* of the key hash */
+    uint64_t memory_bytes_max;        /* of all reactors, that cache_memlimit may raise -m to */
+    const struct logins *logins;      /* copied; NULL: nobody has to log in */
+    struct mesh *mesh;
+    struct shard *const *shards; /* of all reactors, by their numbers; only read when they run */
+
+    const struct clock *clock;
+    const struct io_engine *engine;
+    void *engine_context; /* for its open() */
+
+    struct acceptor *acceptor; /* of reactor 0, with its listeners; NULL: of the others */
+    struct udp *udp;           /* likewise; NULL without -U */
+
+    int signals; /* a descriptor; -1: none */
+    /* Called with the reactor's struct net when it can be read, and to wait for that again. */
+    struct completion *signalled;
+
+    /* A client has asked for the end of the server (-A). */
+    void (*stop_asked)(void *context);
+    void *context;
+};
 
 struct reactor {
-    struct shard shard;
-    struct uring uring;
-    struct server *server;
-    struct acceptor *acceptor; /* reactor 0's, else NULL */
-    struct udp *udp;           /* likewise, and NULL without -U */
-
-    struct connection_list connections;
-    uint64_t next_serial;             /* of a connection */
-    uint32_t wrong_logins;            /* that the log hasn't told */
-    uint32_t wrong_login_s;           /* when it told of one last, on the store's scale */
-    struct connection_queue ready;    /* have input to run */
-    struct connection_queue waiting;  /* for credit at another shard */
-    struct connection_queue settling; /* something happened to them this turn */
-    struct connection_queue begging;  /* wait for memory of a store that others hold */
-    struct connection_queue flying;   /* have large values to send */
+    struct net net;
+    struct reactor_group *group;
+    struct mesh *mesh;
     struct batch batch;
 
-    uint64_t idle_check_ns;  /* when to look for idle connections next */
-    uint64_t stall_check_ns; /* and for those that hold up others */
-    uint64_t beg_ns;         /* when to ask for leases again */
+    int signals;
+    struct completion *signalled;
+    void (*stop_asked)(void *context);
+    void *context;
 
-    bool stopping;
-    bool drained; /* its connections are gone, and the server knows */
+    struct timer retry; /* of connections that were refused memory of a store */
+
+    bool drained; /* its connections are gone, and the group knows */
     uint64_t stop_deadline_ns;
 
-    pthread_t thread;
-    int start_error;           /* of reactor_init(), -errno */
-    const char *start_failure; /* the same in words, with what to do */
-
-    /* Connections that have ended. Written by this reactor, read by the acceptor, which counts
-     * those it has given out: relaxed, as a number that is a moment old does no harm. */
-    _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t connections_ended;
+    const char *start_failure; /* of reactor_init() in words, with what to do */
 };
 
-/* Prepares ring and shard, on the reactor's own thread. Returns 0, or -errno with start_failure
- * set. */
-int reactor_init(struct reactor *reactor, struct server *server, uint32_t id);
+/* Prepares engine and shard, on the reactor's own thread. The memory is zeroed before. Returns 0,
+ * or -errno with start_failure set; then nothing is left to be closed or finished. */
+int reactor_init(struct reactor *reactor, const struct reactor_config *config);
 
-/* Runs until the server stops. */
+/* Runs until all reactors of the group stop. */
 void reactor_run(struct reactor *reactor);
+
+/* Orders all reactors of the group to stop and wakes them; on the thread of reactor 0, which stops
+ * accepting at once. */
+void reactor_order_stop(struct reactor *reactor);
 
 /* Follows the order to stop, once a turn; true when all reactors are through. */
 bool reactor_is_stopped(struct reactor *reactor);
 
-/* Closes its ring. Only after all reactors have ended: others' wakes go there. */
+/* Closes its engine. Only after all reactors have ended: others' wakes go there. */
 void reactor_close(struct reactor *reactor);
 
 /* Frees everything. Only after all have been closed: their sends may be of values in its store. */
 void reactor_finish(struct reactor *reactor);
 
-/* Marks a submission entry with what its completion will be about. */
-void reactor_mark(struct io_uring_sqe *entry, enum completion_kind kind, void *subject);
-
-/* Puts a connection on a list of the reactor, unless it is there: to run requests, unless it waits;
- * to wait for replies that set credit or messages free, unless it is ready; to be settled at the
- * end of the turn; to ask for memory of a store again; to send of its large values. */
-void reactor_ready(struct reactor *reactor, struct connection *connection);
-void reactor_wait(struct reactor *reactor, struct connection *connection);
-void reactor_settle(struct reactor *reactor, struct connection *connection);
-void reactor_beg(struct reactor *reactor, struct connection *connection);
-void reactor_fly(struct reactor *reactor, struct connection *connection);
-
-/* Takes a connection off every list. */
-void reactor_forget(struct reactor *reactor, struct connection *connection);
-
-/* Wakes a sleeping reactor by a message from this one's ring to its. */
-void reactor_wake(struct reactor *reactor, uint32_t other);
+/* Asserts what holds between two turns, for all of its connections. For tests: it takes its time.
+ */
+void reactor_check(const struct reactor *reactor);
 
 #endif

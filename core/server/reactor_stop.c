@@ -1,46 +1,64 @@
 /* The end of a reactor: what is in flight is answered, up to a time, and all reactors wait for the
  * last of them, since each may still owe others replies. */
+#include "core/net/acceptor.h"
 #include "core/net/connection.h"
 #include "core/net/udp.h"
 #include "core/server/reactor.h"
-#include "core/server/server.h"
 
-static void begin_stop(struct reactor *reactor) {
-    struct connection *connection;
-    reactor->stopping = true;
-    reactor->stop_deadline_ns = reactor->shard.now_ns + SERVER_DRAIN_NS_MAX;
-    LIST_FOREACH(connection, &reactor->connections, all_link) {
-        connection_drain(connection);
+void reactor_order_stop(struct reactor *reactor) {
+    struct reactor_group *group = reactor->group;
+    struct net *net = &reactor->net;
+    if (atomic_load(&group->stopping)) {
+        return;
     }
-    if (reactor->udp) {
-        udp_stop(reactor->udp);
+    acceptor_stop(net->acceptor, net);
+    atomic_store(&group->stopping, true);
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (i != net->shard.id && mesh_claim_wake(reactor->mesh, i)) {
+            net_wake(net, i);
+        }
     }
 }
 
-static void break_all(struct reactor *reactor) {
+static void reactor_begin_stop(struct reactor *reactor) {
+    struct net *net = &reactor->net;
     struct connection *connection;
-    LIST_FOREACH(connection, &reactor->connections, all_link) {
-        connection_break(reactor, connection, "the server stops");
+    net->stopping = true;
+    reactor->stop_deadline_ns = net->shard.now_ns + REACTOR_DRAIN_NS_MAX;
+    LIST_FOREACH(connection, &net->connections, all_link) {
+        connection_drain(net, connection);
     }
-    if (reactor->udp) {
-        udp_break(reactor->udp);
+    if (net->udp) {
+        udp_stop(net->udp);
+    }
+}
+
+static void reactor_break_all(struct reactor *reactor) {
+    struct net *net = &reactor->net;
+    struct connection *connection;
+    LIST_FOREACH(connection, &net->connections, all_link) {
+        connection_break(net, connection, "the server stops");
+    }
+    if (net->udp) {
+        udp_break(net->udp);
     }
 }
 
 bool reactor_is_stopped(struct reactor *reactor) {
-    struct server *server = reactor->server;
-    if (!reactor->stopping && atomic_load(&server->stopping)) {
-        begin_stop(reactor);
+    struct reactor_group *group = reactor->group;
+    struct net *net = &reactor->net;
+    if (!net->stopping && atomic_load(&group->stopping)) {
+        reactor_begin_stop(reactor);
     }
-    if (!reactor->stopping) {
+    if (!net->stopping) {
         return false;
     }
-    if (reactor->shard.now_ns > reactor->stop_deadline_ns) {
-        break_all(reactor);
+    if (net->shard.now_ns > reactor->stop_deadline_ns) {
+        reactor_break_all(reactor);
     }
-    if (!reactor->drained && LIST_EMPTY(&reactor->connections) && udp_is_stopped(reactor->udp)) {
+    if (!reactor->drained && LIST_EMPTY(&net->connections) && udp_is_stopped(net->udp)) {
         reactor->drained = true;
-        atomic_fetch_add(&server->drained, 1);
+        atomic_fetch_add(&group->drained, 1);
     }
-    return atomic_load(&server->drained) == server->config->cores;
+    return atomic_load(&group->drained) == group->count;
 }

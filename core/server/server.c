@@ -26,8 +26,16 @@ static uint64_t server_memory_bytes_max(const struct config *config) {
     return resources_has_addresses(4 * memory) ? memory : config->memory_bytes;
 }
 
+/* Memory for something of each reactor's, zeroed and on its own cache lines. */
+static void *server_allocate(const struct config *config, size_t bytes) {
+    void *memory;
+    if (posix_memalign(&memory, CACHE_LINE_BYTES, config->cores * bytes) != 0) {
+        return NULL;
+    }
+    return memset(memory, 0, config->cores * bytes);
+}
+
 static bool server_init(struct server *server, const struct config *config) {
-    size_t bytes = config->cores * sizeof(*server->reactors);
     server->facts = (struct server_facts){
         .config = config,
         .version = SIMPLECACHE_VERSION,
@@ -37,16 +45,19 @@ static bool server_init(struct server *server, const struct config *config) {
     server->memory_bytes_max = server_memory_bytes_max(config);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers */
     server->shards = calloc(config->cores, sizeof(*server->shards));
-    if (!server->shards ||
+    server->threads = calloc(config->cores, sizeof(*server->threads));
+    server->reactors = server_allocate(config, sizeof(*server->reactors));
+    server->group.peers = server_allocate(config, sizeof(*server->group.peers));
+    server->group.count = config->cores;
+    acceptor_init(&server->acceptor, &server->listeners);
+    if (!server->shards || !server->threads || !server->reactors || !server->group.peers ||
         getrandom(&server->seed, sizeof(server->seed), 0) != sizeof(server->seed) ||
-        posix_memalign((void **)&server->reactors, CACHE_LINE_BYTES, bytes) != 0 ||
         mesh_create(&server->mesh, config->cores, config->ring_capacity) != 0) {
         log_line("no memory for %u reactors; give fewer --cores", config->cores);
         return false;
     }
-    memset(server->reactors, 0, bytes);
     for (uint32_t i = 0; i < config->cores; i++) {
-        server->shards[i] = &server->reactors[i].shard;
+        server->shards[i] = &server->reactors[i].net.shard;
     }
     pthread_barrier_init(&server->prepared, NULL, config->cores + 1);
     pthread_barrier_init(&server->go, NULL, config->cores + 1);
@@ -62,7 +73,9 @@ static void server_finish(struct server *server) {
         process_remove_pid(server->config->pid_file);
     }
     mesh_destroy(server->mesh);
+    free(server->group.peers);
     free(server->reactors);
+    free(server->threads);
     free(server->shards);
     close(server->signals);
 }

@@ -3,7 +3,6 @@
 #define CORE_SERVER_SERVER_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,9 +12,14 @@
 #include "core/net/listener.h"
 #include "core/server/reactor.h"
 
-/* How long the end of the server waits for clients to take their replies before it breaks their
- * connections. */
-#define SERVER_DRAIN_NS_MAX ((uint64_t)1000000000)
+/* The thread of one reactor. */
+struct server_thread {
+    struct server *server;
+    uint32_t id;
+    pthread_t thread;
+    /* Of reactor_init(), -errno. */
+    int start_error;
+};
 
 struct server {
     const struct config *config;
@@ -34,11 +38,14 @@ struct server {
     struct udp *udp;
     /* As last read; each shard has a copy. NULL: nobody has to log in. */
     struct logins *logins;
-    /* The descriptor of signals_open(). */
+    /* The descriptor of signals_open(), and what is called when it can be read. */
     int signals;
+    struct completion signalled;
     /* With -d the descriptor of process_detach(). */
     int caller;
     bool pid_written;
+    struct reactor_group group;
+    struct server_thread *threads;
     struct reactor *reactors;
     /* The shards of the reactors, by their numbers. */
     struct shard **shards;
@@ -49,14 +56,6 @@ struct server {
     pthread_barrier_t go;
     /* Written before `go`: the reactors run, or end at once. */
     bool start;
-
-    /* The order to stop, written once by reactor 0 and read by each reactor once a turn.
-     * Sequentially consistent, together with the sleeping flags of the mesh: a reactor that goes to
-     * sleep sees the order or is woken for it. */
-    _Atomic bool stopping;
-    /* Reactors without connections, each counted once by itself; all end when it reaches their
-     * number. Sequentially consistent by default; not on any hot path. */
-    _Atomic uint32_t drained;
 };
 
 /* Starts the server, runs it until a signal ends it, and frees it. Returns the exit status; the

@@ -1,11 +1,13 @@
 #include "core/server/signals.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/container.h"
 #include "core/server/server.h"
 #include "core/server/systemd.h"
 #include "core/server/users.h"
@@ -30,27 +32,26 @@ static void signals_reload(struct server *server, struct log *log) {
     systemd_tell("READY=1");
 }
 
-static void signals_stop(struct server *server, struct reactor *by) {
-    systemd_tell("STOPPING=1");
-    acceptor_stop(&server->acceptor);
-    atomic_store(&server->stopping, true);
-    for (uint32_t i = 0; i < server->config->cores; i++) {
-        if (i != by->shard.id && mesh_claim_wake(server->mesh, i)) {
-            reactor_wake(by, i);
+static void signals_take(struct server *server, struct net *net) {
+    struct signalfd_siginfo signal;
+    while (read(server->signals, &signal, sizeof(signal)) == sizeof(signal)) {
+        if (atomic_load(&server->group.stopping)) {
+            continue;
+        }
+        if (signal.ssi_signo == SIGHUP) {
+            signals_reload(server, &net->shard.log);
+        } else {
+            systemd_tell("STOPPING=1");
+            reactor_order_stop(&server->reactors[0]);
         }
     }
 }
 
-void signals_received(struct server *server, struct reactor *by) {
-    struct signalfd_siginfo signal;
-    while (read(server->signals, &signal, sizeof(signal)) == sizeof(signal)) {
-        if (atomic_load(&server->stopping)) {
-            continue;
-        }
-        if (signal.ssi_signo == SIGHUP) {
-            signals_reload(server, &by->shard.log);
-        } else {
-            signals_stop(server, by);
-        }
-    }
+void signals_received(void *owner, struct completion *completion, int result, unsigned flags) {
+    struct server *server = container_of(completion, struct server, signalled);
+    struct net *net = owner;
+    (void)flags;
+    assert(result >= 0);
+    signals_take(server, net);
+    io_wait_readable(net->io, server->signals, completion);
 }

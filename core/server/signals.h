@@ -3,16 +3,16 @@
 #ifndef CORE_SERVER_SIGNALS_H
 #define CORE_SERVER_SIGNALS_H
 
-struct server;
-struct reactor;
+#include "core/io/io.h"
 
 /* Blocks the signals on this thread and those that it starts from now on, and ignores SIGPIPE.
  * Returns a descriptor to read them from (signalfd(2)), which the caller owns; -1 with errno set.
  * Thread: the main one, before it starts others. */
 int signals_open(void);
 
-/* server->signals is readable. Orders all reactors to stop, or reads the users again. `by` is
- * reactor 0, on whose thread this is called. */
-void signals_received(struct server *server, struct reactor *by);
+/* A completion_done for the member `signalled` of struct server: orders all reactors to stop, or
+ * reads the users again, and waits for the next signal. `owner` is the struct net of reactor 0, on
+ * whose thread this is called. */
+completion_done signals_received;
 
 #endif

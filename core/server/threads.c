@@ -1,12 +1,17 @@
 #include "core/server/threads.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/io/uring.h"
 #include "core/server/server.h"
+#include "core/server/signals.h"
 #include "core/server/start.h"
 
 /* One CPU for each thread, where there are exactly as many; otherwise the kernel chooses. */
@@ -28,15 +33,43 @@ static void threads_pin(const struct server *server, uint32_t id) {
     }
 }
 
+/* Reactor 0 takes it like a signal from outside. */
+static void threads_stop_asked(void *context) {
+    (void)context;
+    kill(getpid(), SIGTERM);
+}
+
+static struct reactor_config threads_reactor_config(struct server *server, uint32_t id) {
+    bool first = id == 0;
+    return (struct reactor_config){
+        .id = id,
+        .group = &server->group,
+        .facts = &server->facts,
+        .seed = server->seed,
+        .memory_bytes_max = server->memory_bytes_max,
+        .logins = server->logins,
+        .mesh = server->mesh,
+        .shards = server->shards,
+        .clock = &clock_system,
+        .engine = &uring_engine,
+        .acceptor = first ? &server->acceptor : NULL,
+        .udp = first ? server->udp : NULL,
+        .signals = first ? server->signals : -1,
+        .signalled = &server->signalled,
+        .stop_asked = threads_stop_asked,
+    };
+}
+
 static void *threads_main(void *argument) {
-    struct reactor *reactor = argument;
-    struct server *server = reactor->server;
-    uint32_t id = (uint32_t)(reactor - server->reactors);
+    struct server_thread *thread = argument;
+    struct server *server = thread->server;
+    struct reactor *reactor = &server->reactors[thread->id];
+    const struct reactor_config config = threads_reactor_config(server, thread->id);
     char name[16];
-    snprintf(name, sizeof(name), "reactor %u", id);
+    snprintf(name, sizeof(name), "reactor %u", thread->id);
     pthread_setname_np(pthread_self(), name);
-    threads_pin(server, id);
-    reactor->start_error = reactor_init(reactor, server, id);
+    threads_pin(server, thread->id);
+    thread->start_error = reactor_init(reactor, &config);
     pthread_barrier_wait(&server->prepared);
     pthread_barrier_wait(&server->go);
     if (server->start) {
@@ -46,10 +79,11 @@ static void *threads_main(void *argument) {
 }
 
 static void threads_start(struct server *server) {
+    server->signalled.done = signals_received;
     for (uint32_t i = 0; i < server->config->cores; i++) {
-        server->reactors[i].server = server;
-        int error =
-            pthread_create(&server->reactors[i].thread, NULL, threads_main, &server->reactors[i]);
+        struct server_thread *thread = &server->threads[i];
+        *thread = (struct server_thread){.server = server, .id = i};
+        int error = pthread_create(&thread->thread, NULL, threads_main, thread);
         if (error) {
             log_line("can't start thread %u of %u: %s; give fewer --cores", i + 1,
                      server->config->cores, strerror(error));
@@ -60,7 +94,7 @@ static void threads_start(struct server *server) {
 
 static bool threads_check(const struct server *server) {
     for (uint32_t i = 0; i < server->config->cores; i++) {
-        int error = server->reactors[i].start_error;
+        int error = server->threads[i].start_error;
         if (error == 0) {
             continue;
         }
@@ -72,15 +106,15 @@ static bool threads_check(const struct server *server) {
 
 static void threads_finish(struct server *server) {
     for (uint32_t i = 0; i < server->config->cores; i++) {
-        pthread_join(server->reactors[i].thread, NULL);
+        pthread_join(server->threads[i].thread, NULL);
     }
     for (uint32_t i = 0; i < server->config->cores; i++) {
-        if (server->reactors[i].start_error == 0) {
+        if (server->threads[i].start_error == 0) {
             reactor_close(&server->reactors[i]);
         }
     }
     for (uint32_t i = 0; i < server->config->cores; i++) {
-        if (server->reactors[i].start_error == 0) {
+        if (server->threads[i].start_error == 0) {
             reactor_finish(&server->reactors[i]);
         }
     }
