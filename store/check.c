@@ -1,4 +1,4 @@
-/* Checks of a whole store, for tests: they walk everything. */
+
 #include "store/check.h"
 
 #include "store/evict.h"
@@ -17,19 +17,19 @@ void store_check_memory(const struct store *store) {
     store_check_slice(store);
 }
 
-/* What the segments hold, added up. */
+/* Sums over all segments. */
 struct sums {
     uint64_t linked;
     uint64_t items[SEGMENT_QUEUES]; /* without the flushed ones */
     uint64_t item_bytes[SEGMENT_QUEUES];
-    uint64_t extent_bytes; /* linked: of items and of uploads */
-    uint64_t listed_bytes; /* named by items */
+    uint64_t extent_bytes; /* of linked extents and records of uploads */
+    uint64_t listed_bytes; /* of extents in the lists of items */
     uint64_t used_bytes;   /* of the segments */
     uint32_t pinned;       /* segments */
 };
 
-/* Each extent lives, is of this item and as long as the list says, and no two neighbours are
- * shorter than the longest, but perhaps once. */
+/* Each extent is alive, belongs to this item and has the length that the list says. Two neighbours
+ * are together at least as long as the longest extent, except for one pair. */
 static void check_large_list(const struct store *store, const struct item *head, uint64_t hash,
                              struct sums *sums) {
     const struct item_list *list = item_list_read(head);
@@ -153,7 +153,7 @@ static void check_free_segments(const struct store *store) {
     assert(log->segments_used + warm + cold == log->touched + 1 - log->block_segments);
 }
 
-/* The entries of one bucket, which must belong to its chain. */
+/* Checks the entries of one bucket, which must belong to its chain; returns their number. */
 static uint32_t check_bucket(const struct store *store, const struct index_bucket *primary,
                              const struct index_bucket *bucket) {
     uint32_t filled = 0;

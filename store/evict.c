@@ -1,18 +1,19 @@
-/* Who gives memory up: S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction",
- * SOSP 2023) over segments.
+/* Eviction is S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023)
+ * over segments instead of items.
  *
- * New items go to the small queue. When memory is short its oldest segment is emptied, while the
- * queue holds more than its share, or else the main queue's oldest. What was hit since it came to
- * the small queue moves to the newest end of the main one; the main queue's own moves there once
- * more for each hit, up to two. The rest is dropped; a key dropped from the small queue leaves a
- * ghost (ghost.h), and should it come back while that lasts, it goes to the main queue at once.
+ * New items go to the small queue. When memory is short the oldest segment of the small queue is
+ * emptied while that queue holds more than its share (EVICT_SMALL_SHARE), else the oldest of the
+ * main queue. Items of the small queue that were hit since they were stored move to the newest end
+ * of the main queue; items of the main queue move there again, once for each hit, at most twice.
+ * All others are dropped. A key dropped from the small queue leaves a ghost (ghost.h): if it is
+ * stored again while the ghost lasts, it goes to the main queue at once.
  *
- * Where many bytes are dead, cleaning comes first: what lives in sparse segments is gathered in
- * another, in the same place of the same queue.
+ * Where segments are sparse, cleaning comes first: the live items of sparse segments are gathered
+ * in one segment, at the same place of the same queue.
  *
- * All this is done in slices, so many items an operation, by whoever writes and in idle turns, to
- * keep a few segments free. Should these be used up all the same, an operation empties a segment at
- * once without moving anything.
+ * The work is done in slices, a bounded number of items per operation that writes, and in
+ * store_maintain(), so that a few segments are always free. When they are used up all the same, an
+ * operation drops a whole segment without moving anything (EMPTYING_DROP).
  */
 #include "store/evict.h"
 
@@ -21,17 +22,18 @@
 #include "store/lookup.h"
 #include "store/memory.h"
 
-/* So many records are hashed ahead, the one at hand included. */
+/* Records that are hashed, and whose buckets are prefetched, before they are visited, the current
+ * one included. */
 #define AHEAD_RECORDS 8
 
-/* No item is smaller. */
+/* The smallest item: a header, a key of one byte and no value. */
 #define ITEM_BYTES_MIN 20
 
-/* The hashes of the next records of a segment, by their numbers in the slice. */
+/* The hashes of the next records of a segment: of record n of the slice at n % AHEAD_RECORDS. */
 struct ahead {
     uint64_t hashes[AHEAD_RECORDS];
-    uint32_t hashed; /* up to this number */
-    uint64_t at;     /* the location of that one */
+    uint32_t hashed; /* records hashed so far */
+    uint64_t at;     /* location of the next record to be hashed */
 };
 
 static bool evict_is_flushed(const struct store *store, uint32_t number) {
@@ -49,7 +51,8 @@ static void evict_begin_segment(struct store *store, uint32_t number, enum empty
         .segment = number, .how = how, .at = segment_first(&store->log, number)};
 }
 
-/* What a flush has left comes before everything, memory that was never used included. */
+/* Flushed segments are emptied before anything else, even before memory that was never used is
+ * taken. */
 static bool evict_choose_flushed(struct store *store, enum segment_queue_name name) {
     if (!evict_oldest_is_flushed(store, name)) {
         return false;
@@ -62,8 +65,8 @@ static bool evict_choose_flushed(struct store *store, enum segment_queue_name na
     return true;
 }
 
-/* What is gathered may take a segment before one becomes free, and whoever writes another one;
- * where all of it has room already it needs none. */
+/* Gathering may take a segment before it frees one, and the operation that goes on meanwhile takes
+ * another; it needs none where all live bytes fit into the gathering segment. */
 static bool evict_may_gather(const struct store *store, uint32_t number) {
     const struct segment *segment = &store->log.segments[number];
     return store_has_free_segments(store, store->config.no_eviction ? 1 : 2) ||
@@ -122,7 +125,7 @@ static void evict_count(struct store *store, const struct item *item,
     counters->evicted_idle = store->now - item->access;
 }
 
-/* As many ghosts as there are items, so far as their part of the memory goes. */
+/* Adds a ghost. There are as many ghosts as items, within their part of the memory. */
 static void evict_remember(struct store *store, uint64_t hash) {
     struct ghost *ghost = &store->ghost;
     uint64_t max = store->bound_bytes / STORE_GHOSTS_PER_MEMORY / sizeof(uint16_t);
@@ -142,8 +145,8 @@ static void evict_drop(struct store *store, const struct store_found *found, uin
     store_unlink(store, found);
 }
 
-/* A record of the item found, its head or an extent, goes to the open segment at `end`, which has
- * room for it. */
+/* Moves the current record, which is the item found or an extent of it, to the open segment at
+ * `end`, which has space for it. */
 static void evict_move_record(struct store *store, const struct store_found *found,
                               enum segment_end end, uint32_t bytes) {
     uint64_t from = store->emptying.at;
@@ -171,7 +174,8 @@ static bool evict_gather(struct store *store, const struct store_found *found, u
     return true;
 }
 
-/* An extent that has outlived a flush, since its item was complete only later. */
+/* Moves an extent out of a flushed segment: it came before the flush, but its upload ended after
+ * it. */
 static bool evict_rescue(struct store *store, const struct store_found *found, uint32_t bytes) {
     if (!store_space_to_rescue(store, bytes)) {
         return false;
@@ -180,7 +184,7 @@ static bool evict_rescue(struct store *store, const struct store_found *found, u
     return true;
 }
 
-/* Has the head moved on already, so that its extents are to follow? It has when it is in the main
+/* Whether the head was promoted already, so that its extents have to follow: it is in the main
  * queue, and there nearer to the newest end than to the extent. */
 static bool evict_head_is_ahead(const struct store *store, const struct store_found *found) {
     const struct segment_log *log = &store->log;
@@ -193,8 +197,9 @@ static bool evict_head_is_ahead(const struct store *store, const struct store_fo
            head->sequence - extent->sequence > log->sequence_next - head->sequence;
 }
 
-/* The head of an item that was hit since moves on; its frequency counts on from 0 in the main
- * queue, and down there. An extent goes where its head went, or will go. */
+/* Moves an item that was hit to the newest end of the main queue. Its frequency starts from 0 when
+ * it comes from the small queue, and is one less when it was there already. An extent follows its
+ * head, before or after it. Returns false when the record is not to be moved, or can't be. */
 static bool evict_promote(struct store *store, const struct store_found *found, uint32_t bytes) {
     bool head = found->location == store->emptying.at;
     enum segment_queue_name from = store_queue_of(store, store->emptying.at);
@@ -214,7 +219,7 @@ static bool evict_promote(struct store *store, const struct store_found *found, 
     return true;
 }
 
-/* Moves a record of the item found, if that is its due; else false. */
+/* Moves the current record, of the item found, if it is to be kept; else returns false. */
 static bool evict_move(struct store *store, const struct store_found *found, uint32_t bytes) {
     switch (store->emptying.how) {
     case EMPTYING_CLEAN:
@@ -229,8 +234,8 @@ static bool evict_move(struct store *store, const struct store_found *found, uin
     return false;
 }
 
-/* What becomes of one record, and of its item: a large one goes as a whole. False: nothing, as
- * there is no room for it elsewhere, and it may not be dropped. */
+/* Moves one live record, or drops its item, a large one as a whole. Returns false when neither is
+ * possible: there is no space for it elsewhere, and nothing may be evicted. */
 static bool evict_visit(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
     struct store_found found = {.item = record, .location = store->emptying.at};
     if (item_is_extent(record)) {
@@ -257,8 +262,8 @@ static void evict_earn_credit(struct store *store, uint64_t freed_bytes) {
     }
 }
 
-/* The buckets of the records that follow, in index and ghosts, are on their way while the one at
- * hand is looked at. */
+/* Prefetches the buckets of the next records, in index and ghosts, while the current one is
+ * visited. */
 static void evict_look_ahead(const struct store *store, struct ahead *ahead, uint64_t end) {
     const struct store_slice *slice = &store->slice;
     while (ahead->at < end && ahead->hashed < slice->items_max &&
@@ -275,7 +280,8 @@ static void evict_look_ahead(const struct store *store, struct ahead *ahead, uin
     }
 }
 
-/* May the slice go on with an item of so many bytes? Whatever its size, the first one is moved. */
+/* Whether the slice may visit one more record, of this many bytes. The first one may be moved
+ * whatever its size. */
 static bool evict_slice_allows(const struct store *store, uint32_t bytes) {
     const struct store_slice *slice = &store->slice;
     return slice->items < slice->items_max &&
@@ -283,14 +289,15 @@ static bool evict_slice_allows(const struct store *store, uint32_t bytes) {
             slice->moved_bytes + bytes <= slice->moved_bytes_max);
 }
 
-/* The segment at hand is empty; or somebody has pinned it: then it waits until that is over. */
+/* Whether emptying the segment ends: nothing lives there any more, or it was pinned meanwhile and
+ * stays in its queue until that ends. */
 static bool evict_is_over(const struct store *store) {
     const struct segment *segment = &store->log.segments[store->emptying.segment];
     return segment->live_bytes == 0 || segment->pins != 0;
 }
 
-/* Goes past one record of the segment at hand, dead or alive, unless it can't; hash is for what
- * lives. */
+/* Visits the current record, dead or alive, and goes on to the next, unless it is blocked. hash is
+ * that of a live record. */
 static void evict_step(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
     struct store_emptying *emptying = &store->emptying;
     uint32_t moved_bytes = store->slice.moved_bytes;
@@ -305,8 +312,9 @@ static void evict_step(struct store *store, struct item *record, uint32_t bytes,
     store->slice.items++;
 }
 
-/* Goes on with the segment at hand while that is needed; false when the slice is used up first. A
- * few heads may free a whole lot of extents: so each record is one too many that need not go. */
+/* Goes on emptying the segment until enough segments are free; returns false when the slice is used
+ * up before. Checks that after each record: the head of a large item may free several segments, and
+ * nothing is dropped without need. */
 static bool evict_empty(struct store *store) {
     struct segment_log *log = &store->log;
     uint32_t number = store->emptying.segment;
@@ -352,7 +360,8 @@ static void evict_begin_slice(struct store *store, uint32_t free_wanted, uint32_
         .moved_bytes_max = moved > EVICT_MOVED_BYTES_MIN ? (uint32_t)moved : EVICT_MOVED_BYTES_MIN};
 }
 
-/* The segment at hand waits where it is while enough are free, unless nothing in it lives. */
+/* While enough segments are free, one that is partly emptied is left as it is, unless nothing lives
+ * in it. */
 static bool evict_has_work(const struct store *store) {
     if (!evict_is_enough(store)) {
         return true;
@@ -382,7 +391,7 @@ bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {
     return false;
 }
 
-/* Where nothing may be evicted it cleans; else the segment at hand is dropped. */
+/* Drops the items of the segment that is being emptied; where nothing may be evicted it cleans. */
 bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
     struct store_slice *slice = &store->slice;
     slice->free_wanted = free_wanted;

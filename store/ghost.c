@@ -20,7 +20,8 @@ static size_t ghost_bytes(const struct ghost *ghost, uint32_t count) {
     return pages_round_up((size_t)count * sizeof(struct ghost_bucket), ghost->page_bytes);
 }
 
-/* The keys of one bucket are those of two from now on: either remembers them all. */
+/* A bucket is split by copying it: both halves keep all its tags, and the ones that belong to the
+ * other half are pushed out in time. */
 static void ghost_grow(struct ghost *ghost) {
     uint32_t added = ghost->count;
     if (added > ghost->mask) {
@@ -33,7 +34,8 @@ static void ghost_grow(struct ghost *ghost) {
     }
 }
 
-/* A page more than what is needed stays, so that a count that moves to and fro costs no calls. */
+/* One page more than needed stays resident, so that a count that goes up and down a little costs no
+ * system calls. */
 static void ghost_shrink(struct ghost *ghost) {
     ghost->count--;
     if (ghost->count - 1 == ghost->mask >> 1) {

@@ -1,9 +1,9 @@
-/* ghost: remembers the tags of keys whose items were evicted unread, so that one that comes back is
- * known (the ghost queue of S3-FIFO; Yang et al., SOSP 2023). Private to the store.
+/* ghost: the tags of keys whose items were evicted unread, so that a key that comes back soon is
+ * recognized (the ghost queue of S3-FIFO; Yang et al., SOSP 2023). Private to the store.
  *
  * Buckets of one cache line, each a queue of 32 tags from the youngest to the oldest; linear
- * hashing as in index.h, a bucket at a time, in a reserved range of addresses. A tag is 16 bits:
- * one new key in 2,000 is taken for one that was there before.
+ * hashing as in index.h, a bucket at a time, in a reserved range of addresses. A tag has 16 bits:
+ * about one new key in 2,000 is mistaken for one that was evicted.
  */
 #ifndef STORE_GHOST_H
 #define STORE_GHOST_H
@@ -30,17 +30,19 @@ struct ghost {
     size_t resident_bytes;
 };
 
-/* range_bytes: addresses to reserve. 0 or -ENOMEM; after a failure there is nothing to finish. */
+/* Reserves range_bytes of addresses. Returns 0 or -ENOMEM; after a failure there is nothing to
+ * finish. It remembers nothing before the first ghost_step(). */
 int ghost_init(struct ghost *ghost, size_t range_bytes, size_t page_bytes);
 void ghost_finish(struct ghost *ghost);
 
-/* Brings the number of buckets nearer to what so many tags need: one more or one less. Touches a
- * page more at most. */
+/* Brings the number of buckets nearer to what this number of tags needs, by one bucket. Makes at
+ * most one more page resident. */
 void ghost_step(struct ghost *ghost, uint64_t tags);
 
-/* Remembers a key; the oldest in its bucket is forgotten. hash: as the index takes it. */
+/* Adds a key, by bits 0 to 31 of its hash and its tag (index_tag()); the oldest of its bucket is
+ * forgotten. */
 void ghost_add(struct ghost *ghost, uint32_t hash, uint16_t tag);
-/* Is it remembered? It is not, from then on. */
+/* Whether the key is there; if so it is removed. */
 bool ghost_take(struct ghost *ghost, uint32_t hash, uint16_t tag);
 
 static inline struct ghost_bucket *ghost_bucket(const struct ghost *ghost, uint32_t hash) {

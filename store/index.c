@@ -5,17 +5,19 @@
 #include <assert.h>
 #include <errno.h>
 
-/* Entries per primary bucket, in halves. The gap keeps it from splitting and merging in turns. */
+/* Entries per primary bucket, in halves. The gap keeps the index from splitting and merging the
+ * same bucket over and over. */
 #define INDEX_GROW_ABOVE_HALVES 11
 #define INDEX_SHRINK_BELOW_HALVES 10
 
-/* Values of previous: a primary bucket's number, an overflow bucket's with this bit, the anchor. */
+/* The name of a bucket, as index_bucket.previous has it: a primary bucket's number, an overflow
+ * bucket's number with INDEX_OVERFLOW_BIT, or INDEX_ANCHOR. */
 #define INDEX_OVERFLOW_BIT ((uint32_t)1 << 31)
 #define INDEX_ANCHOR (INDEX_OVERFLOW_BIT - 1)
 #define INDEX_PRIMARIES_MAX (INDEX_OVERFLOW_BIT - 2)
 
-/* Counts what the range touches; gives back what it no longer does, but for one page, so that a
- * count that moves to and fro costs no system calls. */
+/* Sets the number of buckets in a range. Pages no longer used are given back, except one, so that a
+ * count that goes up and down a little costs no system calls. */
 static void index_range_resize(struct index *index, struct index_range *range, uint32_t count) {
     assert(range->buckets);
     size_t page = index->page_bytes;
@@ -72,7 +74,7 @@ static uint32_t index_filled(const struct index_bucket *bucket) {
     return filled;
 }
 
-/* The bucket that `previous` stands for. */
+/* The bucket of a name. */
 static struct index_bucket *index_named(struct index *index, uint32_t name) {
     if (name == INDEX_ANCHOR) {
         return &index->anchor;
@@ -101,7 +103,8 @@ static struct index_bucket *index_overflow_add(struct index *index, struct index
     return added;
 }
 
-/* The last overflow bucket moves into the hole, and both who name it learn its new number. */
+/* Fills a hole with the last overflow bucket, and corrects its number in the buckets before and
+ * behind it. */
 static void index_overflow_fill(struct index *index, uint32_t hole) {
     uint32_t last = index->overflow.count - 1;
     if (hole != last) {
@@ -125,7 +128,8 @@ static void index_overflow_drop(struct index *index, struct index_bucket *primar
     index_overflow_fill(index, number);
 }
 
-/* Tags that have left the chain leave the filter here, where it costs no other cache line. */
+/* Removes tags that have left the chain from the filter, where the chain is short enough that this
+ * reads no further cache line. */
 static void index_filter_refresh(const struct index *index, struct index_bucket *primary) {
     const struct index_bucket *first = index_next(index, primary);
     if (!first) {
@@ -154,7 +158,7 @@ static void index_put(struct index *index, struct index_bucket *primary, uint64_
     primary->filter |= index_filter_bit(slot >> INDEX_TAG_SHIFT);
 }
 
-/* Takes out the entry that can go without leaving a hole; 0 when there is none. */
+/* Removes and returns the entry that can go without leaving a hole; 0 when there is none. */
 static uint64_t index_pop(struct index *index, struct index_bucket *primary) {
     struct index_bucket *first = index_next(index, primary);
     struct index_bucket *bucket = !first ? primary : first;
@@ -214,7 +218,7 @@ void index_prefetch_items(const struct index *index, const struct index_bucket *
     }
 }
 
-/* The chain moves to the anchor as a whole and is dealt out from there. */
+/* Moves a whole chain to the anchor, from where its entries are distributed. */
 static void index_to_anchor(struct index *index, struct index_bucket *primary) {
     index->anchor = *primary;
     *primary = (struct index_bucket){0};

@@ -30,12 +30,13 @@
 #define INDEX_FREQUENCY_MAX 2u
 #define INDEX_PRIMARIES_MIN 64u
 
-/* From this much memory on the index grows in huge pages: what it counts and doesn't use, and the
- * room that operations leave it for growing, are 2 % of it at most. */
+/* Bytes of memory from which on the index grows in huge pages. The part of the last pages that is
+ * not used yet, and the memory that operations leave for its growth, are at most 2 % of such a
+ * store. */
 #define INDEX_HUGE_FROM ((size_t)512 << 20)
 
-/* Pages that one operation can add to the index: one to each range. An insertion and a step take
- * one primary and three overflow buckets at most. */
+/* The most pages that one operation adds to the index, one to each range: an insertion and a step
+ * take at most one primary and three overflow buckets. */
 #define INDEX_PAGES_PER_OPERATION 2
 
 struct index_bucket {
@@ -43,7 +44,7 @@ struct index_bucket {
     uint32_t next; /* an overflow bucket's number + 1, or 0 */
     union {
         uint32_t filter;   /* in a primary bucket */
-        uint32_t previous; /* in an overflow bucket: who names it as next */
+        uint32_t previous; /* in an overflow bucket: the name (index.c) of the one before */
     };
 } __attribute__((aligned(64)));
 
@@ -61,7 +62,7 @@ struct index {
     struct index_range overflow;
     uint32_t mask; /* the smallest 2^n - 1 that reaches the last primary bucket */
     uint64_t entries;
-    const char *items; /* location 0; to read the keys of items */
+    const char *items; /* the address of location 0: items are read for their keys */
     store_hash *hash;
     uint64_t seed;
     size_t page_bytes; /* of huge pages, if it uses them */
@@ -69,38 +70,40 @@ struct index {
     struct index_bucket anchor; /* holds the chain that is being split */
 };
 
-/* Where an entry stands; any insertion, removal or step ends it. */
+/* The place of an entry; valid until the next insertion, removal or step. */
 struct index_ref {
-    struct index_bucket *primary; /* NULL: nowhere */
+    struct index_bucket *primary; /* NULL: there is no such entry */
     struct index_bucket *bucket;
     uint32_t slot;
 };
 
-/* Hashes as config says, and reserves config.memory_bytes_max of addresses for either range. 0 or
- * -ENOMEM; after a failure there is nothing to finish. */
+/* Takes hash function and seed from config, and reserves config.memory_bytes_max bytes of addresses
+ * for either range. Returns 0 or -ENOMEM; after a failure there is nothing to finish. */
 int index_init(struct index *index, const struct store_config *config, const char *items,
                size_t page_bytes);
 void index_finish(struct index *index);
 
-/* Adds an entry for location. The caller has seen to the memory. */
+/* Adds an entry for location, which must not have one. May take INDEX_PAGES_PER_OPERATION pages:
+ * the caller has made sure that the memory bound allows them. */
 void index_insert(struct index *index, uint64_t hash, uint64_t location);
 void index_remove(struct index *index, struct index_ref ref);
 
-/* Finds the entry of an item by its place, and its hash; ref.primary is NULL when there is none. */
+/* Finds the entry of an item by its hash and location; ref.primary is NULL when there is none. */
 struct index_ref index_find_location(const struct index *index, uint32_t hash, uint64_t location);
 
-/* Their headers and keys are about to be read: all these cache misses at once instead of one by
- * one. */
+/* Prefetches the items of a bucket, whose headers and keys are about to be read: the cache misses
+ * overlap instead of following each other. */
 void index_prefetch_items(const struct index *index, const struct index_bucket *primary);
 
-/* Brings the number of buckets nearer to the number of entries: one split or one merge at most. */
+/* Brings the number of buckets nearer to the number of entries, by one split or one merge. */
 void index_step(struct index *index);
 
 static inline size_t index_resident_bytes(const struct index *index) {
     return index->primary.resident_bytes + index->overflow.resident_bytes;
 }
 
-/* The hash of an item's key; of an extent's head as much as the index asks for. */
+/* The hash of an item's key. For an extent: bits 0 to 47 of its head's hash, all that the index
+ * uses. */
 static inline uint64_t index_hash(const struct index *index, struct item *item) {
     if (item_is_extent(item)) {
         return item_head_hash(item);
@@ -108,12 +111,13 @@ static inline uint64_t index_hash(const struct index *index, struct item *item) 
     return index->hash(item_key(item), item->key_length, index->seed);
 }
 
-/* Never 0, which is left to empty slots. */
+/* Bits 32 to 47 of the hash; 1 instead of 0, which marks an empty slot. */
 static inline uint64_t index_tag(uint64_t hash) {
     uint64_t tag = (hash >> 32) & 0xffff;
     return tag + (tag == 0);
 }
 
+/* The number of the primary bucket for a hash (Litwin, "Linear hashing", VLDB 1980). */
 static inline uint32_t index_number(const struct index *index, uint32_t hash) {
     uint32_t number = hash & index->mask;
     return number < index->primary.count ? number : number & (index->mask >> 1);
@@ -146,13 +150,13 @@ static inline uint64_t index_location(uint64_t slot) {
     return slot & INDEX_LOCATION_MASK;
 }
 
-/* The entry now names another place. */
+/* The entry now names another location. */
 static inline void index_move(struct index_ref ref, uint64_t location) {
     uint64_t *slot = &ref.bucket->slots[ref.slot];
     *slot = (*slot & ~INDEX_LOCATION_MASK) | location;
 }
 
-/* How often an entry was hit since this was last set; it counts to INDEX_FREQUENCY_MAX. */
+/* The hits of an entry since its frequency was set, counted up to INDEX_FREQUENCY_MAX. */
 static inline uint32_t index_frequency(struct index_ref ref) {
     return (uint32_t)((ref.bucket->slots[ref.slot] & INDEX_FREQUENCY_MASK) >>
                       INDEX_FREQUENCY_SHIFT);

@@ -9,18 +9,19 @@
  *   | if present | if present   | if present |
  *   +------------+--------------+------------+---------------------------------------------------
  *
- * The hash is not kept: splitting a bucket and evicting a segment start from the item and make the
- * hash anew from the key (index_hash()), at less than what 4 bytes more in every item would cost.
- * Only meta's E makes a CAS longer than 48 bits.
+ * The hash is not kept. Splitting a bucket and evicting a segment start from the item and compute
+ * the hash from the key (index_hash()), which costs less than 4 more bytes in every item would.
+ * Only meta's E flag makes a CAS longer than 48 bits.
  *
- * A large item is a head with a list in the place of the value (bit 31 of the value length says
- * so); the value lies in extents, records of the log with the same header and a key length of 0:
+ * A large item is a head that holds a list in the place of the value (bit 31 of the value length
+ * marks it). The value lies in extents: records of the log with the same header and a key length of
+ * 0. Items and extents are both called records.
  *
  *   head    | header | key | count 4 | bytes 4 | leases 4 | location 8, end 4 | location, end | ...
  *   extent  | header: length, in the place of the CAS bits 0..47 of its head's hash, bits | bytes
  *
- * An extent is linked as long as its item is, or the upload that it came with is under way. Heads,
- * not extents, stand in the index, expire and are flushed.
+ * An extent is linked as long as its item is, or while the upload that brought it is under way.
+ * Heads stand in the index, expire and are flushed; extents do not.
  */
 #ifndef STORE_ITEM_H
 #define STORE_ITEM_H
@@ -35,20 +36,20 @@
 #define ITEM_ALIGN 4u
 #define ITEM_KEY_LENGTH_MAX 250u
 #define ITEM_CAS_BITS 48
-#define ITEM_LARGE ((uint32_t)1 << 31) /* in value_length */
+#define ITEM_LARGE ((uint32_t)1 << 31) /* a bit of value_length */
 #define ITEM_BYTES_MAX (((size_t)1 << 30) - 1)
 #define ITEM_HEAD_HASH_MASK (((uint64_t)1 << ITEM_CAS_BITS) - 1)
 
-/* Those of the optional fields are chosen for item_optional_bytes(), the last four for
- * store_show_state(). */
+/* The values of the optional fields' bits are chosen for item_optional_bytes(), those of the last
+ * four for store_show_state(). */
 enum item_bits {
-    ITEM_LINKED = 1 << 0, /* an index entry names it; without it the bytes are dead */
+    ITEM_LINKED = 1 << 0, /* it is alive: an index entry, a list or an upload names it */
     ITEM_LONG_CAS = 1 << 1,
     ITEM_EXPIRES = 1 << 2,
     ITEM_CLIENT_FLAGS = 1 << 3,
-    ITEM_BINARY_KEY = STORE_BINARY_KEY, /* the key came as base64, and goes out as such */
+    ITEM_BINARY_KEY = STORE_BINARY_KEY,
     ITEM_STALE = STORE_STALE,
-    ITEM_TOKEN_SENT = STORE_TOKEN_SENT, /* somebody has won it */
+    ITEM_TOKEN_SENT = STORE_TOKEN_SENT,
     ITEM_FETCHED = STORE_FETCHED,
 };
 
@@ -58,8 +59,8 @@ enum item_bits {
 #define ITEM_SHAPE (ITEM_EXPIRES | ITEM_CLIENT_FLAGS | ITEM_LONG_CAS)
 
 struct item {
-    uint32_t value_length; /* and ITEM_LARGE: see item_value_length() */
-    uint32_t access;
+    uint32_t value_length; /* may have ITEM_LARGE set: see item_value_length() */
+    uint32_t access;       /* seconds: when it was last read or stored */
     uint32_t cas_low;
     uint16_t cas_high;
     uint8_t key_length;
@@ -69,8 +70,8 @@ struct item {
 
 _Static_assert(offsetof(struct item, body) == 16, "the picture above");
 
-/* Part of a large value: where it lies, and where in the value it ends. Both may lie at any
- * address: a key stands before them. */
+/* One extent in a list: its location, and the offset in the value at which it ends. Packed since a
+ * key of any length stands before the list. */
 struct item_extent {
     uint64_t location;
     uint32_t end;
@@ -79,11 +80,11 @@ struct item_extent {
 struct item_list {
     uint32_t count;
     uint32_t bytes;  /* of the extents in the log */
-    uint32_t leases; /* see lease.c */
+    uint32_t leases; /* granted and not ended */
     struct item_extent extents[];
 } __attribute__((packed));
 
-/* Bytes of the optional fields. */
+/* The bytes that the optional fields take. */
 static inline uint32_t item_optional_bytes(uint8_t bits) {
     return ((bits & ITEM_EXPIRES) ? 4u : 0u) + ((bits & ITEM_CLIENT_FLAGS) ? 4u : 0u) +
            ((bits & ITEM_LONG_CAS) ? 2u : 0u);
@@ -107,7 +108,7 @@ static inline uint32_t item_value_length(const struct item *item) {
     return item->value_length & ~ITEM_LARGE;
 }
 
-/* Of a large item. */
+/* The list of a large item. */
 static inline const struct item_list *item_list_read(const struct item *item) {
     return (const void *)(item->body + item_optional_bytes(item->bits) + item->key_length);
 }
@@ -120,17 +121,17 @@ static inline uint32_t item_list_bytes(uint32_t count) {
     return (uint32_t)(sizeof(struct item_list) + count * sizeof(struct item_extent));
 }
 
-/* Of what stands behind the key: the value or the list. */
+/* The bytes behind the key: of the value, or of the list. */
 static inline uint32_t item_payload_bytes(const struct item *item) {
     return item_is_large(item) ? item_list_bytes(item_list_read(item)->count) : item->value_length;
 }
 
-/* The bytes it takes in its segment. */
+/* The bytes that a record takes in its segment. */
 static inline uint32_t item_bytes(const struct item *item) {
     return (uint32_t)item_bytes_of(item->bits, item->key_length, item_payload_bytes(item));
 }
 
-/* With those of its extents. */
+/* The same with those of its extents. */
 static inline uint32_t item_bytes_whole(const struct item *item) {
     return item_bytes(item) + (item_is_large(item) ? item_list_read(item)->bytes : 0);
 }
@@ -162,7 +163,7 @@ static inline uint64_t item_cas(struct item *item) {
     return cas;
 }
 
-/* A CAS of more than 48 bits needs the field for it. */
+/* The item must have the field ITEM_LONG_CAS if cas has more than 48 bits. */
 static inline void item_set_cas(struct item *item, uint64_t cas) {
     item->cas_low = (uint32_t)cas;
     item->cas_high = (uint16_t)(cas >> 32);
@@ -172,7 +173,7 @@ static inline void item_set_cas(struct item *item, uint64_t cas) {
     }
 }
 
-/* Of an extent: what the index asks for of its head's hash. */
+/* Bits 0 to 47 of the hash of the head's key, which an extent has in the place of a CAS. */
 static inline uint64_t item_head_hash(const struct item *extent) {
     return (uint64_t)extent->cas_high << 32 | extent->cas_low;
 }

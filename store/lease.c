@@ -1,8 +1,9 @@
-/* Leases: large values that are kept where they lie while they are being sent.
+/* Leases: large values that stay where they are while they are being sent.
  *
- * The head counts them. The first pins the segments of head and extents, the last unpins them; what
- * has died meanwhile is free then. A handle is the place of the list, in bytes from the log's
- * start: of a head, the item's bits may change while another thread reads.
+ * The head counts its leases. The first one pins the segments of head and extents, the last one
+ * unpins them, and frees those in which nothing lives any more. A handle is the position of the
+ * list, in bytes from the start of the log, and not that of the head: another thread that reads the
+ * value must not read the item's bits, which the owner may change meanwhile.
  */
 #include "store/large.h"
 #include "store/limits.h"
@@ -16,7 +17,8 @@ static uint32_t lease_head_segment(const struct store *store, uint64_t large) {
     return segment_of(&store->log, large / ITEM_ALIGN);
 }
 
-/* One lease is always granted: readers of whatever size get on, if only in turn. */
+/* When there is no other lease, one is always granted: so readers of large values make progress,
+ * one after the other. */
 static bool lease_is_allowed(const struct store *store, const struct item_list *list) {
     return store->leases == 0 ||
            (store->leased_bytes + list->bytes <= store->bound_bytes / STORE_LEASES_PART &&
@@ -51,7 +53,7 @@ void store_lease_end(struct store *store, uint64_t large) {
     segment_unpin(&store->log, lease_head_segment(store, large));
 }
 
-/* The first extent that ends after the offset. */
+/* The extent that holds the byte at offset: the first one that ends after it. */
 static uint32_t lease_extent(const struct item_list *list, uint32_t offset) {
     uint32_t low = 0;
     uint32_t high = list->count - 1;

@@ -1,7 +1,9 @@
-/* pages: address space that becomes memory as it is touched. Private to the store.
+/* pages: address space that becomes memory as it is touched. Private to the store. Addresses and
+ * lengths are multiples of a page.
  *
- * In small pages, whatever the system's default for transparent huge pages is, so that no more of
- * it becomes memory than is touched; but for what pages_make_huge() names. */
+ * It comes in small pages whatever the system's default for transparent huge pages is, so that no
+ * more of it becomes memory than is touched; huge pages are for ranges given to pages_make_huge().
+ */
 #ifndef STORE_PAGES_H
 #define STORE_PAGES_H
 
@@ -12,8 +14,8 @@
 
 #define PAGES_HUGE_BYTES ((size_t)2 << 20)
 
-/* How much comes at once where huge pages are wanted: with small pages of another size than 4 KiB
- * huge ones have another size, too, and are not used. */
+/* The unit in which memory comes where huge pages are wanted. On systems whose small pages are not
+ * 4 KiB, huge pages have another size than 2 MiB, and are not used. */
 static inline size_t pages_huge_bytes(size_t page_bytes) {
     return page_bytes == 4096 ? PAGES_HUGE_BYTES : page_bytes;
 }
@@ -24,7 +26,7 @@ static inline void pages_free(void *address, size_t bytes) {
     (void)result;
 }
 
-/* Hints: a kernel without huge pages refuses either, and does neither. */
+/* Hints, whose result does not matter: a kernel without huge pages refuses both. */
 static inline void pages_make_huge(void *address, size_t bytes) {
     (void)madvise(address, bytes, MADV_HUGEPAGE);
 }
@@ -33,7 +35,8 @@ static inline void pages_make_small(void *address, size_t bytes) {
     (void)madvise(address, bytes, MADV_NOHUGEPAGE);
 }
 
-/* Where a huge page could begin; NULL when there is none. */
+/* Reserves addresses, aligned so that a huge page can begin there. Returns NULL when the system
+ * refuses; else the caller frees them with pages_free(). */
 static inline void *pages_reserve(size_t bytes) {
     char *address = mmap(NULL, bytes + PAGES_HUGE_BYTES, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -49,12 +52,13 @@ static inline void *pages_reserve(size_t bytes) {
     return address + before;
 }
 
-/* Older headers don't know it; Linux does since 5.18. */
+/* Since Linux 5.18; older headers lack it. */
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
-/* The pages leave the resident size, locked ones too (-k); they read as zero when touched again. */
+/* Gives pages back to the system, locked ones too (option -k); they read as zero when touched
+ * again. */
 static inline void pages_release(void *address, size_t bytes) {
     int result = madvise(address, bytes, MADV_DONTNEED_LOCKED);
     assert(result == 0);

@@ -33,14 +33,16 @@ static uint32_t place_draft_bytes(const struct store_draft *draft) {
     return (uint32_t)item_bytes_of(draft->bits, draft->key->length, payload);
 }
 
-/* A lease reads lists and extents only: a pinned segment does not matter. */
+/* Whether the draft can take the place of the item found. Pins do not matter: a lease reads lists
+ * and extents only, and those are never overwritten. */
 static bool place_fits(const struct store_found *found, const struct store_draft *draft) {
     return found->item && !item_is_large(found->item) && draft->extents == 0 &&
            (found->item->bits & ITEM_SHAPE) == (draft->bits & ITEM_SHAPE) &&
            item_bytes(found->item) == place_draft_bytes(draft);
 }
 
-/* A new version goes to the queue that the item found is in. */
+/* A new version of an item stays in its queue. A new item goes to the small queue, or to the main
+ * one if there is a ghost of its key. */
 static enum segment_end place_end(struct store *store, const struct store_key *key,
                                   const struct store_found *found) {
     bool main;
@@ -83,7 +85,7 @@ struct item *store_place(struct store *store, const struct store_draft *draft,
     return found->item;
 }
 
-/* Puts the item into the index, in the place of the one found, if any, which dies. */
+/* Links the item in the index, instead of the one found, if any, which is released. */
 static void place_link(struct store *store, const struct store_draft *draft,
                        const struct store_found *found, uint64_t location) {
     store_count_item(store, location);

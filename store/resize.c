@@ -1,4 +1,4 @@
-/* A new bound on memory, and the slices of work that follow. */
+/* A new bound on memory, and background work in slices. */
 #include "store/evict.h"
 #include "store/lifetime.h"
 #include "store/limits.h"
@@ -7,15 +7,17 @@
 
 #include <errno.h>
 
-/* As much work as goes with writing so many bytes, and steps of the index, in one slice. */
+/* One slice does the work of an operation that writes this many bytes, and at most this many steps
+ * of the index. */
 #define SLICE_BYTES 1024
 #define SLICE_STEPS 256
 
-/* What bookkeeping and the index with its slack take when hardly anything is stored, generously. */
+/* Pages that the bookkeeping, and the index with its slack, take when hardly anything is stored:
+ * upper estimates. */
 #define PAGES_MIN 10
 #define INDEX_PAGES_MIN 6
 
-/* Besides the largest item: the open ones, and the reserve. */
+/* Segments needed besides those of the largest item: the open ones, and the reserve. */
 #define SEGMENTS_LEAST 8
 
 static size_t resize_floor(const struct store *store) {
@@ -24,7 +26,7 @@ static size_t resize_floor(const struct store *store) {
            store_item_bytes_max(store);
 }
 
-/* The ceiling comes down with the memory in use, and to the bound as soon as that holds. */
+/* Lowers the ceiling to the memory in use, and to the bound once the memory in use is below it. */
 static void resize_lower_ceiling(struct store *store) {
     size_t used = store_memory_bytes(store);
     size_t ceiling = used + store_memory_slack(store);
@@ -48,8 +50,8 @@ int store_resize(struct store *store, size_t memory_bytes) {
     return 0;
 }
 
-/* So that what writers have open can be evicted, too. What cleaning has open is by itself. false:
- * there was nothing. */
+/* Closes the open segments of writers, so that they can be evicted; segment_victim() closes those
+ * of cleaning. Returns false when none was open. */
 static bool resize_seal(struct store *store) {
     struct segment_log *log = &store->log;
     bool any = false;
@@ -60,9 +62,9 @@ static bool resize_seal(struct store *store) {
     return any;
 }
 
-/* What was evicted goes back to the system, the reserve at the very last. When nothing is left that
- * can be evicted, the open segments are. false: there was nothing to give, perhaps because it is
- * pinned. */
+/* Gives a free segment back to the system, but not the reserve. When none is free, closes the open
+ * ones so that they can be evicted. Returns false when neither was possible, since everything else
+ * is pinned. */
 static bool resize_give_back(struct store *store) {
     size_t before = store->ceiling_bytes;
     bool sealed = false;

@@ -1,15 +1,14 @@
-/* Scans over all items, in slices.
+/* Cursor iteration over all items, in slices: scan and crawl.
  *
- * They go through the index, not the segments, since an item that is written moves from segment to
- * segment while its key, and so its hash, stays. The order is that of the hashes read backwards,
- * from bit 0 to bit 31: in linear hashing the entries of a bucket share their low bits, so that in
- * this order every bucket is one unbroken range, and splitting or merging cuts a range in two or
- * joins two, but moves nothing past the cursor. The rest of the hash tells the items of a bucket
+ * It goes through the index, not the segments, since an item that is written moves from segment to
+ * segment while its key, and so its hash, stays. The order is that of the hashes with bits 0 to 31
+ * reversed (as in Redis's SCAN). In linear hashing the entries of a bucket share their low bits. So
+ * in this order every bucket is one unbroken range; splitting cuts a range in two and merging joins
+ * two, but neither moves an item past the cursor. The rest of the hash tells the items of a bucket
  * apart:
  *
  *   position:  | hash 0..31 reversed 32 | hash 32..63 |
- *
- * The cursor is the first position that has not been seen.
+ * The cursor is the first position that has not been visited.
  */
 #include "store/lifetime.h"
 #include "store/lookup.h"
@@ -35,14 +34,15 @@ static struct index_bucket *scan_bucket(const struct store *store, uint64_t posi
     return index_primary(&store->index, scan_hash(position));
 }
 
-/* The first position after the bucket of this one, or after half of one that is to be split yet;
- * 0 after the last. */
+/* The first position after the bucket of this one (after half of it, if the bucket is still to be
+ * split in this round of doubling); 0 after the last. */
 static uint64_t scan_bucket_end(const struct store *store, uint64_t position) {
     int bits = __builtin_popcount(store->index.mask);
     return (position | UINT64_MAX >> bits) + 1;
 }
 
-/* Moves on to the first position in this bucket that holds items; how many, 0 when none does. */
+/* Advances *position to the next one in this bucket that holds items. Returns how many it holds; 0:
+ * there is none. */
 static uint32_t scan_next_items(const struct store *store, uint64_t *position) {
     uint64_t least = UINT64_MAX;
     uint32_t count = 0;
@@ -64,7 +64,7 @@ static uint32_t scan_next_items(const struct store *store, uint64_t *position) {
     return count;
 }
 
-/* One of the items at a position, after so many others. */
+/* Finds one of the items at a position, after skipping `others`. */
 static void scan_find(const struct store *store, uint64_t position, uint32_t others,
                       struct store_found *found) {
     struct index_ref *ref = &found->ref;
@@ -86,7 +86,7 @@ static void scan_find(const struct store *store, uint64_t position, uint32_t oth
     assert(!"the item was counted");
 }
 
-/* The bucket is done; the items of the next one are on their way. false after the last. */
+/* Advances to the next bucket and prefetches its items. Returns false after the last bucket. */
 static bool scan_next_bucket(const struct store *store, uint64_t *cursor) {
     *cursor = scan_bucket_end(store, *cursor);
     if (*cursor == 0) {
@@ -107,7 +107,8 @@ static bool scan_show(const struct store *store, const struct store_found *found
     return visit(context, &entry);
 }
 
-/* Advances past what has been looked at: the items at position, or without any the bucket. */
+/* Advances past the items at position; past the bucket when count is 0. Returns false at the end.
+ */
 static bool scan_advance(const struct store *store, uint64_t *cursor, uint64_t position,
                          uint32_t count) {
     if (count == 0) {
@@ -139,8 +140,8 @@ bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
     return more;
 }
 
-/* Drops the dead ones of so many items at a position; the number dropped. Each lets the index
- * shrink by a step: the next look-up finds the bucket anew. */
+/* Drops the dead ones of the items at a position; returns how many. Each lets the index shrink by a
+ * step, so the next item is looked up from its bucket again. */
 static uint32_t crawl_drop_dead(struct store *store, uint64_t position, uint32_t count) {
     uint32_t live = 0;
     for (uint32_t i = 0; i < count; i++) {

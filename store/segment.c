@@ -20,7 +20,7 @@ static uint32_t segment_block_segments_for(size_t memory_bytes, size_t page_byte
     return (uint32_t)(huge_bytes / segment_bytes_for(memory_bytes));
 }
 
-/* The last one of the last block; the first block is left out. */
+/* The last number of the last block. The first block, with location 0, is not used. */
 static uint32_t segment_max_for(const struct segment_log *log, size_t memory_bytes_max) {
     size_t blocks =
         pages_round_up(memory_bytes_max, segment_block_bytes(log)) / segment_block_bytes(log);
@@ -104,7 +104,7 @@ static void segment_cold_remove(struct segment_log *log, uint32_t number) {
     *segment = (struct segment){0};
 }
 
-/* The first one of its block. */
+/* The first segment of its block. */
 static uint32_t segment_block(const struct segment_log *log, uint32_t number) {
     return number & ~(log->block_segments - 1);
 }
@@ -126,7 +126,7 @@ static void segment_block_warm(struct segment_log *log, uint32_t first) {
     }
 }
 
-/* The next block that was never used; its headers at least are now. */
+/* Adds the next block that was never used to the cold segments; this touches their headers. */
 static void segment_block_touch(struct segment_log *log) {
     if (log->touched == log->segments_max) {
         return;
@@ -167,8 +167,8 @@ void segment_warm_ahead(struct segment_log *log) {
     *(volatile char *)segment_address(log, first) = 0;
 }
 
-/* Part of a block that leaves takes the huge page from the rest: one that came back unasked would
- * not be counted. */
+/* The rest of its block loses the huge page: if the kernel put one together again by itself, the
+ * pages given back here would be resident without being counted. */
 bool segment_cool(struct segment_log *log) {
     uint32_t number = segment_take_warm(log);
     if (number == 0) {
@@ -188,7 +188,7 @@ static struct segment_queue *segment_queue_of(struct segment_log *log,
     return &log->queues[segment->queue];
 }
 
-/* Into its queue, as the next older one than `newer`; 0: as the newest. */
+/* Puts a segment into its queue, next to `newer` on the older side; 0: as the newest. */
 static void segment_enqueue(struct segment_log *log, uint32_t number, uint32_t newer) {
     struct segment *segment = &log->segments[number];
     struct segment_queue *queue = segment_queue_of(log, segment);
@@ -283,7 +283,7 @@ static void segment_free(struct segment_log *log, uint32_t number) {
     }
 }
 
-/* An open segment starts anew instead of leaving the queue. */
+/* An open segment is filled from its start again instead of leaving the queue. */
 static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
     struct segment *segment = &log->segments[number];
     if (segment->live_bytes != 0 || segment->pins != 0 || segment->held) {

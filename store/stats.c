@@ -1,8 +1,8 @@
-/* What the store tells of itself. */
+/* Statistics. */
 #include "store/internal.h"
 #include "store/memory.h"
 
-/* When the oldest segment of a queue was opened; what a flush has left in it does not count. */
+/* When the oldest segment of a queue was opened, or the last flush if that was later. */
 static uint64_t stats_oldest_time(const struct store *store, enum segment_queue_name name) {
     const struct segment_queue *queue = &store->log.queues[name];
     if (store->items[name] == 0) {
@@ -43,7 +43,7 @@ static void stats_queues(const struct store *store, struct store_stats *stats) {
 static void stats_memory(const struct store *store, struct store_stats *stats) {
     const struct segment_log *log = &store->log;
     size_t used = store_memory_bytes(store);
-    size_t room = store->bound_bytes > used ? store->bound_bytes - used : 0;
+    size_t free_bytes = store->bound_bytes > used ? store->bound_bytes - used : 0;
     stats->dead_bytes = log->used_bytes - stats->item_bytes - store->upload_bytes;
     stats->memory_bytes_max = store->bound_bytes;
     stats->memory_bytes = used;
@@ -52,7 +52,7 @@ static void stats_memory(const struct store *store, struct store_stats *stats) {
     stats->ghost_bytes = store->ghost.resident_bytes;
     stats->segment_bytes = log->segment_bytes;
     stats->segments = log->segments_used;
-    stats->segments_free = log->warm_count + room / log->segment_bytes;
+    stats->segments_free = log->warm_count + free_bytes / log->segment_bytes;
     stats->uploads = store->uploads;
     stats->upload_reserved_bytes = store->upload_reserved_bytes;
     stats->leases = store->leases;

@@ -19,25 +19,28 @@
 
 struct store; /* opaque */
 
-/* The hash of a key as struct store_key has it; the same for the same seed. */
+/* Hashes a key: the function that the caller fills struct store_key with. Must return the same
+ * value for the same key and seed. */
 typedef uint64_t store_hash(const char *key, uint32_t length, uint64_t seed);
 
 struct store_config {
-    /* The store calls it, on its own thread, where it meets an item whose key nobody has asked
-     * for. */
+    /* The store calls it, on its own thread, for items that it comes across by itself: when a
+     * bucket of the index splits, or a segment is emptied. */
     store_hash *hash;
     uint64_t seed;
-    /* The bound on everything; STORE_MEMORY_BYTES_MIN to 2^46. */
+
+    /* The bound on all memory of the store, STORE_MEMORY_BYTES_MIN to STORE_MEMORY_BYTES_MAX. */
     size_t memory_bytes;
-    /* store_resize() may go up to this; three times as much address space is reserved for it, and
-     * nothing else. memory_bytes to 2^46. */
+    /* The highest bound that store_resize() may set, memory_bytes to STORE_MEMORY_BYTES_MAX. Three
+     * times as much address space is reserved, but no memory. */
     size_t memory_bytes_max;
-    /* Key, value and header of one item, at least 1; a quarter of memory_bytes, and 1 GiB, bound it
-     * as well. */
+    /* The largest item: header, key and value; at least 1. Never more than a quarter of
+     * memory_bytes, nor 1 GiB. */
     size_t item_bytes_max;
     bool no_eviction; /* when memory is full, writes are refused instead */
-    /* This shard's number and the number of shards, below 2^16: CAS values are
-     * counter × shards + shard. */
+
+    /* This shard's number and the number of shards, below 2^16. CAS values are
+     * counter × shards + shard, so that no two shards ever give out the same. */
     uint32_t shard;
     uint32_t shards;
     bool no_cas; /* all CAS values are 0 */
@@ -52,9 +55,9 @@ enum store_status {
     STORE_EXISTS,      /* the CAS differs */
     STORE_NOT_STORED,  /* the condition of add, replace, append or prepend does not hold */
     STORE_TOO_LARGE,   /* larger than any item may be */
-    STORE_NO_MEMORY,   /* no room could be made */
+    STORE_NO_MEMORY,   /* no memory could be freed */
     STORE_NON_NUMERIC, /* incr or decr of a value that is no number */
-    STORE_BUSY,        /* store_upload_begin() only: to be tried again when an upload has ended */
+    STORE_BUSY,        /* store_upload_begin() only: retry when an upload has ended */
 };
 
 enum store_mode {
@@ -65,74 +68,81 @@ enum store_mode {
     STORE_PREPEND, /* likewise */
 };
 
-/* hash is config.hash() of the key. Bits 0..31 choose the bucket, 32..47 are the tag; the rest
- * is the caller's (it chooses the shard by 48..63). */
+/* A key, in the caller's memory for the length of the call. */
 struct store_key {
     const char *bytes;
     uint32_t length; /* 1 to 250 */
+    /* config.hash() of the key. Bits 0 to 31 choose the bucket, 32 to 47 are the tag; bits 48 to 63
+     * are left to the caller, who chooses the shard by them. */
     uint64_t hash;
 };
 
-/* How an item stands: store_item.state. */
+/* The state of an item: bits of store_item.state. */
 enum store_state {
-    STORE_WON = 1 << 0,        /* by this call: the caller is to renew it */
-    STORE_BINARY_KEY = 1 << 4, /* it was made so */
-    STORE_STALE = 1 << 5,      /* it was marked so by a store_removal, or stored so */
-    STORE_TOKEN_SENT = 1 << 6, /* somebody has won it before */
-    STORE_FETCHED = 1 << 7,    /* it was read since it was stored */
+    STORE_WON = 1 << 0,        /* this call won the item: its caller is to store a new value */
+    STORE_BINARY_KEY = 1 << 4, /* the key came as base64 and is shown as such */
+    STORE_STALE = 1 << 5,      /* marked stale by store_delete(), or stored as stale */
+    STORE_TOKEN_SENT = 1 << 6, /* an earlier call has won it */
+    STORE_FETCHED = 1 << 7,    /* read since it was stored */
 };
 
-/* What is stored under a key. value is lent until the next call that changes this store. That of a
- * large item is NULL: it is read with store_lease_read(), which until the next call that changes
- * this store, or under a lease, takes what `large` says. */
+/* What is stored under a key. Pointers are valid until the next call that changes this store. */
 struct store_item {
-    const char *value;
-    uint64_t large; /* 0: value is all there */
-    uint32_t value_length;
+    const char *value; /* NULL: the value is large */
+    /* The handle of a large value, for store_lease() and store_lease_read(); 0: it is not large.
+     * Valid as long as `value` would be, or while it is leased. */
+    uint64_t large;
+    uint32_t value_length; /* bytes */
     uint32_t client_flags;
     uint32_t expires;
     uint64_t cas;
 
-    /* Filled in by all but store_get() and store_touch(), which are the hot ones. As they were
-     * before the call; for an item that it makes 0, but access is now, and STORE_BINARY_KEY and
-     * STORE_WON are said of it, too. */
+    /* The state before the call; set by all but store_get() and store_touch(), the hot ones. For an
+     * item that the call created these are 0, except access (now), STORE_BINARY_KEY and
+     * STORE_WON. */
     uint32_t expires_before;
-    uint32_t access; /* when it was read last, or stored */
+    uint32_t access; /* when it was last read or stored */
     uint8_t state;   /* enum store_state bits */
-    bool created;    /* by this call, for a key that was missing */
+    bool created;    /* by this call: the key was missing */
 
-    /* Filled in by store_peek() and store_scan(). */
-    uint32_t bytes; /* what it takes in memory, extents and its slot in the index included */
+    /* Set by store_peek() and store_scan(). The memory that it takes, with its extents and its slot
+     * in the index. */
+    uint32_t bytes;
 };
 
+/* What store_read() does besides reading: the flags of memcached's mg. */
 struct store_read {
-    bool no_bump; /* neither access time nor `fetched` nor the eviction order notice this */
-    bool touch;   /* sets expires of an item that is there */
+    bool no_bump; /* access time, `fetched` and eviction order stay as they are */
+    bool touch;   /* sets `expires`, if the key is there */
     uint32_t expires;
-    bool vivify; /* a missing item is made, empty, with vivify_expires; it is won */
+    bool vivify; /* creates a missing item, empty, with vivify_expires, and wins it */
     uint32_t vivify_expires;
-    bool recache; /* an item that expires, and before this time, is won unless its token was sent */
+    /* Wins an item that expires before recache_expires, unless its token was sent. With
+     * recache_after_touch the time that touch sets is compared, else the old one. */
+    bool recache;
     uint32_t recache_expires;
-    bool recache_after_touch; /* that is judged by the time that touch sets, not by the old one */
-    bool set_cas;             /* of an item that is made */
+    bool recache_after_touch;
+    bool set_cas; /* an item that is created gets new_cas */
     uint64_t new_cas;
-    bool binary_key; /* likewise */
+    bool binary_key; /* an item that is created gets STORE_BINARY_KEY */
 };
 
 struct store_write {
     enum store_mode mode;
-    bool compare_cas;    /* with it: STORE_NOT_FOUND when the key is missing (append and prepend say
-                         STORE_NOT_STORED all the same), STORE_EXISTS when cas differs */
-    bool stale_if_older; /* with compare_cas, set and replace: a cas below the item's, but not 0,
-                         stores; the item is stale then and keeps its expiry time and whether its
-                         token was sent. Any other write makes it fresh. */
-    bool create;         /* append, prepend: a missing item is made, with create_expires, whatever
-                         compare_cas says */
-    bool set_cas;        /* the new CAS is new_cas, all 64 bits of it */
-    bool binary_key;     /* of an item that is made; append and prepend keep what it is */
+    /* Stores only if the item's CAS is `cas`, else STORE_EXISTS. For a missing key
+     * STORE_NOT_FOUND, but STORE_NOT_STORED for append and prepend. */
+    bool compare_cas;
+    /* With compare_cas, for set and replace: a cas below the item's, but not 0, stores too. The
+     * item is stale then, and keeps its expiry time and whether its token was sent. Any other write
+     * makes it fresh. */
+    bool stale_if_older;
+    bool create;     /* append, prepend: a missing key is stored, with create_expires, even with
+                        compare_cas */
+    bool set_cas;    /* the new CAS is new_cas, all 64 bits of it */
+    bool binary_key; /* a new item gets STORE_BINARY_KEY; append and prepend keep what it has */
     uint64_t cas;
     uint64_t new_cas;
-    const char *value;
+    const char *value; /* value_length bytes, not within this store */
     uint32_t value_length;
     uint32_t client_flags;
     uint32_t expires;
@@ -142,39 +152,41 @@ struct store_write {
 struct store_delta {
     uint64_t delta;
     bool decrement;   /* stops at 0; an increment wraps at 2^64 */
-    bool compare_cas; /* as in store_write */
+    bool compare_cas; /* as in struct store_write */
     uint64_t cas;
-    bool create; /* a missing item is created with initial and expires, compare_cas or not */
+    bool create; /* a missing key is stored with initial and expires, even with compare_cas */
     uint64_t initial;
     uint32_t expires;
     bool touch; /* an item that is there gets touch_expires */
     uint32_t touch_expires;
     bool set_cas;
     uint64_t new_cas;
-    bool binary_key; /* of an item that is made */
+    bool binary_key; /* an item that is created gets STORE_BINARY_KEY */
 };
 
+/* Without mark_stale and empty the item is removed. */
 struct store_removal {
     bool compare_cas;
     uint64_t cas;
-    bool mark_stale; /* instead of removing: it is stale from now on, its token unsent, and it has a
-                     new CAS */
-    bool touch;      /* with mark_stale or empty: sets expires */
+    bool mark_stale; /* it stays, stale, its token not sent, with a new CAS */
+    /* It stays without its value: client_flags and expires (never, without touch) replace the old
+     * ones. It is fresh and keeps its CAS, unless mark_stale is set too. */
+    bool empty;
+    bool touch; /* with mark_stale or empty: sets expires */
     uint32_t expires;
-    bool empty; /* instead of removing: the value is dropped; client_flags and expires (without
-                touch: never) replace the old ones. It is fresh, unless marked, and keeps its CAS */
     uint32_t client_flags;
-    bool set_cas; /* the new CAS of an item that stays, marked or emptied */
+    bool set_cas; /* an item that stays gets new_cas */
     uint64_t new_cas;
 };
 
-/* Of one of the two queues: the small one of what is new, the main one of what was read since. */
+/* Of one of the two queues of S3-FIFO: the small one, of new items, and the main one, of items that
+ * were read after they were stored. */
 struct store_queue_stats {
-    /* Since the store was made, or store_stats_reset(). */
+    /* Since the store was created, or store_stats_reset(). */
     uint64_t hits;
-    uint64_t evictions; /* live items dropped to make room */
+    uint64_t evictions; /* live items dropped to free memory */
     uint64_t evicted_unfetched;
-    uint64_t moved_items; /* items that were hit and moved to the main queue's newest end instead */
+    uint64_t moved_items; /* items that were hit, and moved to the main queue's newest end */
 
     /* Now. */
     uint64_t items;
@@ -183,57 +195,55 @@ struct store_queue_stats {
     uint64_t oldest_time; /* when the oldest segment was opened; 0: no item. Take the least */
 };
 
-/* What the store counts, and sizes as they are now. Those of all shards are summed, but for
- * segment_bytes, evicted_idle and oldest_time, which say how. */
+/* Counters, and sizes as they are now. The values of all shards are added up, except for
+ * segment_bytes, evicted_idle and oldest_time, whose comments say what to take instead. */
 struct store_stats {
-    /* Since the store was made, or store_stats_reset(). */
-    uint64_t items_stored; /* ever linked or written anew in their place */
-    uint64_t evictions;    /* live items dropped to make room */
+    /* Since the store was created, or store_stats_reset(). */
+    uint64_t items_stored; /* items created, and new versions of items */
+    uint64_t evictions;    /* live items dropped to free memory */
     uint64_t evicted_unfetched;
-    uint64_t evicted_expiring; /* of these, those that had an expiry time */
-    uint64_t evicted_idle; /* seconds that the last of these had not been read: take the greatest */
-    uint64_t segments_evicted; /* segments emptied to make room */
-    uint64_t segments_dropped; /* in need of memory at once, and without regard to what was read */
+    uint64_t evicted_expiring; /* of these, items with an expiry time */
+    uint64_t evicted_idle;     /* seconds since the last of these was read: take the greatest */
+    uint64_t segments_evicted; /* segments emptied to free memory */
+    uint64_t segments_dropped; /* of these, within one operation, so that no read item was kept */
     uint64_t segments_cleaned; /* segments whose live items were gathered in another */
-    uint64_t cleaned_items;
-    uint64_t cleaned_bytes; /* copied for that */
-    uint64_t moved_bytes;   /* copied from queue to queue */
-    uint64_t ghost_hits;    /* items that came back soon after they were evicted unread */
-    uint64_t expired;       /* items found past their time and dropped */
+    uint64_t cleaned_items;    /* the items that were gathered */
+    uint64_t cleaned_bytes;
+    uint64_t moved_bytes; /* copied by eviction, to the main queue */
+    uint64_t ghost_hits;  /* new items whose key was evicted unread a short time ago */
+    uint64_t expired;     /* expired items dropped */
     uint64_t expired_unfetched;
-    uint64_t flushed;     /* items found flushed and dropped */
-    uint64_t met_expired; /* of these both, those that an operation on their key met */
-    uint64_t met_flushed;
-    uint64_t crawl_checked;   /* what store_crawl() has looked at */
-    uint64_t crawl_reclaimed; /* and what it has dropped: expired, which counts above too, or
-                                 flushed */
-    uint64_t out_of_memory;   /* operations for which no room could be made */
+    uint64_t flushed;         /* flushed items dropped */
+    uint64_t met_expired;     /* of `expired`, those dropped by an operation on their key */
+    uint64_t met_flushed;     /* the same of `flushed` */
+    uint64_t crawl_checked;   /* items that store_crawl() has looked at */
+    uint64_t crawl_reclaimed; /* and dropped; they count as expired or flushed, too */
+    uint64_t out_of_memory;   /* operations for which no memory could be freed */
 
     /* Now. */
     uint64_t items;
-    uint64_t item_bytes; /* of these, with headers */
-    uint64_t dead_bytes; /* of segments in use: overwritten, removed, expired and found, flushed */
-    uint64_t
-        memory_bytes_max;   /* the bound: config.memory_bytes, or what store_resize() made of it */
-    uint64_t memory_bytes;  /* in use for segments, index and bookkeeping */
-    uint64_t index_bytes;   /* of these the index's */
-    uint64_t index_buckets; /* that keys are spread over; there are more, behind full ones */
-    uint64_t ghost_bytes;   /* and what remembers evicted keys */
-    uint64_t segment_bytes; /* size of one segment; the same in shards made alike */
+    uint64_t item_bytes; /* of these: headers, keys, values */
+    uint64_t dead_bytes; /* of items overwritten, removed, dropped or flushed, not freed yet */
+    uint64_t memory_bytes_max; /* the bound: config.memory_bytes, or as set by store_resize() */
+    uint64_t memory_bytes;     /* in use for segments, index, ghosts and bookkeeping */
+    uint64_t index_bytes;      /* of these, of the index */
+    uint64_t index_buckets;    /* primary buckets of the index, without overflow buckets */
+    uint64_t ghost_bytes;      /* of the memory in use, of the ghosts */
+    uint64_t segment_bytes; /* the size of one segment; the same in shards of one configuration */
     uint64_t segments;      /* in use */
-    uint64_t segments_free; /* may still be taken */
-    uint64_t oldest_time;   /* the lesser one of the queues */
+    uint64_t segments_free; /* that may still be taken */
+    uint64_t oldest_time;   /* the lesser one of both queues */
     struct store_queue_stats small;
     struct store_queue_stats main;
     uint64_t uploads;               /* under way */
-    uint64_t upload_reserved_bytes; /* their values when they are complete */
+    uint64_t upload_reserved_bytes; /* their whole values */
     uint64_t leases;
-    uint64_t leased_bytes; /* of large values under one or more of them */
+    uint64_t leased_bytes; /* large values with at least one lease */
     uint64_t pinned_bytes; /* segments that can't be evicted because of uploads and leases */
 };
 
-/* Makes a store. Reserves address space, touches memory only as it fills. Returns 0 and sets
- * *store, or -ENOMEM, or -EINVAL when config is out of its bounds. The caller ends it with
+/* Creates a store. Reserves address space; memory is touched only as it fills. Returns 0 and sets
+ * *store; -ENOMEM; or -EINVAL when config is out of its bounds. The caller ends it with
  * store_destroy(), which accepts NULL. */
 int store_create(struct store **store, const struct store_config *config);
 void store_destroy(struct store *store);
@@ -242,165 +252,171 @@ void store_destroy(struct store *store);
  * and without client flags and expiry time. */
 uint32_t store_value_length_max(const struct store *store, uint32_t key_length);
 
-/* The longest value that is kept in one piece: it comes back as item.value, unless it came by an
- * upload. Longer ones are large. Greater for shorter keys; it is at least 1.7 KiB. */
+/* The longest value that store_write() keeps in one piece, in bytes: it comes back as item.value.
+ * Longer values, and all that come by an upload, are large. Less for longer keys; at least
+ * 1.7 KiB. */
 uint32_t store_inline_max(const struct store *store, uint32_t key_length);
 
-/* Hints for a batch: first the bucket of each key, then, once those have arrived, the item that it
- * probably names. They read nothing that a stale hint could break: look-ups happen at execution. */
+/* Hints for a batch of keys: first the bucket of each, then, once those have arrived, the item that
+ * it probably names. They change nothing, and what they prefetch may be out of date when the
+ * operation looks it up. */
 void store_prefetch_bucket(const struct store *store, uint64_t hash);
 void store_prefetch_item(const struct store *store, uint64_t hash);
 
-/* STORE_OK and *item, or STORE_NOT_FOUND. */
+/* Reads an item, and counts as a read. STORE_OK and *item, or STORE_NOT_FOUND. */
 enum store_status store_get(struct store *store, const struct store_key *key, uint32_t now,
                             struct store_item *item);
 
-/* Sets the expiry time of an item and returns it in *item, as store_get(). Its CAS stays. May
- * return STORE_NO_MEMORY, too: an item stored without an expiry time has no field for one and is
- * copied. */
+/* Sets the expiry time of an item and returns it in *item, as store_get() does. Its CAS stays.
+ * STORE_OK, STORE_NOT_FOUND, or STORE_NO_MEMORY: an item stored without an expiry time has no field
+ * for one and is copied. */
 enum store_status store_touch(struct store *store, const struct store_key *key, uint32_t expires,
                               uint32_t now, struct store_item *item);
 
-/* Stores as write->mode says; *cas is the item's new CAS with STORE_OK. A failed write leaves the
- * item as it was, but for STORE_TOO_LARGE and STORE_NO_MEMORY of a STORE_SET without compare_cas,
- * which drop it (a stale value would be worse than none). A value that is too large by itself is
- * STORE_TOO_LARGE whatever else holds, as memcached answers; one that append or prepend would make
- * too large is STORE_NOT_STORED. write->value may not point into this store. A value above
- * store_inline_max() is copied within the call, however long it is: whoever can't afford that uses
- * an upload. */
+/* Stores as write->mode says. With STORE_OK, *cas is the item's new CAS. A failed write leaves the
+ * old item as it was, but STORE_TOO_LARGE and STORE_NO_MEMORY of a STORE_SET without compare_cas
+ * remove it, since its value is out of date. A value that no item may have is STORE_TOO_LARGE
+ * whatever else holds, as in memcached; one that only append or prepend would make too long is
+ * STORE_NOT_STORED. A value above store_inline_max() is copied within the call, however long it is:
+ * a caller that can't afford that uses an upload. */
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas);
 
-/* An upload: a value that comes in parts and is no item yet. Between begin and end it holds memory
- * that nothing takes away from it (all uploads together at most a quarter of the bound, or one that
- * is larger), so that whoever begins it must end or cancel it. */
+/* An upload is a value that comes in parts and is not an item yet. The memory it holds is not
+ * evicted, so the caller that begins an upload must end or cancel it. All uploads together reserve
+ * at most a quarter of the memory bound; one alone may be larger. */
 
-/* value_length: of the whole, at least 1; joins: it may end as append or prepend, else it must not.
- * STORE_OK and *upload, which is never 0; STORE_BUSY: there are others and they hold too much, or
- * pins do; STORE_TOO_LARGE, as store_write(); STORE_NO_MEMORY: no room could be made. What such a
- * write would do to an item that is there is left to the caller. */
+/* Begins an upload. value_length is that of the whole value, at least 1; with `joins` the upload
+ * may end as append or prepend, without it must not. STORE_OK and *upload, never 0; STORE_BUSY when
+ * other uploads, or leases, hold too much; STORE_TOO_LARGE as store_write(); STORE_NO_MEMORY. The
+ * item under the key is not touched, even where a failed store_write() would remove it. */
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
                                      uint32_t value_length, bool joins, uint32_t now,
                                      uint64_t *upload);
 
-/* The next bytes of the value; copies them. STORE_OK or STORE_NO_MEMORY, after which the upload can
- * only be cancelled. No more than value_length in all. */
+/* Copies the next bytes of the value, value_length of store_upload_begin() in all. STORE_OK, or
+ * STORE_NO_MEMORY, after which the upload can only be cancelled. */
 enum store_status store_upload_add(struct store *store, uint64_t upload, const char *bytes,
                                    uint32_t length, uint32_t now);
 
-/* The same in place: where the next bytes of the value belong, and how many lie there in one piece;
- * 0 without memory. The caller writes them before it ends the upload, by whatever thread learns of
- * the place by a message. Not between two calls of store_upload_add(). */
+/* Gives out a window for the next bytes of the value: sets *where and returns its length in bytes,
+ * or 0 when there is no memory. The caller fills it before it ends the upload; another thread may
+ * do so if it learned of the window by a message. Must not be called when store_upload_add() has
+ * left the last extent partly filled; the whole window counts as received. */
 uint32_t store_upload_window(struct store *store, uint64_t upload, uint32_t now, char **where);
 
-/* The value is complete: stores it, as store_write() with the same statuses and consequences.
- * key is the one that it was begun with, write->value_length the whole and write->value unused.
- * The upload is gone, whatever comes of it. Costs no copy of the value, not even for append and
- * prepend, which copy at most the two extents that meet. */
+/* Stores the complete value, with the statuses and consequences of store_write(). key is that of
+ * store_upload_begin(), write->value_length that of the whole value, write->value is not used. The
+ * upload is gone, whatever the status. Copies nothing of the value, but for append and prepend the
+ * two extents that meet. */
 enum store_status store_upload_end(struct store *store, uint64_t upload,
                                    const struct store_key *key, const struct store_write *write,
                                    uint32_t now, uint64_t *cas);
 
+/* Ends an upload without storing anything. */
 void store_upload_cancel(struct store *store, uint64_t upload);
 
-/* A lease keeps a large value that was just found, unchanged, whatever becomes of its key. large is
- * item.large, and no call that changes this store may lie between. false: all leases together would
- * keep more than a quarter of the bound, or uploads and leases half of it; try again when some have
- * ended. One may always be had when there is no other. The same value may be leased ever so often,
- * and counts once. */
+/* A lease keeps a large value readable and unchanged, whatever becomes of its key. `large` is
+ * item.large of a look-up since which this store has not changed. Returns false when all leases
+ * would keep more than a quarter of the memory bound, or uploads and leases pin half of it: retry
+ * when some have ended. When there is no other lease it is granted. A value may be leased any
+ * number of times and counts once. Every lease granted is ended once. */
 bool store_lease(struct store *store, uint64_t large);
-
-/* Whether a value of that length is more than a quarter of what all leases, or uploads, may hold.
- */
-bool store_is_bulk(const struct store *store, uint32_t value_length);
 void store_lease_end(struct store *store, uint64_t large);
 
-/* Where the bytes of a large value from offset on lie (offset below its length), and how many
- * there are in one piece. Under a lease any thread may call this, if it learned of the lease by
- * a message: what is read does not change. */
+/* Reads part of a large value: sets *bytes to its byte `offset`, which must be below its length,
+ * and returns how many follow there in one piece. Under a lease any thread may call this if it
+ * learned of the lease by a message: what is read does not change. */
 uint32_t store_lease_read(const struct store *store, uint64_t large, uint32_t offset,
                           const char **bytes);
 
-/* Removes an item, or marks it stale, or empties it, as memcached's md; marking and emptying may be
- * combined. STORE_OK, STORE_NOT_FOUND, with compare_cas STORE_EXISTS; where the item stays but has
- * to be copied, STORE_NO_MEMORY. */
+/* Whether a value of this length takes more than a quarter of what all leases, or all uploads, may
+ * hold: 1/16 of the memory bound. */
+bool store_is_bulk(const struct store *store, uint32_t value_length);
+
+/* Removes an item, or marks it stale, or empties it, or both, as memcached's md does. STORE_OK,
+ * STORE_NOT_FOUND, with compare_cas STORE_EXISTS; STORE_NO_MEMORY when the item stays but has to be
+ * copied. */
 enum store_status store_delete(struct store *store, const struct store_key *key,
                                const struct store_removal *removal, uint32_t now);
 
-/* Adds to or subtracts from a decimal number, which a large value never is; a shorter result of
- * a decrement is padded with spaces to the old length. *number is the new value, *item the item
- * with its new CAS and time. A stale item becomes fresh, and `fetched` is forgotten, when the
- * number grows longer than the value was, as in memcached; an empty value is STORE_NON_NUMERIC
- * whatever the CAS. STORE_NOT_FOUND, STORE_EXISTS, STORE_NON_NUMERIC, STORE_TOO_LARGE,
- * STORE_NO_MEMORY leave the item as it was. */
+/* Adds to or subtracts from a decimal number, which a large value never is. A result with fewer
+ * digits than the old value is padded with spaces to its length. *number is the new value, *item
+ * the item with its new CAS and expiry time. As in memcached: an item whose number gets longer is
+ * stored anew, fresh and not fetched; an empty value is STORE_NON_NUMERIC whatever its CAS.
+ * STORE_NOT_FOUND, STORE_EXISTS, STORE_NON_NUMERIC, STORE_TOO_LARGE and STORE_NO_MEMORY leave the
+ * item as it was. */
 enum store_status store_delta(struct store *store, const struct store_key *key,
                               const struct store_delta *delta, uint32_t now, uint64_t *number,
                               struct store_item *item);
 
-/* memcached's mg: reads, and as asked for touches, makes or wins an item. A stale item whose token
- * was not sent is won, whatever is asked for. What is won has its token sent from then on, until it
- * is stored or marked stale anew. STORE_OK, STORE_NOT_FOUND; STORE_NO_MEMORY when an item had to be
- * made or copied. */
+/* Reads an item as memcached's mg does, and touches, creates or wins it as asked. A stale item
+ * whose token was not sent is won in any case. The token of an item that was won counts as sent
+ * until the item is stored or marked stale again. STORE_OK, STORE_NOT_FOUND; STORE_NO_MEMORY when
+ * an item had to be created or copied. */
 enum store_status store_read(struct store *store, const struct store_key *key,
                              const struct store_read *read, uint32_t now, struct store_item *item);
 
-/* What is known of an item; nothing notices this. STORE_OK or STORE_NOT_FOUND. */
+/* Shows all of an item; does not count as a read. STORE_OK or STORE_NOT_FOUND. */
 enum store_status store_peek(struct store *store, const struct store_key *key, uint32_t now,
                              struct store_item *item);
 
-/* A scan over all items in slices. *cursor is 0 at the start, then whatever the last call left
- * there; it stays good whatever is done to the store between two calls. An item that is there all
- * the time is seen exactly once, unwritten or written ever so often; one that comes or goes
- * meanwhile at most once. (Order and cursor follow from the 64 bits of the hash. Should those of
- * two keys be equal, which 10^8 items have a chance of 1 in 3,700 for, the two go together: they
- * may exceed items_max by one, and are seen again when visit refuses the second.)
- *
- * Calls visit for what lives, and ends early, before an item that visit refuses by returning
- * false. Items looked at, dead ones too, and buckets of the index finished are no more than
- * items_max, at least 1. Returns false when the scan is at its end, with *cursor 0 again. visit
- * may not change the store. */
+/* A live item with its key; both may be used until the visit ends. */
 struct store_entry {
     const char *key;
     uint32_t key_length;
     struct store_item item;
 };
+
+/* Called for each item of a scan; must not change the store. Returns false to refuse the item,
+ * which ends the slice before it. */
 typedef bool store_visit(void *context, const struct store_entry *entry);
+
+/* One slice of a scan over all live items. *cursor is 0 at the start, then what the last slice left
+ * there; it stays valid whatever is done to the store between two slices. An item that is there all
+ * the time is visited exactly once, written or not; one that comes or goes meanwhile at most once.
+ * A slice looks at no more than items_max (at least 1) items, dead ones included, and buckets of
+ * the index. Returns false at the end of the scan, with *cursor 0 again.
+ *
+ * Order and cursor follow from the 64 bits of the hash. Two keys with equal hashes, which 10^8
+ * items have with a chance of 1 in 3,700, are visited together: they may exceed items_max by one,
+ * and when the second is refused both are visited again. */
 bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                 store_visit *visit, void *context);
 
-/* One slice of a scan that drops what has expired or was flushed; *cursor and items_max as above.
- * Adds to *checked and *reclaimed. Returns false at the end. */
+/* One slice of a crawl: a scan that drops expired and flushed items; *cursor, items_max and the
+ * result as above. Adds the items looked at to *checked, and those dropped to *reclaimed. */
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed);
 
-/* No item expires before this, so no crawl is worth its while before; UINT32_MAX: none ever
- * does; 0: it is at once, since all was flushed, or the last crawl was not finished. */
+/* When the next crawl is worth its while: no item expires before that time. UINT32_MAX: no item has
+ * an expiry time. 0: at once, after a flush, or when the last crawl has not reached its end. */
 uint32_t store_expires_soonest(const struct store *store);
 
-/* Sets the bound on memory, between STORE_MEMORY_BYTES_MIN and config.memory_bytes_max: 0 or
+/* Sets the bound on memory, STORE_MEMORY_BYTES_MIN to config.memory_bytes_max bytes. Returns 0 or
  * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to
- * that, as store_stats() tells. Segments keep their size, and with it the largest item. Above
- * the bound, memory is freed by store_maintain(); until then writes evict for themselves, and the
- * memory in use never grows, but for a few pages. What is pinned by uploads and leases is freed
- * when they end. */
+ * that; store_stats() tells the result. Segments keep their size, and so does the largest item.
+ * Memory above a lower bound is freed by store_maintain(); until that is done writes evict for
+ * themselves, and the memory in use never grows by more than a few pages. What uploads and leases
+ * pin is freed when they end. */
 int store_resize(struct store *store, size_t memory_bytes);
 
-/* A slice of the work that waits to be done: after store_resize(), evicting and giving memory
- * back to the system; in a large store, touching the next huge page. Bounded as any other
- * operation. Returns true while there is more that can be done. */
+/* One slice of background work: keeps segments free ahead of need; after store_resize() evicts and
+ * gives memory back to the system; in a large store touches the next huge page. Bounded as any
+ * other operation. Returns true while there is more that can be done. */
 bool store_maintain(struct store *store, uint32_t now);
 
-/* Sets the counters (not the sizes) of store_stats() to 0. */
-void store_stats_reset(struct store *store);
-
-/* Everything stored before the moment `at` is gone from then on; at <= now means at once, and what
- * is stored after the call, in the same second, survives. A later call replaces one that has not
- * come due. O(1). */
+/* Everything stored before the time `at` is gone from then on. With at <= now that is at once, and
+ * items stored after the call, even in the same second, stay. A call replaces an earlier one that
+ * has not come due. O(1): the items are dropped later. */
 void store_flush(struct store *store, uint32_t at, uint32_t now);
 
 void store_stats(const struct store *store, struct store_stats *stats);
 
-/* How many items there are; expired ones that nobody has met count. */
+/* Sets the counters (not the sizes) of store_stats() to 0. */
+void store_stats_reset(struct store *store);
+
+/* The number of items; expired ones that were not dropped yet count. */
 uint64_t store_items(const struct store *store);
 
 #endif

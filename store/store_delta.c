@@ -1,4 +1,4 @@
-/* incr and decr. */
+/* Arithmetic: incr and decr. */
 #include "store/lifetime.h"
 #include "store/limits.h"
 #include "store/lookup.h"
@@ -57,7 +57,7 @@ static enum store_status delta_create(struct store *store, const struct store_ke
     return delta_store_digits(store, &draft, found, &digits);
 }
 
-/* A longer number is a new version, and a fresh one. */
+/* A number that has got longer is stored as a new version of the item, fresh and not fetched. */
 static enum store_status delta_grow(struct store *store, const struct store_key *key,
                                     struct store_found *found, const struct digits *digits,
                                     uint64_t cas) {
@@ -74,8 +74,8 @@ static enum store_status delta_grow(struct store *store, const struct store_key 
     return delta_store_digits(store, &draft, found, digits);
 }
 
-/* A result that is no longer than the old value is padded with spaces to its length; nothing else
- * changes but the CAS. */
+/* A number that is no longer than the old value is padded with spaces to its length; apart from
+ * that only the CAS changes. */
 static enum store_status delta_change(struct store *store, const struct store_key *key,
                                       struct store_found *found, uint64_t number, uint64_t cas) {
     struct digits digits = delta_digits(number);
@@ -92,8 +92,8 @@ static enum store_status delta_change(struct store *store, const struct store_ke
     return STORE_OK;
 }
 
-/* The room for a new expiry time is made first: with it nothing can fail any more but the number.
- */
+/* The field for a new expiry time is added before the number changes, so that a lack of memory
+ * leaves the item as it was. */
 static enum store_status delta_change_found(struct store *store, const struct store_key *key,
                                             const struct store_delta *delta,
                                             struct store_found *found, uint64_t *number) {
@@ -130,11 +130,11 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     store_begin_operation(store, now);
     store_reclaim(store, 0);
     store_find(store, key, &found);
-    bool made = !found.item;
-    if (made && !delta->create) {
+    bool created = !found.item;
+    if (created && !delta->create) {
         return STORE_NOT_FOUND;
     }
-    if (made) {
+    if (created) {
         *number = delta->initial;
         status = delta_create(store, key, delta, &found,
                               store_next_cas(store, delta->set_cas, delta->new_cas));
@@ -145,11 +145,11 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     if (status != STORE_OK) {
         return status;
     }
-    if (made) {
+    if (created) {
         store_show_state(found.item, shown);
         shown->expires_before = 0;
     }
-    shown->created = made;
+    shown->created = created;
     store_show(store, found.item, shown);
     return STORE_OK;
 }

@@ -17,7 +17,7 @@ enum store_status store_get(struct store *store, const struct store_key *key, ui
     return STORE_OK;
 }
 
-/* A missing item is made, empty. Shown before its bits are set, it looks as unread as it was. */
+/* Creates a missing item, empty. Its state is shown before its bits are set, as not read yet. */
 static enum store_status read_vivify(struct store *store, const struct store_key *key,
                                      const struct store_read *read, struct store_found *found,
                                      struct store_item *shown) {

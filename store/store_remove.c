@@ -1,4 +1,4 @@
-/* Deleting, and what memcached's md does instead: marking stale, emptying. */
+/* Removing: delete, and what memcached's md does instead: marking stale, emptying. */
 #include "store/lifetime.h"
 #include "store/lookup.h"
 #include "store/memory.h"
@@ -20,7 +20,8 @@ static enum store_status delete_mark_stale(struct store *store, const struct sto
     return STORE_OK;
 }
 
-/* Stores an empty value under the same CAS. */
+/* Stores an empty value; the CAS stays, unless a new one is asked for or the item is marked stale.
+ */
 static enum store_status delete_empty(struct store *store, const struct store_key *key,
                                       const struct store_removal *removal,
                                       struct store_found *found) {

@@ -10,7 +10,8 @@ static bool write_is_join(const struct store_write *write) {
     return write->mode == STORE_APPEND || write->mode == STORE_PREPEND;
 }
 
-/* Is this a value older than the one that is there, but welcome as a stale one? */
+/* Whether this value is older than the stored one, but is to be stored as a stale one
+ * (stale_if_older). */
 static bool write_is_stale(const struct store_write *write, struct item *item) {
     return write->stale_if_older && write->compare_cas && !write_is_join(write) &&
            write->cas != 0 && write->cas < item_cas(item);
@@ -49,8 +50,8 @@ static enum store_status write_condition(const struct store *store, const struct
     return STORE_OK;
 }
 
-/* A set that can't be stored takes the old value with it, but one with a CAS may have been
- * overtaken: it leaves what is there. */
+/* A set that can't be stored removes the old value, which is out of date. A set with a CAS leaves
+ * it: a newer value may have been stored meanwhile. */
 static enum store_status write_refuse(struct store *store, const struct store_key *key,
                                       const struct store_write *write, enum store_status status) {
     struct store_found found;
@@ -64,7 +65,8 @@ static enum store_status write_refuse(struct store *store, const struct store_ke
     return status;
 }
 
-/* A joined item keeps the client flags, the expiry time and the shape that it has, but is fresh. */
+/* An item that is appended or prepended to keeps its client flags, expiry time and optional fields,
+ * but becomes fresh. */
 static struct store_draft write_draft_join(const struct store_key *key,
                                            const struct store_write *write, struct item *item,
                                            uint64_t cas) {
@@ -103,7 +105,7 @@ static struct store_draft write_draft(const struct store_key *key, const struct 
     };
 }
 
-/* Composes the value; `to` and the old value may be the same place. */
+/* Writes the value to its place, where the old value may already be. */
 static void write_compose(char *to, const struct store_write *write, const char *old,
                           uint32_t old_length) {
     switch (write->mode) {
@@ -128,7 +130,7 @@ static void write_compose(char *to, const struct store_write *write, const char 
     }
 }
 
-/* false when there is no room. */
+/* Stores the item; returns false when there is no memory. */
 static bool write_place(struct store *store, const struct store_key *key,
                         const struct store_write *write, uint64_t upload, struct store_found *found,
                         uint64_t cas) {

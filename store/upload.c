@@ -1,12 +1,14 @@
-/* Uploads: large values that come in parts, before there is an item.
+/* Uploads: large values that come in parts, before they become an item.
  *
- * A record in the log, like an extent, holds the list of what has come; its location is the handle:
+ * A record in the log, with the header of an extent, holds the list of the extents received so far;
+ * its location is the handle of the upload:
+
  *
  *   | header | value length 4 | received 4 | joins 4 |
  *                              count 4 | bytes 4 | leases 4 | location 8, end 4 | ...
- *
- * It and the extents are pinned until the upload is ended or cancelled. Only at its end is the head
- * made, with a copy of the list, so that an item is as new as its end, whatever was flushed before.
+  * This record and the extents are pinned until the upload is ended or cancelled. The head of the
+ item
+ * is created at the end, with a copy of the list: so a flush in between does not concern the item.
  */
 #include "store/upload.h"
 
@@ -16,14 +18,14 @@
 #include "store/memory.h"
 #include "store/reclaim.h"
 
-/* An extent is not split for less than this part of the longest. */
+/* An extent is not made shorter, to fill a segment up, than this part of the longest one. */
 #define EXTENT_LEAST_PART 16
 
-/* The list lies behind it. */
+/* The body of an upload's record, before the list. */
 struct upload {
     uint32_t value_length;
     uint32_t received;
-    uint32_t joins; /* it may end as append or prepend */
+    uint32_t joins; /* 1: it may end as append or prepend */
 };
 
 static struct upload *upload_at(const struct store *store, uint64_t location) {
@@ -36,12 +38,12 @@ static struct item_list *upload_list(const struct store *store, uint64_t locatio
     return (void *)(upload_at(store, location) + 1);
 }
 
-/* What its records keep of the hash of the key. */
+/* Bits 0 to 47 of the hash of the key, which all records of an upload have. */
 static uint64_t upload_hash(const struct store *store, uint64_t location) {
     return item_head_hash(segment_item(&store->log, location));
 }
 
-/* A pinned record; 0 when there is no room. */
+/* Creates a pinned record of an upload; returns its location, or 0 when there is no memory. */
 static uint64_t upload_record_create(struct store *store, uint64_t hash, uint32_t length) {
     uint32_t bytes = item_extent_bytes(length);
     if (!store_space_at(store, SEGMENT_EXTENTS, bytes)) {
@@ -58,7 +60,7 @@ static uint64_t upload_record_create(struct store *store, uint64_t hash, uint32_
     return location;
 }
 
-/* It is no longer the upload's. */
+/* Unpins a record, which no longer belongs to the upload. */
 static void upload_record_detach(struct store *store, uint64_t location) {
     store->upload_bytes -= item_bytes(segment_item(&store->log, location));
     segment_unpin(&store->log, segment_of(&store->log, location));
@@ -93,7 +95,8 @@ uint64_t store_upload_open(struct store *store, const struct store_key *key, uin
     return location;
 }
 
-/* One upload may always begin: values of whatever size get on, if only in turn. */
+/* When there is no other upload, one is always granted: so large values make progress, one after
+ * the other. */
 static bool upload_may_begin(const struct store *store, uint32_t value_length) {
     return store->uploads == 0 || (store->upload_reserved_bytes + value_length <=
                                        store->bound_bytes / STORE_UPLOADS_PART &&
@@ -115,45 +118,47 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
     return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
-/* Of a value that an extent could hold: all of it, or what fills the segment up. Not of one that
- * joins others: two such extents are a pair that is shorter than the longest, of which there may be
- * one in an item. */
+/* The length of the first extent of a value that fits in one: the whole value, or, where that does
+ * not fit in the open segment, what fills the segment up. A value that may join another is not
+ * split so: two such extents would be a pair of neighbours shorter than the longest extent, and an
+ * item may have one such pair only. */
 static uint32_t upload_short_length(const struct store *store, const struct upload *upload) {
     uint32_t length = upload->value_length;
     uint32_t least = store_extent_length_max(store) / EXTENT_LEAST_PART;
-    uint32_t room = segment_space(&store->log, SEGMENT_EXTENTS);
-    bool fits = room >= item_extent_bytes(length);
-    if (upload->joins || fits || length < 2 * least || room < item_extent_bytes(least)) {
+    uint32_t space = segment_space(&store->log, SEGMENT_EXTENTS);
+    bool fits = space >= item_extent_bytes(length);
+    if (upload->joins || fits || length < 2 * least || space < item_extent_bytes(least)) {
         return length;
     }
-    uint32_t filling = room - item_extent_bytes(0);
+    uint32_t filling = space - item_extent_bytes(0);
     return filling < length - least ? filling : length - least;
 }
 
-/* What is missing, as far as an extent holds it. One that fills a segment up may be shorter, so
- * long as it is together with either neighbour as long as one may be. Where the longest would fit,
- * but not what is left after it, that comes first, and part of the longest fills up. */
+/* The length of the next extent: what is missing of the value, at most the longest extent. To fill
+ * the open segment up it may be shorter, if it and its neighbour are together still as long as the
+ * longest. Where the longest fits, but the rest after it would not, the rest comes first, so that
+ * part of the longest can fill the segment up. */
 static uint32_t upload_next_length(const struct store *store, uint64_t location) {
     const struct item_list *list = upload_list(store, location);
     const struct upload *upload = upload_at(store, location);
     uint32_t missing = upload->value_length - list_length(list);
     uint32_t max = store_extent_length_max(store);
     uint32_t least = list->count == 0 ? 0 : max - extent_length(list, list->count - 1);
-    uint32_t room = segment_space(&store->log, SEGMENT_EXTENTS);
+    uint32_t space = segment_space(&store->log, SEGMENT_EXTENTS);
     uint32_t length = max;
     if (missing < max) {
         return list->count == 0 ? upload_short_length(store, upload) : missing;
     }
-    if (room < item_extent_bytes(max)) {
-        length = room < item_extent_bytes(0) ? 0 : room - item_extent_bytes(0);
+    if (space < item_extent_bytes(max)) {
+        length = space < item_extent_bytes(0) ? 0 : space - item_extent_bytes(0);
     } else if (list->count == 0 && missing < 2 * max &&
-               room < item_extent_bytes(max) + item_extent_bytes(missing - max)) {
+               space < item_extent_bytes(max) + item_extent_bytes(missing - max)) {
         length = missing - max;
     }
     return length >= least && length >= max / EXTENT_LEAST_PART ? length : max;
 }
 
-/* The next extent of the value, empty. */
+/* Adds the next extent of the value to the list, its bytes not written yet. */
 static bool upload_add_extent(struct store *store, uint64_t location) {
     struct upload *upload = upload_at(store, location);
     struct item_list *list = upload_list(store, location);
@@ -180,10 +185,10 @@ enum store_status store_upload_add(struct store *store, uint64_t location, const
             return STORE_NO_MEMORY;
         }
         uint32_t last = list->count - 1;
-        uint32_t room = list_length(list) - upload->received;
-        uint32_t part = length < room ? length : room;
+        uint32_t space = list_length(list) - upload->received;
+        uint32_t part = length < space ? length : space;
         struct item *extent = segment_item(&store->log, list->extents[last].location);
-        memcpy(extent->body + extent_length(list, last) - room, bytes, part);
+        memcpy(extent->body + extent_length(list, last) - space, bytes, part);
         upload->received += part;
         bytes += part;
         length -= part;
@@ -205,7 +210,7 @@ uint32_t store_upload_window(struct store *store, uint64_t location, uint32_t no
     return extent_length(list, last);
 }
 
-/* Its record goes, and the upload with it. */
+/* Ends an upload: drops its record. */
 static void upload_close(struct store *store, uint64_t location) {
     store->uploads--;
     store->upload_reserved_bytes -= upload_at(store, location)->value_length;
@@ -229,14 +234,16 @@ void store_upload_check(const struct store *store, uint64_t location, const stru
     assert(upload_hash(store, location) == (key->hash & ITEM_HEAD_HASH_MASK));
 }
 
-/* Where the value that is there already and the one that has come meet. */
+/* Where the old value and the uploaded one meet in a join. */
 struct seam {
     bool append;
-    const char *bytes; /* the neighbour: the inline value, or an extent of the old value */
+    /* The part of the old value that is next to it: all of an inline value, or one extent. */
+    const char *bytes;
     uint32_t length;
-    uint32_t at;       /* the upload's neighbour in its list */
-    bool merges;       /* the two become one extent, so that joins leave no row of small ones */
-    uint64_t consumed; /* the old extent that is merged, or 0 */
+    uint32_t at; /* index of the upload's extent next to it */
+    /* Both fit in one extent and are merged, so that joins don't leave a row of small extents. */
+    bool merges;
+    uint64_t consumed; /* the old extent, if it is merged, else 0 */
 };
 
 static struct seam upload_seam(const struct store *store, const struct item_list *list,
@@ -258,7 +265,8 @@ static struct seam upload_seam(const struct store *store, const struct item_list
     return seam;
 }
 
-/* The old neighbour comes into the upload's list, at its end or merged with the extent there. */
+/* Puts the old part into the upload's list, as an extent of its own or in place of the one it was
+ * merged with. */
 static void list_take(struct item_list *list, const struct seam *seam, uint64_t location) {
     uint32_t at = seam->at;
     if (!seam->merges) {
@@ -274,21 +282,22 @@ static void list_take(struct item_list *list, const struct seam *seam, uint64_t 
     }
 }
 
-/* false when no room can be made; then nothing has changed. */
+/* Copies the old part next to the seam into the upload. Returns false when there is no memory;
+ * nothing has changed then. */
 static bool upload_take_neighbour(struct store *store, uint64_t location, const struct seam *seam) {
     struct item_list *list = upload_list(store, location);
     uint64_t own = list->extents[seam->at].location;
     uint32_t own_length = seam->merges ? extent_length(list, seam->at) : 0;
     uint32_t length = seam->length + own_length;
-    uint64_t made = upload_record_create(store, upload_hash(store, location), length);
-    if (made == 0) {
+    uint64_t copied = upload_record_create(store, upload_hash(store, location), length);
+    if (copied == 0) {
         return false;
     }
-    char *to = segment_item(&store->log, made)->body;
+    char *to = segment_item(&store->log, copied)->body;
     memcpy(to + (seam->append ? 0 : own_length), seam->bytes, seam->length);
     memcpy(to + (seam->append ? seam->length : 0), segment_item(&store->log, own)->body,
            own_length);
-    list_take(list, seam, made);
+    list_take(list, seam, copied);
     list->bytes += item_extent_bytes(length);
     if (seam->merges) {
         list->bytes -= item_extent_bytes(own_length);
@@ -305,7 +314,8 @@ static void list_add(struct item_list *to, const struct item_list *from, uint32_
     }
 }
 
-/* The old list, without what was merged, and the new one, in the order of the join. */
+/* Joins the old list, without the extent that was merged, and the new one, in the order that the
+ * mode says. */
 static void list_join(struct item_list *to, const struct item_list *olds,
                       const struct item_list *news, const struct seam *seam) {
     bool merged = seam->consumed != 0;
@@ -322,7 +332,7 @@ static void list_join(struct item_list *to, const struct item_list *olds,
     }
 }
 
-/* Pins and record of an upload go; its extents are the item's. */
+/* Ends an upload whose extents belong to an item now: they are unpinned. */
 static void upload_hand_over(struct store *store, uint64_t location) {
     const struct item_list *list = upload_list(store, location);
     for (uint32_t i = 0; i < list->count; i++) {
