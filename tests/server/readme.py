@@ -1,4 +1,4 @@
-"""The README tells the truth of what can be looked up: the session it shows, its flags, its files."""
+"""The READMEs and the man page tell the truth of what can be looked up: the session, flags, files, links."""
 import doctest
 import fnmatch
 import glob
@@ -13,11 +13,16 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..')
 PORT = 11211
 
 
+def text_of(path):
+    """A file of the tree."""
+    with open(os.path.join(ROOT, path), encoding='utf-8') as file:
+        return file.read()
+
+
 def section(title):
     """The README's text below that heading, to the next one of the same depth."""
-    with open(os.path.join(ROOT, 'README.md'), encoding='utf-8') as readme:
-        text = readme.read()
-    return re.search(r'^## %s\n(.*?)(?=^## |\Z)' % re.escape(title), text, re.M | re.S).group(1)
+    return re.search(r'^## %s\n(.*?)(?=^## |\Z)' % re.escape(title), text_of('README.md'),
+                     re.M | re.S).group(1)
 
 
 class Session(server.ServerTest):
@@ -35,48 +40,90 @@ class Session(server.ServerTest):
 
 
 class Flags(unittest.TestCase):
-    def test_flags(self):
-        """Those of -h, and no others; of the words of -o those that change something."""
+    FLAG = r'(?<![\w-])(?:--[a-z][a-z-]+|-[A-Za-z](?![\w-]))'
+
+    def setUp(self):
         asked = subprocess.run(server.program() + ['-h'], stdout=subprocess.PIPE, check=True,
                                timeout=server.TIMEOUT_S, text=True).stdout
-        told = ' '.join(re.findall(r'^\|(.*?)\|', section('Flags'), re.M))
-        flag = r'(?<![\w-])(?:--[a-z][a-z-]+|-[A-Za-z](?![\w-]))'
         heads = ' '.join(re.findall(r'^  (-\S.*?)(?:  |$)', asked, re.M))
-        self.assertEqual(set(re.findall(flag, told)), set(re.findall(flag, heads)))
-        word = r'[a-z]+(?:_[a-z]+)+|spin'
-        words = set(re.findall(r'^    ([a-z_]+)', asked, re.M))
-        self.assertGreater(set(re.findall(word, told)), {'spin'})
-        self.assertEqual(set(re.findall(word, told)) - words, set())
+        self.known = set(re.findall(self.FLAG, heads))
+        self.words = set(re.findall(r'^    ([a-z_]+)', asked, re.M))
+
+    def test_readme(self):
+        """Ten of those of -h."""
+        told = re.findall(r'^\|(.*?)\|', section('Flags'), re.M)
+        self.assertEqual(sum('`-' in head for head in told), 10)
+        self.assertEqual(set(re.findall(self.FLAG, ' '.join(told))) - self.known, set())
+
+    def test_man_page(self):
+        """All of those of -h, and the words of -o."""
+        page = re.sub(r'\\f.', '', text_of('core/dist/simplecache.1').replace('\\-', '-'))
+        heads = ' '.join(re.findall(r'^\.TP\n(.*)', page, re.M))
+        flags = set(re.findall(self.FLAG, heads))
+        self.assertGreater(len(self.known), 30)
+        self.assertEqual(self.known - flags, set())
+        self.assertGreater(self.words, {'spin'})
+        self.assertEqual([word for word in self.words if not re.search(r'\b%s\b' % word, page)], [])
 
 
 class Files(unittest.TestCase):
-    def setUp(self):
-        """Each row's names, those without a folder in that of the name before."""
-        self.patterns = []
-        for row in section('Files, in reading order').splitlines():
-            if not row.startswith('| `'):
-                continue
-            folder = ''
-            for name in re.findall(r'`([^`]+)`', row.split('|')[1]):
-                folder = os.path.dirname(name) or folder
-                self.patterns.append(os.path.join(folder, os.path.basename(name)))
+    """Each README's names of files, against the tree."""
+    FOLDERS = tuple(folder for folder in ('proto', 'store', 'core', 'bench')
+                    if os.path.exists(os.path.join(ROOT, folder, 'README.md')))
+    COMPLETE = 'bench',  # READMEs that name every file
 
-    def files(self):
-        for folder in ('proto', 'store', 'core', 'bench'):
-            for name in sorted(os.listdir(os.path.join(ROOT, folder))):
-                path = os.path.join(folder, name)
-                is_program = '.' not in name and os.path.isfile(os.path.join(ROOT, path))
-                if name.endswith('.c') or is_program:
+    @staticmethod
+    def named(folder):
+        """(name as written, the paths it may stand for) in a README: in a row of a table a name without a
+        folder is in that of the name before."""
+        for line in text_of(os.path.join(folder, 'README.md')).splitlines():
+            before = ''
+            for name in re.findall(r'`([\w.*/-]+)`', line):
+                is_file = re.search(r'\.(?:[ch]|py|md)$|/$|^[\w-]+/[\w.*-]+$', name)
+                if not (is_file or (line.startswith('|') and os.path.exists(
+                        os.path.join(ROOT, folder, before, name)))):
+                    continue
+                yield name, [os.path.normpath(os.path.join(*parts, name))
+                             for parts in ((folder, before), (folder,), (before,), ())]
+                before = os.path.dirname(name) or before
+
+    @staticmethod
+    def sources(folder):
+        """Programs and sources below a folder; a header goes with the source of its name."""
+        for where, _, names in os.walk(os.path.join(ROOT, folder)):
+            for name in sorted(names):
+                path = os.path.relpath(os.path.join(where, name), ROOT)
+                is_program = '.' not in name and os.access(os.path.join(where, name), os.X_OK)
+                is_alone = name.endswith('.h') and name[:-1] + 'c' not in names
+                if name.endswith('.c') or is_program or is_alone:
                     yield path
 
     def test_every_name_is_a_file(self):
-        self.assertEqual([pattern for pattern in self.patterns
-                          if not glob.glob(os.path.join(ROOT, pattern))], [])
+        for folder in ('', 'tests') + self.FOLDERS:
+            with self.subTest(folder=folder):
+                self.assertEqual([name for name, paths in self.named(folder) if not any(
+                    glob.glob(os.path.join(ROOT, path + end)) for path in paths for end in ('', '.c'))], [])
 
     def test_every_file_is_named(self):
-        """Programs and sources; a header goes with the source of its name."""
-        self.assertEqual([path for path in self.files() if not any(
-            fnmatch.fnmatch(path, pattern) for pattern in self.patterns)], [])
+        for folder in self.COMPLETE:
+            with self.subTest(folder=folder):
+                patterns = [path for _, paths in self.named(folder) for path in paths]
+                self.assertEqual([path for path in self.sources(folder) if not any(
+                    fnmatch.fnmatch(path, pattern) for pattern in patterns)], [])
+
+    def test_links(self):
+        """Files and headings that the READMEs point to."""
+        for folder in ('', 'tests') + self.FOLDERS:
+            for path, anchor in re.findall(r'\]\(([^):#]*)(?:#([^)]*))?\)',
+                                           text_of(os.path.join(folder, 'README.md'))):
+                target = os.path.normpath(os.path.join(folder, path or 'README.md'))
+                if target in ('proto/README.md', 'store/README.md') and os.path.dirname(target) not in self.FOLDERS:
+                    continue
+                with self.subTest(folder=folder, target=target, anchor=anchor):
+                    headings = re.findall(r'^#+ (.*)', text_of(target), re.M)
+                    names = [re.sub(r'[^\w -]', '', heading).lower().replace(' ', '-')
+                             for heading in headings]
+                    self.assertIn(anchor, names + [''])
 
 
 if __name__ == '__main__':
