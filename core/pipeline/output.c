@@ -59,7 +59,8 @@ bool output_write_reply(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request, const struct result *result,
                         uint32_t owner) {
     size_t bound = reply_bound(request, result);
-    if (!output_reserve(pipeline, shard, bound + REPLY_TAIL_MAX)) {
+    if (!buffer_reserve(&shard->buffers, &pipeline->output, bound + REPLY_TAIL_MAX)) {
+        pipeline->out_of_memory = true;
         return false;
     }
     char *out = pipeline->output.bytes + pipeline->output.length;

@@ -6,15 +6,6 @@
 #include "core/pipeline/output.h"
 #include "core/shard/execute.h"
 
-bool queue_may_add(const struct pipeline *pipeline, const struct shard *shard) {
-    return pipeline->queued < PIPELINE_QUEUE_MAX &&
-           pipeline->queued * PIPELINE_MESSAGES_PART < shard_messages_left(shard);
-}
-
-bool queue_may_send(const struct pipeline *pipeline, const struct shard *shard, uint32_t to) {
-    return queue_may_add(pipeline, shard) && mesh_has_credit(shard->port, to);
-}
-
 static struct message *queue_remove_first(struct pipeline *pipeline) {
     struct message *message = pipeline->first;
     pipeline->first = message->next;
@@ -72,11 +63,6 @@ static bool request_lease(struct pipeline *pipeline, struct shard *shard) {
         return false;
     }
     return !first->refused;
-}
-
-bool queue_wants_lease(const struct pipeline *pipeline) {
-    const struct message *first = pipeline->first;
-    return first && first->done && first->refused;
 }
 
 void queue_retry_lease(struct pipeline *pipeline, struct shard *shard) {

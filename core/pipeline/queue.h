@@ -19,13 +19,19 @@
 /* Whether the queue may take one more request; a message is free for it then. A connection may
  * queue at most 1/PIPELINE_MESSAGES_PART of the messages that its shard has free, so that one is
  * left for every other connection, however many requests wait behind late replies. */
-bool queue_may_add(const struct pipeline *pipeline, const struct shard *shard);
+static inline bool queue_may_add(const struct pipeline *pipeline, const struct shard *shard) {
+    return pipeline->queued < PIPELINE_QUEUE_MAX &&
+           pipeline->queued * PIPELINE_MESSAGES_PART < shard_messages_left(shard);
+}
 
 /* Adds a message of that kind at the end; queue_may_add() has been true. */
 struct message *queue_add(struct pipeline *pipeline, struct shard *shard, enum message_kind kind);
 
 /* Whether one more request may be added and sent to the shard `to`. */
-bool queue_may_send(const struct pipeline *pipeline, const struct shard *shard, uint32_t to);
+static inline bool queue_may_send(const struct pipeline *pipeline, const struct shard *shard,
+                                  uint32_t to) {
+    return queue_may_add(pipeline, shard) && mesh_has_credit(shard->port, to);
+}
 
 /* Sends a message of the queue to a shard for which there is credit. */
 void queue_send(struct pipeline *pipeline, struct shard *shard, uint32_t to,
@@ -44,7 +50,10 @@ void queue_answer(struct pipeline *pipeline, struct shard *shard, const struct b
 void queue_drain(struct pipeline *pipeline, struct shard *shard);
 
 /* True while the first reply waits for its lease; queue_retry_lease() asks for it again. */
-bool queue_wants_lease(const struct pipeline *pipeline);
+static inline bool queue_wants_lease(const struct pipeline *pipeline) {
+    const struct message *first = pipeline->first;
+    return first && first->done && first->refused;
+}
 void queue_retry_lease(struct pipeline *pipeline, struct shard *shard);
 
 /* Drops the replies that have come, for a connection that is gone. False when one has not come yet,
