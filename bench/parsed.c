@@ -6,23 +6,23 @@
 #include "bench/canned.h"
 #include "core/shard/execute.h"
 
-bool __wrap_execute(struct shard *shard, const struct request *request, uint64_t hash,
+bool __wrap_execute(struct keyspace *keys, const struct request *request, uint64_t hash,
                     struct result *result);
 void __wrap_store_prefetch_bucket(const struct store *store, uint64_t hash);
 void __wrap_store_prefetch_item(const struct store *store, uint64_t hash);
 
-bool __wrap_execute(struct shard *shard, const struct request *request, uint64_t hash,
+bool __wrap_execute(struct keyspace *keys, const struct request *request, uint64_t hash,
                     struct result *result) {
     (void)hash;
     *result = (struct result){.status = RESULT_OK};
     if (request->op != OP_GET) {
-        shard->counters.cmd_set++;
+        keys->counters.cmd_set++;
         return true;
     }
     result->value = CANNED_VALUE;
     result->value_length = CANNED_VALUE_BYTES;
-    shard->counters.cmd_get++;
-    shard->counters.get_hits++;
+    keys->counters.cmd_get++;
+    keys->counters.get_hits++;
     return true;
 }
 

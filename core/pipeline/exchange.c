@@ -16,12 +16,12 @@ static void prefetch_batch(const struct shard *shard, struct message *const *mes
     }
     for (uint32_t i = 0; i < count; i++) {
         if (names_key(messages[i])) {
-            store_prefetch_bucket(shard->store, messages[i]->hash);
+            store_prefetch_bucket(shard->keys.store, messages[i]->hash);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
         if (names_key(messages[i])) {
-            store_prefetch_item(shard->store, messages[i]->hash);
+            store_prefetch_item(shard->keys.store, messages[i]->hash);
         }
     }
 }

@@ -41,7 +41,7 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
             slot->hash = shard_hash(shard, request->key, request->key_length);
             slot->owner = shard_owner(shard, slot->hash);
             if (slot->owner == shard->id) {
-                store_prefetch_bucket(shard->store, slot->hash);
+                store_prefetch_bucket(shard->keys.store, slot->hash);
             }
         }
         batch->count++;

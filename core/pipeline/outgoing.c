@@ -4,7 +4,7 @@
 
 bool lease_end(struct shard *shard, uint32_t owner, uint64_t large) {
     if (owner == shard->id) {
-        store_lease_end(shard->store, large);
+        store_lease_end(shard->keys.store, large);
         return true;
     }
     if (!mesh_has_credit(shard->port, owner) || !shard_has_spare_message(shard)) {
@@ -108,7 +108,7 @@ static struct iovec next_part(const struct outgoing *outgoing, const struct shar
     assert(lease);
     const char *bytes;
     uint32_t length =
-        store_lease_read(shard->all[lease->owner]->store, lease->large, at.offset, &bytes);
+        store_lease_read(shard->all[lease->owner]->keys.store, lease->large, at.offset, &bytes);
     return (struct iovec){(char *)bytes, length};
 }
 

@@ -78,8 +78,8 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request) {
     const struct stats_sources sources = {
         .sum = pipeline->stats,
-        .now = shard->now,
-        .unix_now = clock_unix(shard->clock, shard->debug_offset_s),
+        .now = shard->keys.now,
+        .unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s),
         .facts = shard->facts,
         .settings = &shard->settings,
     };

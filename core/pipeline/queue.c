@@ -55,7 +55,7 @@ static bool request_lease(struct pipeline *pipeline, struct shard *shard) {
     if (!first->lease_asked && owner == shard->id) {
         first->lease_asked = true;
         first->refused =
-            !execute_lease(shard, pipeline, &first->request, first->hash, &first->result);
+            !execute_lease(&shard->keys, pipeline, &first->request, first->hash, &first->result);
     } else if (!first->lease_asked && mesh_has_credit(shard->port, owner)) {
         first->lease_asked = true;
         first->kind = MESSAGE_LEASE;

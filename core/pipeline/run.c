@@ -52,7 +52,7 @@ static bool run_here(struct pipeline *pipeline, struct shard *shard,
     if (pipeline->first && !queue_may_add(pipeline, shard)) {
         return false;
     }
-    bool leased = execute(shard, &slot->request, slot->hash, &result);
+    bool leased = execute(&shard->keys, &slot->request, slot->hash, &result);
     queue_answer(pipeline, shard, slot, &result, leased);
     return true;
 }
@@ -216,7 +216,7 @@ void batch_run(struct batch *batch, struct shard *shard) {
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
         if (op_has_key(slot->request.op) && slot->owner == shard->id) {
-            store_prefetch_item(shard->store, slot->hash);
+            store_prefetch_item(shard->keys.store, slot->hash);
         }
     }
     for (uint32_t i = 0; i < batch->count; i++) {

@@ -82,7 +82,7 @@ static void upload_complete(struct shard *shard, struct message *message) {
     assert(upload->out > 0);
     upload->out--;
     if (message->kind == MESSAGE_UPLOAD_BEGIN) {
-        take_begin(upload, status, message->large, &message->window, shard->now);
+        take_begin(upload, status, message->large, &message->window, shard->keys.now);
     } else {
         take_window(upload, status, &message->window);
     }
@@ -135,9 +135,9 @@ static void upload_begin(struct pipeline *pipeline, struct shard *shard) {
     if (upload->owner == shard->id) {
         uint64_t handle;
         struct upload_window window;
-        enum store_status status =
-            execute_upload_begin(shard, pipeline, &upload->request, upload->hash, &handle, &window);
-        take_begin(upload, status, handle, &window, shard->now);
+        enum store_status status = execute_upload_begin(&shard->keys, pipeline, &upload->request,
+                                                        upload->hash, &handle, &window);
+        take_begin(upload, status, handle, &window, shard->keys.now);
         return;
     }
     struct message *message = message_take(&shard->messages);
@@ -195,7 +195,7 @@ static bool has_window(struct pipeline *pipeline, struct shard *shard) {
     }
     if (upload->window.length == 0 && upload->owner == shard->id) {
         struct upload_window window;
-        take_window(upload, execute_upload_window(shard, upload->handle, &window), &window);
+        take_window(upload, execute_upload_window(&shard->keys, upload->handle, &window), &window);
     }
     request_window(pipeline, shard);
     return upload->window.length > 0;
@@ -266,7 +266,7 @@ static bool upload_cancel(struct shard *shard, struct upload *upload) {
         return true;
     }
     if (upload->owner == shard->id) {
-        store_upload_cancel(shard->store, upload->handle);
+        store_upload_cancel(shard->keys.store, upload->handle);
     } else {
         if (!mesh_has_credit(shard->port, upload->owner) || !shard_has_spare_message(shard)) {
             return false;
@@ -307,7 +307,7 @@ static bool commit_here(struct pipeline *pipeline, struct shard *shard) {
     if (pipeline->first && !queue_may_add(pipeline, shard)) {
         return false;
     }
-    execute_upload_end(shard, &slot.request, slot.hash, pipeline->upload->handle, &result);
+    execute_upload_end(&shard->keys, &slot.request, slot.hash, pipeline->upload->handle, &result);
     queue_answer(pipeline, shard, &slot, &result, true);
     upload_free(pipeline, shard);
     return true;

@@ -127,11 +127,12 @@ void reactor_finish(struct reactor *reactor) {
 static void reactor_run_timers(struct reactor *reactor) {
     struct net *net = &reactor->net;
     timeouts_step(net);
-    timers_run(&net->timers, net, net->shard.now_ns);
+    timers_run(&net->timers, net, net->shard.keys.now_ns);
 }
 
 static void reactor_crawl(struct reactor *reactor) {
-    crawler_step(&reactor->net.shard, reactor->net.shard.now_ns);
+    crawler_step(&reactor->net.shard.keys, &reactor->net.shard.settings,
+                 reactor->net.shard.keys.now_ns);
 }
 
 static void reactor_flush_log(struct reactor *reactor) {
@@ -140,7 +141,7 @@ static void reactor_flush_log(struct reactor *reactor) {
 
 static void reactor_maintain_store(struct reactor *reactor) {
     struct shard *shard = &reactor->net.shard;
-    shard->maintaining = store_maintain(shard->store, shard->now);
+    shard->keys.maintaining = store_maintain(shard->keys.store, shard->keys.now);
 }
 
 /* How long each may wait; 0: it has more to do at once. */
@@ -154,15 +155,16 @@ static uint64_t reactor_large_wait_ns(const struct reactor *reactor) {
 }
 
 static uint64_t reactor_store_wait_ns(const struct reactor *reactor) {
-    return reactor->net.shard.maintaining ? 0 : UINT64_MAX;
+    return reactor->net.shard.keys.maintaining ? 0 : UINT64_MAX;
 }
 
 static uint64_t reactor_timers_wait_ns(const struct reactor *reactor) {
-    return timers_wait_ns(&reactor->net.timers, reactor->net.shard.now_ns);
+    return timers_wait_ns(&reactor->net.timers, reactor->net.shard.keys.now_ns);
 }
 
 static uint64_t reactor_crawler_wait_ns(const struct reactor *reactor) {
-    return crawler_wait_ns(&reactor->net.shard, reactor->net.shard.now_ns);
+    return crawler_wait_ns(&reactor->net.shard.keys, &reactor->net.shard.settings,
+                           reactor->net.shard.keys.now_ns);
 }
 
 static uint64_t reactor_log_wait_ns(const struct reactor *reactor) {
@@ -229,7 +231,7 @@ static void reactor_relax(void) {
  * when something has come. */
 static bool reactor_spin(struct reactor *reactor) {
     struct net *net = &reactor->net;
-    const struct clock *clock = net->shard.clock;
+    const struct clock *clock = net->shard.keys.clock;
     uint64_t spin_ns = (uint64_t)net->shard.facts->config->spin_us * 1000;
     uint64_t end_ns = clock_monotonic_ns(clock) + spin_ns;
     do {
@@ -287,11 +289,11 @@ static void reactor_enter(struct reactor *reactor) {
 /* With debugtime the clock may be ahead or stand still, but it never runs backwards. */
 static void reactor_read_clock(struct reactor *reactor) {
     struct shard *shard = &reactor->net.shard;
-    shard->now_ns = clock_monotonic_ns(shard->clock);
-    int64_t now =
-        clock_store_seconds(shard->now_ns, shard->facts->start_ns) + shard->debug_offset_s;
-    if (!shard->debug_paused && now > shard->now) {
-        shard->now = (uint32_t)now;
+    shard->keys.now_ns = clock_monotonic_ns(shard->keys.clock);
+    int64_t now = clock_store_seconds(shard->keys.now_ns, shard->facts->start_ns) +
+                  shard->keys.debug_offset_s;
+    if (!shard->keys.debug_paused && now > shard->keys.now) {
+        shard->keys.now = (uint32_t)now;
     }
 }
 

@@ -142,7 +142,7 @@ void reactor_end_turns(struct reactor *reactor) {
         }
     }
     if (!TAILQ_EMPTY(&net->schedule.retrying) && !reactor->retry.set) {
-        timer_set(&net->timers, &reactor->retry, net->shard.now_ns + RETRY_NS);
+        timer_set(&net->timers, &reactor->retry, net->shard.keys.now_ns + RETRY_NS);
     }
 }
 

@@ -48,11 +48,12 @@ enum admin_classes admin_classes_of(const struct request *request) {
 }
 
 static void flush(struct shard *shard, const struct request *request) {
-    uint32_t at = shard->now;
+    uint32_t at = shard->keys.now;
     if (request->exptime > 0) {
-        at = clock_expires(shard->clock, request->exptime, shard->now, shard->debug_offset_s);
+        at = clock_expires(shard->keys.clock, request->exptime, shard->keys.now,
+                           shard->keys.debug_offset_s);
     }
-    store_flush(shard->store, at, shard->now);
+    store_flush(shard->keys.store, at, shard->keys.now);
     shard->settings.flushed_at = at;
 }
 
@@ -64,7 +65,7 @@ static void crawl(struct shard *shard, const struct request *request, struct res
         say(result, "CLIENT_ERROR lru crawler disabled");
     } else {
         if (classes == ADMIN_CLASSES_ALL) {
-            crawler_start(shard);
+            crawler_start(&shard->keys, &shard->settings);
         }
         say(result, "OK");
     }
@@ -84,7 +85,7 @@ static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *r
     uint64_t share = mib < UINT64_MAX / MIB ? mib * MIB / shard->count : UINT64_MAX;
     if (mib < MEMORY_MIB_MIN || share < STORE_MEMORY_BYTES_MIN) {
         say(result, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m");
-    } else if (store_resize(shard->store, share) != 0) {
+    } else if (store_resize(shard->keys.store, share) != 0) {
         say(result, "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust");
     } else {
         shard->settings.memory_bytes = mib * MIB;
@@ -96,23 +97,23 @@ static void set_debug_time(struct shard *shard, const struct request *request,
                            struct result *result) {
     switch ((enum debug_time)request->delta) {
     case DEBUG_TIME_MOVE:
-        shard->debug_offset_s += request->exptime;
+        shard->keys.debug_offset_s += request->exptime;
         if (request->exptime > 0) {
-            shard->now += (uint32_t)request->exptime;
+            shard->keys.now += (uint32_t)request->exptime;
         }
         break;
     case DEBUG_TIME_PAUSE:
-        shard->debug_paused = true;
+        shard->keys.debug_paused = true;
         break;
     case DEBUG_TIME_RESUME:
-        shard->debug_paused = false;
+        shard->keys.debug_paused = false;
         break;
     }
     say(result, "OK");
 }
 
 static void set_detail(struct shard *shard, bool enabled) {
-    shard->settings.detail_enabled = shard->prefixes.enabled = enabled;
+    shard->settings.detail_enabled = shard->keys.prefixes.enabled = enabled;
 }
 
 static void run_stats(struct shard *shard, const struct request *request,
@@ -120,8 +121,9 @@ static void run_stats(struct shard *shard, const struct request *request,
     switch (stats_group_of(request)) {
     case STATS_RESET:
         counters_reset(&shard->counters);
-        store_stats_reset(shard->store);
-        prefix_table_clear(&shard->prefixes);
+        counters_reset(&shard->keys.counters);
+        store_stats_reset(shard->keys.store);
+        prefix_table_clear(&shard->keys.prefixes);
         break;
     case STATS_DETAIL_ON:
         set_detail(shard, true);

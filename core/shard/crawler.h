@@ -1,10 +1,11 @@
 /* crawler: looks through a shard for items past their time, a slice a turn, and gives their memory
- * back. What a client meets is dropped without it; this is for what nobody asks for any more.
+ * back. An expired item that a client asks for is dropped at once; the crawler finds those that
+ * nobody asks for any more.
  *
  * It begins by command; and by itself when something has expired, but then it takes no more than a
  * hundredth of the reactor's time.
  *
- * Thread: the reactor that owns the shard.
+ * Thread: the one that serves the keys.
  */
 #ifndef CORE_SHARD_CRAWLER_H
 #define CORE_SHARD_CRAWLER_H
@@ -12,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct shard;
+struct keyspace;
+struct server_settings;
 
 /* Items looked at in one slice. */
 #define CRAWLER_SLICE_ITEMS 256
@@ -21,8 +23,9 @@ struct shard;
  * default. */
 #define CRAWLER_SLEEP_US 100
 
-/* A crawl of the crawler's own rests so many times as long as it has worked, after each slice; and
- * between two of them at least this long. */
+/* A crawl that began by itself rests after each slice, CRAWLER_REST times as long as the slice
+ * took. Between the end of any crawl and the beginning of such a one CRAWLER_PAUSE_NS pass at
+ * least. */
 #define CRAWLER_REST 99
 #define CRAWLER_PAUSE_NS ((uint64_t)1000000000)
 
@@ -35,12 +38,13 @@ struct crawler {
 };
 
 /* Begins a crawl by command, or begins again. */
-void crawler_start(struct shard *shard);
+void crawler_start(struct keyspace *keys, const struct server_settings *settings);
 
 /* Does the slice that is due at now_ns, if one is. */
-void crawler_step(struct shard *shard, uint64_t now_ns);
+void crawler_step(struct keyspace *keys, const struct server_settings *settings, uint64_t now_ns);
 
 /* How long the reactor may sleep before the next call, in ns; UINT64_MAX: for ever. */
-uint64_t crawler_wait_ns(const struct shard *shard, uint64_t now_ns);
+uint64_t crawler_wait_ns(const struct keyspace *keys, const struct server_settings *settings,
+                         uint64_t now_ns);
 
 #endif

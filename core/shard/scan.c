@@ -78,7 +78,7 @@ struct scan *scan_start(struct shard *shard, const struct request *request, stru
     } else if (scan->kind == SCAN_SIZES) {
         made = (scan->sizes = sizes_create(shard->facts->config->item_bytes_max));
     } else if (scan->kind == SCAN_PREFIXES) {
-        prefix_table_init(&scan->prefixes, shard->prefixes.delimiter, PREFIX_SUM_MAX);
+        prefix_table_init(&scan->prefixes, shard->keys.prefixes.delimiter, PREFIX_SUM_MAX);
     } else if (scan->kind == SCAN_CACHEDUMP) {
         scan->lines_left = cachedump_limit(request);
     }
@@ -182,7 +182,7 @@ struct item_visit {
 
 static struct item_line line_of(const struct item_visit *visit, const struct store_entry *entry) {
     const struct store_item *item = &entry->item;
-    int64_t zero = visit->unix_now - visit->shard->now; /* of the store's time */
+    int64_t zero = visit->unix_now - visit->shard->keys.now; /* of the store's time */
     return (struct item_line){
         .key = entry->key,
         .key_length = entry->key_length,
@@ -220,12 +220,14 @@ static bool fill_sizes(struct shard *shard, uint64_t *cursor, struct chunk *chun
     struct sizes_chunk *sizes = (void *)chunk->bytes;
     chunk->length = sizeof(*sizes);
     sizes_chunk_init(sizes);
-    return store_scan(shard->store, cursor, SCAN_SLICE_ITEMS, shard->now, sizes_visit, sizes);
+    return store_scan(shard->keys.store, cursor, SCAN_SLICE_ITEMS, shard->keys.now, sizes_visit,
+                      sizes);
 }
 
 static bool fill_prefixes(const struct shard *shard, uint64_t *cursor, struct chunk *chunk) {
     uint32_t entry = (uint32_t)*cursor;
-    chunk->length = prefix_table_encode(&shard->prefixes, &entry, chunk->bytes, chunk->capacity);
+    chunk->length =
+        prefix_table_encode(&shard->keys.prefixes, &entry, chunk->bytes, chunk->capacity);
     *cursor = entry;
     return chunk->length > 0;
 }
@@ -239,7 +241,7 @@ bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cur
     struct item_visit visit = {
         .kind = scan_kind_of(request),
         .shard = shard,
-        .unix_now = clock_unix(shard->clock, shard->debug_offset_s),
+        .unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s),
         .chunk = chunk,
     };
     if (visit.kind == SCAN_CONNECTIONS) {
@@ -251,5 +253,6 @@ bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cur
     if (visit.kind == SCAN_SIZES) {
         return fill_sizes(shard, cursor, chunk);
     }
-    return store_scan(shard->store, cursor, SCAN_SLICE_ITEMS, shard->now, visit_line, &visit);
+    return store_scan(shard->keys.store, cursor, SCAN_SLICE_ITEMS, shard->keys.now, visit_line,
+                      &visit);
 }

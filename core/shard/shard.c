@@ -19,12 +19,13 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .all = config->all,
         .port = mesh_port(config->mesh, config->id),
         .facts = config->facts,
-        .clock = config->clock,
+        .keys = {.id = config->id, .clock = config->clock},
         .settings = config->settings,
         .logins = config->logins,
     };
-    prefix_table_init(&shard->prefixes, config->facts->config->prefix_delimiter, PREFIX_SHARD_MAX);
-    shard->prefixes.enabled = config->settings.detail_enabled;
+    prefix_table_init(&shard->keys.prefixes, config->facts->config->prefix_delimiter,
+                      PREFIX_SHARD_MAX);
+    shard->keys.prefixes.enabled = config->settings.detail_enabled;
     struct store_config store_config = {
         .hash = key_hash,
         .seed = config->seed,
@@ -36,13 +37,13 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .shards = config->count,
         .no_cas = config->facts->config->no_cas,
     };
-    int error = store_create(&shard->store, &store_config);
+    int error = store_create(&shard->keys.store, &store_config);
     if (error) {
         return error;
     }
     error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX + config->pipelines_max);
     if (error) {
-        store_destroy(shard->store);
+        store_destroy(shard->keys.store);
         return error;
     }
     buffer_pool_init(&shard->buffers);
@@ -52,24 +53,12 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
 void shard_finish(struct shard *shard) {
     buffer_pool_finish(&shard->buffers);
     message_pool_finish(&shard->messages);
-    store_destroy(shard->store);
-    shard->store = NULL;
-    prefix_table_finish(&shard->prefixes);
+    store_destroy(shard->keys.store);
+    shard->keys.store = NULL;
+    prefix_table_finish(&shard->keys.prefixes);
     log_finish(&shard->log);
     logins_free(shard->logins);
     logins_free(atomic_load(&shard->logins_mailbox));
-}
-
-/* Whoever is refused a lease asks again well within this time. */
-#define REFUSED_S_MAX 2
-
-void shard_note_refusal(struct shard *shard) {
-    atomic_store_explicit(&shard->refused_s, shard->now, memory_order_relaxed);
-}
-
-bool shard_has_refused(const struct shard *shard, uint32_t now) {
-    uint32_t refused_s = atomic_load_explicit(&shard->refused_s, memory_order_relaxed);
-    return refused_s > 0 && now <= refused_s + REFUSED_S_MAX;
 }
 
 const struct logins *shard_logins(struct shard *shard) {
@@ -97,6 +86,7 @@ uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length)
 
 void shard_stats_read(const struct shard *shard, struct shard_stats *stats) {
     stats->counters = shard->counters;
+    counters_add(&stats->counters, &shard->keys.counters);
     stats->counters.buffer_bytes = shard->buffers.bytes;
-    store_stats(shard->store, &stats->store);
+    store_stats(shard->keys.store, &stats->store);
 }

@@ -15,12 +15,9 @@
 #include "core/mesh/mesh.h"
 #include "core/mesh/message.h"
 #include "core/shard/auth.h"
-#include "core/shard/crawler.h"
-#include "core/shard/priority.h"
+#include "core/shard/keyspace.h"
 #include "core/stats/command.h"
 #include "core/stats/counters.h"
-#include "core/stats/prefix.h"
-#include "store/store.h"
 
 /* A connection's request waits for a message of its own while all of these are out. The holders:
  * requests at other shards (at most this many a reactor, whatever the credits add up to) and
@@ -53,41 +50,32 @@ struct shard {
     uint32_t id;
     uint32_t count; /* of shards */
     uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
-    const struct clock *clock; /* for what now and now_ns don't tell */
-    uint32_t now;              /* seconds on the store's scale, set once a turn */
-    uint64_t now_ns;           /* monotonic, likewise */
-    struct store *store;
-    /* All shards of the server. Of another one only its store may be read, by store_lease_read()
-     * under a lease, and refused_s. */
+
+    /* What belongs to this shard's keys; all else belongs to the reactor and its connections. */
+    struct keyspace keys;
+
+    /* All shards of the server. Of another one only keys.refused_s may be read, and keys.store by
+     * store_lease_read() under a lease. */
     struct shard *const *all;
     struct mesh_port *port;
     struct message_pool messages;
     struct buffer_pool buffers;
-    struct counters counters;
+    struct counters counters; /* of connections, bytes, messages and turns */
     struct log log;
     const struct server_facts *facts;
     struct server_settings settings;
-    struct crawler crawler;
-    struct prefix_table prefixes; /* of keys, for `stats detail` */
-    bool maintaining;             /* store_maintain() has more to do */
-    uint32_t scan_slices;         /* done in this turn, see core/shard/scan.h */
-    int64_t debug_offset_s;       /* that debugtime has moved the clock by; else 0 */
-    bool debug_paused;            /* debugtime has stopped the clock */
+    uint32_t scan_slices; /* done in this turn, see core/shard/scan.h */
 
-    uint32_t uploads; /* of this shard's connections, wherever they go */
-    uint32_t leases;  /* large values that its connections are to send, wherever they lie */
-    /* When this shard last had to refuse an upload or a lease; written by it alone, read by all
-     * whose clients hold some. Relaxed: it may be a moment old. */
-    _Atomic uint32_t refused_s;
-    struct priority lease_priority;  /* of those who wait for a lease of this shard's store */
-    struct priority upload_priority; /* and of those who wait to begin an upload to it */
+    /* What the connections hold, of whichever shard's memory: uploads under way, and leases on
+     * large values that are output. */
+    uint32_t uploads;
+    uint32_t leases;
 
     struct logins *logins; /* owned; NULL: everybody may come in */
     /* A newer table, put here by reactor 0 and taken by this shard's at its next login: whoever
      * takes one out of the box owns it. Acquire and release by the exchanges of both. */
     _Atomic(struct logins *) logins_mailbox;
 
-    /* What only the reactor can do. */
     bool stop_asked; /* by the command shutdown; the reactor looks at it once a turn */
     const struct shard_hooks *hooks;
     void *reactor; /* their first parameter */
@@ -116,11 +104,6 @@ void shard_finish(struct shard *shard);
 
 /* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);
-
-/* This shard has refused an upload or a lease, for others hold too much; and whether one has done
- * so of late, any thread. */
-void shard_note_refusal(struct shard *shard);
-bool shard_has_refused(const struct shard *shard, uint32_t now);
 
 /* Who may log in, by the newest table; NULL where nobody has to. */
 const struct logins *shard_logins(struct shard *shard);

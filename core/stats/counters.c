@@ -10,6 +10,20 @@ void counters_reset(struct counters *counters) {
     COUNTERS(COUNTERS_KEEP)
 }
 
+/* Adds structures that consist of 64-bit numbers alone. */
+static void add_numbers(void *sum, const void *part, size_t bytes) {
+    uint64_t *to = sum;
+    const uint64_t *from = part;
+    for (size_t i = 0; i < bytes / sizeof(uint64_t); i++) {
+        to[i] += from[i];
+    }
+}
+
+void counters_add(struct counters *sum, const struct counters *part) {
+    _Static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "64-bit numbers");
+    add_numbers(sum, part, sizeof(*sum));
+}
+
 static uint64_t counters_greatest(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
@@ -23,14 +37,9 @@ static uint64_t counters_least(uint64_t a, uint64_t b) {
 }
 
 void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part) {
-    /* Both structures consist of 64-bit numbers alone. */
     _Static_assert(sizeof(*sum) % sizeof(uint64_t) == 0, "64-bit numbers");
     const struct store_stats before = sum->store;
-    uint64_t *to = (uint64_t *)sum;
-    const uint64_t *from = (const uint64_t *)part;
-    for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++) {
-        to[i] += from[i];
-    }
+    add_numbers(sum, part, sizeof(*sum));
     sum->store.segment_bytes = counters_greatest(before.segment_bytes, part->store.segment_bytes);
     sum->store.evicted_idle = counters_greatest(before.evicted_idle, part->store.evicted_idle);
     sum->store.oldest_time = counters_least(before.oldest_time, part->store.oldest_time);

@@ -84,8 +84,11 @@ struct shard_stats {
 /* `stats reset`: counts become 0, gauges stay. */
 void counters_reset(struct counters *counters);
 
-/* sum += part, field by field. Figures that are not to be added up (the oldest, the greatest) are
- * combined as struct store_stats says. */
+/* sum += part, field by field. */
+void counters_add(struct counters *sum, const struct counters *part);
+
+/* The same for all figures of a shard. Figures that are not to be added up (the oldest, the
+ * greatest) are combined as struct store_stats says. */
 void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part);
 
 #endif

@@ -270,7 +270,7 @@ static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
                                             .clock = &clock_system};
         crowd->all[i] = &crowd->shard[i];
         cr_assert(zero(int, shard_init(&crowd->shard[i], &config)));
-        crowd->shard[i].now = 2;
+        crowd->shard[i].keys.now = 2;
         crowd->shard[i].hooks = &fixture_hooks;
     }
     for (uint32_t i = 0; i < crowd->clients; i++) {
@@ -285,7 +285,7 @@ static uint64_t held(const struct crowd *crowd) {
     for (uint32_t i = 0; i < crowd->shards; i++) {
         struct store_stats stats;
         const struct shard *shard = &crowd->shard[i];
-        store_stats(shard->store, &stats);
+        store_stats(shard->keys.store, &stats);
         sum += stats.uploads + stats.leases + stats.pinned_bytes + stats.upload_reserved_bytes +
                shard->uploads + shard->leases + shard->messages.out;
     }
@@ -316,7 +316,8 @@ static void play(struct crowd *crowd, uint32_t commands, uint32_t stalled) {
         cr_assert(lt(u32, step, STEPS_MAX), "they don't come to an end");
         shard_turn(crowd, random_below(&crowd->state, crowd->shards));
         for (uint32_t i = 0; i < crowd->shards; i++) {
-            crowd->shard[i].now_ns += PRIORITY_NS / 1000; /* for who has vanished may have a turn */
+            crowd->shard[i].keys.now_ns +=
+                PRIORITY_NS / 1000; /* for who has vanished may have a turn */
         }
         for (uint32_t i = 0; i < crowd->clients; i++) {
             struct client *client = &crowd->client[i];

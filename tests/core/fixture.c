@@ -42,7 +42,7 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
     };
     int error = shard_init(&fixture->shard[id], &config);
     assert(error == 0);
-    fixture->shard[id].now = FIRST_SECOND;
+    fixture->shard[id].keys.now = FIRST_SECOND;
     fixture->shard[id].hooks = &fixture_hooks;
 }
 
@@ -82,7 +82,7 @@ uint64_t fixture_held(const struct fixture *fixture) {
     uint64_t held = 0;
     for (uint32_t i = 0; i < fixture->shards; i++) {
         struct store_stats stats;
-        store_stats(fixture->shard[i].store, &stats);
+        store_stats(fixture->shard[i].keys.store, &stats);
         held += stats.uploads + stats.upload_reserved_bytes + stats.leases + stats.leased_bytes +
                 stats.pinned_bytes + fixture->shard[i].uploads + fixture->shard[i].leases;
     }

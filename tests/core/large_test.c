@@ -157,7 +157,7 @@ struct holding {
 /* Uploads that leave no room for another one of 20,000 bytes. */
 static void hold_uploads(struct fixture *fixture, struct holding *holding) {
     for (uint32_t i = 0; i < 2; i++) {
-        struct store *store = fixture->shard[i].store;
+        struct store *store = fixture->shard[i].keys.store;
         uint64_t hash = shard_hash(&fixture->shard[i], "other", 5);
         const struct store_key key = {.bytes = "other", .length = 5, .hash = hash};
         uint32_t length = store_value_length_max(store, 5);
@@ -175,7 +175,7 @@ static void hold_uploads(struct fixture *fixture, struct holding *holding) {
 /* As many values under lease as may be, in every shard. */
 static void hold_leases(struct fixture *fixture, struct holding *holding) {
     for (uint32_t i = 0; i < 2; i++) {
-        struct store *store = fixture->shard[i].store;
+        struct store *store = fixture->shard[i].keys.store;
         for (int n = 0; n < 64; n++) {
             char key[16];
             struct store_item item;
@@ -197,10 +197,10 @@ static void hold_leases(struct fixture *fixture, struct holding *holding) {
 static void release(struct fixture *fixture, struct holding *holding) {
     for (uint32_t i = 0; i < 2; i++) {
         for (uint32_t n = 0; n < holding->upload_count[i]; n++) {
-            store_upload_cancel(fixture->shard[i].store, holding->uploads[i][n]);
+            store_upload_cancel(fixture->shard[i].keys.store, holding->uploads[i][n]);
         }
         for (uint32_t n = 0; n < holding->lease_count[i]; n++) {
-            store_lease_end(fixture->shard[i].store, holding->leases[i][n]);
+            store_lease_end(fixture->shard[i].keys.store, holding->leases[i][n]);
         }
     }
     *holding = (struct holding){0};
@@ -233,8 +233,8 @@ Test(large, sets_wait_for_others) {
         turn_with(&fixture, "set $ 0 0 50000\r\n<10000>", key);
         turns(&fixture, 20);
         cr_assert(pipeline_is_blocked(&fixture.pipeline));
-        cr_assert(shard_has_refused(&fixture.shard[owner], 2));
-        cr_assert(not(shard_has_refused(&fixture.shard[1 - owner], 2)));
+        cr_assert(keyspace_has_refused(&fixture.shard[owner].keys, 2));
+        cr_assert(not(keyspace_has_refused(&fixture.shard[1 - owner].keys, 2)));
         cr_assert(eq(sz, fixture.received_length, 0));
         release(&fixture, &holding);
         turns(&fixture, 5);
@@ -268,7 +268,7 @@ Test(large, sets_of_a_byte_too_many) {
         fixture_init(&fixture, 2, 4, MEMORY_BYTES);
         fixture_name_key(&fixture, key, owner, 50);
         cr_assert(ge(sz, strlen(key), 3));
-        uint32_t length = store_value_length_max(fixture.shard[0].store, 1);
+        uint32_t length = store_value_length_max(fixture.shard[0].keys.store, 1);
         for (size_t i = 0; i < sizeof(exchanges) / sizeof(exchanges[0]); i++) {
             char *end = sent;
             for (const char *at = exchanges[i].sent; *at; at++) {
@@ -292,9 +292,9 @@ Test(large, sets_that_run_out_of_room) {
         fixture_name_key(&fixture, key, i % 2, 0);
         feed(&fixture, "set $ 0 0 3\r\nold\r\n", key);
         feed(&fixture, begins[i / 2], key);
-        cr_assert(zero(int, store_resize(fixture.shard[i % 2].store, STORE_MEMORY_BYTES_MIN)));
+        cr_assert(zero(int, store_resize(fixture.shard[i % 2].keys.store, STORE_MEMORY_BYTES_MIN)));
         for (int slice = 0; slice < 100; slice++) {
-            store_maintain(fixture.shard[i % 2].store, 2);
+            store_maintain(fixture.shard[i % 2].keys.store, 2);
         }
         expect(&fixture, key, "<900000>\r\nget $\r\n",
                i / 2 ? "SERVER_ERROR out of memory storing object\r\nVALUE $ 0 3\r\nold\r\nEND\r\n"
@@ -347,7 +347,7 @@ Test(large, what_goes_meanwhile_was_not_found) {
         turns(&fixture, 5);
         uint64_t hash = shard_hash(&fixture.shard[0], key, (uint32_t)strlen(key));
         const struct store_key name = {key, (uint32_t)strlen(key), hash};
-        store_delete(fixture.shard[owner].store, &name, &(struct store_removal){0}, 2);
+        store_delete(fixture.shard[owner].keys.store, &name, &(struct store_removal){0}, 2);
         turns(&fixture, 5);
         cr_assert(eq(sz, fixture.received_length, strlen("END\r\n")));
         release(&fixture, &holding);
@@ -370,7 +370,7 @@ Test(large, what_changes_meanwhile_is_got_anew) {
         hold_leases(&fixture, &holding);
         feed(&fixture, "set $ 0 0 200000\r\n<200000>\r\n", key);
         forget(&fixture);
-        uint64_t gets = owner->counters.cmd_get, hits = owner->counters.get_hits;
+        uint64_t gets = owner->keys.counters.cmd_get, hits = owner->keys.counters.get_hits;
         turn_with(&fixture, "get $\r\nversion\r\n", key);
         turns(&fixture, 5);
         uint64_t hash = shard_hash(&fixture.shard[0], key, (uint32_t)strlen(key));
@@ -378,7 +378,7 @@ Test(large, what_changes_meanwhile_is_got_anew) {
         struct script value = expand(values[i / 2], key);
         const struct store_write write = {.value = value.bytes,
                                           .value_length = (uint32_t)value.length};
-        cr_assert(eq(int, (int)store_write(owner->store, &name, &write, 2, &cas), STORE_OK));
+        cr_assert(eq(int, (int)store_write(owner->keys.store, &name, &write, 2, &cas), STORE_OK));
         turns(&fixture, 5);
         release(&fixture, &holding);
         fixture_run_until_idle(&fixture);
@@ -387,8 +387,8 @@ Test(large, what_changes_meanwhile_is_got_anew) {
                          : "VALUE $ 0 3\r\nnew\r\nEND\r\nVERSION 1.2.3\r\n",
                    key);
         cr_assert(has_received(&fixture, &wanted));
-        cr_assert(eq(u64, owner->counters.cmd_get, gets + 1));
-        cr_assert(eq(u64, owner->counters.get_hits, hits + 1));
+        cr_assert(eq(u64, owner->keys.counters.cmd_get, gets + 1));
+        cr_assert(eq(u64, owner->keys.counters.get_hits, hits + 1));
         cr_assert(eq(u64, fixture_held(&fixture), 0));
         free(wanted.bytes);
         free(value.bytes);
@@ -417,7 +417,7 @@ Test(large, who_waits_holds_nothing) {
     turns(&fixture, 20);
     cr_assert(pipeline_wants_memory(&fixture.pipeline));
     struct store_stats stats;
-    store_stats(fixture.shard[1].store, &stats);
+    store_stats(fixture.shard[1].keys.store, &stats);
     cr_assert(eq(u64, stats.leases, 0));
     release(&fixture, &holding);
     fixture_run_until_idle(&fixture);

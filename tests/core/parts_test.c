@@ -127,7 +127,7 @@ Test(shard, cas_values_tell_their_shard) {
         struct request set = {
             .op = OP_SET, .key = "k", .key_length = 1, .value = "v", .value_length = 1};
         struct result result;
-        execute(shard, &set, shard_hash(shard, "k", 1), &result);
+        execute(&shard->keys, &set, shard_hash(shard, "k", 1), &result);
         cr_assert(eq(int, result.status, RESULT_OK));
         cr_assert(eq(u64, result.cas % SHARDS, i % SHARDS));
     }

@@ -174,8 +174,8 @@ Test(pipeline, large_values_of_other_shards) {
         fixture_run_until_idle(&fixture);
     }
     for (uint32_t i = 0; i < 5; i++) {
-        gets += fixture.shard[i].counters.cmd_get;
-        hits += fixture.shard[i].counters.get_hits;
+        gets += fixture.shard[i].keys.counters.cmd_get;
+        hits += fixture.shard[i].keys.counters.get_hits;
     }
     cr_assert(eq(u64, gets, 20));
     cr_assert(eq(u64, hits, 20));

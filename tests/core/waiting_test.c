@@ -51,8 +51,8 @@ static uint64_t store_value(struct waiting *waiting, const char *name, uint32_t 
     const struct store_write write = {.value = value, .value_length = length};
     struct store_item item;
     uint64_t cas;
-    cr_assert(eq(int, (int)store_write(shard->store, &key, &write, 2, &cas), STORE_OK));
-    cr_assert(eq(int, (int)store_get(shard->store, &key, 2, &item), STORE_OK));
+    cr_assert(eq(int, (int)store_write(shard->keys.store, &key, &write, 2, &cas), STORE_OK));
+    cr_assert(eq(int, (int)store_get(shard->keys.store, &key, 2, &item), STORE_OK));
     free(value);
     return item.large;
 }
@@ -74,14 +74,14 @@ static void begin(struct waiting *waiting, uint32_t clients, uint32_t owner) {
         char key[16];
         name_key(waiting, key, 3 + i);
         waiting->leases[i] = store_value(waiting, key, HELD_BYTES);
-        cr_assert(store_lease(waiting->fixture.shard[owner].store, waiting->leases[i]));
+        cr_assert(store_lease(waiting->fixture.shard[owner].keys.store, waiting->leases[i]));
     }
 }
 
 /* All but so many. */
 static void release(struct waiting *waiting, int kept) {
     for (int i = kept; i < HELD_VALUES; i++) {
-        store_lease_end(waiting->fixture.shard[waiting->owner].store, waiting->leases[i]);
+        store_lease_end(waiting->fixture.shard[waiting->owner].keys.store, waiting->leases[i]);
     }
 }
 
@@ -234,7 +234,7 @@ Test(waiting, who_needs_much_has_a_turn) {
         struct waiting waiting;
         begin(&waiting, 2, owner);
         struct client *much = &waiting.clients[0], *little = &waiting.clients[1];
-        uint64_t *now_ns = &waiting.fixture.shard[owner].now_ns;
+        uint64_t *now_ns = &waiting.fixture.shard[owner].keys.now_ns;
         client_get(&waiting, much, waiting.much);
         release(&waiting, 2);
         client_get(&waiting, little, waiting.key);
@@ -249,11 +249,11 @@ Test(waiting, who_needs_much_has_a_turn) {
         client_get(&waiting, little, waiting.key);
         cr_assert(eq(sz, little->received, 0));
         cr_assert(eq(sz, much->received, 0));
-        store_lease_end(waiting.fixture.shard[owner].store, waiting.leases[1]);
+        store_lease_end(waiting.fixture.shard[owner].keys.store, waiting.leases[1]);
         turns(&waiting, 20);
         cr_assert(gt(sz, much->received, MUCH_BYTES));
         cr_assert(gt(sz, little->received, WANTED_BYTES));
-        store_lease_end(waiting.fixture.shard[owner].store, waiting.leases[0]);
+        store_lease_end(waiting.fixture.shard[owner].keys.store, waiting.leases[0]);
         end(&waiting);
     }
 }
@@ -262,7 +262,8 @@ static uint64_t upload_begin(struct waiting *waiting, uint32_t length) {
     struct shard *shard = &waiting->fixture.shard[waiting->owner];
     const struct store_key key = {"held", 4, shard_hash(shard, "held", 4)};
     uint64_t upload;
-    enum store_status status = store_upload_begin(shard->store, &key, length, false, 2, &upload);
+    enum store_status status =
+        store_upload_begin(shard->keys.store, &key, length, false, 2, &upload);
     cr_assert(eq(int, (int)status, STORE_OK));
     return upload;
 }
@@ -274,7 +275,7 @@ static uint32_t client_set(struct waiting *waiting, struct client *client, uint3
     sprintf(words, "set %s 0 0 %u\r\n", waiting->other, length);
     client_send(waiting, client, words);
     turns(waiting, 20);
-    store_stats(waiting->fixture.shard[waiting->owner].store, &stats);
+    store_stats(waiting->fixture.shard[waiting->owner].keys.store, &stats);
     return stats.uploads;
 }
 
@@ -296,10 +297,10 @@ Test(waiting, who_uploads_much_has_a_turn) {
         uint64_t held[] = {upload_begin(&waiting, HELD_BYTES), upload_begin(&waiting, HELD_BYTES)};
         cr_assert(eq(u32, client_set(&waiting, &waiting.clients[0], MUCH_BYTES), 2));
         cr_assert(eq(u32, client_set(&waiting, &waiting.clients[1], WANTED_BYTES), 2));
-        store_upload_cancel(shard->store, held[0]);
+        store_upload_cancel(shard->keys.store, held[0]);
         turns(&waiting, 20);
         cr_assert(eq(u32, client_set(&waiting, &waiting.clients[2], 20000), 4));
-        store_upload_cancel(shard->store, held[1]);
+        store_upload_cancel(shard->keys.store, held[1]);
         break_all(&waiting);
         end(&waiting);
     }

@@ -249,9 +249,9 @@ Test(admin, a_crawl_drops_what_has_expired_and_nothing_else) {
     for (int i = 0; i < 2; i++) {
         struct shard *shard = &fixture.shard[i];
         struct shard_stats stats;
-        shard->now += 11;
-        for (uint64_t now_ns = 1; shard->crawler.running; now_ns += 1000000) {
-            crawler_step(shard, now_ns);
+        shard->keys.now += 11;
+        for (uint64_t now_ns = 1; shard->keys.crawler.running; now_ns += 1000000) {
+            crawler_step(&shard->keys, &shard->settings, now_ns);
         }
         shard_stats_read(shard, &stats);
         reclaimed += stats.store.crawl_reclaimed;
@@ -278,23 +278,25 @@ Test(admin, the_crawler_begins_by_itself) {
     struct fixture fixture;
     fixture_init(&fixture, 1, 4, MEMORY_BYTES);
     struct shard *shard = &fixture.shard[0];
-    cr_assert(eq(u64, crawler_wait_ns(shard, 1), UINT64_MAX));
+    cr_assert(eq(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1), UINT64_MAX));
     ask(&fixture, "set a 0 10 1\r\nx\r\nset b 0 0 1\r\nx\r\n");
-    shard->now += 11;
-    crawler_step(shard, 1);
-    cr_assert(eq(u64, store_items(shard->store), 1));
-    cr_assert(not(shard->crawler.running));
-    cr_assert(gt(u64, crawler_wait_ns(shard, 1), (uint64_t)1000000000 * 1000000000),
+    shard->keys.now += 11;
+    crawler_step(&shard->keys, &shard->settings, 1);
+    cr_assert(eq(u64, store_items(shard->keys.store), 1));
+    cr_assert(not(shard->keys.crawler.running));
+    cr_assert(gt(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1),
+                 (uint64_t)1000000000 * 1000000000),
               "nothing will expire");
     ask(&fixture, "set c 0 10 1\r\nx\r\n");
-    cr_assert(eq(u64, crawler_wait_ns(shard, 1), (uint64_t)10 * 1000000000));
-    crawler_step(shard, 1 + CRAWLER_PAUSE_NS);
-    cr_assert(not(shard->crawler.running));
+    cr_assert(
+        eq(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1), (uint64_t)10 * 1000000000));
+    crawler_step(&shard->keys, &shard->settings, 1 + CRAWLER_PAUSE_NS);
+    cr_assert(not(shard->keys.crawler.running));
     ask(&fixture, "lru_crawler disable\r\n");
-    shard->now += 11;
-    crawler_step(shard, 1 + CRAWLER_PAUSE_NS);
-    cr_assert(eq(u64, store_items(shard->store), 2));
-    cr_assert(eq(u64, crawler_wait_ns(shard, 1), UINT64_MAX));
+    shard->keys.now += 11;
+    crawler_step(&shard->keys, &shard->settings, 1 + CRAWLER_PAUSE_NS);
+    cr_assert(eq(u64, store_items(shard->keys.store), 2));
+    cr_assert(eq(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1), UINT64_MAX));
     fixture_finish(&fixture);
 }
 

@@ -1,0 +1,28 @@
+/* commands: what each command that names a key does to a store, and what its result tells. No
+ * protocol, no messages.
+ *
+ * Thread: the one that serves the keys.
+ */
+#ifndef CORE_SHARD_COMMANDS_H
+#define CORE_SHARD_COMMANDS_H
+
+#include "core/shard/keyspace.h"
+#include "proto/request.h"
+
+/* Runs a request that names a key and counts it. *result is cleared. A value in the result is the
+ * store's, until its next operation; of a large one it is the handle, which has no lease yet. */
+void command_run(struct keyspace *keys, const struct request *request, uint64_t hash,
+                 struct result *result);
+
+/* The same for a request that stores a value which has been uploaded; ends the upload. */
+void command_run_upload(struct keyspace *keys, const struct request *request, uint64_t hash,
+                        uint64_t upload, struct result *result);
+
+static inline struct store_key command_key(const struct request *request, uint64_t hash) {
+    return (struct store_key){.bytes = request->key, .length = request->key_length, .hash = hash};
+}
+
+/* Puts the value and what belongs to it into a result. */
+void command_set_item(struct result *result, const struct store_item *item);
+
+#endif

@@ -1,0 +1,54 @@
+/* keyspace: what belongs to the keys of one shard, apart from the connections of the reactor that
+ * serves them.
+ *
+ * Executing a command needs this and nothing else of a shard. Only the thread that serves the keys
+ * touches it, but for refused_s and for a store's values under a lease (store_lease_read()).
+ */
+#ifndef CORE_SHARD_KEYSPACE_H
+#define CORE_SHARD_KEYSPACE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/shard/crawler.h"
+#include "core/shard/priority.h"
+#include "core/stats/counters.h"
+#include "core/stats/prefix.h"
+#include "store/store.h"
+
+struct clock;
+
+struct keyspace {
+    uint32_t id; /* of the shard */
+    struct store *store;
+    uint32_t now;              /* seconds on the store's scale, set once a turn */
+    uint64_t now_ns;           /* monotonic, likewise */
+    const struct clock *clock; /* for the times that now and now_ns don't tell */
+    int64_t debug_offset_s;    /* that debugtime has moved the clock by; else 0 */
+    bool debug_paused;         /* debugtime has stopped the clock */
+    bool maintaining;          /* store_maintain() has more to do */
+
+    struct counters counters; /* of commands on these keys; the shard has those of connections */
+    struct prefix_table prefixes; /* of keys, for `stats detail` */
+    struct crawler crawler;
+
+    /* Which requester of a large value's lease, or of an upload, is served before the others. */
+    struct priority lease_priority;
+    struct priority upload_priority;
+
+    /* When the store last refused an upload or a lease, in seconds on its scale; 0: never. Written
+     * by the thread that serves the keys, read by every reactor whose clients hold leases or
+     * uploads. Relaxed: it may be a moment old. */
+    _Atomic uint32_t refused_s;
+};
+
+/* Notes that an upload or a lease has been refused, since others hold too much. */
+void keyspace_note_refusal(struct keyspace *keys);
+
+/* True when one has been refused in the last KEYSPACE_REFUSED_S seconds before now. Any thread.
+ * A refused requester asks again well within this time. */
+#define KEYSPACE_REFUSED_S 2
+bool keyspace_has_refused(const struct keyspace *keys, uint32_t now);
+
+#endif
