@@ -8,8 +8,9 @@ bool login_mechanism_is_plain(const char *mechanism, size_t length) {
     return length == sizeof(plain) - 1 && strncasecmp(mechanism, plain, length) == 0;
 }
 
-/* Cuts the bytes at the first separator. False when there is none. */
-static bool cut(const char *bytes, size_t length, char separator, struct credentials *parts) {
+/* Splits the bytes at the first separator. False when there is none. */
+static bool login_split(const char *bytes, size_t length, char separator,
+                        struct credentials *parts) {
     const char *at = length > 0 ? memchr(bytes, separator, length) : NULL;
     if (!at) {
         return false;
@@ -23,11 +24,11 @@ static bool cut(const char *bytes, size_t length, char separator, struct credent
     return true;
 }
 
-/* Whom to act for (nobody else than oneself), NUL, user, NUL, password. */
-static bool cut_plain(const struct request *request, struct credentials *credentials) {
+/* RFC 4616: the user to act for (none or the same), NUL, user, NUL, password. */
+static bool login_split_plain(const struct request *request, struct credentials *credentials) {
     struct credentials outer;
-    if (!cut(request->value, request->value_length, '\0', &outer) ||
-        !cut(outer.password, outer.password_length, '\0', credentials)) {
+    if (!login_split(request->value, request->value_length, '\0', &outer) ||
+        !login_split(outer.password, outer.password_length, '\0', credentials)) {
         return false;
     }
     bool for_oneself =
@@ -40,8 +41,8 @@ static bool cut_plain(const struct request *request, struct credentials *credent
 
 bool login_credentials(const struct request *request, struct credentials *credentials) {
     if (request->protocol == PROTOCOL_TEXT) {
-        return cut(request->value, request->value_length, ' ', credentials);
+        return login_split(request->value, request->value_length, ' ', credentials);
     }
     return login_mechanism_is_plain(request->key, request->key_length) &&
-           cut_plain(request, credentials);
+           login_split_plain(request, credentials);
 }

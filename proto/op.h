@@ -80,11 +80,53 @@ enum shutdown_mode { SHUTDOWN_NOW, SHUTDOWN_GRACEFUL, SHUTDOWN_UNKNOWN };
 
 enum debug_time { DEBUG_TIME_MOVE, DEBUG_TIME_PAUSE, DEBUG_TIME_RESUME };
 
+/* What a command concerns, and so which shards take part in it. */
+enum op_scope {
+    OP_SCOPE_KEY,        /* one key: the shard that owns it */
+    OP_SCOPE_SHARDS,     /* all shards */
+    OP_SCOPE_CONNECTION, /* the connection alone */
+};
+
+/* How a protocol answers an op that was executed. The writers are text/reply.c, meta/reply.c and
+ * binary/reply.c. */
+enum answer {
+    ANSWER_ABSENT,  /* no request of this protocol has the op, or reply_write() isn't called for it
+                     */
+    ANSWER_NOTHING, /* not answered */
+    ANSWER_ERROR,   /* request.error */
+    ANSWER_WORDS,   /* op_answer.words */
+    ANSWER_LINE,    /* op_answer.words followed by result.value; nothing if that is empty */
+    ANSWER_OUTCOME, /* op_answer.words when it was done, else the reason why not */
+    ANSWER_NUMBER,  /* result.number, or why there is none */
+    ANSWER_VALUE,   /* the item of a get, or a miss */
+    ANSWER_ITEM,    /* what me tells of the item, or a miss */
+};
+
+struct op_answer {
+    uint8_t kind; /* enum answer */
+    uint8_t length;
+    char words[14]; /* `length` bytes, padded with zeros */
+};
+
+/* Everything about an op that is data. A command is entered here, in the table of its protocol
+ * (text/command.c, binary/parse.c), and in core where it is executed. */
+struct op_info {
+    const char *name;  /* for logs: the text command */
+    char meta_name[3]; /* the meta command, or empty */
+    uint8_t scope;     /* enum op_scope */
+    struct op_answer text;
+    struct op_answer meta;
+    struct op_answer binary;
+};
+
+extern const struct op_info op_infos[OP_COUNT];
+
+/* Whether its scope is OP_SCOPE_KEY; a comparison, since it is asked for every request. */
 static inline bool op_has_key(enum op op) {
     return op <= OP_REJECT;
 }
 
-/* Whether every shard takes part in it. */
+/* Whether its scope is OP_SCOPE_SHARDS. */
 static inline bool op_concerns_shards(enum op op) {
     return op >= OP_FLUSH && op <= OP_VERBOSITY;
 }

@@ -71,16 +71,33 @@ struct parser {
  * upload_from of UINT32_MAX a value always comes with its request. */
 void parser_init(struct parser *parser, uint32_t value_length_max, uint32_t upload_from);
 
-/* Takes the next request from the front of bytes[0..length). key_space holds KEY_LENGTH_MAX bytes
- * for a key that has to be decoded. The first byte of the stream tells the protocol. Sets *used to
- * the bytes consumed, which may be more than 0 with PARSE_MORE too; the caller drops them and calls
- * again with what follows. Skipped values of refused requests aren't returned as requests.
+/* One call of parser_next().
  *
- * Never reads past length. Bytes that were given and not used must be given again, followed by
- * what arrived since: of a get line, all that was there when its first key was taken. Not to be
+ *     bytes             next              bytes + length
+ *       ▼                 ▼                     ▼
+ *       get some_key\r\n  get other_key\r\n  get
+ *       └─── request ───┘
+ */
+struct parse {
+    struct parser *parser;
+    struct request *request; /* filled in on PARSE_REQUEST */
+    char *key_space;         /* KEY_LENGTH_MAX bytes for a key that has to be decoded */
+
+    /* What has arrived and isn't consumed. Moved on by the call where it skips something. */
+    const char *bytes;
+    size_t length;
+    const char *next; /* set by the call: the first byte that isn't consumed */
+};
+
+/* Takes the next request from the front of what has arrived. The first byte of the stream tells
+ * the protocol. The caller drops the bytes before parse->next, which may be some with PARSE_MORE
+ * too, and calls again with what follows. Skipped values of refused requests aren't returned as
+ * requests.
+ *
+ * Never reads past the length. Bytes that were given and not consumed must be given again, followed
+ * by what arrived since: of a get line, all that was there when its first key was taken. Not to be
  * called again after PARSE_CLOSE or a request that closes. */
-enum parse_status parser_next(struct parser *parser, const char *bytes, size_t length,
-                              char *key_space, struct request *request, size_t *used);
+enum parse_status parser_next(struct parse *parse);
 
 /* How many bytes of the current upload the caller may receive by itself before it calls again: all
  * but the last one, which comes with the OP_UPLOAD_END. 0 when there is no upload. */

@@ -1,16 +1,20 @@
 #include "proto/reply.h"
 
 #include "proto/base64.h"
+#include "proto/binary/binary.h"
+#include "proto/binary/packet.h"
+#include "proto/meta/meta.h"
 #include "proto/put.h"
+#include "proto/text/text.h"
 
 #include <assert.h>
 
-/* More than any reply holds beside key, value and opaque: the longest is an mg that returns all
- * flags there are. */
+/* Bytes of a reply beside key, value and opaque: more than the longest has, an mg with all flags.
+ */
 #define REPLY_FIXED_MAX 192
 
-/* Any reply to a request with a key may carry that. */
-static size_t key_bound(const struct request *request) {
+/* The reply to any request with a key may have the key. */
+static size_t reply_key_bound(const struct request *request) {
     if (request->protocol == PROTOCOL_META) {
         return BASE64_LENGTH(request->key_length) + request->token_length;
     }
@@ -20,7 +24,7 @@ static size_t key_bound(const struct request *request) {
 size_t reply_bound(const struct request *request, const struct result *result) {
     size_t bound = REPLY_FIXED_MAX;
     if (op_has_key((enum op)request->op)) {
-        bound += key_bound(request);
+        bound += reply_key_bound(request);
     }
     if (result && result->value) {
         bound += result->value_length;
@@ -28,7 +32,7 @@ size_t reply_bound(const struct request *request, const struct result *result) {
     return bound;
 }
 
-static bool is_binary(const struct request *request) {
+static bool reply_is_binary(const struct request *request) {
     return request->protocol == PROTOCOL_BINARY;
 }
 
@@ -48,39 +52,52 @@ size_t reply_write(char *out, const struct request *request, const struct result
 }
 
 size_t reply_write_tail(char *out, const struct request *request) {
-    if (is_binary(request)) {
+    if (reply_is_binary(request)) {
         return 0;
     }
-    char *at = REPLY_PUT(out, "\r\n");
+    char *at = PUT_LITERAL(out, "\r\n");
     if (request->last) {
-        at = REPLY_PUT(at, "END\r\n");
+        at = PUT_LITERAL(at, "END\r\n");
     }
     return (size_t)(at - out);
 }
 
+size_t reply_error_text(char *out, const struct request *request) {
+    char reply[REPLY_ERROR_MAX + BINARY_HEADER_LENGTH];
+    struct request loud = *request;
+    loud.quiet = false;
+    loud.op = OP_ERROR; /* an OP_REJECT and an upload's end have an error, too */
+    size_t length = reply_write(reply, &loud, NULL);
+    bool binary = reply_is_binary(request);
+    size_t begin = binary ? BINARY_HEADER_LENGTH : 0;
+    size_t end = binary ? length : length - 2; /* \r\n */
+    memcpy(out, reply + begin, end - begin);
+    return end - begin;
+}
+
 size_t reply_stat(char *out, const struct request *request, const char *name, const char *value) {
-    return is_binary(request) ? binary_reply_stat(out, request, name, value)
-                              : text_reply_stat(out, name, value);
+    return reply_is_binary(request) ? binary_reply_stat(out, request, name, value)
+                                    : text_reply_stat(out, name, value);
 }
 
 size_t reply_stats_end(char *out, const struct request *request) {
-    if (is_binary(request)) {
+    if (reply_is_binary(request)) {
         return binary_reply_stats_end(out, request);
     }
-    return (size_t)(REPLY_PUT(out, "END\r\n") - out);
+    return (size_t)(PUT_LITERAL(out, "END\r\n") - out);
 }
 
 size_t reply_stats_unknown(char *out, const struct request *request) {
-    if (is_binary(request)) {
+    if (reply_is_binary(request)) {
         return binary_reply_stats_unknown(out, request);
     }
-    return (size_t)(REPLY_PUT(out, "ERROR\r\n") - out);
+    return (size_t)(PUT_LITERAL(out, "ERROR\r\n") - out);
 }
 
 size_t reply_stats_line(char *out, const struct request *request, const char *line) {
-    if (is_binary(request)) {
+    if (reply_is_binary(request)) {
         return binary_reply_stats_line(out, request, line);
     }
-    char *at = reply_put(out, line, strlen(line));
-    return (size_t)(REPLY_PUT(at, "\r\n") - out);
+    char *at = put_bytes(out, line, strlen(line));
+    return (size_t)(PUT_LITERAL(at, "\r\n") - out);
 }

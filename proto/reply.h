@@ -12,8 +12,8 @@
 size_t reply_bound(const struct request *request, const struct result *result);
 
 /* Writes the reply; of a quiet request there may be none. For every op but OP_STATS and the
- * OP_UPLOADs. result may be NULL, here and in reply_bound(), for the ops that have none: OP_REJECT,
- * OP_FLUSH, OP_ERROR, OP_OK, OP_VERBOSITY, OP_NOOP, OP_END, OP_QUIT, OP_SASL_LIST. */
+ * OP_UPLOADs. result may be NULL, here and in reply_bound(), where the protocol's answer in
+ * op_infos is ANSWER_WORDS, ANSWER_ERROR or ANSWER_NOTHING. */
 size_t reply_write(char *out, const struct request *request, const struct result *result);
 
 /* Of a reply with result.large, reply_write() writes what stands before the value, and this what
@@ -40,6 +40,9 @@ size_t reply_stats_unknown(char *out, const struct request *request);
  * given without its end; in binary what memcached sends for it. At most REPLY_STAT_MAX bytes
  * beside the line. */
 size_t reply_stats_line(char *out, const struct request *request, const char *line);
+
+/* The slab class of every item, as text: there is one. */
+#define ITEM_CLASS "1"
 
 /* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. As in memcached a metadump
  * is answered with OK, the lines and END, an mgdump with OK, the lines and EN, a cachedump with the

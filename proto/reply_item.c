@@ -1,20 +1,22 @@
 /* Lines about items, for dumps. */
+#include "proto/reply.h"
+
+#include <assert.h>
+
 #include "proto/base64.h"
 #include "proto/number.h"
 #include "proto/put.h"
 
-#include <assert.h>
-
 /* The characters that stand for themselves in an address (RFC 3986, section 2.3). */
-static bool is_unreserved(char c) {
+static bool item_is_unreserved(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '.' || c == '_' || c == '~';
 }
 
-static char *put_encoded(char *out, const char *bytes, size_t length) {
+static char *item_put_encoded(char *out, const char *bytes, size_t length) {
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < length; i++) {
-        if (is_unreserved(bytes[i])) {
+        if (item_is_unreserved(bytes[i])) {
             *out++ = bytes[i];
             continue;
         }
@@ -33,27 +35,27 @@ _Static_assert(3 * KEY_LENGTH_MAX + METADUMP_FIXED_MAX <= REPLY_ITEM_LINE_MAX,
 /* It ends with a space and a bare newline, as memcached's. */
 size_t reply_metadump_line(char *out, const struct item_line *item) {
     assert(item->key_length <= KEY_LENGTH_MAX);
-    char *at = put_encoded(REPLY_PUT(out, "key="), item->key, item->key_length);
-    at = REPLY_PUT(at, " exp=");
-    at = item->exptime < 0 ? REPLY_PUT(at, "-1") : number_write(at, (uint64_t)item->exptime);
-    at = number_write(REPLY_PUT(at, " la="), (uint64_t)item->last_access);
-    at = number_write(REPLY_PUT(at, " cas="), item->cas);
-    at = item->fetched ? REPLY_PUT(at, " fetch=yes") : REPLY_PUT(at, " fetch=no");
-    at = number_write(REPLY_PUT(at, " cls=" REPLY_CLASS " size="), item->bytes);
-    at = number_write(REPLY_PUT(at, " flags="), item->client_flags);
-    at = REPLY_PUT(at, " \n");
+    char *at = item_put_encoded(PUT_LITERAL(out, "key="), item->key, item->key_length);
+    at = PUT_LITERAL(at, " exp=");
+    at = item->exptime < 0 ? PUT_LITERAL(at, "-1") : number_write(at, (uint64_t)item->exptime);
+    at = number_write(PUT_LITERAL(at, " la="), (uint64_t)item->last_access);
+    at = number_write(PUT_LITERAL(at, " cas="), item->cas);
+    at = item->fetched ? PUT_LITERAL(at, " fetch=yes") : PUT_LITERAL(at, " fetch=no");
+    at = number_write(PUT_LITERAL(at, " cls=" ITEM_CLASS " size="), item->bytes);
+    at = number_write(PUT_LITERAL(at, " flags="), item->client_flags);
+    at = PUT_LITERAL(at, " \n");
     return (size_t)(at - out);
 }
 
 size_t reply_mgdump_line(char *out, const struct item_line *item) {
     assert(item->key_length <= KEY_LENGTH_MAX);
-    char *at = REPLY_PUT(out, "mg ");
+    char *at = PUT_LITERAL(out, "mg ");
     if (item->binary_key) {
         at = base64_encode(at, item->key, item->key_length);
-        at = REPLY_PUT(at, " b\r\n");
+        at = PUT_LITERAL(at, " b\r\n");
     } else {
-        at = reply_put(at, item->key, item->key_length);
-        at = REPLY_PUT(at, "\r\n");
+        at = put_bytes(at, item->key, item->key_length);
+        at = PUT_LITERAL(at, "\r\n");
     }
     return (size_t)(at - out);
 }
@@ -63,9 +65,9 @@ size_t reply_cachedump_line(char *out, const struct item_line *item) {
     if (item->binary_key) {
         return 0;
     }
-    char *at = reply_put(REPLY_PUT(out, "ITEM "), item->key, item->key_length);
-    at = number_write(REPLY_PUT(at, " ["), item->value_length);
-    at = number_write(REPLY_PUT(at, " b; "), item->exptime < 0 ? 0 : (uint64_t)item->exptime);
-    at = REPLY_PUT(at, " s]\r\n");
+    char *at = put_bytes(PUT_LITERAL(out, "ITEM "), item->key, item->key_length);
+    at = number_write(PUT_LITERAL(at, " ["), item->value_length);
+    at = number_write(PUT_LITERAL(at, " b; "), item->exptime < 0 ? 0 : (uint64_t)item->exptime);
+    at = PUT_LITERAL(at, " s]\r\n");
     return (size_t)(at - out);
 }

@@ -14,11 +14,16 @@ void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard) {
 static bool parse_one(struct pipeline *pipeline, char *key_space, struct batch_slot *slot) {
     slot->before = pipeline->parser;
     slot->offset = pipeline->consumed;
-    size_t left = pipeline->length - pipeline->consumed, used = 0;
-    enum parse_status status = parser_next(&pipeline->parser, pipeline->bytes + pipeline->consumed,
-                                           left, key_space, &slot->request, &used);
-    assert(used <= left);
-    pipeline->consumed += used;
+    struct parse parse = {
+        .parser = &pipeline->parser,
+        .request = &slot->request,
+        .key_space = key_space,
+        .bytes = pipeline->bytes + pipeline->consumed,
+        .length = pipeline->length - pipeline->consumed,
+    };
+    enum parse_status status = parser_next(&parse);
+    pipeline->consumed = (size_t)(parse.next - pipeline->bytes);
+    assert(pipeline->consumed <= pipeline->length);
     pipeline->protocol_error |= status == PARSE_CLOSE;
     pipeline->closing |= status == PARSE_CLOSE;
     pipeline->wants_more |= status == PARSE_MORE;

@@ -1,4 +1,5 @@
-/* Binary: what is answered to each op. */
+/* What binary answers (BinaryProtocolRevamped; the texts are memcached's). */
+#include "proto/binary/binary.h"
 #include "proto/binary/packet.h"
 #include "proto/put.h"
 
@@ -14,8 +15,8 @@ struct reply_header {
     uint64_t cas;
 };
 
-static char *put_header(char *out, const struct request *request,
-                        const struct reply_header *header) {
+static char *binary_put_header(char *out, const struct request *request,
+                               const struct reply_header *header) {
     out[0] = (char)BINARY_REPLY_MAGIC;
     out[1] = (char)request->opcode;
     binary_store16(out + 2, header->key_length);
@@ -28,7 +29,7 @@ static char *put_header(char *out, const struct request *request,
     return out + BINARY_HEADER_LENGTH;
 }
 
-static const char *status_text(enum binary_status status) {
+static const char *binary_status_text(enum binary_status status) {
     switch (status) {
     case BINARY_STATUS_NOT_FOUND:
         return "Not found";
@@ -55,15 +56,16 @@ static const char *status_text(enum binary_status status) {
     return "";
 }
 
-static size_t write_status(char *out, const struct request *request, enum binary_status status) {
-    const char *text = status_text(status);
+static size_t binary_write_status(char *out, const struct request *request,
+                                  enum binary_status status) {
+    const char *text = binary_status_text(status);
     struct reply_header header = {.status = status, .value_length = (uint32_t)strlen(text)};
-    char *at = put_header(out, request, &header);
-    at = reply_put(at, text, header.value_length);
+    char *at = binary_put_header(out, request, &header);
+    at = put_bytes(at, text, header.value_length);
     return (size_t)(at - out);
 }
 
-/* What isn't here, and could come from a packet at all, is BINARY_STATUS_INVALID. */
+/* By enum proto_error; the errors of packets that aren't here are BINARY_STATUS_INVALID. */
 static const uint8_t error_statuses[] = {
     [PROTO_ERROR_COMMAND] = BINARY_STATUS_UNKNOWN_COMMAND,
     [PROTO_ERROR_TOO_LARGE] = BINARY_STATUS_TOO_LARGE,
@@ -75,20 +77,20 @@ static const uint8_t error_statuses[] = {
     [PROTO_ERROR_LOGIN_STEP] = BINARY_STATUS_LOGIN_STEP,
 };
 
-static enum binary_status status_of_error(unsigned error) {
+static enum binary_status binary_status_of_error(unsigned error) {
     bool known = error < sizeof(error_statuses) && error_statuses[error] != BINARY_STATUS_OK;
     return known ? (enum binary_status)error_statuses[error] : BINARY_STATUS_INVALID;
 }
 
-/* A condition that does not hold is told by what it asked for: add found an item, replace none. */
-static enum binary_status status_of_not_stored(enum op op) {
+/* Add has found an item, replace none; append and prepend have a status of their own. */
+static enum binary_status binary_status_of_not_stored(enum op op) {
     if (op == OP_ADD) {
         return BINARY_STATUS_EXISTS;
     }
     return op == OP_REPLACE ? BINARY_STATUS_NOT_FOUND : BINARY_STATUS_NOT_STORED;
 }
 
-static enum binary_status status_of_result(enum op op, enum result_status status) {
+static enum binary_status binary_status_of_result(enum op op, enum result_status status) {
     switch (status) {
     case RESULT_OK:
         return BINARY_STATUS_OK;
@@ -97,7 +99,7 @@ static enum binary_status status_of_result(enum op op, enum result_status status
     case RESULT_EXISTS:
         return BINARY_STATUS_EXISTS;
     case RESULT_NOT_STORED:
-        return status_of_not_stored(op);
+        return binary_status_of_not_stored(op);
     case RESULT_TOO_LARGE:
         return BINARY_STATUS_TOO_LARGE;
     case RESULT_NO_MEMORY:
@@ -111,7 +113,8 @@ static enum binary_status status_of_result(enum op op, enum result_status status
     return BINARY_STATUS_INVALID;
 }
 
-static size_t write_hit(char *out, const struct request *request, const struct result *result) {
+static size_t binary_write_hit(char *out, const struct request *request,
+                               const struct result *result) {
     bool value = request->op != OP_TOUCH;
     struct reply_header header = {
         .status = BINARY_STATUS_OK,
@@ -120,20 +123,21 @@ static size_t write_hit(char *out, const struct request *request, const struct r
         .value_length = value ? result->value_length : 0,
         .cas = result->cas,
     };
-    char *at = put_header(out, request, &header);
+    char *at = binary_put_header(out, request, &header);
     binary_store32(at, result->client_flags);
     at += FLAGS_LENGTH;
-    at = reply_put(at, request->key, header.key_length);
+    at = put_bytes(at, request->key, header.key_length);
     if (value && result->large == 0) {
-        at = reply_put(at, result->value, result->value_length);
+        at = put_bytes(at, result->value, result->value_length);
     }
     return (size_t)(at - out);
 }
 
 /* get, gat and touch, with or without key. A quiet miss is silent. */
-static size_t write_get(char *out, const struct request *request, const struct result *result) {
+static size_t binary_write_value(char *out, const struct request *request,
+                                 const struct result *result) {
     if (result->status == RESULT_OK) {
-        return write_hit(out, request, result);
+        return binary_write_hit(out, request, result);
     }
     if (result->status == RESULT_NOT_FOUND && request->quiet) {
         return 0;
@@ -143,25 +147,59 @@ static size_t write_get(char *out, const struct request *request, const struct r
             .status = BINARY_STATUS_NOT_FOUND,
             .key_length = request->key_length,
         };
-        char *at = put_header(out, request, &header);
-        at = reply_put(at, request->key, request->key_length);
+        char *at = binary_put_header(out, request, &header);
+        at = put_bytes(at, request->key, request->key_length);
         return (size_t)(at - out);
     }
-    return write_status(out, request,
-                        status_of_result((enum op)request->op, (enum result_status)result->status));
+    return binary_write_status(
+        out, request,
+        binary_status_of_result((enum op)request->op, (enum result_status)result->status));
 }
 
-/* A success without a body, which the quiet forms keep to themselves. */
-static size_t write_bare(char *out, const struct request *request, uint64_t cas) {
+/* Answers a success with the words, copying their padding, too: with a known size that takes two
+ * instructions. Quiet forms are silent on success. */
+static size_t binary_write_words(char *out, const struct request *request,
+                                 const struct op_answer *answer, uint64_t cas) {
     if (request->quiet) {
         return 0;
     }
-    struct reply_header header = {.status = BINARY_STATUS_OK, .cas = cas};
-    put_header(out, request, &header);
-    return BINARY_HEADER_LENGTH;
+    struct reply_header header = {
+        .status = BINARY_STATUS_OK, .value_length = answer->length, .cas = cas};
+    memcpy(binary_put_header(out, request, &header), answer->words, sizeof(answer->words));
+    return (size_t)BINARY_HEADER_LENGTH + answer->length;
 }
 
-static size_t write_number(char *out, const struct request *request, const struct result *result) {
+/* What the executor has worded. */
+static size_t binary_write_line(char *out, const struct request *request,
+                                const struct result *result) {
+    struct reply_header header = {.status = BINARY_STATUS_OK, .value_length = result->value_length};
+    char *at = binary_put_header(out, request, &header);
+    at = put_bytes(at, result->value, result->value_length);
+    return (size_t)(at - out);
+}
+
+static size_t binary_write_failure(char *out, const struct request *request,
+                                   const struct result *result) {
+    return binary_write_status(
+        out, request,
+        binary_status_of_result((enum op)request->op, (enum result_status)result->status));
+}
+
+/* As in memcached a delete has no CAS. */
+static size_t binary_write_outcome(char *out, const struct request *request,
+                                   const struct op_answer *answer, const struct result *result) {
+    if (result->status != RESULT_OK) {
+        return binary_write_failure(out, request, result);
+    }
+    uint64_t cas = request->op == OP_DELETE ? 0 : result->cas;
+    return binary_write_words(out, request, answer, cas);
+}
+
+static size_t binary_write_number(char *out, const struct request *request,
+                                  const struct result *result) {
+    if (result->status != RESULT_OK) {
+        return binary_write_failure(out, request, result);
+    }
     if (request->quiet) {
         return 0;
     }
@@ -170,86 +208,30 @@ static size_t write_number(char *out, const struct request *request, const struc
         .value_length = sizeof(result->number),
         .cas = result->cas,
     };
-    char *at = put_header(out, request, &header);
-    binary_store64(at, result->number);
+    binary_store64(binary_put_header(out, request, &header), result->number);
     return BINARY_HEADER_LENGTH + sizeof(result->number);
 }
 
-/* A success with a text for its body. */
-static size_t write_text(char *out, const struct request *request, const char *text,
-                         uint32_t length) {
-    struct reply_header header = {.status = BINARY_STATUS_OK, .value_length = length};
-    char *at = put_header(out, request, &header);
-    at = reply_put(at, text, length);
-    return (size_t)(at - out);
-}
-
-static size_t write_login(char *out, const struct request *request, const struct result *result) {
-    static const char done[] = "Authenticated";
-    if (result->status != RESULT_OK) {
-        return write_status(out, request, BINARY_STATUS_LOGIN);
-    }
-    return write_text(out, request, done, sizeof(done) - 1);
-}
-
-/* Stores, delete, incr and decr: a failure answers even where the quiet form was sent. */
-static size_t write_change(char *out, const struct request *request, const struct result *result) {
-    enum op op = (enum op)request->op;
-    enum result_status status = (enum result_status)result->status;
-    if (status != RESULT_OK) {
-        return write_status(out, request, status_of_result(op, status));
-    }
-    if (op == OP_INCR || op == OP_DECR) {
-        return write_number(out, request, result);
-    }
-    return write_bare(out, request, op == OP_DELETE ? 0 : result->cas);
-}
-
 size_t binary_reply_write(char *out, const struct request *request, const struct result *result) {
-    switch ((enum op)request->op) {
-    case OP_GET:
-    case OP_GAT:
-    case OP_TOUCH:
-        return write_get(out, request, result);
-    case OP_SET:
-    case OP_ADD:
-    case OP_REPLACE:
-    case OP_APPEND:
-    case OP_PREPEND:
-    case OP_DELETE:
-    case OP_INCR:
-    case OP_DECR:
-        return write_change(out, request, result);
-    case OP_FLUSH:
-    case OP_NOOP:
-    case OP_QUIT:
-        return write_bare(out, request, 0);
-    case OP_VERSION:
-        return write_text(out, request, result->value, result->value_length);
-    case OP_LOGIN:
-        return write_login(out, request, result);
-    case OP_SASL_LIST:
-        return write_text(out, request, "PLAIN", 5);
-    case OP_REJECT:
-    case OP_ERROR:
-        return write_status(out, request, status_of_error(request->error));
-    case OP_META_GET:
-    case OP_META_ITEM:
-    case OP_STATS:
-    case OP_METADUMP:
-    case OP_MGDUMP:
-    case OP_CRAWL:
-    case OP_CRAWLER_SWITCH:
-    case OP_CRAWLER_SLEEP:
-    case OP_CRAWLER_TOCRAWL:
-    case OP_MEMORY_LIMIT:
-    case OP_DEBUG_TIME:
-    case OP_VERBOSITY:
-    case OP_OK:
-    case OP_SHUTDOWN:
-    case OP_END:
-    case OP_UPLOAD_PART:
-    case OP_UPLOAD_END:
+    const struct op_answer *answer = &op_infos[request->op].binary;
+    if (answer->kind == ANSWER_VALUE) { /* mostly: faster than the switch */
+        return binary_write_value(out, request, result);
+    }
+    switch ((enum answer)answer->kind) {
+    case ANSWER_OUTCOME:
+        return binary_write_outcome(out, request, answer, result);
+    case ANSWER_NUMBER:
+        return binary_write_number(out, request, result);
+    case ANSWER_LINE:
+        return binary_write_line(out, request, result);
+    case ANSWER_WORDS:
+        return binary_write_words(out, request, answer, 0);
+    case ANSWER_ERROR:
+        return binary_write_status(out, request, binary_status_of_error(request->error));
+    case ANSWER_VALUE:
+    case ANSWER_ABSENT:
+    case ANSWER_NOTHING:
+    case ANSWER_ITEM:
         break;
     }
     assert(false);
@@ -263,25 +245,25 @@ size_t binary_reply_stat(char *out, const struct request *request, const char *n
         .key_length = (uint16_t)strlen(name),
         .value_length = (uint32_t)strlen(value),
     };
-    char *at = put_header(out, request, &header);
-    at = reply_put(at, name, header.key_length);
-    at = reply_put(at, value, header.value_length);
+    char *at = binary_put_header(out, request, &header);
+    at = put_bytes(at, name, header.key_length);
+    at = put_bytes(at, value, header.value_length);
     return (size_t)(at - out);
 }
 
 size_t binary_reply_stats_end(char *out, const struct request *request) {
     struct reply_header header = {.status = BINARY_STATUS_OK};
-    put_header(out, request, &header);
+    binary_put_header(out, request, &header);
     return BINARY_HEADER_LENGTH;
 }
 
 size_t binary_reply_stats_unknown(char *out, const struct request *request) {
-    return write_status(out, request, BINARY_STATUS_NOT_FOUND);
+    return binary_write_status(out, request, BINARY_STATUS_NOT_FOUND);
 }
 
-/* memcached has no lines here: what went well ends at once, the rest is not found. */
+/* memcached has no lines in binary: success ends the list at once, the rest is not found. */
 size_t binary_reply_stats_line(char *out, const struct request *request, const char *line) {
-    bool went_well = strcmp(line, "OK") == 0 || strcmp(line, "RESET") == 0;
-    return went_well ? binary_reply_stats_end(out, request)
-                     : binary_reply_stats_unknown(out, request);
+    bool success = strcmp(line, "OK") == 0 || strcmp(line, "RESET") == 0;
+    return success ? binary_reply_stats_end(out, request)
+                   : binary_reply_stats_unknown(out, request);
 }

@@ -64,26 +64,27 @@ static const struct flag flags[UCHAR_MAX + 1] = {
 };
 
 /* Digits, and all between A and z. */
-static bool may_be_flag(char c) {
+static bool flag_may_begin_with(char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'z');
 }
 
-bool meta_line_is_malformed(const struct text_line *line, unsigned before) {
-    struct text_line words = *line;
+bool meta_line_is_malformed(const struct line *line, unsigned before) {
+    struct line words = *line;
     words.rest = words.start;
     for (unsigned i = 0; i < WORDS_SEEN_MAX; i++) {
-        struct text_word word = text_take_word(&words);
+        struct word word = line_take_word(&words);
         bool missing = word.length == 0;
-        if (i < before ? missing : !missing && !may_be_flag(word.start[0])) {
+        if (i < before ? missing : !missing && !flag_may_begin_with(word.start[0])) {
             return true;
         }
     }
     return false;
 }
 
-bool meta_decode_key(const struct text_line *line, struct request *request) {
-    size_t length = base64_decode(line->key_space, request->key, request->key_length);
-    request->key = line->key_space;
+bool meta_decode_key(struct parse *parse) {
+    struct request *request = parse->request;
+    size_t length = base64_decode(parse->key_space, request->key, request->key_length);
+    request->key = parse->key_space;
     request->key_length = (uint16_t)length;
     return length > 0;
 }
@@ -95,47 +96,47 @@ struct flag_word {
     const char *end;
 };
 
-static size_t length_of(const struct flag_word *word) {
+static size_t flag_token_length(const struct flag_word *word) {
     return (size_t)(word->end - word->token);
 }
 
-static void *field_of(struct request *request, const struct flag *flag) {
+static void *flag_field(struct request *request, const struct flag *flag) {
     return (char *)request + flag->field;
 }
 
 /* As in memcached, unlike elsewhere, without a plus sign. */
-static bool take_number(const struct flag_word *word, uint64_t *value) {
-    return length_of(word) > 0 && word->token[0] != '+' &&
-           number_parse_u64(word->token, length_of(word), value);
+static bool flag_take_number(const struct flag_word *word, uint64_t *value) {
+    return flag_token_length(word) > 0 && word->token[0] != '+' &&
+           number_parse_u64(word->token, flag_token_length(word), value);
 }
 
-static bool take_number_32(const struct flag_word *word, uint32_t *value) {
+static bool flag_take_number_32(const struct flag_word *word, uint32_t *value) {
     uint64_t wide;
-    if (!take_number(word, &wide) || wide > UINT32_MAX) {
+    if (!flag_take_number(word, &wide) || wide > UINT32_MAX) {
         return false;
     }
     *value = (uint32_t)wide;
     return true;
 }
 
-static bool take_seconds(const struct flag_word *word, int64_t *value) {
-    return length_of(word) > 0 && word->token[0] != '+' &&
-           number_parse_seconds(word->token, length_of(word), value);
+static bool flag_take_seconds(const struct flag_word *word, int64_t *value) {
+    return flag_token_length(word) > 0 && word->token[0] != '+' &&
+           number_parse_seconds(word->token, flag_token_length(word), value);
 }
 
-static bool take_opaque(const struct flag_word *word, struct request *request) {
-    if (length_of(word) > META_OPAQUE_LENGTH_MAX) {
+static bool flag_take_opaque(const struct flag_word *word, struct request *request) {
+    if (flag_token_length(word) > META_OPAQUE_LENGTH_MAX) {
         return false;
     }
     request->token = word->token;
-    request->token_length = (uint8_t)length_of(word);
+    request->token_length = (uint8_t)flag_token_length(word);
     return true;
 }
 
 /* An item that mg or ma makes by N gets the time of a T behind it. (ms, which is no OP_APPEND
  * before its mode is known, doesn't.) */
-static bool take_touch(const struct flag_word *word, struct request *request) {
-    bool ok = take_seconds(word, &request->exptime);
+static bool flag_take_touch(const struct flag_word *word, struct request *request) {
+    bool ok = flag_take_seconds(word, &request->exptime);
     if ((request->meta & META_VIVIFY) != 0 && request->op != OP_SET) {
         request->vivify_exptime = request->exptime;
     }
@@ -143,8 +144,8 @@ static bool take_touch(const struct flag_word *word, struct request *request) {
 }
 
 /* False when the flag's token is malformed. */
-static bool take_flag(const struct text_line *line, const struct flag_word *word,
-                      struct request *request, char *mode) {
+static bool flag_take(struct parse *parse, const struct flag_word *word, char *mode) {
+    struct request *request = parse->request;
     switch ((enum flag_kind)word->flag->kind) {
     case FLAG_UNKNOWN:
     case FLAG_PLAIN:
@@ -156,46 +157,46 @@ static bool take_flag(const struct text_line *line, const struct flag_word *word
         request->meta |= (request->meta & (META_TOUCH | META_VIVIFY)) != 0 ? META_TTL_AFTER : 0;
         return true;
     case FLAG_KEY:
-        return meta_decode_key(line, request);
+        return meta_decode_key(parse);
     case FLAG_OPAQUE:
-        return take_opaque(word, request);
+        return flag_take_opaque(word, request);
     case FLAG_MODE:
-        *mode = length_of(word) > 0 ? word->token[0] : ' ';
+        *mode = flag_token_length(word) > 0 ? word->token[0] : ' ';
         return true;
     case FLAG_TOUCH:
-        return take_touch(word, request);
+        return flag_take_touch(word, request);
     case FLAG_RECACHE:
         request->meta |= (request->meta & META_TOUCH) != 0 ? META_RECACHE_AFTER : 0;
-        return take_seconds(word, &request->recache_exptime);
+        return flag_take_seconds(word, &request->recache_exptime);
     case FLAG_SECONDS:
-        return take_seconds(word, field_of(request, word->flag));
+        return flag_take_seconds(word, flag_field(request, word->flag));
     case FLAG_NUMBER:
-        return take_number(word, field_of(request, word->flag));
+        return flag_take_number(word, flag_field(request, word->flag));
     case FLAG_NUMBER_32:
-        return take_number_32(word, field_of(request, word->flag));
+        return flag_take_number_32(word, flag_field(request, word->flag));
     }
     return false;
 }
 
 /* Of several malformed tokens the last one is told; but a bad F only where there is no other, and a
  * long opaque too. */
-static enum proto_error worse_error(enum proto_error noted, enum proto_error error) {
+static enum proto_error flag_worse_error(enum proto_error noted, enum proto_error error) {
     bool mild = error == PROTO_ERROR_FORMAT || error == PROTO_ERROR_FLAG_OPAQUE;
     return noted == PROTO_ERROR_NONE || noted == PROTO_ERROR_FLAG_OPAQUE || !mild ? error : noted;
 }
 
 /* A flag that is unknown or given twice ends the search, and is told unless there are too many
  * words on the line, of which `taken` are off it. */
-static enum proto_error fatal_error(const struct text_line *line, unsigned taken,
-                                    enum proto_error error) {
-    struct text_line rest = *line;
-    while (taken <= WORDS_MAX && text_take_word(&rest).length > 0) {
+static enum proto_error flag_fatal_error(const struct line *line, unsigned taken,
+                                         enum proto_error error) {
+    struct line rest = *line;
+    while (taken <= WORDS_MAX && line_take_word(&rest).length > 0) {
         taken++;
     }
     return taken > WORDS_MAX ? PROTO_ERROR_FLAGS_TOO_MANY : error;
 }
 
-/* Flags are short: byte by byte beats text_word_length(). */
+/* Flags are short: byte by byte beats word_length(). */
 static const char *flag_end(const char *at, const char *end) {
     while (at < end && *at != ' ') {
         at++;
@@ -203,23 +204,24 @@ static const char *flag_end(const char *at, const char *end) {
     return at;
 }
 
-enum proto_error meta_take_flags(struct text_line *line, enum meta_command command,
-                                 struct request *request, char *mode) {
+enum proto_error meta_take_flags(struct parse *parse, struct line *line, enum meta_command command,
+                                 char *mode) {
+    struct request *request = parse->request;
     enum proto_error noted = PROTO_ERROR_NONE;
     unsigned words = command == META_COMMAND_STORE ? 3 : 2;
     char *returned = request->returns;
     uint64_t seen = 0; /* all letters are below 128, and no two 64 apart */
     const char *const end = line->end;
-    const char *at = text_skip_spaces(line->rest, end);
+    const char *at = line_skip_spaces(line->rest, end);
     *mode = '\0';
     while (at < end) {
         const struct flag *flag = &flags[(unsigned char)*at];
         uint64_t letter_bit = (uint64_t)1 << (*at & 63);
         if (flag->kind == FLAG_UNKNOWN || (seen & letter_bit) != 0 || words == WORDS_MAX) {
             line->rest = at;
-            return fatal_error(line, words,
-                               flag->kind == FLAG_UNKNOWN ? PROTO_ERROR_FLAG
-                                                          : PROTO_ERROR_FLAG_TWICE);
+            return flag_fatal_error(line, words,
+                                    flag->kind == FLAG_UNKNOWN ? PROTO_ERROR_FLAG
+                                                               : PROTO_ERROR_FLAG_TWICE);
         }
         words++;
         seen |= letter_bit;
@@ -228,10 +230,10 @@ enum proto_error meta_take_flags(struct text_line *line, enum meta_command comma
             *returned++ = *at;
         }
         struct flag_word taken = {flag, at + 1, flag_end(at, end)};
-        if (!take_flag(line, &taken, request, mode)) {
-            noted = worse_error(noted, (enum proto_error)flag->error);
+        if (!flag_take(parse, &taken, mode)) {
+            noted = flag_worse_error(noted, (enum proto_error)flag->error);
         }
-        at = text_skip_spaces(taken.end, end);
+        at = line_skip_spaces(taken.end, end);
     }
     assert(returned <= request->returns + META_RETURNS_MAX);
     return noted;

@@ -2,7 +2,7 @@
 #ifndef PROTO_META_FLAGS_H
 #define PROTO_META_FLAGS_H
 
-#include "proto/text/text.h"
+#include "proto/line.h"
 
 /* The commands that take flags, as bits. */
 enum meta_command {
@@ -13,17 +13,19 @@ enum meta_command {
 };
 
 /* Takes the flags that are left of a line, in one pass, into a request that is complete but for
- * them. Every command accepts every flag; those that return something do so where it is known, and
- * what else means nothing to a command is for its parser to drop from request->meta, where
- * META_COMPARE_EQUAL stands for C whatever the command. *mode is M's, or 0. */
-enum proto_error meta_take_flags(struct text_line *line, enum meta_command command,
-                                 struct request *request, char *mode);
+ * them. Every command accepts every flag; a flag that has the reply return something does so where
+ * that is known. What else means nothing to a command is for the command's parser to remove from
+ * request->meta, where META_COMPARE_EQUAL stands for C whatever the command. *mode is the first
+ * letter of M's token, or 0. */
+enum proto_error meta_take_flags(struct parse *parse, struct line *line, enum meta_command command,
+                                 char *mode);
 
-/* Whether a line is no command at all: its first `before` words aren't all there, or one behind
- * them is none that a flag can be. */
-bool meta_line_is_malformed(const struct text_line *line, unsigned before);
+/* Whether a line is malformed as a command: its first `before` words aren't all there, or a later
+ * word begins with no character of a flag. */
+bool meta_line_is_malformed(const struct line *line, unsigned before);
 
-/* Makes what came in base64 the request's key. False when it is malformed. */
-bool meta_decode_key(const struct text_line *line, struct request *request);
+/* Decodes the request's key, which came in base64, to parse->key_space. False when it is malformed.
+ */
+bool meta_decode_key(struct parse *parse);
 
 #endif

@@ -1,44 +1,47 @@
-/* Text: the lines of a connection that must log in (protocol.txt, "Authentication"). */
-#include "proto/text/text.h"
+/* The lines of a connection that must log in (protocol.txt, "Authentication"). */
+#include "proto/refusal.h"
+#include "proto/text/command.h"
+#include "proto/value.h"
 
-/* No login is so short: the sender doesn't speak this protocol. */
+/* Bytes before the newline. No login is shorter: the client doesn't speak this protocol. */
 #define LOGIN_LINE_LENGTH_MIN 6
 
-/* set <key> <flags> <exptime> <bytes>, of which only the length counts. */
-static bool parse_fields(struct text_line *line, struct request *request) {
+/* set <key> <flags> <exptime> <bytes>, of which only the length matters. */
+static bool login_take_fields(struct line *line, uint32_t *value_length) {
     line->rest = line->start;
-    struct text_word command = text_take_word(line);
-    bool is_set = command.start == line->start && text_word_is(command, "set");
+    struct word command = line_take_word(line);
+    bool is_set = command.start == line->start && word_is(command, "set");
     for (int ignored = 0; ignored < 3; ignored++) {
-        text_take_word(line);
+        line_take_word(line);
     }
-    return is_set && text_take_u32(line, &request->value_length);
+    return is_set && line_take_u32(line, value_length);
 }
 
-/* What memcached says to a value that can't be a login. */
-static enum parse_status check_value(struct request *request) {
+/* memcached's answers to a value that can't be credentials. */
+static enum parse_status login_check_value(struct parse *parse) {
+    const struct request *request = parse->request;
     if (request->op == OP_ERROR && request->error == PROTO_ERROR_DATA_CHUNK) {
-        return text_error(request, PROTO_ERROR_LOGIN_END);
+        return refusal_fill(parse, PROTO_ERROR_LOGIN_END);
     }
     bool is_login = request->op == OP_LOGIN;
     if (is_login && !memchr(request->value, ' ', request->value_length)) {
-        return text_error(request, PROTO_ERROR_LOGIN_FORMAT);
+        return refusal_fill(parse, PROTO_ERROR_LOGIN_FORMAT);
     }
     return PARSE_REQUEST;
 }
 
-enum parse_status text_parse_login(struct parser *parser, struct text_line *line,
-                                   struct request *request, size_t *used) {
+enum parse_status text_parse_login(struct parse *parse, struct line *line) {
     if (line->newline - line->start < LOGIN_LINE_LENGTH_MIN) {
         return PARSE_CLOSE;
     }
+    struct request *request = parse->request;
     *request = (struct request){.op = OP_LOGIN, .protocol = PROTOCOL_TEXT};
-    if (!parse_fields(line, request)) {
-        return text_error(request, PROTO_ERROR_LOGIN);
+    if (!login_take_fields(line, &request->value_length)) {
+        return refusal_fill(parse, PROTO_ERROR_LOGIN);
     }
     if (request->value_length > LOGIN_LENGTH_MAX) {
-        return text_error(request, PROTO_ERROR_LOGIN_LENGTH);
+        return refusal_fill(parse, PROTO_ERROR_LOGIN_LENGTH);
     }
-    enum parse_status status = text_take_block(parser, line, request, used);
-    return status == PARSE_REQUEST ? check_value(request) : status;
+    enum parse_status status = value_take_block(parse, line);
+    return status == PARSE_REQUEST ? login_check_value(parse) : status;
 }

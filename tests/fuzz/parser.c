@@ -264,13 +264,25 @@ static void keep(struct run *run, const struct request *request, size_t stream_l
     }
 }
 
+static enum parse_status next(struct parser *parser, const char *bytes, size_t length,
+                              char *key_space, struct request *request, size_t *used) {
+    struct parse parse = {.parser = parser,
+                          .request = request,
+                          .key_space = key_space,
+                          .bytes = bytes,
+                          .length = length};
+    enum parse_status status = parser_next(&parse);
+    *used = (size_t)(parse.next - bytes);
+    return status;
+}
+
 /* The call that was just made, again with the parser as it was before. */
 static void check_repeated(struct parser before, const struct run *run, const char *bytes,
                            size_t length, const struct request *first, size_t first_used) {
     char key_space[KEY_LENGTH_MAX];
     struct request request;
     size_t used = 0;
-    enum parse_status status = parser_next(&before, bytes, length, key_space, &request, &used);
+    enum parse_status status = next(&before, bytes, length, key_space, &request, &used);
     assert(status == run->end && used == first_used);
     if (status == PARSE_REQUEST) {
         assert(print_of(&request) == print_of(first));
@@ -285,7 +297,7 @@ static size_t take(struct run *run, struct input *input, const char *bytes, size
     char *key_space = malloc(KEY_LENGTH_MAX);
     struct request request;
     size_t used = 0;
-    run->end = parser_next(&run->parser, bytes, length, key_space, &request, &used);
+    run->end = next(&run->parser, bytes, length, key_space, &request, &used);
     assert(used <= length);
     check_repeated(before, run, bytes, length, &request, used);
     if (run->end == PARSE_REQUEST) {

@@ -56,6 +56,10 @@ void stream_check_login(const struct stream_case *c, enum stream_login login);
 
 void stream_check_all(const struct stream_case *cases, size_t count);
 
+/* parser_next() with its parts as arguments. *used is set to the bytes consumed. */
+enum parse_status stream_next(struct parser *parser, const char *bytes, size_t length,
+                              char *key_space, struct request *request, size_t *used);
+
 /* Whether both stand for the same request; pointers are compared by what they point to. */
 bool stream_same_request(const struct request *a, const struct request *b);
 

@@ -228,7 +228,7 @@ static void check_row(uint64_t run, make_request *make, bool text) {
         size_t used;
         char key_space[KEY_LENGTH_MAX];
         enum parse_status status =
-            parser_next(&parser, c.bytes + at, c.length - at, key_space, &got, &used);
+            stream_next(&parser, c.bytes + at, c.length - at, key_space, &got, &used);
         cr_assert(eq(int, (int)status, PARSE_REQUEST), "seed %llu", (unsigned long long)run);
         cr_assert(stream_same_request(&got, &sent[i]), "seed %llu op %d", (unsigned long long)run,
                   sent[i].op);

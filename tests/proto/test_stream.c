@@ -12,7 +12,7 @@
 static enum parse_status parse(struct parser *parser, const char *bytes, struct request *request,
                                size_t *used) {
     char key_space[KEY_LENGTH_MAX];
-    return parser_next(parser, bytes, strlen(bytes), key_space, request, used);
+    return stream_next(parser, bytes, strlen(bytes), key_space, request, used);
 }
 
 Test(stream, nothing_needs_one_byte) {
@@ -50,7 +50,7 @@ Test(stream, need_of_a_store_reaches_to_the_end_of_its_value) {
     char packet[] = "\x80\x01\0\1\x08\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0\0\0\0\0\0";
     parser_init(&parser, 100, UINT32_MAX);
     cr_assert(
-        eq(int, (int)parser_next(&parser, packet, 24, key_space, &request, &used), PARSE_MORE));
+        eq(int, (int)stream_next(&parser, packet, 24, key_space, &request, &used), PARSE_MORE));
     cr_assert(eq(sz, parser.need, (size_t)(24 + 8 + 1 + 5)));
 }
 
@@ -124,7 +124,7 @@ static struct counts count_line(const char *bytes, size_t length, size_t fragmen
         size_t used;
         char key_space[KEY_LENGTH_MAX];
         enum parse_status status =
-            parser_next(&parser, bytes + start, end - start, key_space, &request, &used);
+            stream_next(&parser, bytes + start, end - start, key_space, &request, &used);
         counts.calls++;
         start += used;
         if (status == PARSE_REQUEST) {

@@ -59,7 +59,7 @@ static void feed(struct run *run, size_t fragment, const struct request *wanted)
         struct request request;
         memcpy(copy + 1, run->sent->bytes + run->start, length);
         enum parse_status status =
-            parser_next(&run->parser, copy + 1, length, key_space, &request, &used);
+            stream_next(&run->parser, copy + 1, length, key_space, &request, &used);
         run->start += used;
         if (status == PARSE_REQUEST) {
             take(run, &request, wanted);
@@ -145,7 +145,7 @@ Test(upload, begins_above_its_limit) {
                 snprintf(bytes, sizeof(bytes), texts[i], length, (int)length, STREAM_K50 "k");
             parser_init(&parser, 100, 50);
             cr_assert(eq(int,
-                         (int)parser_next(&parser, bytes, (size_t)sent, key_space, &request, &used),
+                         (int)stream_next(&parser, bytes, (size_t)sent, key_space, &request, &used),
                          PARSE_REQUEST));
             cr_assert(eq(int, request.upload, length > 50));
             cr_assert(eq(sz, used, (size_t)sent - (length > 50 ? length + 2 : 0)));
@@ -168,7 +168,7 @@ Test(upload, may_be_received_by_the_caller) {
         cr_assert(zero(sz, parser_upload_left(&parser)));
         cr_assert(
             eq(int,
-               (int)parser_next(&parser, streams[i], stream_lengths[i], key_space, &request, &used),
+               (int)stream_next(&parser, streams[i], stream_lengths[i], key_space, &request, &used),
                PARSE_REQUEST));
         cr_assert(eq(sz, used, stream_lengths[i]));
         cr_assert(eq(sz, parser_upload_left(&parser), (size_t)8));
@@ -178,11 +178,11 @@ Test(upload, may_be_received_by_the_caller) {
         size_t rest = i < 2 ? 4 : 2;
         cr_assert(
             eq(int,
-               (int)parser_next(&parser, "89\r\nversion\r\n", rest - 1, key_space, &request, &used),
+               (int)stream_next(&parser, "89\r\nversion\r\n", rest - 1, key_space, &request, &used),
                PARSE_MORE));
         cr_assert(eq(sz, parser.need, rest));
         cr_assert(eq(int,
-                     (int)parser_next(&parser, "89\r\nversion\r\n", 13, key_space, &request, &used),
+                     (int)stream_next(&parser, "89\r\nversion\r\n", 13, key_space, &request, &used),
                      PARSE_REQUEST));
         cr_assert(eq(int, request.op, OP_UPLOAD_END));
         cr_assert(zero(int, request.error));

@@ -9,8 +9,8 @@ COLUMNS, FUNCTION_LINES, FILE_LINES = 100, 70, 500
 
 # Who may include whom: the floors of core, lowest first; a folder may include those of lower floors.
 FLOORS = {'base': 1, 'io': 2, 'mesh': 2, 'stats': 2, 'shard': 3, 'pipeline': 4, 'net': 5, 'server': 6}
-# Of proto's folders: the leaves know none of the protocols; meta has its lines from text.
-PROTO = {'proto/text': {'proto'}, 'proto/meta': {'proto', 'proto/text'}, 'proto/binary': {'proto'}}
+# Of proto's folders: the leaves know none of the protocols; text's table of commands names those of meta.
+PROTO = {'proto/text': {'proto', 'proto/meta'}, 'proto/meta': {'proto'}, 'proto/binary': {'proto'}}
 # Headers of libraries, and the one folder that may know each.
 LIBRARIES = {'liburing.h': 'core/io', 'systemd/': 'core/server', 'sys/sdt.h': 'core/base'}
 # What the build makes.

@@ -41,7 +41,7 @@ class TreeTest(unittest.TestCase):
 
 class Includes(TreeTest):
     GOOD = {'core/base/a.h': '', 'core/net/n.h': '', 'core/server/s.h': '', 'store/s.h': '', 'proto/p.h': '',
-            'proto/text/t.h': '', 'proto/meta/m.h': '#include "proto/text/t.h"\n#include <string.h>\n',
+            'proto/meta/m.h': '', 'proto/text/t.h': '#include "proto/meta/m.h"\n#include <string.h>\n',
             'core/net/n.c': '#include "core/base/a.h"\n#include "core/net/n.h"\n#include "store/s.h"\n'}
 
     def arrow(self, path, name):
@@ -53,7 +53,7 @@ class Includes(TreeTest):
                            ('core/new/m.c', 'core/base/a.h'), ('core/io/i.c', 'core/stats/no_such.h'),
                            ('store/s.c', 'proto/p.h'), ('proto/p.c', 'store/s.h'),
                            ('proto/p.c', 'core/base/a.h'), ('proto/p.c', 'proto/text/t.h'),
-                           ('proto/text/t.c', 'proto/meta/m.h'), ('proto/binary/b.c', 'proto/text/t.h'),
+                           ('proto/meta/m.c', 'proto/text/t.h'), ('proto/binary/b.c', 'proto/text/t.h'),
                            ('core/base/b.c', 'tests/t.h'), ('core/base/b.c', 'a.h')):
             with self.subTest(path=path, name=name):
                 shutil.rmtree(self.root)
