@@ -26,13 +26,24 @@ static void prefetch_batch(const struct shard *shard, struct message *const *mes
     }
 }
 
+/* For the report of a panic: the request of a connection of another reactor, or word of one. */
+static struct panic_work exchange_describe(const void *work) {
+    const struct message *message = work;
+    return (struct panic_work){
+        .connection = PANIC_NO_CONNECTION,
+        .command = message->kind == MESSAGE_REQUEST ? request_name(&message->request) : NULL};
+}
+
 static void serve_batch(struct shard *shard, uint32_t from, struct message *const *messages,
                         uint32_t count) {
     prefetch_batch(shard, messages, count);
+    shard->panic.describe = exchange_describe;
     for (uint32_t i = 0; i < count; i++) {
+        shard->panic.work = messages[i];
         execute_message(shard, messages[i]);
         mesh_send_reply(shard->port, from, messages[i]);
     }
+    shard->panic.work = NULL;
 }
 
 bool exchange_serve_peers(struct shard *shard) {

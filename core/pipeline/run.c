@@ -213,6 +213,7 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
 }
 
 void batch_run(struct batch *batch, struct shard *shard) {
+    shard->panic.describe = pipeline_describe;
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
         if (op_has_key(slot->request.op) && slot->owner == shard->id) {
@@ -224,6 +225,7 @@ void batch_run(struct batch *batch, struct shard *shard) {
         if (slot->pipeline->stalled) {
             continue;
         }
+        shard->panic.work = slot;
         if (!pipeline_run(shard, slot)) {
             pipeline_stall(shard, slot);
             continue;
@@ -233,5 +235,6 @@ void batch_run(struct batch *batch, struct shard *shard) {
             pipeline_log(shard, slot);
         }
     }
+    shard->panic.work = NULL;
     batch->count = 0;
 }

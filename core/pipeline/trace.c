@@ -58,3 +58,9 @@ void pipeline_log(struct shard *shard, const struct batch_slot *slot) {
     put_error(&entry, &slot->request);
     log_end(&shard->log, &entry);
 }
+
+struct panic_work pipeline_describe(const void *work) {
+    const struct batch_slot *slot = work;
+    return (struct panic_work){.connection = slot->pipeline->number,
+                               .command = request_name(&slot->request)};
+}

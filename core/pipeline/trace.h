@@ -9,4 +9,7 @@
  */
 void pipeline_log(struct shard *shard, const struct batch_slot *slot);
 
+/* What a batch's slot is about, for the report of a panic. */
+struct panic_work pipeline_describe(const void *slot);
+
 #endif

@@ -42,6 +42,8 @@ static bool server_init(struct server *server, const struct config *config) {
         .start_ns = clock_monotonic_ns(&clock_system),
         .activated = server->activation_sockets > 0,
     };
+    server->panic =
+        (struct panic_report){.version = SIMPLECACHE_VERSION, .reactor = PANIC_NO_REACTOR};
     server->memory_bytes_max = server_memory_bytes_max(config);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers */
     server->shards = calloc(config->cores, sizeof(*server->shards));
@@ -136,11 +138,14 @@ int server_run(const struct config *config) {
     if (!server_init(&server, config)) {
         return EXIT_FAILURE;
     }
+    panic_init();
+    panic_thread_init(&server.panic);
     if (geteuid() == 0 && !config->user) {
         log_line("running as root; -u NAME switches to another user");
     }
     bool served = server_open_signals(&server) && users_read(&server) &&
                   server_open_listeners(&server) && threads_run(&server);
     server_finish(&server);
+    panic_thread_finish();
     return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -8,6 +8,7 @@
 
 #include "core/base/config.h"
 #include "core/base/facts.h"
+#include "core/base/panic.h"
 #include "core/net/acceptor.h"
 #include "core/net/listener.h"
 #include "core/server/reactor.h"
@@ -24,6 +25,8 @@ struct server_thread {
 struct server {
     const struct config *config;
     struct server_facts facts;
+    /* Of the main thread. */
+    struct panic_report panic;
     /* Of the hash of keys; new at each start. */
     uint64_t seed;
     /* The most that the command cache_memlimit may raise -m to. */

@@ -22,6 +22,9 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .keys = {.id = config->id, .clock = config->clock},
         .settings = config->settings,
         .logins = config->logins,
+        .panic = {.version = config->facts->version,
+                  .reactor = config->id,
+                  .turns = &shard->counters.reactor_turns},
     };
     prefix_table_init(&shard->keys.prefixes, config->facts->config->prefix_delimiter,
                       PREFIX_SHARD_MAX);

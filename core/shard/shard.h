@@ -12,6 +12,7 @@
 
 #include "core/base/buffer.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "core/mesh/mesh.h"
 #include "core/mesh/message.h"
 #include "core/shard/auth.h"
@@ -62,6 +63,8 @@ struct shard {
     struct buffer_pool buffers;
     struct counters counters; /* of connections, bytes, messages and turns */
     struct log log;
+    /* What the reactor is working on, for a report when the process dies of a bug. */
+    struct panic_report panic;
     const struct server_facts *facts;
     struct server_settings settings;
     uint32_t scan_slices; /* done in this turn, see core/shard/scan.h */

@@ -2,6 +2,7 @@
 a circle its files, with * as in names of files. The list only shrinks."""
 
 SOON = 'is being rewritten'
+PANIC = "a signal's handler has no parameter that leads to its reactor"
 
 EXCEPTIONS = {
     'check_call_circles': {
@@ -23,5 +24,11 @@ EXCEPTIONS = {
         'core/server/*': SOON,
         'core/shard/*': SOON,
         'core/stats/*': SOON,
+    },
+    'check_statics': {
+        'core/base/panic.c:panic_thread_report': PANIC,
+    },
+    'check_thread_locals': {
+        'core/base/panic.c:panic_thread_report': PANIC,
     },
 }

@@ -1,0 +1,111 @@
+"""The report of a process that dies of a bug: what it says, what it doesn't, and how the process ends."""
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+import server
+
+SYS_TGKILL = 234  # x86-64
+KEY = b'secret_key'
+
+
+def thread_of(pid, name):
+    """The id of the thread of that name."""
+    folder = '/proc/%d/task/' % pid
+    for thread in os.listdir(folder):
+        with open(folder + thread + '/comm', encoding='ascii') as comm:
+            if comm.read().rstrip('\n') == name:
+                return int(thread)
+    raise AssertionError('there is no thread ' + name)
+
+
+@unittest.skipIf(server.SANITIZED, 'a sanitizer reports in its own way')
+@unittest.skipIf(server.ORIGINAL, 'memcached has no such report')
+class Panic(unittest.TestCase):
+    def start(self, **options):
+        started = server.Server(cores=2, **options)
+        self.addCleanup(started.kill)
+        return started
+
+    def end_of(self, dying, number):
+        """What it has written when the signal has ended it."""
+        self.assertEqual(dying.process.wait(server.TIMEOUT_S), -number)
+        server.running.discard(dying)
+        return dying.errors()
+
+    def kill_thread(self, dying, name, number):
+        thread = thread_of(dying.pid, name)
+        if ctypes.CDLL(None, use_errno=True).syscall(SYS_TGKILL, dying.pid, thread, number) != 0:
+            raise OSError(ctypes.get_errno(), 'tgkill')
+
+    @unittest.skipUnless(os.uname().machine == 'x86_64', 'the number of the system call')
+    def test_each_signal(self):
+        """On a reactor that has nothing to do: which one, and its turn, but no connection."""
+        for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
+            with self.subTest(number):
+                dying = self.start()
+                self.kill_thread(dying, 'reactor 1', number)
+                report = self.end_of(dying, number)
+                lines = report.splitlines()
+                self.assertRegex(lines[0], r'^simplecache: panic: signal %d \(%s\), version [0-9.]+$'
+                                 % (number, number.name))
+                self.assertRegex(lines[1], r'^simplecache: panic: reactor 1, turn [0-9]+$')
+                self.assertEqual(lines[2], 'simplecache: panic: backtrace:')
+                self.assertGreater(len(lines), 5)
+                self.assertIn('reactor_run', report)
+
+    def test_other_thread(self):
+        dying = self.start()
+        os.kill(dying.pid, signal.SIGABRT)
+        self.assertIn('simplecache: panic: no reactor\n', self.end_of(dying, signal.SIGABRT))
+
+    def test_in_the_background(self):
+        """Where stderr is closed the process ends all the same."""
+        dying = self.start(stderr=subprocess.DEVNULL)
+        os.kill(dying.pid, signal.SIGSEGV)
+        self.assertEqual(self.end_of(dying, signal.SIGSEGV), '')
+
+    def debug(self, debugged, *commands):
+        """gdb, attached; ready for what it waits for when this returns."""
+        server.need('gdb', 'gdb')
+        arguments = [word for command in commands for word in ('-ex', command)]
+        debugger = subprocess.Popen(
+            ['gdb', '--nx', '--batch', '-p', str(debugged.pid), '-ex', 'echo attached\\n', *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(debugger.stdout.close)
+        self.addCleanup(debugger.wait)
+        self.addCleanup(debugger.kill)
+        for line in debugger.stdout:
+            if line == 'attached\n':
+                time.sleep(0.5)
+                return debugger
+        raise AssertionError('gdb can not attach')
+
+    def test_in_a_request(self):
+        """In the middle of a get: the connection and the command, and neither key nor value."""
+        dying = self.start()
+        with dying.connect() as client:
+            self.assertEqual(client.ask(b'set %s 0 0 6\r\nVALUES\r\n' % KEY), b'STORED\r\n')
+            client.send(b'stats conns\r\n')
+            number = re.search(rb'STAT (\d+):addr', client.read_line())[1].decode()
+            while client.read_line() != b'END\r\n':
+                pass
+            debugger = self.debug(dying, 'handle SIGABRT nostop', 'break execute', 'continue',
+                                  'signal SIGABRT')
+            client.send(b'get %s\r\n' % KEY)
+            report = self.end_of(dying, signal.SIGABRT)
+            debugger.communicate(timeout=server.TIMEOUT_S)
+        self.assertRegex(report, r'panic: reactor [01], turn [0-9]+\n')
+        # Of a key of the other reactor only the command is known.
+        self.assertRegex(report, r'panic: (connection %s|no connection), command get\n' % number)
+        self.assertIn('execute', report)
+        self.assertNotIn(KEY.decode(), report)
+        self.assertNotIn('VALUES', report)
+
+
+if __name__ == '__main__':
+    server.main()
