@@ -7,8 +7,8 @@
 
 #include <unistd.h>
 
-/* The address sanitizer keeps a byte for each eight that were ever touched; the largest store that
- * is filled has 128 MiB. */
+/* The address sanitizer keeps one byte for each eight that were touched; the largest store that
+ * these tests fill has 128 MiB. */
 #ifdef __SANITIZE_ADDRESS__
 #define SANITIZER_BYTES (16 * MIB)
 #else

@@ -58,7 +58,7 @@ void model_settle(const struct model *model, struct model_item *item) {
     }
 }
 
-/* A new version under the key: fresh, unread, with no value. */
+/* Starts a new version of the item: fresh, not fetched, without a value. */
 static void renew(const struct model *model, struct model_item *item, uint64_t cas) {
     free(item->value);
     *item = (struct model_item){
@@ -166,8 +166,8 @@ void model_write(const struct model *model, struct model_item *item,
     item->binary_key = write->binary_key;
 }
 
-/* memcached's safe_strtoull on a value without its line end, but for its slips: it takes a minus
- * sign behind the number for one before it, and -18446744073709551615 for 1. */
+/* memcached's safe_strtoull() on a value without its line end, without two bugs of it: it takes a
+ * minus sign behind the number for one before it, and -18446744073709551615 for 1. */
 static bool parse(const struct model_item *item, uint64_t *number) {
     char *text = calloc(1, item->value_length + 1);
     if (item->value_length != 0) {

@@ -1,5 +1,5 @@
-/* model: what the store should answer, in the plainest way: an array of keys with their values.
- * It never evicts; the test tells it what the store has evicted. */
+/* model: the answers that the store should give, from an array of keys with their values. It never
+ * evicts: the test tells it which items the store has evicted. */
 #ifndef TESTS_STORE_MODEL_H
 #define TESTS_STORE_MODEL_H
 
@@ -11,7 +11,7 @@ struct model_item {
     bool present;
     char *value; /* allocated, at least one byte */
     uint32_t value_length;
-    bool large; /* no number, therefore */
+    bool large; /* so it is no number */
     uint32_t client_flags;
     uint32_t expires;
     uint64_t cas;
@@ -20,7 +20,7 @@ struct model_item {
     bool stale;
     bool token_sent;
     bool binary_key;
-    uint32_t deaths; /* how often it has ceased to be present */
+    uint32_t deaths; /* how often it was removed, expired, flushed or evicted */
 };
 
 struct model {
@@ -33,25 +33,26 @@ struct model {
 struct model *model_create(uint32_t keys);
 void model_destroy(struct model *model);
 
-/* Time passes: what is due expires or is flushed. */
+/* Sets the time: drops items that expire, and all when a flush is due. */
 void model_begin(struct model *model, uint32_t now);
 void model_flush(struct model *model, uint32_t at);
 void model_forget(struct model_item *item);
-/* Forgets an item that was stored with a time that is past. */
+/* Drops an item that was stored with an expiry time in the past. */
 void model_settle(const struct model *model, struct model_item *item);
 
-/* What the operation should answer. */
+/* The status that the operation should return. */
 enum store_status model_expect_write(const struct model_item *item, const struct store_write *write,
                                      uint32_t value_length_max);
 enum store_status model_expect_delta(const struct model_item *item, const struct store_delta *delta,
                                      uint64_t *number);
 enum store_status model_expect_delete(const struct model_item *item,
                                       const struct store_removal *removal);
-/* The part of *shown that says how the item was before the call. */
+/* Sets the fields of *shown for the state before the call. */
 void model_show_state(const struct model *model, const struct model_item *item,
                       struct store_item *shown);
 
-/* What it does when the answer is status, or STORE_OK; cas is the item's new one. */
+/* Does to the model what the operation does with this status, else with STORE_OK; cas is the item's
+ * new one. */
 void model_get(const struct model *model, struct model_item *item);
 void model_write(const struct model *model, struct model_item *item,
                  const struct store_write *write, bool large, uint64_t cas,
@@ -60,7 +61,7 @@ void model_delta(const struct model *model, struct model_item *item,
                  const struct store_delta *delta, uint64_t number, uint64_t cas);
 void model_delete(const struct model *model, struct model_item *item,
                   const struct store_removal *removal, uint64_t cas);
-/* Says who should have won. */
+/* Returns whether the call should win the item. */
 bool model_read(const struct model *model, struct model_item *item, const struct store_read *read,
                 uint64_t cas);
 

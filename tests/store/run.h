@@ -7,7 +7,7 @@
 
 enum hashing { HASH_GOOD, HASH_FEW, HASH_ONE };
 
-/* What the scan that is under way has seen of a key, and how the key was when it began. */
+/* How often the current scan has visited a key, and the state of the key when it began. */
 struct run_seen {
     uint32_t times;
     bool present;
@@ -27,10 +27,10 @@ struct run_upload {
     bool in_place; /* by store_upload_window() */
     bool joins;    /* it may end as append or prepend */
     char *where;
-    uint32_t room; /* left there */
+    uint32_t window; /* bytes left there */
 };
 
-/* What was leased has to be the same to the end. */
+/* A leased value, to be compared when the lease ends. */
 struct run_lease {
     uint64_t large; /* 0: none */
     char *value;
@@ -47,10 +47,10 @@ struct run {
     uint32_t value_length_max; /* of the values that the test makes */
     enum hashing hashing;
     bool evicts;
-    uint64_t lost;    /* evicted items that the test has noticed */
-    uint64_t refused; /* operations for want of memory, where nothing is evicted */
+    uint64_t lost;    /* items found to be evicted */
+    uint64_t refused; /* operations refused for lack of memory */
     uint64_t cas_last;
-    size_t memory_bytes_last; /* while the store comes down to its bound */
+    size_t memory_bytes_last; /* in use at most, while the store frees memory after a resize */
     uint64_t scan_cursor;
     uint64_t crawl_cursor;
     uint32_t scans; /* completed */
@@ -73,20 +73,23 @@ struct run {
 uint32_t run_below(struct run *run, uint32_t bound);
 bool run_one_in(struct run *run, uint32_t n);
 
-/* run_make.c: what operations are made of. Keys and values lie in the run until the next one. */
+/* run_make.c: the random parts of operations. Key and value are stored in the run until the next
+ * call. */
 uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing);
 struct store_key run_key(struct run *run, uint32_t number);
-uint32_t run_number(const struct store_entry *entry); /* of a key met in the store */
-uint32_t run_value(struct run *run);                  /* its length; the bytes are run->value */
+uint32_t run_number(const struct store_entry *entry); /* of a visited key */
+uint32_t run_value(struct run *run); /* returns the length; the bytes are in run->value */
 void run_fill(struct run *run, char *bytes, uint32_t length);
 uint32_t run_expires(struct run *run);
-uint64_t run_cas(struct run *run, const struct model_item *item); /* the right one, or not */
+uint64_t run_cas(struct run *run, const struct model_item *item); /* mostly the right one */
 uint64_t run_new_cas(struct run *run);
 uint64_t run_initial(struct run *run);
 
-/* Was it refused for want of memory? That is right only in a store that must not evict. */
+/* Whether the operation was refused for lack of memory, which may happen only in a store that must
+ * not evict. */
 bool run_is_refused(struct run *run, enum store_status status);
-/* An answer as for a missing item is right when the store may have evicted it. */
+/* The store has answered as for a missing key: right when that is expected, or when it may have
+ * evicted the item, which the model then forgets. */
 void run_note_loss(struct run *run, struct model_item *item, bool as_expected);
 void run_check_item(struct run *run, const struct model_item *item, const struct store_item *shown);
 void run_check_state(struct run *run, const struct store_item *expected,
@@ -101,9 +104,9 @@ struct store_write run_write(struct run *run, const struct model_item *item);
 void run_check_write(struct run *run, struct model_item *item, const struct store_write *write,
                      bool large, enum store_status status, uint64_t cas);
 
-/* run_large.c: uploads and leases, a step of some under way at a time. */
+/* run_large.c: uploads and leases, one step of a random one at a time. */
 void run_upload(struct run *run);
-/* Takes a lease of what was just shown, now and then. */
+/* Sometimes leases the item just shown. */
 void run_lease(struct run *run, const struct model_item *item, const struct store_item *shown);
 void run_lease_end(struct run *run);
 void run_large_ends(struct run *run);

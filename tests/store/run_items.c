@@ -19,7 +19,8 @@ void run_get(struct run *run, uint32_t number) {
     model_get(run->model, item);
 }
 
-/* Two neighbouring extents are longer together than one may be, but for one pair. */
+/* Two neighbouring extents are together at least as long as the longest one, except for one pair.
+ */
 static uint32_t list_bytes_max(const struct run *run, const struct store_item *shown) {
     uint32_t extents = 2 + 2 * shown->value_length / store_extent_length_max(run->store);
     return shown->large == 0 ? 0 : 12 + extents * (12 + sizeof(struct item) + ITEM_ALIGN - 1);
@@ -97,7 +98,7 @@ struct store_write run_write(struct run *run, const struct model_item *item) {
         .mode = run_one_in(run, 2) ? STORE_SET : (enum store_mode)run_below(run, 5),
         .compare_cas = run_one_in(run, 4),
         .stale_if_older = run_one_in(run, 2),
-        /* made anew in place of one that was evicted, it could not be told from a longer one */
+        /* if the item was evicted, a new one could not be told from a longer number */
         .create = run_one_in(run, 2) && (!run->evicts || !item->present),
         .set_cas = run_one_in(run, 8),
         .binary_key = run_one_in(run, 4),
@@ -198,7 +199,7 @@ static void do_touch(struct run *run, uint32_t number) {
     model_settle(run->model, item);
 }
 
-/* What stays is looked at for its CAS. */
+/* An item that stays is read for its CAS. */
 static void check_stays(struct run *run, struct model_item *item, const struct store_key *key,
                         const struct store_removal *removal) {
     struct store_item shown;

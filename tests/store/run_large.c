@@ -1,11 +1,11 @@
-/* Uploads and leases in the midst of everything else. */
+/* Random uploads and leases, between the other operations. */
 #include "store/limits.h"
 
 #include "run.h"
 
 #define PART_MAX 16384u
 
-/* Around the sizes where something changes, or any; seldom too large. */
+/* A length near one at which the layout changes, or any; sometimes too large. */
 static uint32_t upload_length(struct run *run, uint32_t max) {
     uint32_t extent = store_extent_length_max(run->store);
     uint32_t bounds[] = {store_inline_max(run->store, 250),
@@ -50,19 +50,19 @@ static void upload_is_gone(struct run_upload *upload) {
     *upload = (struct run_upload){0};
 }
 
-/* In place, what was made room for is written later. */
+/* Gets a window, or writes part of the value into the last one. */
 static enum store_status write_in_place(struct run *run, struct run_upload *upload, uint32_t part) {
-    if (upload->room == 0) {
-        upload->room = store_upload_window(run->store, upload->handle, run->now, &upload->where);
-        CHECK(run, upload->room <= upload->length - upload->sent);
-        return upload->room == 0 ? STORE_NO_MEMORY : STORE_OK;
+    if (upload->window == 0) {
+        upload->window = store_upload_window(run->store, upload->handle, run->now, &upload->where);
+        CHECK(run, upload->window <= upload->length - upload->sent);
+        return upload->window == 0 ? STORE_NO_MEMORY : STORE_OK;
     }
-    if (part > upload->room) {
-        part = upload->room;
+    if (part > upload->window) {
+        part = upload->window;
     }
     memcpy(upload->where, upload->value + upload->sent, part);
     upload->where += part;
-    upload->room -= part;
+    upload->window -= part;
     upload->sent += part;
     return STORE_OK;
 }

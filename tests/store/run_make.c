@@ -1,4 +1,4 @@
-/* What random operations are made of, and what is checked after each. */
+/* The random parts of operations, and the checks after each. */
 #include "run.h"
 
 uint32_t run_below(struct run *run, uint32_t bound) {
@@ -22,7 +22,7 @@ uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing) {
     switch ((enum hashing)hashing) {
     case HASH_GOOD:
         return fixture_mix(number + 1);
-    case HASH_FEW: /* few buckets and tags, but the same only for some */
+    case HASH_FEW: /* few different buckets and tags */
         return fixture_mix(number + 1) & 0x0000000300000407u;
     case HASH_ONE:
         return 0xffffffffffffffffu;
@@ -30,7 +30,7 @@ uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing) {
     return 0;
 }
 
-/* The number first, so that keys differ; then bytes of every value. */
+/* The number first, so that keys differ; then bytes of any value. */
 struct store_key run_key(struct run *run, uint32_t number) {
     uint64_t mixed = fixture_mix(number + 77);
     uint32_t length = 3 + (mixed % 8 == 0 ? (uint32_t)(mixed >> 8) % 248 : (uint32_t)mixed % 16);
@@ -76,7 +76,7 @@ uint32_t run_value(struct run *run) {
     return length;
 }
 
-/* Bytes that differ from place to place: a part at the wrong one would be seen. */
+/* Bytes no two parts of which are equal, so that a part at the wrong place is noticed. */
 void run_fill(struct run *run, char *bytes, uint32_t length) {
     uint32_t word = run_below(run, UINT32_MAX);
     for (uint32_t i = 0; i < length; i++) {
@@ -92,7 +92,7 @@ uint32_t run_expires(struct run *run) {
     return run->now + run_below(run, 30);
 }
 
-/* Seldom 0, or one lower or higher than the right one. */
+/* Mostly the right one; sometimes 0, or one less or more. */
 uint64_t run_cas(struct run *run, const struct model_item *item) {
     switch (run_below(run, 8)) {
     case 0:
@@ -105,13 +105,13 @@ uint64_t run_cas(struct run *run, const struct model_item *item) {
     return item->cas;
 }
 
-/* Of every length, but never equal to another. */
+/* Numbers of any length, never the same twice. */
 uint64_t run_new_cas(struct run *run) {
     uint64_t cas = (uint64_t)run->operation << 20 | run_below(run, 1 << 20);
     return run_one_in(run, 2) ? cas : cas << 24 | 7;
 }
 
-/* With evictions it never equals another result, which would hide that an item was made anew. */
+/* In a store that evicts no two are equal: an item evicted and created again is noticed. */
 uint64_t run_initial(struct run *run) {
     if (run->evicts) {
         return (run->operation + 1) * (uint64_t)1000000000;

@@ -9,8 +9,8 @@ struct slice {
     uint32_t visits_max;
 };
 
-/* Hashes that are equal but for few bits make equal positions, too, which the scan keeps together.
- */
+/* Whether hashes differ in so few bits that several keys have the same position, which a scan
+ * visits together. */
 static bool groups(const struct run *run) {
     return run->hashing != HASH_GOOD;
 }
@@ -41,8 +41,9 @@ static void scan_begins(struct run *run) {
     }
 }
 
-/* Was the item there all the time? With evictions an item may have come back unnoticed: then only
- * of one that was never written can this be said. It may be gone unnoticed, too: a get tells. */
+/* Whether the item was there during the whole scan. In a store that evicts, an item may have been
+ * evicted and stored again: only one that was not written meanwhile counts. It may also be evicted
+ * by now, which a get tells. */
 static bool was_there(const struct run *run, uint32_t number) {
     const struct model_item *item = &run->model->items[number];
     const struct run_seen *seen = &run->seen[number];
@@ -113,7 +114,7 @@ void run_resize(struct run *run) {
     }
 }
 
-/* Under a bound that came down, the memory in use comes down too, and never goes up meanwhile. */
+/* After the bound was lowered, the memory in use never grows, and falls to the bound in the end. */
 void run_maintain(struct run *run) {
     bool more = store_maintain(run->store, run->now);
     struct store_stats stats = fixture_stats(run->store);

@@ -1,4 +1,4 @@
-/* What the tests of the store share: short ways to call it, and hashes for keys. */
+/* What the tests of the store share: short calls of its functions, and a hash function. */
 #ifndef TESTS_STORE_FIXTURE_H
 #define TESTS_STORE_FIXTURE_H
 
@@ -69,7 +69,7 @@ static inline struct store_key fixture_key(const char *text) {
     return (struct store_key){text, length, fixture_hash(text, length, FIXTURE_SEED)};
 }
 
-/* Writes text; the status. */
+/* Writes a text as value; returns the status. */
 static inline enum store_status fixture_write(struct store *store, enum store_mode mode,
                                               const char *key_text, const char *text,
                                               uint32_t now) {
@@ -80,7 +80,8 @@ static inline enum store_status fixture_write(struct store *store, enum store_mo
     return store_write(store, &key, &write, now, &cas);
 }
 
-/* Writes length zero bytes that expire. Allocates nothing: tests measure the resident size. */
+/* Writes a value of zero bytes, with an expiry time. Allocates nothing, since tests measure the
+ * resident size. */
 static inline enum store_status fixture_set_bytes(struct store *store, const char *key_text,
                                                   uint32_t length, uint32_t expires, uint32_t now) {
     static const char zeros[MIB + 1];
@@ -108,7 +109,7 @@ static inline bool fixture_has(struct store *store, const char *key_text, uint32
     return fixture_get(store, key_text, now, &item) == STORE_OK;
 }
 
-/* Is this the item's value, large or not? */
+/* Whether this is the item's value, large or not. */
 static inline bool fixture_is(const struct store *store, const struct store_item *item,
                               const char *value, uint32_t length) {
     if (item->value_length != length) {
@@ -129,7 +130,7 @@ static inline bool fixture_is(const struct store *store, const struct store_item
     return !item->value && at == length;
 }
 
-/* Is this the value stored under the key? */
+/* Whether this is the value stored under the key. */
 static inline bool fixture_holds(struct store *store, const char *key_text, const char *text,
                                  uint32_t now) {
     struct store_item item;

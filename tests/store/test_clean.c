@@ -1,4 +1,4 @@
-/* Dead bytes: they are gained back before anything that lives is evicted. */
+/* Cleaning: dead bytes are freed before any live item is evicted. */
 #include "store/evict.h"
 #include "store/memory.h"
 
@@ -29,7 +29,7 @@ static uint32_t count(struct store *store, const char *prefix, uint32_t items) {
     return there;
 }
 
-/* Items that a fresh store holds. */
+/* The number of items that a new store holds without evicting. */
 static uint64_t held_by_fresh(size_t memory_bytes, uint32_t length) {
     struct store *store = fixture_store(memory_bytes);
     for (uint32_t i = 0; i < 2 * memory_bytes / (length + 50); i++) {
@@ -40,8 +40,8 @@ static uint64_t held_by_fresh(size_t memory_bytes, uint32_t length) {
     return items;
 }
 
-/* Sizes that shift leave nothing behind that the next ones can't have: neither with new keys, nor
- * with the old ones. */
+/* When the sizes of items change, the new items get all memory of the old ones: with new keys, and
+ * with the old keys. */
 static void check_shift(size_t memory_bytes, bool new_keys) {
     struct store *store = fixture_store(memory_bytes);
     for (uint32_t i = 0; i < memory_bytes / 80; i++) {
@@ -70,7 +70,8 @@ Test(clean, sizes_that_shift) {
     check_shift(16 * MIB, false);
 }
 
-/* Values of other sizes over and over: as long as what lives fits, cleaning finds the room. */
+/* Overwriting with other sizes evicts nothing as long as the live items fit: cleaning frees enough.
+ */
 Test(clean, overwriting_evicts_nothing) {
     struct store *store = fixture_store(8 * MIB);
     for (uint32_t i = 0; i < 200000; i++) {
@@ -88,7 +89,7 @@ Test(clean, overwriting_evicts_nothing) {
     store_destroy(store);
 }
 
-/* The same among the items of the main queue, which stay there. */
+/* The same with items of the main queue, which stay in it. */
 Test(clean, in_the_main_queue) {
     struct store *store = fixture_store(8 * MIB);
     for (uint32_t i = 0; i < 4000; i++) {
@@ -110,7 +111,7 @@ Test(clean, in_the_main_queue) {
     store_destroy(store);
 }
 
-/* Every second item goes, and as much comes: nothing that lives has to leave. */
+/* Half of the items are deleted and as many stored: no live item is evicted. */
 Test(clean, deleted_items_make_room) {
     struct store *store = fixture_store(8 * MIB);
     uint32_t items = 20000;
@@ -131,8 +132,7 @@ Test(clean, deleted_items_make_room) {
     store_destroy(store);
 }
 
-/* Everything expires at once, and is found by a crawl, but for a few: their segments are cleaned.
- */
+/* All items but a few expire and are dropped by a crawl: the segments of the few are cleaned. */
 Test(clean, after_one_expiry_time) {
     struct store *store = fixture_store(8 * MIB);
     uint64_t cursor = 0, checked = 0, reclaimed = 0;
@@ -152,7 +152,7 @@ Test(clean, after_one_expiry_time) {
     store_destroy(store);
 }
 
-/* What is gathered keeps its place: the older goes first, all the same. */
+/* Gathered items keep their place in the queue: the older ones are still evicted first. */
 Test(clean, items_keep_their_age) {
     struct store *store = fixture_store(8 * MIB);
     uint32_t items = 20000;
@@ -179,7 +179,7 @@ Test(clean, items_keep_their_age) {
     store_destroy(store);
 }
 
-/* Of those that must not evict: fills it with values of a length until one is refused. */
+/* Fills a store that must not evict, with values of one length, until one is refused. */
 static uint32_t fill_to_the_brim(struct store *store, const char *prefix, uint32_t length) {
     char name[32];
     for (uint32_t i = 0;; i++) {
@@ -218,15 +218,15 @@ Test(refuse, to_the_brim_and_back) {
     }
 }
 
-/* What fits in its place is written, and can be touched and deleted; a set that is refused takes
- * the old value with it, as in memcached. */
+/* In a full store that must not evict, a value that fits in place is written, and can be touched
+ * and deleted; a set that is refused removes the old value, as in memcached. */
 Test(refuse, what_still_works) {
     struct store *store = fixture_store_refusing(2 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
     for (uint32_t i = 0; i < items; i++) {
         set_length(store, "key", i, 100, 0);
     }
-    uint32_t longer = 1; /* so many as the last segment has room for */
+    uint32_t longer = 1; /* as many as the last segment has space for */
     enum store_status status = STORE_OK;
     for (char name[32]; status == STORE_OK; longer++) {
         snprintf(name, sizeof(name), "key-%u", longer);
@@ -243,7 +243,7 @@ Test(refuse, what_still_works) {
     store_destroy(store);
 }
 
-/* Idle turns end though nothing is to be gained, also when the bound comes down. */
+/* store_maintain() comes to an end when nothing can be freed, also after the bound was lowered. */
 Test(refuse, idle_turns_end) {
     struct store *store = fixture_store_refusing(8 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
@@ -268,7 +268,8 @@ Test(refuse, idle_turns_end) {
     store_destroy(store);
 }
 
-/* A segment that is half gathered, and all at once there is none to go on with: it waits. */
+/* When the memory for gathering is used up in the middle of a segment, the rest stays until there
+ * is some again. */
 Test(refuse, no_room_to_gather) {
     struct store *store = fixture_store_refusing(8 * MIB);
     uint32_t items = fill_to_the_brim(store, "key", 100);
@@ -297,7 +298,7 @@ Test(refuse, no_room_to_gather) {
     store_destroy(store);
 }
 
-/* Tiny values come and go at the brim: the index takes nothing of what cleaning needs. */
+/* Tiny values come and go in a full store: the index takes nothing of the reserve of cleaning. */
 Test(refuse, tiny_values_over_and_over) {
     struct store *store = fixture_store_refusing(2 * MIB);
     char name[32];

@@ -1,4 +1,4 @@
-/* incr and decr. */
+/* Arithmetic: incr and decr. */
 #include "store_fixture.h"
 
 static enum store_status delta(struct store *store, const char *key_text, int64_t by,

@@ -1,4 +1,5 @@
-/* What is kept when memory is short, and that no operation does too much for it. */
+/* Eviction: which items are kept when memory is short, and that the work of an operation is
+ * bounded. */
 #include "store/evict.h"
 #include "store/lookup.h"
 #include "store/memory.h"
@@ -27,7 +28,7 @@ static uint32_t count(struct store *store, const char *prefix, uint32_t items) {
     return there;
 }
 
-/* Looks, without being noticed. */
+/* Whether the key is there; does not count as a read. */
 static bool peek(struct store *store, const char *prefix, uint32_t number) {
     char name[32];
     struct store_item item;
@@ -36,8 +37,8 @@ static bool peek(struct store *store, const char *prefix, uint32_t number) {
     return store_peek(store, &key, 1, &item) == STORE_OK;
 }
 
-/* What was read survives a scan of any length that nobody reads; but for a few segments, when
- * writing outruns the moving of much that was read in a row. */
+/* Items that were read survive any number of new items that are not. A few segments of them may be
+ * lost, where writing is faster than moving a long row of read items. */
 Test(evict, what_was_read_survives_a_scan) {
     struct store *store = fixture_store(4 * MIB);
     for (uint32_t i = 0; i < 2000; i++) {
@@ -53,7 +54,7 @@ Test(evict, what_was_read_survives_a_scan) {
     store_destroy(store);
 }
 
-/* Neither a peek nor a read that says so is noticed, as in memcached's mg without a bump. */
+/* A peek, and a read with no_bump, do not count as reads, as in memcached's mg without a bump. */
 Test(evict, peeks_count_for_nothing) {
     struct store *store = fixture_store(4 * MIB);
     struct store_read read = {.no_bump = true};
@@ -74,7 +75,7 @@ Test(evict, peeks_count_for_nothing) {
     store_destroy(store);
 }
 
-/* A key that comes back soon after it was dropped unread goes to the main queue at once. */
+/* A key that is stored again soon after it was evicted unread goes to the main queue at once. */
 Test(evict, a_ghost_comes_back_to_the_main_queue) {
     struct store *store = fixture_store(4 * MIB);
     for (uint32_t i = 0; i < 4000; i++) {
@@ -102,7 +103,8 @@ Test(evict, a_ghost_comes_back_to_the_main_queue) {
     store_destroy(store);
 }
 
-/* All are read all the time, so that eviction would move and move: it is bounded, and goes on. */
+/* All items are read all the time, so that eviction could move them for ever: what it moves is
+ * bounded, and it makes progress. */
 Test(evict, everything_is_hot) {
     struct store *store = fixture_store(4 * MIB);
     for (uint32_t i = 0; i < 60000; i++) {
@@ -137,8 +139,8 @@ static uint32_t zipf(const double *sums, uint32_t keys, uint64_t random) {
 #define ZIPF_KEYS 50000u
 #define ZIPF_REQUESTS 400000u
 
-/* Hits of a cache that evicts what was written first, with room for so many items. */
-static uint32_t hits_of_fifo(const uint32_t *requests, uint32_t room) {
+/* The hits of a FIFO cache of this number of items. */
+static uint32_t hits_of_fifo(const uint32_t *requests, uint32_t items_max) {
     static uint32_t left_at[ZIPF_KEYS]; /* the write, counted from 1, that drops the key */
     uint32_t hits = 0, writes = 0;
     for (uint32_t i = 0; i < ZIPF_REQUESTS; i++) {
@@ -148,12 +150,12 @@ static uint32_t hits_of_fifo(const uint32_t *requests, uint32_t room) {
             continue;
         }
         writes++;
-        left_at[key] = writes + room;
+        left_at[key] = writes + items_max;
     }
     return hits;
 }
 
-/* On a Zipf load of exponent 1 it beats a plain queue that holds as many items by far. */
+/* On a Zipf load of exponent 1 it hits much more often than a FIFO cache of as many items. */
 Test(evict, better_than_a_plain_queue) {
     static double sums[ZIPF_KEYS];
     static uint32_t requests[ZIPF_REQUESTS];
@@ -176,8 +178,8 @@ Test(evict, better_than_a_plain_queue) {
     store_destroy(store);
 }
 
-/* However large what is written and however small what gives way, the work of one operation stays
- * within its bound, which store_check_memory() looks at after each. */
+/* Large items are written and small ones evicted: the work of each operation stays within its
+ * bound, which store_check_memory() asserts. */
 Test(evict, sizes_of_all_kinds_in_turns) {
     struct store *store = fixture_store(2 * MIB);
     uint32_t lengths[] = {1, 12000, 1, 300, 15000, 40, 2000, 8};
@@ -196,7 +198,7 @@ Test(evict, sizes_of_all_kinds_in_turns) {
     store_destroy(store);
 }
 
-/* Idle turns work up the reserve, and come to an end. */
+/* store_maintain() frees the segments wanted, and comes to an end. */
 Test(evict, idle_turns_work_ahead) {
     struct store *store = fixture_store(2 * MIB);
     for (uint32_t i = 0; i < 30000; i++) {
@@ -224,7 +226,7 @@ static uint64_t location_of(struct store *store, const char *prefix, uint32_t nu
     return found.location;
 }
 
-/* A segment that somebody else has pinned is left alone, and loses nothing. */
+/* A segment that is pinned while it is being emptied keeps its items. */
 Test(evict, pinned_segments_stay) {
     struct store *store = fixture_store(2 * MIB);
     for (uint32_t i = 0; i < 100; i++) {
@@ -250,7 +252,8 @@ Test(evict, pinned_segments_stay) {
     store_destroy(store);
 }
 
-/* What it leaves goes first; the segment that was being emptied is begun anew. */
+/* After a flush its segments are emptied first; the segment that was being emptied goes on as a
+ * flushed one. */
 Test(evict, a_flush_overtakes_the_segment_at_hand, .timeout = 20) {
     struct store *store = fixture_store_up_to(2 * MIB, 4 * MIB);
     uint32_t i = 0;

@@ -1,4 +1,4 @@
-/* Ghosts alone: what is remembered, for how long, and in how much memory. */
+/* Ghosts alone: which keys are remembered, for how long, and in how much memory. */
 #include "store/ghost.h"
 
 #include "store_fixture.h"
@@ -51,7 +51,7 @@ Test(ghost, each_is_taken_once) {
     ghost_finish(&ghost);
 }
 
-/* As many as it was made for, and not many more. */
+/* It remembers the number of tags it was grown for, and not many more. */
 Test(ghost, the_oldest_are_forgotten) {
     struct ghost ghost;
     ghost_init(&ghost, MIB, PAGE_BYTES);
@@ -64,7 +64,7 @@ Test(ghost, the_oldest_are_forgotten) {
     ghost_finish(&ghost);
 }
 
-/* Nothing is forgotten when it grows; memory follows the number, and keeps to the range. */
+/* Growing forgets nothing; memory follows the number of tags, and stays within the range. */
 Test(ghost, grows_and_shrinks) {
     struct ghost ghost;
     ghost_init(&ghost, MIB, PAGE_BYTES);

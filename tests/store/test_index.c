@@ -1,4 +1,4 @@
-/* The index alone, over items with nothing but a key, which is their hash. */
+/* The index alone, over items that consist of a key, which is its own hash. */
 #include "store_fixture.h"
 
 #include <unistd.h>

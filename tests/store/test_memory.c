@@ -1,4 +1,4 @@
-/* The memory bound, eviction, and items as large as they may be. */
+/* The memory bound, huge pages, and the largest items. */
 #include "store/memory.h"
 
 #include "memory_fixture.h"
@@ -34,7 +34,7 @@ Test(memory, many_items_evict_the_oldest) {
     store_destroy(store);
 }
 
-/* Tiny items make the index take memory from the segments, large ones give it back. */
+/* With tiny items the index takes memory from the segments, with large ones it gives it back. */
 Test(memory, index_and_segments_trade) {
     struct store *store = fixture_store(4 * MIB);
     fill(store, 150000, 1);
@@ -50,7 +50,7 @@ Test(memory, index_and_segments_trade) {
     store_destroy(store);
 }
 
-/* However few of them would fit a segment as a whole. */
+/* The largest items, of which few fit in a store. */
 Test(memory, long_values_fill_segments) {
     static const uint32_t lengths[] = {30000, 40000, 50000, 60000, 100000};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -75,8 +75,8 @@ Test(memory, a_large_store_is_small_until_it_fills) {
     store_destroy(store);
 }
 
-/* What the store counts bounds what the process has, a huge page at a time; huge pages leave again
- * with what is given back, and come again. */
+/* The resident size of the process is at most what the store counts. Huge pages are split when part
+ * of them is given back, and used again later. */
 static void check_resident(const struct store *store, size_t before) {
     size_t counted = store_memory_bytes(store);
     cr_assert(le(sz, resident_bytes(), before + counted + MIB + SANITIZER_BYTES));
@@ -101,8 +101,8 @@ Test(memory, huge_pages_are_counted) {
     store_destroy(store);
 }
 
-/* The first set takes the first block; when no segment of it is left, an idle turn takes the next.
- */
+/* The first set takes the first block of segments; when none of it is left, store_maintain() takes
+ * the next. */
 Test(memory, the_next_huge_page_comes_ahead) {
     struct store *store = fixture_store((size_t)512 << 20);
     store_maintain(store, 1);
@@ -122,8 +122,8 @@ Test(memory, the_next_huge_page_comes_ahead) {
     store_destroy(store);
 }
 
-/* In a shard of 128 MiB segments are in huge pages and the index is not. Overwriting with other
- * sizes frees segments here and there. */
+/* In a store of 128 MiB the segments are in huge pages and the index is not. Overwriting with other
+ * sizes frees single segments. */
 Test(memory, parts_of_huge_pages_are_counted) {
     size_t before = resident_bytes();
     struct store *store = fixture_store(128 * MIB);
@@ -159,14 +159,15 @@ Test(memory, resident_size_follows_down) {
     store_destroy(store);
 }
 
-/* What a flush left behind goes first: before anything live, and before memory never used. */
+/* Flushed segments are used again before live items are evicted, and before memory that was never
+ * used. */
 Test(memory, flushed_segments_are_used_again) {
     struct store *store = fixture_store(4 * MIB);
     fill(store, 1000, 800);
     uint64_t segments = fixture_stats(store).segments;
     store_flush(store, 1, 1);
     for (uint32_t i = 0; i < 500; i++) {
-        char name[32]; /* not the old keys: who meets a flushed item drops it */
+        char name[32]; /* other keys than before: a look-up drops a flushed item */
         snprintf(name, sizeof(name), "new-%u", i);
         fixture_set_bytes(store, name, 800, 0, 1);
     }
@@ -177,7 +178,7 @@ Test(memory, flushed_segments_are_used_again) {
     store_destroy(store);
 }
 
-/* mc-crusher stores these at -I 1m: one mebibyte less 1 KiB. */
+/* The largest values that mc-crusher stores at -I 1m: 1 MiB less 1 KiB. */
 Test(memory, a_large_value_in_a_shard_of_64_mib) {
     struct store *store = fixture_store(64 * MIB);
     for (int i = 0; i < 100; i++) {
@@ -219,7 +220,7 @@ Test(memory, the_configured_size_of_an_item_holds) {
     store_destroy(store);
 }
 
-/* The oldest item of the small queue, where there is one. */
+/* The oldest item of the small queue, if there is one. */
 static struct item *oldest_small(const struct store *store) {
     const struct segment_log *log = &store->log;
     uint32_t number = log->queues[SEGMENT_SMALL].oldest;
@@ -233,14 +234,14 @@ static struct item *oldest_small(const struct store *store) {
     return item;
 }
 
-/* The oldest item of a full store grows, unless making room for that has evicted it. */
+/* The oldest item of a full store grows, unless it was evicted to free the memory for that. */
 Test(memory, append_to_an_item_about_to_be_evicted) {
     struct store *store = fixture_store(MIB);
     char name[32];
     uint32_t grown = 0;
     fill(store, 700, 1500);
     for (uint32_t i = 0; i < 2000; i++) {
-        /* The small queue would be empty in the end. */
+        /* else the small queue would be empty in the end */
         snprintf(name, sizeof(name), "new-%u", i);
         cr_assert(eq(int, fixture_set_bytes(store, name, 1500, 0, 1), STORE_OK));
         uint64_t evictions = fixture_stats(store).evictions;

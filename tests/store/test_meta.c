@@ -37,7 +37,8 @@ static bool has(struct store_item item, enum store_state state) {
     return (item.state & state) != 0;
 }
 
-/* Has it these marks and no others? W won, Z token sent, X stale, h hit before, b binary key. */
+/* Whether the state is exactly these marks: W won, Z token sent, X stale, h hit before, b binary
+ * key. */
 static bool is(const struct store_item *item, const char *marks) {
     unsigned state =
         (strchr(marks, 'W') ? STORE_WON : 0) | (strchr(marks, 'Z') ? STORE_TOKEN_SENT : 0) |
@@ -83,7 +84,7 @@ Test(meta, a_vivified_item_has_the_cas_asked_for) {
     store_destroy(store);
 }
 
-/* R wins below the time, but not at it, and not where there is no time; once. */
+/* R wins an item that expires before its time, not at it, and not one that never expires; once. */
 Test(meta, recache_is_won_before_the_item_expires) {
     struct store *store = fixture_store(MIB);
     struct store_read read = {.recache = true, .recache_expires = 100};
@@ -321,7 +322,7 @@ static struct store_item add(struct store *store, uint64_t by, struct store_delt
     return item;
 }
 
-/* A number that grows is a new version; one that does not is the old one with other digits. */
+/* A number that gets longer is a new version of the item; any other is written in place. */
 Test(meta, arithmetic_on_a_stale_item) {
     struct store *store = fixture_store(MIB);
     fixture_write(store, STORE_SET, "n", "5", 1);

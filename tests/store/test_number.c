@@ -4,7 +4,7 @@
 #include <criterion/new/assert.h>
 #include <string.h>
 
-/* Asked of memcached 1.6.18. */
+/* As memcached 1.6.18 answered. */
 Test(number, what_counts_as_one) {
     static const struct {
         const char *text;

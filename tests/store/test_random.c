@@ -1,7 +1,7 @@
 /* Random operations of every kind against the model. STORE_TEST_SEED=n runs another seed. */
 #include "run.h"
 
-/* Looks at every key: then the counts must agree, too. */
+/* Reads every key; then the counts must agree, too. */
 static void check_all(struct run *run) {
     uint64_t present = 0;
     model_begin(run->model, run->now);
@@ -133,7 +133,7 @@ Test(store_random, resized_with_small_values) {
     run_plan(&(struct plan){MIB, 3 * MIB, 20000, 1000, 200000, HASH_GOOD, EVICTS, 9});
 }
 
-/* Nothing is lost but by what is asked for. */
+/* In a store large enough nothing is evicted. */
 Test(store_random, refuses_instead_of_evicting) {
     run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, REFUSES, 202});
     run_plan(&(struct plan){MIB, 0, 4000, 20000, 100000, HASH_GOOD, REFUSES, 11});

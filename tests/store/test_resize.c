@@ -5,8 +5,8 @@
 
 #include <errno.h>
 
-/* To the end of the work; checks that the memory only falls. */
-static uint32_t tend(struct store *store) {
+/* Calls store_maintain() until the work is done; checks that the memory in use only falls. */
+static uint32_t maintain(struct store *store) {
     uint64_t memory_bytes = fixture_stats(store).memory_bytes + store_memory_slack(store);
     uint32_t slices = 1;
     for (; store_maintain(store, 1); slices++) {
@@ -31,14 +31,14 @@ Test(resize, bounds) {
     store_destroy(store);
 }
 
-/* The pages really leave; the newest items stay. */
+/* The pages are given back to the system; the newest items stay. */
 Test(resize, down) {
     struct store *store = fixture_store(64 * MIB);
     size_t before = resident_bytes();
     fill(store, 300000, 100);
     cr_assert(gt(sz, resident_bytes(), before + 40 * MIB));
     cr_assert(eq(int, store_resize(store, 16 * MIB), 0));
-    cr_assert(gt(u32, tend(store), 100), "in slices");
+    cr_assert(gt(u32, maintain(store), 100), "in slices");
     cr_assert(lt(sz, resident_bytes(), before + 17 * MIB + SANITIZER_BYTES));
     struct store_stats stats = fixture_stats(store);
     cr_assert(gt(u64, stats.memory_bytes, 14 * MIB), "and no more than need be");
@@ -65,7 +65,7 @@ Test(resize, up) {
     store_destroy(store);
 }
 
-/* Writes go on before store_maintain() has done anything: they evict for themselves. */
+/* Without store_maintain() writes evict for themselves. */
 Test(resize, writes_before_it_is_done) {
     struct store *store = fixture_store(32 * MIB);
     fill(store, 150000, 100);
@@ -78,7 +78,7 @@ Test(resize, writes_before_it_is_done) {
         store_maintain(store, 1);
         store_check(store);
     }
-    tend(store);
+    maintain(store);
     fill(store, 2000, 3000);
     cr_assert(eq(int, store_resize(store, 32 * MIB), 0));
     cr_assert(not(store_maintain(store, 1)), "growing is done at once");
@@ -87,7 +87,7 @@ Test(resize, writes_before_it_is_done) {
     store_destroy(store);
 }
 
-/* Another bound while the way to the last one is still long. */
+/* Another bound while memory is still being freed for the last one. */
 Test(resize, up_before_down_is_done) {
     struct store *store = fixture_store(32 * MIB);
     fill(store, 150000, 100);
@@ -103,14 +103,14 @@ Test(resize, up_before_down_is_done) {
     store_destroy(store);
 }
 
-/* The largest item, eight segments and the bookkeeping are the least. There it still stores the
- * tiniest items, whose index is large, and the largest. */
+/* The lowest bound is the largest item, eight segments and the bookkeeping. Under it the smallest
+ * items, whose index is large, and the largest item are still stored. */
 Test(resize, as_low_as_it_goes) {
     struct store *store = fixture_store(64 * MIB);
     uint32_t max = store_value_length_max(store, 1);
     fill(store, 500000, 1);
     cr_assert(eq(int, store_resize(store, MIB), 0));
-    tend(store);
+    maintain(store);
     struct store_stats stats = fixture_stats(store);
     cr_assert(ge(u64, stats.memory_bytes_max, 8 * stats.segment_bytes + MIB));
     cr_assert(le(u64, stats.memory_bytes_max, 9 * stats.segment_bytes + MIB));
@@ -126,14 +126,14 @@ Test(resize, as_low_as_it_goes) {
     store_destroy(store);
 }
 
-/* Likewise where the index is in huge pages: what it keeps of these counts. */
+/* The same where the index is in huge pages, of which it keeps one that is not used. */
 Test(resize, as_low_as_it_goes_with_huge_pages) {
     size_t before = resident_bytes();
     struct store *store = fixture_store(512 * MIB);
     uint32_t max = store_value_length_max(store, 1);
     fill(store, 800000, 1);
     cr_assert(eq(int, store_resize(store, MIB), 0));
-    tend(store);
+    maintain(store);
     cr_assert(le(u64, fixture_stats(store).memory_bytes_max, 24 * MIB));
     cr_assert(lt(sz, resident_bytes(),
                  before + fixture_stats(store).memory_bytes + MIB + 2 * SANITIZER_BYTES));
@@ -148,7 +148,7 @@ Test(resize, as_low_as_it_goes_with_huge_pages) {
     store_destroy(store);
 }
 
-/* The address space for the whole machine, and more, costs nothing. */
+/* Reserving more address space than the machine has memory costs nothing. */
 Test(resize, room_to_grow_is_free) {
     size_t before = resident_bytes();
     struct store *store = fixture_store_up_to(MIB, (size_t)4 << 40);
@@ -158,19 +158,19 @@ Test(resize, room_to_grow_is_free) {
     store_destroy(store);
 }
 
-/* What a flush has left is evicted first, and counts nowhere. */
+/* Flushed segments are emptied first, and their items do not count as evicted. */
 Test(resize, after_a_flush) {
     struct store *store = fixture_store(16 * MIB);
     fill(store, 50000, 100);
     store_flush(store, 1, 1);
     store_resize(store, 4 * MIB);
-    tend(store);
+    maintain(store);
     cr_assert(eq(u64, fixture_stats(store).evictions, 0));
     store_destroy(store);
 }
 
-/* A value that is being sent lies in every segment above the bound: there is nothing to do until it
- * is through. */
+/* A leased value lies in every segment above the bound: nothing can be done until the lease ends.
+ */
 Test(resize, down_while_pinned) {
     struct store *store = fixture_store(16 * MIB);
     uint64_t leased[16];
@@ -195,6 +195,6 @@ Test(resize, down_while_pinned) {
     while (leases > 0) {
         store_lease_end(store, leased[--leases]);
     }
-    tend(store);
+    maintain(store);
     store_destroy(store);
 }

@@ -1,5 +1,5 @@
-/* Scans and crawls. That a scan sees every item once, whatever happens meanwhile, is also what the
- * random test checks. */
+/* Scans and crawls. The random test, too, checks that a scan visits every item once, whatever
+ * happens meanwhile. */
 #include "store_fixture.h"
 
 #define KEYS_MAX 30000
@@ -7,7 +7,7 @@
 struct seen {
     uint8_t times[KEYS_MAX];
     uint32_t visits;
-    uint32_t visits_max; /* then it refuses */
+    uint32_t visits_max; /* further ones are refused */
 };
 
 static bool visit(void *context, const struct store_entry *entry) {
@@ -93,8 +93,8 @@ Test(scan, goes_on_with_what_was_refused) {
     store_destroy(store);
 }
 
-/* The index doubles and halves several times while the scan is under way, and all that stays is
- * written anew again and again, so that it moves from segment to segment. */
+/* The index doubles and halves several times during the scan, and all items that stay are written
+ * again and again, so that they move from segment to segment. */
 Test(scan, the_index_grows_and_shrinks_meanwhile) {
     struct store *store = fixture_store(16 * MIB);
     struct seen seen = {.visits_max = UINT32_MAX};
@@ -122,7 +122,7 @@ Test(scan, the_index_grows_and_shrinks_meanwhile) {
     store_destroy(store);
 }
 
-/* A slice costs the same where there is nothing to see. */
+/* A slice costs the same where there is nothing to visit. */
 Test(scan, dead_items_and_empty_buckets_count) {
     struct store *store = fixture_store(16 * MIB);
     struct seen seen = {.visits_max = UINT32_MAX};

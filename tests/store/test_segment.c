@@ -50,7 +50,7 @@ Test(segment, a_queue_from_oldest_to_newest) {
     segment_log_finish(&log);
 }
 
-/* Fills a segment with eight records and seals it; the first one's place. */
+/* Fills a segment with eight records and closes it; returns the location of the first. */
 static uint64_t fill_next(struct segment_log *log) {
     open_next(log);
     uint64_t first = segment_append(log, SEGMENT_NEW_SMALL, 2048);
@@ -107,7 +107,7 @@ Test(segment, sparse_below_three_quarters) {
     segment_log_finish(&log);
 }
 
-/* What gathers stands where the last source stood, and is as old. */
+/* The gathering segment has the place and the age of the last source. */
 Test(segment, gathering_in_the_place_of_the_source) {
     struct segment_log log;
     uint32_t numbers[4];
@@ -143,8 +143,8 @@ Test(segment, an_open_one_starts_anew_when_all_is_dead) {
     segment_log_finish(&log);
 }
 
-/* Two segments to a huge page: both come, unless there is no room, and after one was given back
- * not before the other is. */
+/* Two segments in a huge page become warm together, unless memory allows one only. After one of
+ * them was given back, both do so again only when the other one is cold, too. */
 Test(segment, blocks_come_as_a_whole) {
     struct segment_log log;
     segment_log_init(&log, 512 * MIB, 512 * MIB, PAGE_BYTES);

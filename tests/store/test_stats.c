@@ -1,4 +1,4 @@
-/* What the store tells of itself. */
+/* Statistics. */
 #include "store_fixture.h"
 
 static void set(struct store *store, uint32_t number, uint32_t length, uint32_t expires,
@@ -32,7 +32,7 @@ Test(stats, of_evictions) {
     cr_assert(le(u64, stats.evicted_expiring, stats.evictions / 2 + 1));
     cr_assert(ge(u64, stats.evicted_expiring, stats.evictions / 2));
     cr_assert(ge(u64, stats.segments_evicted, stats.evictions / 32));
-    /* the last one evicted was stored that many seconds ago, and the next one is the oldest */
+    /* the item evicted last was stored that many seconds ago, and the next one is the oldest */
     uint64_t now = 1 + 1999 / 100;
     uint64_t stored = 1 + stats.evictions / 100;
     cr_assert(ge(u64, stats.evicted_idle, now - stored));
@@ -42,7 +42,7 @@ Test(stats, of_evictions) {
     store_destroy(store);
 }
 
-/* Each hit, each eviction and each move counts for the queue where it happened. */
+/* Each hit, eviction and move counts for the queue where it happened. */
 Test(stats, by_queue) {
     struct store *store = fixture_store(4 * MIB);
     struct store_item item;

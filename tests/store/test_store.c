@@ -54,7 +54,7 @@ Test(store, conditions_of_the_modes) {
     store_destroy(store);
 }
 
-/* Whether in place or in a new one: an append changes the value and the CAS, nothing else. */
+/* An append, in place or not, changes the value and the CAS, and nothing else. */
 Test(store, append_keeps_flags_and_expiry) {
     struct store *store = fixture_store(MIB);
     struct store_key key = fixture_key("a");
@@ -131,7 +131,7 @@ Test(store, expiry_is_exact) {
     store_destroy(store);
 }
 
-/* A new value has not been fetched, though it lies where the old one did. */
+/* A new value counts as not fetched, even where it is written in place. */
 Test(store, overwriting_in_place_forgets_the_fetch) {
     struct store *store = fixture_store(MIB);
     fixture_set_bytes(store, "a", 10, 100, 1);
