@@ -112,7 +112,8 @@ const struct command_option option_table[] = {
          NUMBER(cores, 1, CONFIG_CORES_MAX)),
     DONE("threads", 't', "N", NULL, NUMBER(cores, 1, CONFIG_CORES_MAX)),
     DONE("max-reqs-per-event", 'R', "N",
-         "requests of one connection before others are served; each key of a get is one (default 128)",
+         "requests of one connection before others are served; each key of a get is one "
+         "(default 128)",
          NUMBER(turn_requests, 1, INT32_MAX)),
     IGNORED("napi-ids", 'N', "N"),
     DONE("daemon", 'd', NULL,

@@ -12,38 +12,6 @@
 
 #define MEMORY_BYTES ((size_t)8 << 20)
 
-/* What the expanded words need at most. */
-static size_t expanded_max(const char *words, const char *key) {
-    size_t length = strlen(words);
-    for (const char *at = words; (at = strpbrk(at, "$<")); at++) {
-        length += *at == '$' ? strlen(key) : strtoul(at + 1, NULL, 10);
-    }
-    return length;
-}
-
-/* Words with a $ for the key, and <N> for a value of N bytes of which each tells its place. Takes
- * no more memory than that: what is allocated is filled by meson's MALLOC_PERTURB_. */
-static struct script expand(const char *words, const char *key) {
-    struct script script = {malloc(expanded_max(words, key)), 0};
-    for (; *words; words++) {
-        char *at = script.bytes + script.length, *end;
-        if (*words == '$') {
-            script.length += (size_t)sprintf(at, "%s", key);
-        } else if (*words == '<') {
-            unsigned long length = strtoul(words + 1, &end, 10);
-            for (unsigned long i = 0; i < length; i++) {
-                at[i] = (char)('a' + (i / 26 + i) % 26);
-            }
-            script.length += length;
-            words = end;
-        } else {
-            *at = *words;
-            script.length++;
-        }
-    }
-    return script;
-}
-
 static void forget(struct fixture *fixture) {
     free(fixture->received);
     fixture->received = NULL;
@@ -56,14 +24,14 @@ static bool has_received(const struct fixture *fixture, const struct script *wan
 }
 
 static void feed(struct fixture *fixture, const char *words, const char *key) {
-    struct script script = expand(words, key);
+    struct script script = script_expand(words, key);
     fixture_feed(fixture, script.bytes, script.length);
     free(script.bytes);
 }
 
 static void expect(struct fixture *fixture, const char *key, const char *words,
                    const char *answer) {
-    struct script wanted = expand(answer, key);
+    struct script wanted = script_expand(answer, key);
     forget(fixture);
     feed(fixture, words, key);
     size_t shown = fixture->received_length < 200 ? fixture->received_length : 200;
@@ -216,7 +184,7 @@ static void turns(struct fixture *fixture, int count) {
 }
 
 static void turn_with(struct fixture *fixture, const char *words, const char *key) {
-    struct script script = expand(words, key);
+    struct script script = script_expand(words, key);
     fixture_turn(fixture, script.bytes, script.length);
     free(script.bytes);
 }
@@ -239,9 +207,10 @@ Test(large, sets_wait_for_others) {
         release(&fixture, &holding);
         turns(&fixture, 5);
         forget(&fixture);
-        struct script rest = expand("<50000>\r\nget $\r\n", key);
+        struct script rest = script_expand("<50000>\r\nget $\r\n", key);
         fixture_feed(&fixture, rest.bytes + 10000, rest.length - 10000);
-        struct script wanted = expand("STORED\r\nVALUE $ 0 50000\r\n<50000>\r\nEND\r\n", key);
+        struct script wanted =
+            script_expand("STORED\r\nVALUE $ 0 50000\r\n<50000>\r\nEND\r\n", key);
         cr_assert(has_received(&fixture, &wanted));
         free(rest.bytes);
         free(wanted.bytes);
@@ -322,9 +291,10 @@ Test(large, gets_wait_for_their_leases) {
         cr_assert(pipeline_is_blocked(&fixture.pipeline));
         release(&fixture, &holding);
         fixture_run_until_idle(&fixture);
-        struct script wanted = expand("VALUE $ 0 200000\r\n<200000>\r\nEND\r\n"
-                                      "VALUE $ 0 200000\r\n<200000>\r\nEND\r\nVERSION 1.2.3\r\n",
-                                      key);
+        struct script wanted =
+            script_expand("VALUE $ 0 200000\r\n<200000>\r\nEND\r\n"
+                          "VALUE $ 0 200000\r\n<200000>\r\nEND\r\nVERSION 1.2.3\r\n",
+                          key);
         cr_assert(has_received(&fixture, &wanted));
         free(wanted.bytes);
         cr_assert(eq(u64, fixture_held(&fixture), 0));
@@ -375,7 +345,7 @@ Test(large, what_changes_meanwhile_is_got_anew) {
         turns(&fixture, 5);
         uint64_t hash = shard_hash(&fixture.shard[0], key, (uint32_t)strlen(key));
         const struct store_key name = {key, (uint32_t)strlen(key), hash};
-        struct script value = expand(values[i / 2], key);
+        struct script value = script_expand(values[i / 2], key);
         const struct store_write write = {.value = value.bytes,
                                           .value_length = (uint32_t)value.length};
         cr_assert(eq(int, (int)store_write(owner->keys.store, &name, &write, 2, &cas), STORE_OK));
@@ -383,9 +353,9 @@ Test(large, what_changes_meanwhile_is_got_anew) {
         release(&fixture, &holding);
         fixture_run_until_idle(&fixture);
         struct script wanted =
-            expand(i / 2 ? "VALUE $ 0 150000\r\n<150000>\r\nEND\r\nVERSION 1.2.3\r\n"
-                         : "VALUE $ 0 3\r\nnew\r\nEND\r\nVERSION 1.2.3\r\n",
-                   key);
+            script_expand(i / 2 ? "VALUE $ 0 150000\r\n<150000>\r\nEND\r\nVERSION 1.2.3\r\n"
+                                : "VALUE $ 0 3\r\nnew\r\nEND\r\nVERSION 1.2.3\r\n",
+                          key);
         cr_assert(has_received(&fixture, &wanted));
         cr_assert(eq(u64, owner->keys.counters.cmd_get, gets + 1));
         cr_assert(eq(u64, owner->keys.counters.get_hits, hits + 1));
@@ -441,7 +411,7 @@ static void check_break(const char *words, size_t from, size_t step) {
     for (uint32_t owner = 0; owner < 2; owner++) {
         char key[16];
         fixture_name_key(&fixture, key, owner, 0);
-        struct script script = expand(words, key);
+        struct script script = script_expand(words, key);
         for (size_t end = from; end <= script.length; end += step) {
             for (size_t at = 0; at < end;) {
                 size_t length = end - at < 16384 ? end - at : 16384;

@@ -218,3 +218,33 @@ struct script script_meta(uint64_t seed, uint32_t commands) {
     }
     return script;
 }
+
+/* What the expanded words need at most. */
+static size_t script_expanded_max(const char *words, const char *key) {
+    size_t length = strlen(words);
+    for (const char *at = words; (at = strpbrk(at, "$<")); at++) {
+        length += *at == '$' ? strlen(key) : strtoul(at + 1, NULL, 10);
+    }
+    return length;
+}
+
+struct script script_expand(const char *words, const char *key) {
+    struct script script = {malloc(script_expanded_max(words, key)), 0};
+    for (; *words; words++) {
+        char *at = script.bytes + script.length, *end;
+        if (*words == '$') {
+            script.length += (size_t)sprintf(at, "%s", key);
+        } else if (*words == '<') {
+            unsigned long length = strtoul(words + 1, &end, 10);
+            for (unsigned long i = 0; i < length; i++) {
+                at[i] = (char)('a' + (i / 26 + i) % 26);
+            }
+            script.length += length;
+            words = end;
+        } else {
+            *at = *words;
+            script.length++;
+        }
+    }
+    return script;
+}

@@ -18,4 +18,8 @@ struct script script_text(uint64_t seed, uint32_t commands);
 struct script script_binary(uint64_t seed, uint32_t commands);
 struct script script_meta(uint64_t seed, uint32_t commands);
 
+/* Words with a $ for the key, and <N> for a value of N bytes of which each tells its place. Takes
+ * no more memory than that: what is allocated is filled by meson's MALLOC_PERTURB_. */
+struct script script_expand(const char *words, const char *key);
+
 #endif
