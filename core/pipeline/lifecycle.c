@@ -1,7 +1,7 @@
 /* The beginning and the end of a pipeline. */
 #include <assert.h>
-#include <stdlib.h>
 
+#include "core/pipeline/every_shard.h"
 #include "core/pipeline/outgoing.h"
 #include "core/pipeline/pipeline.h"
 #include "core/pipeline/queue.h"
@@ -20,6 +20,7 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
 
 bool pipeline_abort(struct pipeline *pipeline, struct shard *shard) {
     pipeline->aborted = pipeline->closing = true;
+    pipeline_cancel_every_shard(pipeline, shard);
     bool ended = leases_end(shard, &pipeline->leases);
     bool dropped = queue_drop(pipeline, shard);
     bool cancelled = upload_abort(pipeline, shard);
@@ -27,7 +28,7 @@ bool pipeline_abort(struct pipeline *pipeline, struct shard *shard) {
 }
 
 void pipeline_abandon(struct pipeline *pipeline, struct shard *shard) {
-    pipeline->first = pipeline->last = NULL;
+    pipeline->first = pipeline->last = pipeline->gather = NULL;
     pipeline->queued = pipeline->outstanding = 0;
     upload_free(pipeline, shard);
     buffer_release(&shard->buffers, &pipeline->leases);
@@ -35,13 +36,12 @@ void pipeline_abandon(struct pipeline *pipeline, struct shard *shard) {
 
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     assert(!pipeline->first);
+    assert(!pipeline->gather);
     assert(pipeline->outstanding == 0);
     assert(pipeline->leases.length == 0);
     assert(!pipeline->upload);
     pipeline_drop_input(pipeline, shard);
     buffer_release(&shard->buffers, &pipeline->output);
-    free(pipeline->stats);
-    pipeline->stats = NULL;
     scan_free(pipeline->scan);
     pipeline->scan = NULL;
 }

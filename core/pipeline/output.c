@@ -1,10 +1,10 @@
 #include "core/pipeline/output.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "core/base/clock.h"
 #include "core/pipeline/outgoing.h"
+#include "core/shard/gather.h"
 #include "core/shard/scan.h"
 #include "core/stats/command.h"
 #include "proto/reply.h"
@@ -75,9 +75,9 @@ bool output_write_reply(struct pipeline *pipeline, struct shard *shard,
 }
 
 static void write_stats(struct pipeline *pipeline, struct shard *shard,
-                        const struct request *request) {
+                        const struct request *request, const struct shard_stats *sum) {
     const struct stats_sources sources = {
-        .sum = pipeline->stats,
+        .sum = sum,
         .now = shard->keys.now,
         .unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s),
         .facts = shard->facts,
@@ -86,29 +86,14 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
     if (!stats_write(&shard->buffers, &pipeline->output, request, &sources)) {
         pipeline->out_of_memory = true;
     }
-    free(pipeline->stats);
-    pipeline->stats = NULL;
 }
 
-void output_take_part(struct pipeline *pipeline, struct shard *shard, struct message *message) {
-    const struct request *request = &message->request;
+void output_write_gathered(struct pipeline *pipeline, struct shard *shard,
+                           const struct request *request, const struct gather *gather) {
     if (request->op == OP_STATS) {
-        if (!pipeline->stats) {
-            pipeline->stats = calloc(1, sizeof(*pipeline->stats));
-        }
-        if (!pipeline->stats) {
-            pipeline->out_of_memory = true;
-            return;
-        }
-        shard_stats_add(pipeline->stats, (const void *)message->wide);
-    }
-    if (!message->last_part) {
-        return;
-    }
-    if (request->op == OP_STATS) {
-        write_stats(pipeline, shard, request);
+        write_stats(pipeline, shard, request, &gather->sum);
     } else {
-        output_write_reply(pipeline, shard, request, &message->result, shard->id);
+        output_write_reply(pipeline, shard, request, &gather->result, shard->id);
     }
 }
 

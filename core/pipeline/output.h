@@ -10,6 +10,8 @@
 
 #include "core/pipeline/pipeline.h"
 
+struct gather;
+
 /* Makes space for `extra` bytes behind the output. False without memory. */
 bool output_reserve(struct pipeline *pipeline, struct shard *shard, size_t extra);
 
@@ -18,9 +20,9 @@ bool output_reserve(struct pipeline *pipeline, struct shard *shard, size_t extra
 bool output_write_reply(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request, const struct result *result, uint32_t owner);
 
-/* Takes one shard's part of a command for every shard. The last part, by which time all others have
- * been taken, is written as the reply. */
-void output_take_part(struct pipeline *pipeline, struct shard *shard, struct message *message);
+/* Writes the reply to a command for every shard, of which all parts have been gathered. */
+void output_write_gathered(struct pipeline *pipeline, struct shard *shard,
+                           const struct request *request, const struct gather *gather);
 
 /* Takes a chunk of the scan under way. */
 void output_take_chunk(struct pipeline *pipeline, struct shard *shard, struct message *message);

@@ -36,9 +36,6 @@
 /* Requests of one connection that may be in its queue at once. */
 #define PIPELINE_QUEUE_MAX 64
 
-/* And of the messages that its shard has left, before another one is in its queue. */
-#define PIPELINE_MESSAGES_PART 16
-
 /* Requests taken from one connection before others that are ready have their round; and in a turn,
  * after which whoever else has come is served, unless -R says otherwise. */
 #define PIPELINE_ROUND_MAX 16
@@ -63,14 +60,13 @@ struct pipeline {
     struct message *first; /* the queue: requests whose replies are owed, oldest first */
     struct message *last;
     uint32_t queued;
-    uint32_t drained;          /* that have left the queue, from 0 again after 2^32 */
-    uint32_t outstanding;      /* of these at other shards */
-    struct upload *upload;     /* of the value whose parts are the next requests; NULL: of none */
-    uint32_t next_part;        /* the shard that a command for every shard goes to next */
-    struct shard_stats *stats; /* the sum of the parts of the answer to stats so far */
-    struct scan *scan;         /* the scan that answers the next request, while it is under way */
-    uint32_t logins_failed;    /* not yet told to the log */
-    int number;                /* of its connection, in the log */
+    uint32_t drained;       /* that have left the queue, from 0 again after 2^32 */
+    uint32_t outstanding;   /* of these at other shards */
+    struct upload *upload;  /* of the value whose parts are the next requests; NULL: of none */
+    struct message *gather; /* of the queue: a command for every shard under way, or NULL */
+    struct scan *scan;      /* the scan that answers the next request, while it is under way */
+    uint32_t logins_failed; /* not yet told to the log */
+    int number;             /* of its connection, in the log */
 
     bool datagram;       /* there is one piece of input and no more, see core/net/udp.h */
     bool wants_more;     /* the bytes hold no further whole request */

@@ -80,7 +80,7 @@ static bool write_reply(struct pipeline *pipeline, struct shard *shard, struct m
         return true;
     }
     if (message->kind == MESSAGE_EVERY_SHARD) {
-        output_take_part(pipeline, shard, message);
+        output_write_gathered(pipeline, shard, &message->request, (const void *)message->wide);
         return true;
     }
     uint32_t owner = shard_owner(shard, message->hash);

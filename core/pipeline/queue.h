@@ -16,12 +16,9 @@
 
 #include "core/pipeline/pipeline.h"
 
-/* Whether the queue may take one more request; a message is free for it then. A connection may
- * queue at most 1/PIPELINE_MESSAGES_PART of the messages that its shard has free, so that one is
- * left for every other connection, however many requests wait behind late replies. */
+/* Whether the queue may take one more request; a message is free for it then. */
 static inline bool queue_may_add(const struct pipeline *pipeline, const struct shard *shard) {
-    return pipeline->queued < PIPELINE_QUEUE_MAX &&
-           pipeline->queued * PIPELINE_MESSAGES_PART < shard_messages_left(shard);
+    return pipeline->queued < PIPELINE_QUEUE_MAX && shard_may_take_message(shard, pipeline->queued);
 }
 
 /* Adds a message of that kind at the end; queue_may_add() has been true. */

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/pipeline/output.h"
+#include "core/pipeline/every_shard.h"
 #include "core/pipeline/queue.h"
 #include "core/pipeline/scan.h"
 #include "core/pipeline/trace.h"
@@ -65,31 +65,6 @@ static bool run_there(struct pipeline *pipeline, struct shard *shard,
     struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);
     message_set_request(message, &slot->request, slot->hash);
     queue_send(pipeline, shard, slot->owner, message);
-    return true;
-}
-
-/* A command for every shard: one message each, its own too, so that the replies are in the queue.
- * Stops where there is no credit and goes on with that shard next time. */
-static bool run_everywhere(struct pipeline *pipeline, struct shard *shard,
-                           const struct batch_slot *slot) {
-    for (; pipeline->next_part < shard->count; pipeline->next_part++) {
-        uint32_t to = pipeline->next_part;
-        if (to == shard->id ? !queue_may_add(pipeline, shard)
-                            : !queue_may_send(pipeline, shard, to)) {
-            return false;
-        }
-        struct message *message = queue_add(pipeline, shard, MESSAGE_EVERY_SHARD);
-        message_set_request(message, &slot->request, 0);
-        message->last_part = to == shard->count - 1;
-        if (to == shard->id) {
-            execute_message(shard, message);
-            queue_executed(pipeline, shard, message);
-        } else {
-            queue_send(pipeline, shard, to, message);
-        }
-    }
-    pipeline->next_part = 0;
-    shard->counters.cmd_flush += slot->request.op == OP_FLUSH;
     return true;
 }
 
@@ -167,7 +142,7 @@ static bool run_request(struct pipeline *pipeline, struct shard *shard,
     if (!op_concerns_shards(request->op)) {
         return run_alone(pipeline, shard, slot);
     }
-    return scan_kind_of(request) == SCAN_NONE ? run_everywhere(pipeline, shard, slot)
+    return scan_kind_of(request) == SCAN_NONE ? pipeline_run_every_shard(pipeline, shard, slot)
                                               : pipeline_run_scan(pipeline, shard, slot);
 }
 

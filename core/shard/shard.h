@@ -114,10 +114,19 @@ const struct logins *shard_logins(struct shard *shard);
 /* Gives the shard a newer table, which comes to belong to it. Any thread, but one at a time. */
 void shard_renew_logins(struct shard *shard, struct logins *logins);
 
+/* A holder of messages, a connection or a gather, may hold at most this part (1/16) of the messages
+ * that are left: then one is left for every other holder, however long replies are waited for. */
+#define SHARD_MESSAGES_PART 16
+
 /* Messages that may be taken for anything but giving back. */
 static inline uint32_t shard_messages_left(const struct shard *shard) {
     uint32_t most = SHARD_MESSAGES_MAX - SHARD_MESSAGES_SPARE;
     return shard->messages.out < most ? most - shard->messages.out : 0;
+}
+
+/* Whether the holder of `held` messages may take one more. */
+static inline bool shard_may_take_message(const struct shard *shard, uint32_t held) {
+    return held * SHARD_MESSAGES_PART < shard_messages_left(shard);
 }
 
 /* The completion of a message whose coming back changes nothing: gives it back to its pool. */

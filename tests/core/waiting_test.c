@@ -173,7 +173,7 @@ static void check(uint32_t clients, uint32_t owner, int gets) {
     }
 
     cr_assert(
-        ge(u32, shard_messages_left(&waiting.fixture.shard[0]), (uint32_t)PIPELINE_MESSAGES_PART));
+        ge(u32, shard_messages_left(&waiting.fixture.shard[0]), (uint32_t)SHARD_MESSAGES_PART));
     struct client *last = &waiting.clients[clients - 1];
     sprintf(words, "get %s\r\nget %s\r\n", waiting.other, waiting.other);
     client_send(&waiting, last, words);
