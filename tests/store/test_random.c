@@ -133,7 +133,7 @@ Test(store_random, resized_with_small_values) {
     run_plan(&(struct plan){MIB, 3 * MIB, 20000, 1000, 200000, HASH_GOOD, EVICTS, 9});
 }
 
-/* In a store large enough nothing is evicted. */
+/* Where nothing may be evicted, no item is lost but by operations that remove or replace it. */
 Test(store_random, refuses_instead_of_evicting) {
     run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, REFUSES, 202});
     run_plan(&(struct plan){MIB, 0, 4000, 20000, 100000, HASH_GOOD, REFUSES, 11});
