@@ -82,14 +82,19 @@ static bool uring_has_events(struct io *io) {
 
 /* Operations. */
 
-/* A free submission entry, never NULL: a full queue is submitted first. */
-static struct io_uring_sqe *uring_entry(struct uring *uring) {
-    struct io_uring_sqe *entry = io_uring_get_sqe(&uring->ring);
+__attribute__((noinline, cold)) static struct io_uring_sqe *uring_make_entry(struct uring *uring) {
+    struct io_uring_sqe *entry = NULL;
     while (!entry) {
         uring_submit(uring);
         entry = io_uring_get_sqe(&uring->ring);
     }
     return entry;
+}
+
+/* A free submission entry, never NULL: a full queue is submitted first. */
+static struct io_uring_sqe *uring_entry(struct uring *uring) {
+    struct io_uring_sqe *entry = io_uring_get_sqe(&uring->ring);
+    return entry ? entry : uring_make_entry(uring);
 }
 
 static void uring_expect(struct io_uring_sqe *entry, struct completion *completion) {

@@ -27,7 +27,6 @@ static void acceptor_hand_over(struct acceptor *acceptor, struct net *net, int d
     struct message *message = message_take(&net->shard.messages);
     message->kind = MESSAGE_CONNECTION;
     message->complete = shard_give_message;
-    message->complete = shard_give_message;
     message->descriptor = descriptor;
     mesh_send_request(net->shard.port, chosen, message);
 }

@@ -87,7 +87,7 @@ void connection_open(struct net *net, int descriptor) {
     if (net->stopping) {
         connection_drain(net, connection);
     }
-    schedule_end_turn(&net->schedule, connection);
+    schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
 static void connection_destroy(struct net *net, struct connection *connection) {
@@ -96,7 +96,7 @@ static void connection_destroy(struct net *net, struct connection *connection) {
                 connection->ending ? connection->ending : "the server stops");
     }
     LIST_REMOVE(connection, all_link);
-    schedule_remove(&net->schedule, connection);
+    schedule_remove(&net->schedule, &connection->scheduled);
     pipeline_finish(&connection->pipeline, &net->shard);
     io_close_socket(net->io, connection->descriptor);
     free(connection->parts);
@@ -135,7 +135,7 @@ static void connection_fail(struct connection *connection, int error) {
 
 void connection_break(struct net *net, struct connection *connection, const char *reason) {
     connection_mark_broken(connection, reason);
-    schedule_end_turn(&net->schedule, connection);
+    schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
 void connection_abandon(struct net *net, struct connection *connection) {
@@ -187,7 +187,7 @@ static void connection_take_lent(struct net *net, struct connection *connection,
         connection_give_buffer(net, connection);
     }
     if (pipeline_can_run(pipeline)) {
-        schedule_run(&net->schedule, connection);
+        schedule_run(&net->schedule, &connection->scheduled);
     }
 }
 
@@ -226,7 +226,7 @@ static void connection_received(void *owner, struct completion *completion, int 
     } else if (result < 0 && !connection_receives_again(result)) {
         connection_fail(connection, result);
     }
-    schedule_end_turn(&net->schedule, connection);
+    schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
 /* Sending. */
@@ -235,7 +235,7 @@ static void connection_received(void *owner, struct completion *completion, int 
 static void connection_start_send(struct net *net, struct connection *connection) {
     const struct outgoing *outgoing = &connection->outgoing;
     if (outgoing->leases.length > 0) {
-        schedule_send(&net->schedule, connection);
+        schedule_send(&net->schedule, &connection->scheduled);
         return;
     }
     size_t sent = outgoing->position.byte;
@@ -309,11 +309,11 @@ static bool connection_is_sent(const struct connection *connection) {
 static void connection_release_outgoing(struct net *net, struct connection *connection) {
     struct pipeline *pipeline = &connection->pipeline;
     if (!pipeline_release_output(pipeline, &net->shard, &connection->outgoing)) {
-        schedule_wait(&net->schedule, connection);
+        schedule_wait(&net->schedule, &connection->scheduled);
         return;
     }
     if (pipeline->stalled) {
-        schedule_run(&net->schedule, connection);
+        schedule_run(&net->schedule, &connection->scheduled);
     }
 }
 
@@ -341,15 +341,15 @@ static void connection_sent(void *owner, struct completion *completion, int resu
     if (!connection_is_broken(connection)) {
         connection_release_outgoing(net, connection);
     }
-    schedule_end_turn(&net->schedule, connection);
+    schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
 void connection_progressed(struct net *net, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline_can_run(pipeline) || (pipeline->stalled && !pipeline_is_blocked(pipeline))) {
-        schedule_run(&net->schedule, connection);
+        schedule_run(&net->schedule, &connection->scheduled);
     }
-    schedule_end_turn(&net->schedule, connection);
+    schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
 /* Whatever the verbosity, since somebody may be trying passwords; without -v at most one line a
@@ -375,11 +375,11 @@ void connection_ran(struct net *net, struct connection *connection) {
         connection_log_failed_logins(net, connection);
     }
     if (pipeline_can_run(pipeline) || pipeline->scan_yields) {
-        schedule_run(&net->schedule, connection);
+        schedule_run(&net->schedule, &connection->scheduled);
     } else if (pipeline->stalled && !pipeline_is_blocked(pipeline)) {
-        schedule_wait(&net->schedule, connection);
+        schedule_wait(&net->schedule, &connection->scheduled);
     }
-    schedule_end_turn(&net->schedule, connection);
+    schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
 /* The end of a turn. */
@@ -417,7 +417,7 @@ static void connection_end_broken(struct net *net, struct connection *connection
     if (pipeline_abort(&connection->pipeline, &net->shard) && released) {
         connection_destroy(net, connection);
     } else {
-        schedule_wait(&net->schedule, connection);
+        schedule_wait(&net->schedule, &connection->scheduled);
     }
 }
 
@@ -445,6 +445,6 @@ void connection_end_turn(struct net *net, struct connection *connection) {
         connection_start_receive(net, connection);
     }
     if (pipeline_wants_memory(pipeline)) {
-        schedule_retry(&net->schedule, connection);
+        schedule_retry(&net->schedule, &connection->scheduled);
     }
 }

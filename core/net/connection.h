@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "core/base/container.h"
 #include "core/io/io.h"
 #include "core/net/net.h"
 #include "core/net/schedule.h"
@@ -83,6 +84,10 @@ struct connection {
     struct scheduled scheduled;
     LIST_ENTRY(connection) all_link;
 };
+
+static inline struct connection *connection_of(struct scheduled *scheduled) {
+    return container_of(scheduled, struct connection, scheduled);
+}
 
 static inline bool connection_is_broken(const struct connection *connection) {
     return connection->state >= CONNECTION_BROKEN;

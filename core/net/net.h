@@ -23,6 +23,8 @@
 struct acceptor;
 struct udp;
 
+LIST_HEAD(connection_list, connection);
+
 /* Serials of connections begin here: lower numbers are those of listeners where both are listed. */
 #define CONNECTION_SERIAL_FIRST ((uint64_t)1 << 16)
 

@@ -6,29 +6,20 @@
  *     retrying   were refused memory of a store, and ask again after a while
  *     sending    have large values to send
  *
- * These are lists and no more: the reactor goes through them, in the order of its turn.
+ * These are lists and no more: the reactor goes through them, in the order of its turn. What is on
+ * them is the member `scheduled` of a connection. The functions are inline, since each request goes
+ * through some of them.
  *
  * Thread: the reactor's.
  */
 #ifndef CORE_NET_SCHEDULE_H
 #define CORE_NET_SCHEDULE_H
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
-
-struct connection;
-
-TAILQ_HEAD(connection_queue, connection);
-LIST_HEAD(connection_list, connection);
-
-struct schedule {
-    struct connection_queue ready;
-    struct connection_queue waiting;
-    struct connection_queue ending;
-    struct connection_queue retrying;
-    struct connection_queue sending;
-};
 
 enum schedule_place {
     SCHEDULE_NOWHERE,
@@ -42,45 +33,119 @@ struct scheduled {
     bool ending;
     bool retrying;
     bool sending;
-    TAILQ_ENTRY(connection) place_link;
-    TAILQ_ENTRY(connection) ending_link;
-    TAILQ_ENTRY(connection) retrying_link;
-    TAILQ_ENTRY(connection) sending_link;
+    TAILQ_ENTRY(scheduled) place_link;
+    TAILQ_ENTRY(scheduled) ending_link;
+    TAILQ_ENTRY(scheduled) retrying_link;
+    TAILQ_ENTRY(scheduled) sending_link;
+};
+
+TAILQ_HEAD(scheduled_queue, scheduled);
+
+struct schedule {
+    struct scheduled_queue ready;
+    struct scheduled_queue waiting;
+    struct scheduled_queue ending;
+    struct scheduled_queue retrying;
+    struct scheduled_queue sending;
 };
 
 void schedule_init(struct schedule *schedule);
 
-/* Each puts a connection at the end of a list, unless it is on that already; among ready and
- * waiting it stays where it is. */
-void schedule_run(struct schedule *schedule, struct connection *connection);
-void schedule_wait(struct schedule *schedule, struct connection *connection);
-void schedule_end_turn(struct schedule *schedule, struct connection *connection);
-void schedule_retry(struct schedule *schedule, struct connection *connection);
-void schedule_send(struct schedule *schedule, struct connection *connection);
+/* Each of the next five puts one at the end of a list, unless it is on that already; among ready
+ * and waiting it stays where it is. */
+
+static inline void schedule_run(struct schedule *schedule, struct scheduled *one) {
+    if (one->place == SCHEDULE_NOWHERE) {
+        one->place = SCHEDULE_READY;
+        TAILQ_INSERT_TAIL(&schedule->ready, one, place_link);
+    }
+}
+
+static inline void schedule_wait(struct schedule *schedule, struct scheduled *one) {
+    if (one->place == SCHEDULE_NOWHERE) {
+        one->place = SCHEDULE_WAITING;
+        TAILQ_INSERT_TAIL(&schedule->waiting, one, place_link);
+    }
+}
+
+static inline void schedule_end_turn(struct schedule *schedule, struct scheduled *one) {
+    if (!one->ending) {
+        one->ending = true;
+        TAILQ_INSERT_TAIL(&schedule->ending, one, ending_link);
+    }
+}
+
+static inline void schedule_retry(struct schedule *schedule, struct scheduled *one) {
+    if (!one->retrying) {
+        one->retrying = true;
+        TAILQ_INSERT_TAIL(&schedule->retrying, one, retrying_link);
+    }
+}
+
+static inline void schedule_send(struct schedule *schedule, struct scheduled *one) {
+    if (!one->sending) {
+        one->sending = true;
+        TAILQ_INSERT_TAIL(&schedule->sending, one, sending_link);
+    }
+}
 
 /* All that wait become ready, in the order in which they wait and before those that are: whoever
  * came later would take the credit that they wait for. */
 void schedule_wake_waiting(struct schedule *schedule);
 
-/* Takes the first one off a list; NULL when there is none. */
-struct connection *schedule_take_retrying(struct schedule *schedule);
-struct connection *schedule_take_sending(struct schedule *schedule);
+/* Moves all that are ready at this moment to a list of the caller's, for a round. They still count
+ * as ready; the caller takes each off by schedule_leave_round(). */
+static inline void schedule_take_round(struct schedule *schedule, struct scheduled_queue *round) {
+    TAILQ_INIT(round);
+    TAILQ_CONCAT(round, &schedule->ready, place_link);
+}
 
-/* Moves all that are ready at this moment to a list of the caller's. They still count as ready; the
- * caller takes each off by schedule_leave_round(). */
-void schedule_take_round(struct schedule *schedule, struct connection_queue *round);
-void schedule_leave_round(struct connection_queue *round, struct connection *connection);
+static inline void schedule_leave_round(struct scheduled_queue *round, struct scheduled *one) {
+    assert(one->place == SCHEDULE_READY);
+    TAILQ_REMOVE(round, one, place_link);
+    one->place = SCHEDULE_NOWHERE;
+}
 
 /* Moves all whose turn ends at this moment to a list of the caller's, and takes the first off it;
  * NULL when there is none. */
-void schedule_take_ending(struct schedule *schedule, struct connection_queue *ending);
-struct connection *schedule_next_ending(struct connection_queue *ending);
+static inline void schedule_take_ending(struct schedule *schedule, struct scheduled_queue *ending) {
+    TAILQ_INIT(ending);
+    TAILQ_CONCAT(ending, &schedule->ending, ending_link);
+}
 
-/* Takes it off every list; not while it is in a round. */
-void schedule_remove(struct schedule *schedule, struct connection *connection);
+static inline struct scheduled *schedule_next_ending(struct scheduled_queue *ending) {
+    struct scheduled *one = TAILQ_FIRST(ending);
+    if (one) {
+        TAILQ_REMOVE(ending, one, ending_link);
+        one->ending = false;
+    }
+    return one;
+}
 
-/* Asserts that each connection on a list says so, and no other kind of list. For tests: it looks at
- * all of them. */
+/* Takes the first one off a list; NULL when there is none. */
+
+static inline struct scheduled *schedule_next_retrying(struct schedule *schedule) {
+    struct scheduled *one = TAILQ_FIRST(&schedule->retrying);
+    if (one) {
+        TAILQ_REMOVE(&schedule->retrying, one, retrying_link);
+        one->retrying = false;
+    }
+    return one;
+}
+
+static inline struct scheduled *schedule_next_sending(struct schedule *schedule) {
+    struct scheduled *one = TAILQ_FIRST(&schedule->sending);
+    if (one) {
+        TAILQ_REMOVE(&schedule->sending, one, sending_link);
+        one->sending = false;
+    }
+    return one;
+}
+
+/* Takes one off every list; not while it is on a list of the caller's. */
+void schedule_remove(struct schedule *schedule, struct scheduled *one);
+
+/* Asserts that what is on a list says so. For tests: it goes through all of them. */
 void schedule_check(const struct schedule *schedule);
 
 #endif

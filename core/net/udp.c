@@ -161,11 +161,11 @@ static void udp_begin(struct udp *udp, const struct listener *socket, struct dat
     udp->last_command_s = net->shard.keys.now;
     if (pipeline_feed_copy(&connection->pipeline, &net->shard, request,
                            length - UDP_HEADER_BYTES)) {
-        schedule_run(&net->schedule, connection);
+        schedule_run(&net->schedule, &connection->scheduled);
     } else {
         connection->pipeline.out_of_memory = true;
     }
-    schedule_end_turn(&net->schedule, connection);
+    schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
 /* False when the socket has no more for now. */
@@ -302,7 +302,7 @@ static bool udp_copy_values(struct udp *udp, struct connection *connection) {
         landed = outgoing_release(outgoing, shard);
     }
     if (landed && pipeline->stalled && !pipeline_output_full(pipeline)) {
-        schedule_run(&udp->net->schedule, connection);
+        schedule_run(&udp->net->schedule, &connection->scheduled);
     }
     return landed;
 }
@@ -316,7 +316,7 @@ static bool udp_is_through(const struct pipeline *pipeline) {
 static void udp_forget(struct udp *udp, struct connection *connection) {
     pipeline_finish(&connection->pipeline, &udp->net->shard);
     LIST_REMOVE(connection, all_link);
-    schedule_remove(&udp->net->schedule, connection);
+    schedule_remove(&udp->net->schedule, &connection->scheduled);
     LIST_INSERT_HEAD(&udp->free, connection, all_link);
     udp_poll(udp);
 }
@@ -331,7 +331,7 @@ void udp_end_turn(struct udp *udp, struct connection *connection) {
     bool lost = connection_is_broken(connection) || pipeline->out_of_memory;
     if (unloaded && !lost && (!udp_is_through(pipeline) || pipeline->first)) {
         if (pipeline_wants_memory(pipeline)) {
-            schedule_retry(&net->schedule, connection);
+            schedule_retry(&net->schedule, &connection->scheduled);
         }
         return; /* replies or its turn will bring it here again */
     }
@@ -341,7 +341,7 @@ void udp_end_turn(struct udp *udp, struct connection *connection) {
     if (unloaded && pipeline_abort(pipeline, &net->shard)) {
         udp_forget(udp, connection);
     } else {
-        schedule_wait(&net->schedule, connection);
+        schedule_wait(&net->schedule, &connection->scheduled);
     }
 }
 
