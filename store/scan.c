@@ -8,6 +8,7 @@
  * apart:
  *
  *   position:  | hash 0..31 reversed 32 | hash 32..63 |
+ *
  * The cursor is the first position that has not been visited.
  */
 #include "store/lifetime.h"

@@ -136,8 +136,9 @@ struct store_write {
      * item is stale then, and keeps its expiry time and whether its token was sent. Any other write
      * makes it fresh. */
     bool stale_if_older;
-    bool create;     /* append, prepend: a missing key is stored, with create_expires, even with
-                        compare_cas */
+    /* For append and prepend: a missing key is stored, with create_expires, even with
+     * compare_cas. */
+    bool create;
     bool set_cas;    /* the new CAS is new_cas, all 64 bits of it */
     bool binary_key; /* a new item gets STORE_BINARY_KEY; append and prepend keep what it has */
     uint64_t cas;

@@ -2,13 +2,13 @@
  *
  * A record in the log, with the header of an extent, holds the list of the extents received so far;
  * its location is the handle of the upload:
-
  *
  *   | header | value length 4 | received 4 | joins 4 |
  *                              count 4 | bytes 4 | leases 4 | location 8, end 4 | ...
-  * This record and the extents are pinned until the upload is ended or cancelled. The head of the
- item
- * is created at the end, with a copy of the list: so a flush in between does not concern the item.
+ *
+ * This record and the extents are pinned until the upload is ended or cancelled. The head of the
+ * item is created at the end, with a copy of the list: so a flush in between does not concern the
+ * item.
  */
 #include "store/upload.h"
 

@@ -59,7 +59,7 @@ void model_settle(const struct model *model, struct model_item *item) {
 }
 
 /* Starts a new version of the item: fresh, not fetched, without a value. */
-static void renew(const struct model *model, struct model_item *item, uint64_t cas) {
+static void model_renew(const struct model *model, struct model_item *item, uint64_t cas) {
     free(item->value);
     *item = (struct model_item){
         .present = true,
@@ -116,8 +116,8 @@ enum store_status model_expect_write(const struct model_item *item, const struct
     return STORE_OK;
 }
 
-static void join(const struct model *model, struct model_item *item,
-                 const struct store_write *write, uint64_t cas) {
+static void model_join(const struct model *model, struct model_item *item,
+                       const struct store_write *write, uint64_t cas) {
     uint32_t length = item->value_length + write->value_length;
     char *value = malloc((size_t)length + 1);
     bool append = write->mode == STORE_APPEND;
@@ -129,7 +129,7 @@ static void join(const struct model *model, struct model_item *item,
     }
     uint32_t client_flags = item->client_flags;
     uint32_t expires = item->expires;
-    renew(model, item, cas);
+    model_renew(model, item, cas);
     set_value(item, value, length);
     item->client_flags = client_flags;
     item->expires = expires;
@@ -147,7 +147,7 @@ void model_write(const struct model *model, struct model_item *item,
         return;
     }
     if (is_join(write) && item->present) {
-        join(model, item, write, cas);
+        model_join(model, item, write, cas);
         item->large = large;
         return;
     }
@@ -156,7 +156,7 @@ void model_write(const struct model *model, struct model_item *item,
     uint32_t expires = stale            ? item->expires
                        : is_join(write) ? write->create_expires
                                         : write->expires;
-    renew(model, item, cas);
+    model_renew(model, item, cas);
     set_value(item, write->value, write->value_length);
     item->client_flags = write->client_flags;
     item->expires = expires;
@@ -168,7 +168,7 @@ void model_write(const struct model *model, struct model_item *item,
 
 /* memcached's safe_strtoull() on a value without its line end, without two bugs of it: it takes a
  * minus sign behind the number for one before it, and -18446744073709551615 for 1. */
-static bool parse(const struct model_item *item, uint64_t *number) {
+static bool model_parse(const struct model_item *item, uint64_t *number) {
     char *text = calloc(1, item->value_length + 1);
     if (item->value_length != 0) {
         memcpy(text, item->value, item->value_length);
@@ -194,7 +194,7 @@ enum store_status model_expect_delta(const struct model_item *item, const struct
     if (delta->compare_cas && item->cas != delta->cas) {
         return STORE_EXISTS;
     }
-    if (item->large || !parse(item, number)) {
+    if (item->large || !model_parse(item, number)) {
         return STORE_NON_NUMERIC;
     }
     if (!delta->decrement) {
@@ -218,7 +218,7 @@ void model_delta(const struct model *model, struct model_item *item,
         item->binary_key = delta->binary_key;
     }
     if (!item->present || digits > item->value_length) {
-        renew(model, item, cas);
+        model_renew(model, item, cas);
         set_value(item, text, digits);
     } else {
         memset(item->value, ' ', item->value_length);
@@ -245,7 +245,7 @@ void model_delete(const struct model *model, struct model_item *item,
     }
     uint32_t expires = item->expires;
     if (removal->empty) {
-        renew(model, item, cas);
+        model_renew(model, item, cas);
         item->client_flags = removal->client_flags;
         expires = 0;
     }
@@ -278,7 +278,7 @@ bool model_read(const struct model *model, struct model_item *item, const struct
     bool made = !item->present;
     uint32_t judged = item->expires;
     if (made) {
-        renew(model, item, cas);
+        model_renew(model, item, cas);
         item->binary_key = read->binary_key;
         item->expires = read->vivify_expires;
     } else if (read->touch) {

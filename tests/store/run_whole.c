@@ -11,11 +11,11 @@ struct slice {
 
 /* Whether hashes differ in so few bits that several keys have the same position, which a scan
  * visits together. */
-static bool groups(const struct run *run) {
+static bool scan_groups(const struct run *run) {
     return run->hashing != HASH_GOOD;
 }
 
-static bool visit(void *context, const struct store_entry *entry) {
+static bool scan_visit(void *context, const struct store_entry *entry) {
     struct slice *slice = context;
     struct run *run = slice->run;
     struct model_item *item = &run->model->items[run_number(entry)];
@@ -66,15 +66,15 @@ static void scan_ends(struct run *run) {
 void run_scan(struct run *run) {
     uint32_t items_max = 1 + run_below(run, 100);
     struct slice slice = {.run = run, .visits_max = UINT32_MAX};
-    if (!groups(run) && run_one_in(run, 3)) {
+    if (!scan_groups(run) && run_one_in(run, 3)) {
         slice.visits_max = run_below(run, 20);
     }
     model_begin(run->model, run->now);
     if (run->scan_cursor == 0) {
         scan_begins(run);
     }
-    bool more = store_scan(run->store, &run->scan_cursor, items_max, run->now, visit, &slice);
-    CHECK(run, groups(run) || slice.visits <= items_max);
+    bool more = store_scan(run->store, &run->scan_cursor, items_max, run->now, scan_visit, &slice);
+    CHECK(run, scan_groups(run) || slice.visits <= items_max);
     CHECK(run, more || run->scan_cursor == 0);
     if (!more) {
         scan_ends(run);
@@ -88,7 +88,7 @@ void run_crawl(struct run *run) {
     bool more =
         store_crawl(run->store, &run->crawl_cursor, items_max, run->now, &checked, &reclaimed);
     CHECK(run, more || run->crawl_cursor == 0);
-    CHECK(run, groups(run) || checked <= items_max);
+    CHECK(run, scan_groups(run) || checked <= items_max);
     CHECK(run, reclaimed <= checked);
     CHECK(run, entries - run->store->index.entries == reclaimed);
 }
