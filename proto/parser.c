@@ -91,6 +91,13 @@ void parser_uploaded(struct parser *parser, size_t length) {
     parser->upload -= length;
 }
 
+bool parser_has_header(const struct parser *parser, const char *bytes, size_t length) {
+    if (parser->protocol == PROTOCOL_BINARY) {
+        return length >= BINARY_HEADER_LENGTH;
+    }
+    return length > 0 && memchr(bytes, '\n', length) != NULL;
+}
+
 enum parse_status parser_next(struct parse *parse) {
     struct parser *parser = parse->parser;
     parse->next = parse->bytes;

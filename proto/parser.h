@@ -106,6 +106,10 @@ size_t parser_upload_left(const struct parser *parser);
 /* The caller has received that many bytes itself, at most parser_upload_left(). */
 void parser_uploaded(struct parser *parser, size_t length);
 
+/* Whether bytes[0..length), which the parser waits to be completed, hold a whole command line or
+ * packet header. */
+bool parser_has_header(const struct parser *parser, const char *bytes, size_t length);
+
 /* Whether the last request was a key of a get line with more keys behind it: the next request
  * belongs to the same line. */
 bool parser_is_amid_keys(const struct parser *parser);

@@ -75,6 +75,20 @@ size_t reply_error_text(char *out, const struct request *request) {
     return end - begin;
 }
 
+size_t reply_replace_by_error(char *replies, enum protocol protocol) {
+    if (protocol != PROTOCOL_BINARY) {
+        char *at = PUT_LITERAL(replies, "SERVER_ERROR answer too long for UDP\r\n");
+        return (size_t)(at - replies);
+    }
+    struct request first = {
+        .op = OP_ERROR,
+        .protocol = PROTOCOL_BINARY,
+        .error = PROTO_ERROR_TOO_LARGE,
+    };
+    binary_identify(&first, replies);
+    return reply_write(replies, &first, NULL);
+}
+
 size_t reply_stat(char *out, const struct request *request, const char *name, const char *value) {
     return reply_is_binary(request) ? binary_reply_stat(out, request, name, value)
                                     : text_reply_stat(out, name, value);

@@ -26,6 +26,16 @@ size_t reply_write_tail(char *out, const struct request *request);
 #define REPLY_ERROR_MAX 128
 size_t reply_error_text(char *out, const struct request *request);
 
+/* An error's answer in text without its end, for an executor that finds the error itself. A
+ * literal. */
+const char *reply_error_line(enum proto_error error);
+
+/* Replaces replies that are too long for a datagram by an error. They are of a stream of that
+ * protocol, and at least one of them is complete up to its header in binary. Writes at most
+ * REPLY_ERROR_MAX bytes. A binary client finds the error by the opcode and opaque of its first
+ * request, which the first reply repeats. */
+size_t reply_replace_by_error(char *replies, enum protocol protocol);
+
 /* For OP_STATS: one statistic, at most REPLY_STAT_MAX bytes beside name and value; and the end of
  * the list, at most REPLY_STAT_MAX bytes. */
 #define REPLY_STAT_MAX 64
@@ -40,9 +50,6 @@ size_t reply_stats_unknown(char *out, const struct request *request);
  * given without its end; in binary what memcached sends for it. At most REPLY_STAT_MAX bytes
  * beside the line. */
 size_t reply_stats_line(char *out, const struct request *request, const char *line);
-
-/* The slab class of every item, as text: there is one. */
-#define ITEM_CLASS "1"
 
 /* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. As in memcached a metadump
  * is answered with OK, the lines and END, an mgdump with OK, the lines and EN, a cachedump with the

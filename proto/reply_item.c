@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "proto/base64.h"
+#include "proto/classes.h"
 #include "proto/number.h"
 #include "proto/put.h"
 
@@ -41,7 +42,7 @@ size_t reply_metadump_line(char *out, const struct item_line *item) {
     at = number_write(PUT_LITERAL(at, " la="), (uint64_t)item->last_access);
     at = number_write(PUT_LITERAL(at, " cas="), item->cas);
     at = item->fetched ? PUT_LITERAL(at, " fetch=yes") : PUT_LITERAL(at, " fetch=no");
-    at = number_write(PUT_LITERAL(at, " cls=" ITEM_CLASS " size="), item->bytes);
+    at = number_write(PUT_LITERAL(at, " cls=" CLASS_OF_ITEMS_TEXT " size="), item->bytes);
     at = number_write(PUT_LITERAL(at, " flags="), item->client_flags);
     at = PUT_LITERAL(at, " \n");
     return (size_t)(at - out);

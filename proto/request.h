@@ -26,6 +26,11 @@
 #define LOGIN_LENGTH_MAX 16384
 #define UPLOAD_PART_LENGTH_MAX 16384
 
+/* Bounds of request.delta, to which the parser holds OP_CRAWLER_SLEEP and OP_MEMORY_LIMIT. */
+#define CRAWLER_SLEEP_US_MAX 1000000
+#define MEMORY_LIMIT_MIB_MIN 8
+#define MEMORY_LIMIT_MIB_MAX 1000000000
+
 enum protocol {
     PROTOCOL_UNKNOWN, /* no byte seen yet */
     PROTOCOL_TEXT,
@@ -82,6 +87,11 @@ enum proto_error {
     PROTO_ERROR_AUTOMOVE_WINDOW,  /* CLIENT_ERROR automove window too low or too high */
     PROTO_ERROR_LRU_SHARES,       /* ERROR hot and warm pcts must not exceed 80 */
     PROTO_ERROR_LRU_FACTORS,      /* ERROR hot/warm age factors must be greater than 0 */
+
+    /* Found by the executor: see reply_error_line(). */
+    PROTO_ERROR_MEMORY_LIMIT,     /* MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust */
+    PROTO_ERROR_CRAWLER_DISABLED, /* CLIENT_ERROR lru crawler disabled */
+    PROTO_ERROR_CLASSES,          /* BADCLASS invalid class id */
 };
 
 /* Flags of a meta command that change what it does: request.meta. */

@@ -14,9 +14,6 @@
  * serials are still to come, newest first. */
 #define CURSOR_NEWEST UINT64_MAX
 
-/* Of a packet of the binary protocol. */
-#define HEADER_BYTES 24
-
 static void connection_list_put(struct chunk *chunk, const struct request *request,
                                 struct stats_connection *shown) {
     struct sockaddr_storage peer = {0}, local = {0};
@@ -30,15 +27,6 @@ static void connection_list_put(struct chunk *chunk, const struct request *reque
         shown->local_length = 0;
     }
     chunk->length += stats_connection_write(chunk->bytes + chunk->length, request, shown);
-}
-
-/* Whether a command's line, or a packet's header, is there as a whole. */
-static bool connection_list_has_header(const struct pipeline *pipeline) {
-    const struct buffer *input = &pipeline->input;
-    if (pipeline->parser.protocol == PROTOCOL_BINARY) {
-        return input->length >= HEADER_BYTES;
-    }
-    return input->length > 0 && memchr(input->bytes, '\n', input->length);
 }
 
 static enum stats_connection_state connection_list_state(const struct connection *connection) {
@@ -61,8 +49,10 @@ static enum stats_connection_state connection_list_state(const struct connection
     if (pipeline->parser.skip > 0) {
         return STATS_CONNECTION_SWALLOW;
     }
-    return pipeline->upload || connection_list_has_header(pipeline) ? STATS_CONNECTION_VALUE
-                                                                    : STATS_CONNECTION_READ;
+    return pipeline->upload || parser_has_header(&pipeline->parser, pipeline->input.bytes,
+                                                 pipeline->input.length)
+               ? STATS_CONNECTION_VALUE
+               : STATS_CONNECTION_READ;
 }
 
 /* The listening sockets come first, and then those of UDP; NULL: there is no such number. */

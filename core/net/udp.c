@@ -23,8 +23,6 @@
 _Static_assert(UDP_ANSWER_BYTES_MAX == PIPELINE_OUTPUT_BYTES_MAX, "the pipeline knows it first");
 _Static_assert(UDP_ANSWER_BYTES_MAX / PAYLOAD_BYTES_MAX < UINT16_MAX, "frames can be numbered");
 
-static const char too_long[] = "SERVER_ERROR answer too long for UDP\r\n";
-
 struct datagram {
     struct connection connection; /* first, so that one is found from the other */
     unsigned char id[2];          /* of the request, as received */
@@ -202,21 +200,6 @@ static void udp_readable(void *owner, struct completion *completion, int result,
 
 /* Answering. */
 
-/* A binary client finds the error by the opcode and opaque of its first request, which the first
- * reply repeats. */
-static void udp_refuse_answer(const struct pipeline *pipeline, struct buffer *output) {
-    struct request first = {
-        .op = OP_ERROR, .protocol = PROTOCOL_BINARY, .error = PROTO_ERROR_TOO_LARGE};
-    if (pipeline->parser.protocol != PROTOCOL_BINARY) {
-        output->length = sizeof(too_long) - 1;
-        memcpy(output->bytes, too_long, output->length);
-        return;
-    }
-    first.opcode = (uint8_t)output->bytes[1];
-    memcpy(&first.opaque, output->bytes + 12, sizeof(first.opaque));
-    output->length = reply_write(output->bytes, &first, NULL);
-}
-
 static void udp_put16(unsigned char *out, size_t number) {
     out[0] = (unsigned char)(number >> 8);
     out[1] = (unsigned char)number;
@@ -249,7 +232,8 @@ static bool udp_send_frame(struct udp *udp, const struct datagram *datagram, siz
 static void udp_answer(struct udp *udp, struct datagram *datagram) {
     struct pipeline *pipeline = &datagram->connection.pipeline;
     if (pipeline_output_full(pipeline)) {
-        udp_refuse_answer(pipeline, &pipeline->output);
+        pipeline->output.length =
+            reply_replace_by_error(pipeline->output.bytes, pipeline->parser.protocol);
     }
     size_t count = (pipeline->output.length + PAYLOAD_BYTES_MAX - 1) / PAYLOAD_BYTES_MAX;
     for (size_t i = 0; i < count; i++) {

@@ -6,45 +6,14 @@
 
 #include "core/base/clock.h"
 #include "core/stats/command.h"
+#include "proto/classes.h"
+#include "proto/reply.h"
 
 #define MIB ((uint64_t)1 << 20)
-#define MEMORY_MIB_MIN 8 /* as memcached's */
-
-#define CRAWLER_SLEEP_US_MAX 1000000
-
-/* memcached numbers its classes below this. */
-#define CLASSES_END 64
 
 static void say(struct result *result, const char *line) {
     result->value = line;
     result->value_length = (uint32_t)strlen(line);
-}
-
-static bool is_word(const struct request *request, const char *word) {
-    return request->key_length == strlen(word) && !memcmp(request->key, word, request->key_length);
-}
-
-enum admin_classes admin_classes_of(const struct request *request) {
-    if (is_word(request, "all") || is_word(request, "hash")) {
-        return ADMIN_CLASSES_ALL;
-    }
-    const char *at = request->key, *end = request->key + request->key_length;
-    enum admin_classes found = ADMIN_CLASSES_NONE;
-    while (at < end) {
-        uint32_t number = 0;
-        const char *start = at;
-        for (; at < end && *at >= '0' && *at <= '9' && number < CLASSES_END; at++) {
-            number = 10 * number + (uint32_t)(*at - '0');
-        }
-        if (at == start || number == 0 || number >= CLASSES_END || (at < end && *at != ',')) {
-            return ADMIN_CLASSES_BAD;
-        }
-        if (number == 1) {
-            found = ADMIN_CLASSES_ALL;
-        }
-        at += at < end;
-    }
-    return found;
 }
 
 static void flush(struct shard *shard, const struct request *request) {
@@ -58,13 +27,13 @@ static void flush(struct shard *shard, const struct request *request) {
 }
 
 static void crawl(struct shard *shard, const struct request *request, struct result *result) {
-    enum admin_classes classes = admin_classes_of(request);
-    if (classes == ADMIN_CLASSES_BAD) {
-        say(result, "BADCLASS invalid class id");
+    enum classes classes = classes_of(request);
+    if (classes == CLASSES_BAD) {
+        say(result, reply_error_line(PROTO_ERROR_CLASSES));
     } else if (!shard->settings.lru_crawler) {
-        say(result, "CLIENT_ERROR lru crawler disabled");
+        say(result, reply_error_line(PROTO_ERROR_CRAWLER_DISABLED));
     } else {
-        if (classes == ADMIN_CLASSES_ALL) {
+        if (classes == CLASSES_ALL) {
             crawler_start(&shard->keys, &shard->settings);
         }
         say(result, "OK");
@@ -72,10 +41,7 @@ static void crawl(struct shard *shard, const struct request *request, struct res
 }
 
 static void set_crawler_sleep(struct shard *shard, uint64_t microseconds, struct result *result) {
-    if (microseconds > CRAWLER_SLEEP_US_MAX) {
-        say(result, "CLIENT_ERROR sleep must be one second or less");
-        return;
-    }
+    assert(microseconds <= CRAWLER_SLEEP_US_MAX);
     shard->settings.lru_crawler_sleep_us = (uint32_t)microseconds;
     say(result, "OK");
 }
@@ -83,10 +49,10 @@ static void set_crawler_sleep(struct shard *shard, uint64_t microseconds, struct
 /* Each shard takes its equal share; what it has above that is evicted in slices, turn by turn. */
 static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *result) {
     uint64_t share = mib < UINT64_MAX / MIB ? mib * MIB / shard->count : UINT64_MAX;
-    if (mib < MEMORY_MIB_MIN || share < STORE_MEMORY_BYTES_MIN) {
-        say(result, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m");
+    if (share < STORE_MEMORY_BYTES_MIN) {
+        say(result, reply_error_line(PROTO_ERROR_MEMORY_TOO_SMALL));
     } else if (store_resize(shard->keys.store, share) != 0) {
-        say(result, "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust");
+        say(result, reply_error_line(PROTO_ERROR_MEMORY_LIMIT));
     } else {
         shard->settings.memory_bytes = mib * MIB;
         say(result, "OK");

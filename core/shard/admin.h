@@ -16,13 +16,4 @@
 void admin_execute(struct shard *shard, const struct request *request, struct shard_stats *stats,
                    struct result *result);
 
-/* What the list of slab classes behind a crawler command means here, where all items are of class
- * 1. */
-enum admin_classes {
-    ADMIN_CLASSES_ALL,
-    ADMIN_CLASSES_NONE, /* others than 1 only */
-    ADMIN_CLASSES_BAD,
-};
-enum admin_classes admin_classes_of(const struct request *request);
-
 #endif

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/shard/admin.h"
 #include "core/stats/command.h"
 #include "core/stats/sizes.h"
+#include "proto/classes.h"
 #include "proto/reply.h"
 
 enum scan_kind scan_kind_of(const struct request *request) {
@@ -40,16 +40,16 @@ static bool is_dump(const struct request *request) {
 
 const char *scan_refusal(const struct shard *shard, const struct request *request, bool datagram) {
     if (datagram && is_dump(request)) {
-        return request->op == OP_METADUMP ? "ERROR metadump not allowed"
-                                          : "ERROR key dump not allowed";
+        return reply_error_line(request->op == OP_METADUMP ? PROTO_ERROR_METADUMP
+                                                           : PROTO_ERROR_MGDUMP);
     }
     if (!is_dump(request)) {
         return NULL;
     }
     if (!shard->settings.lru_crawler) {
-        return "CLIENT_ERROR lru crawler disabled";
+        return reply_error_line(PROTO_ERROR_CRAWLER_DISABLED);
     }
-    return admin_classes_of(request) == ADMIN_CLASSES_BAD ? "BADCLASS invalid class id" : NULL;
+    return classes_of(request) == CLASSES_BAD ? reply_error_line(PROTO_ERROR_CLASSES) : NULL;
 }
 
 /* The asking shard's part. */
@@ -82,7 +82,7 @@ struct scan *scan_start(struct shard *shard, const struct request *request, stru
     } else if (scan->kind == SCAN_CACHEDUMP) {
         scan->lines_left = cachedump_limit(request);
     }
-    if (is_dump(request) && admin_classes_of(request) == ADMIN_CLASSES_NONE) {
+    if (is_dump(request) && classes_of(request) == CLASSES_OTHER) {
         scan->shard = shard->count; /* there is nothing in those */
     }
     if (made) {

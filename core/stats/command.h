@@ -19,43 +19,7 @@
 #include "core/base/facts.h"
 #include "core/base/settings.h"
 #include "core/stats/counters.h"
-#include "proto/request.h"
-
-enum stats_group {
-    /* Answered by stats_write() from the sum over all shards. */
-    STATS_GENERAL,
-    STATS_ITEMS,
-    STATS_SLABS,
-    /* Answered by stats_write() at once; the sum is not looked at. */
-    STATS_SETTINGS,
-    STATS_EMPTY,   /* a list in which nothing is: cachedump of a class that is not there */
-    STATS_REFUSED, /* of a wrong form: command.line says why */
-    STATS_UNKNOWN,
-    /* Answered by stats_write() with command.line, after every shard has done as told. */
-    STATS_RESET,
-    STATS_DETAIL_ON,
-    STATS_DETAIL_OFF,
-    /* Walks; not for stats_write(). */
-    STATS_SIZES,
-    STATS_CONNS,
-    STATS_DETAIL_DUMP,
-    STATS_CACHEDUMP,
-};
-
-/* The sub-command of an OP_STATS, taken apart. */
-struct stats_command {
-    enum stats_group group;
-    uint32_t items_max; /* STATS_CACHEDUMP: at most so many, 0 no limit */
-    const char *line;   /* the answer of those that have but one; a literal */
-};
-
-/* What is asked for by request->key. In binary, as in memcached, there are neither conns nor
- * cachedump, and what is of a wrong form is unknown. */
-struct stats_command stats_command_of(const struct request *request);
-
-static inline enum stats_group stats_group_of(const struct request *request) {
-    return stats_command_of(request).group;
-}
+#include "proto/stats.h"
 
 struct stats_sources {
     const struct shard_stats *sum; /* over all shards; may be NULL where it isn't looked at */

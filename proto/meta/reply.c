@@ -5,6 +5,7 @@
  */
 #include "proto/reply.h"
 #include "proto/base64.h"
+#include "proto/classes.h"
 #include "proto/meta/meta.h"
 #include "proto/number.h"
 #include "proto/put.h"
@@ -126,7 +127,7 @@ static size_t meta_write_item(char *out, const struct request *request,
     at = number_write(PUT_LITERAL(at, " cas="), result->cas);
     at = result->state & STATE_FETCHED ? PUT_LITERAL(at, " fetch=yes")
                                        : PUT_LITERAL(at, " fetch=no");
-    at = PUT_LITERAL(at, " cls=" ITEM_CLASS);
+    at = PUT_LITERAL(at, " cls=" CLASS_OF_ITEMS_TEXT);
     at = number_write(PUT_LITERAL(at, " size="), result->number);
     at = PUT_LITERAL(at, "\r\n");
     return (size_t)(at - out);

@@ -6,9 +6,6 @@
 
 #define WORDS_MAX 6
 
-#define CRAWLER_SLEEP_MAX_US 1000000
-#define MEMORY_LIMIT_MIN_MB 8
-#define MEMORY_LIMIT_MAX_MB 1000000000
 #define LRU_SHARES_MAX 80
 #define AUTOMOVE_LEVEL_MAX 2
 #define AUTOMOVE_WINDOW_MIN 3
@@ -85,7 +82,7 @@ static enum parse_status admin_parse_number(struct parse *parse, const struct li
     if (!words_number(words, 1, &number)) {
         return refusal_fill_line(parse, line, PROTO_ERROR_FORMAT);
     }
-    if (op == OP_CRAWLER_SLEEP && number > CRAWLER_SLEEP_MAX_US) {
+    if (op == OP_CRAWLER_SLEEP && number > CRAWLER_SLEEP_US_MAX) {
         return refusal_fill_line(parse, line, PROTO_ERROR_CRAWLER_SLEEP);
     }
     return admin_accept(parse, line, op, number);
@@ -185,17 +182,17 @@ enum parse_status text_parse_slabs(struct parse *parse, struct line *line) {
 /* cache_memlimit <MiB> */
 enum parse_status text_parse_memory_limit(struct parse *parse, struct line *line) {
     struct words words = words_take(line);
-    uint32_t limit_mb;
-    if (!words_number(&words, 0, &limit_mb)) {
+    uint32_t limit_mib;
+    if (!words_number(&words, 0, &limit_mib)) {
         return refusal_fill_line(parse, line, PROTO_ERROR_COMMAND);
     }
-    if (limit_mb < MEMORY_LIMIT_MIN_MB) {
+    if (limit_mib < MEMORY_LIMIT_MIB_MIN) {
         return refusal_fill_line(parse, line, PROTO_ERROR_MEMORY_TOO_SMALL);
     }
-    if (limit_mb > MEMORY_LIMIT_MAX_MB) {
+    if (limit_mib > MEMORY_LIMIT_MIB_MAX) {
         return refusal_fill_line(parse, line, PROTO_ERROR_MEMORY_IN_BYTES);
     }
-    return admin_accept(parse, line, (enum op)line->op, limit_mb);
+    return admin_accept(parse, line, (enum op)line->op, limit_mib);
 }
 
 /* shutdown [graceful] */
