@@ -95,7 +95,7 @@ bool parser_has_header(const struct parser *parser, const char *bytes, size_t le
     if (parser->protocol == PROTOCOL_BINARY) {
         return length >= BINARY_HEADER_LENGTH;
     }
-    return length > 0 && memchr(bytes, '\n', length) != NULL;
+    return length > 0 && memchr(bytes, '\n', length);
 }
 
 enum parse_status parser_next(struct parse *parse) {

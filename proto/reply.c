@@ -84,8 +84,9 @@ size_t reply_replace_by_error(char *replies, enum protocol protocol) {
         .op = OP_ERROR,
         .protocol = PROTOCOL_BINARY,
         .error = PROTO_ERROR_TOO_LARGE,
+        .opcode = binary_load_opcode(replies),
+        .opaque = binary_load_opaque(replies),
     };
-    binary_identify(&first, replies);
     return reply_write(replies, &first, NULL);
 }
 

@@ -10,9 +10,6 @@ enum parse_status binary_parse(struct parse *parse);
 /* The name of the request's opcode, or NULL if it has none. */
 const char *binary_opcode_name(uint8_t opcode);
 
-/* Gives a request the opcode and opaque of a packet, be it request or reply. */
-void binary_identify(struct request *request, const char *packet);
-
 size_t binary_reply_write(char *out, const struct request *request, const struct result *result);
 size_t binary_reply_stat(char *out, const struct request *request, const char *name,
                          const char *value);

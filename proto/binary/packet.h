@@ -33,6 +33,17 @@ enum binary_status {
     BINARY_STATUS_NO_MEMORY = 0x82,
 };
 
+/* What identifies a packet, request or reply: its opcode, and its opaque in network order. */
+static inline uint8_t binary_load_opcode(const char *packet) {
+    return (uint8_t)packet[1];
+}
+
+static inline uint32_t binary_load_opaque(const char *packet) {
+    uint32_t opaque;
+    memcpy(&opaque, packet + 12, sizeof(opaque));
+    return opaque;
+}
+
 static inline uint16_t binary_load16(const char *bytes) {
     uint16_t value;
     memcpy(&value, bytes, sizeof(value));

@@ -94,11 +94,6 @@ const char *binary_opcode_name(uint8_t opcode) {
     return opcodes[opcode].shape != SHAPE_UNKNOWN ? opcodes[opcode].name : NULL;
 }
 
-void binary_identify(struct request *request, const char *packet) {
-    request->opcode = (uint8_t)packet[1];
-    memcpy(&request->opaque, packet + 12, sizeof(request->opaque));
-}
-
 /* The lengths are valid once packet_check_lengths() has found no error. */
 static struct packet packet_read(const char *bytes) {
     struct packet packet = {
@@ -176,11 +171,12 @@ static void packet_fill_request(struct request *request, const struct packet *pa
     *request = (struct request){
         .op = packet->opcode->op,
         .protocol = PROTOCOL_BINARY,
+        .opcode = binary_load_opcode(packet->bytes),
         .quiet = packet->opcode->quiet,
         .return_key = packet->opcode->return_key,
         .closes = packet->opcode->op == OP_QUIT,
     };
-    binary_identify(request, packet->bytes);
+    request->opaque = binary_load_opaque(packet->bytes);
 }
 
 /* Makes the request an error; consumes the header and not what follows it. */
