@@ -48,6 +48,7 @@ class Panic(unittest.TestCase):
         for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
             with self.subTest(number):
                 dying = self.start()
+                dying.stat('threads')  # is answered when all reactors run
                 self.kill_thread(dying, 'reactor 1', number)
                 report = self.end_of(dying, number)
                 lines = report.splitlines()
@@ -91,9 +92,11 @@ class Panic(unittest.TestCase):
         with dying.connect() as client:
             self.assertEqual(client.ask(b'set %s 0 0 6\r\nVALUES\r\n' % KEY), b'STORED\r\n')
             client.send(b'stats conns\r\n')
-            number = re.search(rb'STAT (\d+):addr', client.read_line())[1].decode()
-            while client.read_line() != b'END\r\n':
-                pass
+            mine = rb'STAT (\d+):addr tcp:127.0.0.1:%d\r\n' % client.socket.getsockname()[1]
+            number = None
+            while (line := client.read_line()) != b'END\r\n':
+                number = number or re.fullmatch(mine, line)
+            number = number[1].decode()
             debugger = self.debug(dying, 'handle SIGABRT nostop', 'break execute', 'continue',
                                   'signal SIGABRT')
             client.send(b'get %s\r\n' % KEY)

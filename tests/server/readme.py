@@ -111,6 +111,16 @@ class Files(unittest.TestCase):
                 self.assertEqual([path for path in self.sources(folder) if not any(
                     fnmatch.fnmatch(path, pattern) for pattern in patterns)], [])
 
+    def test_every_function_exists(self):
+        sources = ''.join(text_of(os.path.join(where, name)) for folder in ('core', 'proto', 'store', 'tests')
+                          for where, _, names in os.walk(os.path.join(ROOT, folder))
+                          for name in names if name.endswith(('.c', '.h', '.py')))
+        for folder in ('', 'tests') + self.FOLDERS:
+            with self.subTest(folder=folder):
+                told = re.findall(r'`(\w+)\(\)`', text_of(os.path.join(folder, 'README.md')))
+                self.assertEqual([name for name in told
+                                  if not re.search(r'\b%s\(' % name, sources)], [])
+
     def test_links(self):
         """Files and headings that the READMEs point to."""
         for folder in ('', 'tests') + self.FOLDERS:

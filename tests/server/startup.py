@@ -70,16 +70,17 @@ def sockets(pid):
 
 
 def listeners(pid):
-    """The addresses a process listens on over TCP, from /proc."""
+    """The addresses a process listens on over TCP, from /proc. The kernel gives out the table in pieces, and
+    what has moved in between may be in two of them."""
     held = sockets(pid)
-    found = []
+    found = {}
     for table, family in (('tcp', socket.AF_INET), ('tcp6', socket.AF_INET6)):
         with open('/proc/%d/net/%s' % (pid, table), encoding='ascii') as rows:
             for row in list(rows)[1:]:
                 column = row.split()
                 if column[3] == '0A' and 'socket:[%s]' % column[9] in held:
-                    found.append(address(family, *column[1].split(':')))
-    return sorted(found)
+                    found[column[9]] = address(family, *column[1].split(':'))
+    return sorted(found.values())
 
 
 def address(family, host, port):

@@ -7,8 +7,12 @@ from source import after_group, circles
 
 COLUMNS, FUNCTION_LINES, FILE_LINES = 100, 70, 500
 
-# Who may include whom: the floors of core, lowest first; a folder may include those of lower floors.
-FLOORS = {'base': 1, 'io': 2, 'mesh': 2, 'stats': 2, 'shard': 3, 'pipeline': 4, 'net': 5, 'server': 6}
+# Who may include whom in core, from the lowest floor up; each may include proto and store beside.
+BASE, SHARD = {'base'}, {'base', 'mesh', 'stats'}
+PIPELINE = SHARD | {'shard'}
+NET = PIPELINE | {'pipeline', 'io'}
+CORE = {'base': set(), 'io': BASE, 'mesh': BASE, 'stats': BASE, 'shard': SHARD, 'pipeline': PIPELINE, 'net': NET,
+        'server': NET | {'net'}}
 # Of proto's folders: the leaves know none of the protocols; text's table of commands names those of meta.
 PROTO = {'proto/text': {'proto', 'proto/meta'}, 'proto/meta': {'proto'}, 'proto/binary': {'proto'}}
 # Headers of libraries, and the one folder that may know each.
@@ -26,8 +30,7 @@ def may_include(folder, other):
     if folder.startswith('core'):
         if not other.startswith('core'):
             return other.split('/')[0] in ('proto', 'store')
-        floors = [FLOORS.get(name[len('core/'):]) for name in (folder, other)]
-        return None not in floors and floors[1] < floors[0]
+        return other[len('core/'):] in CORE.get(folder[len('core/'):], ())
     if folder.startswith('proto'):
         return other in PROTO.get(folder, ())
     return False

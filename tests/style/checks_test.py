@@ -40,7 +40,7 @@ class TreeTest(unittest.TestCase):
 
 
 class Includes(TreeTest):
-    GOOD = {'core/base/a.h': '', 'core/net/n.h': '', 'core/server/s.h': '', 'store/s.h': '', 'proto/p.h': '',
+    GOOD = {'core/base/a.h': '', 'core/io/i.h': '', 'core/net/n.h': '', 'core/server/s.h': '', 'store/s.h': '', 'proto/p.h': '',
             'proto/meta/m.h': '', 'proto/text/t.h': '#include "proto/meta/m.h"\n#include <string.h>\n',
             'core/net/n.c': '#include "core/base/a.h"\n#include "core/net/n.h"\n#include "store/s.h"\n'}
 
@@ -51,7 +51,7 @@ class Includes(TreeTest):
         self.assertEqual(self.complaints(checks.check_arrows, self.GOOD), [])
         for path, name in (('core/base/b.c', 'core/net/n.h'), ('core/net/m.c', 'core/server/s.h'),
                            ('core/new/m.c', 'core/base/a.h'), ('core/io/i.c', 'core/stats/no_such.h'),
-                           ('store/s.c', 'proto/p.h'), ('proto/p.c', 'store/s.h'),
+                           ('store/s.c', 'proto/p.h'), ('proto/p.c', 'store/s.h'), ('core/shard/s.c', 'core/io/i.h'),
                            ('proto/p.c', 'core/base/a.h'), ('proto/p.c', 'proto/text/t.h'),
                            ('proto/meta/m.c', 'proto/text/t.h'), ('proto/binary/b.c', 'proto/text/t.h'),
                            ('core/base/b.c', 'tests/t.h'), ('core/base/b.c', 'a.h')):
