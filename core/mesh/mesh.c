@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "core/base/probes.h"
 #include "core/mesh/ring.h"
 
 /* The two rings of an ordered pair: requests A→B, replies B→A. */
@@ -132,6 +133,7 @@ bool mesh_is_full(const struct mesh_port *port) {
 void mesh_send_request(struct mesh_port *port, uint32_t to, struct message *message) {
     assert(to != port->shard);
     assert(mesh_has_credit(port, to));
+    PROBES_MESSAGE_SENT(port->shard, to, message->kind);
     port->outstanding[to]++;
     port->outstanding_total++;
     ring_push(&pair_of(port->mesh, port->shard, to)->requests, message);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/probes.h"
 #include "core/io/io.h"
 #include "core/io/timer.h"
 #include "core/mesh/ring.h"
@@ -69,6 +70,7 @@ static inline void net_connection_ended(struct net *net) {
 
 /* Wakes a sleeping reactor. */
 static inline void net_wake(struct net *net, uint32_t other) {
+    PROBES_WAKE(net->shard.id, other);
     io_wake(net->io, net->peers[other].io);
     net->shard.counters.reactor_wakes_sent++;
 }

@@ -1,5 +1,6 @@
 #include "core/pipeline/exchange.h"
 
+#include "core/base/probes.h"
 #include "core/shard/execute.h"
 
 /* Messages prefetched together. A turn takes all that a ring holds, batch after batch. */
@@ -65,6 +66,7 @@ static void complete_batch(struct shard *shard, uint32_t from, struct message *c
         message_prefetch(messages[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
+        PROBES_MESSAGE_BACK(shard->id, from, messages[i]->kind);
         mesh_release(shard->port, from);
         messages[i]->complete(shard, messages[i]);
     }

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "core/base/clock.h"
+#include "core/base/probes.h"
 #include "core/pipeline/outgoing.h"
 #include "core/shard/gather.h"
 #include "core/shard/scan.h"
@@ -67,6 +68,7 @@ bool output_write_reply(struct pipeline *pipeline, struct shard *shard,
     size_t length = reply_write(out, request, result);
     assert(length <= bound);
     pipeline->output.length += length;
+    PROBES_REQUEST_END(pipeline->number, request->op);
     if (!result->large || write_lease(pipeline, shard, request, result, owner)) {
         return true;
     }
@@ -92,6 +94,7 @@ void output_write_gathered(struct pipeline *pipeline, struct shard *shard,
                            const struct request *request, const struct gather *gather) {
     if (request->op == OP_STATS) {
         write_stats(pipeline, shard, request, &gather->sum);
+        PROBES_REQUEST_END(pipeline->number, request->op);
     } else {
         output_write_reply(pipeline, shard, request, &gather->result, shard->id);
     }

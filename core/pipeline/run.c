@@ -1,3 +1,4 @@
+#include "core/base/probes.h"
 #include "core/pipeline/pipeline.h"
 
 #include <assert.h>
@@ -201,6 +202,7 @@ void batch_run(struct batch *batch, struct shard *shard) {
             continue;
         }
         shard->panic.work = slot;
+        PROBES_REQUEST_BEGIN(slot->pipeline->number, slot->request.op);
         if (!pipeline_run(shard, slot)) {
             pipeline_stall(shard, slot);
             continue;

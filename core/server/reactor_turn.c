@@ -3,6 +3,7 @@
 #include "core/base/config.h"
 #include "core/base/container.h"
 #include "core/base/facts.h"
+#include "core/base/probes.h"
 #include "core/net/acceptor.h"
 #include "core/net/udp.h"
 #include "core/pipeline/exchange.h"
@@ -185,7 +186,9 @@ static void reactor_flush_log(struct reactor *reactor) {
 
 static void reactor_maintain_store(struct reactor *reactor) {
     struct shard *shard = &reactor->net.shard;
+    PROBES_MAINTAIN_BEGIN(shard->id, shard->keys.now);
     shard->keys.maintaining = store_maintain(shard->keys.store, shard->keys.now);
+    PROBES_MAINTAIN_END(shard->id, shard->keys.maintaining);
 }
 
 /* How long the reactor may sleep on a step's account; 0: the step has more to do at once. */
