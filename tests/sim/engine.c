@@ -1,0 +1,252 @@
+/* What the product calls. What the scheduler does with it stands in completions.c. */
+#include "engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server.h"
+#include "sockets.h"
+
+static struct engine *engine_of(const struct io *io) {
+    return (struct engine *)(uintptr_t)io;
+}
+
+static int engine_open(struct io **io, void *context) {
+    const struct engine_place *place = context;
+    struct world *world = place->world;
+    world->in_reactor = false;
+    struct engine *engine = calloc(1, sizeof(*engine));
+    engine->buffers = malloc(world->choices.buffers * IO_BUFFER_BYTES);
+    engine->io.engine = &simulated_engine;
+    engine->world = world;
+    engine->reactor = place->reactor;
+    world->engines[place->reactor] = engine;
+    world->in_reactor = true;
+    *io = &engine->io;
+    return 0;
+}
+
+static void engine_close(struct io *io) {
+    struct engine *engine = engine_of(io);
+    engine->world->engines[engine->reactor] = NULL;
+    bool in_reactor = engine->world->in_reactor;
+    engine->world->in_reactor = false;
+    struct world *world = engine->world;
+    free(engine->buffers);
+    free(engine);
+    world->in_reactor = in_reactor;
+}
+
+static const char *engine_advice(int error) {
+    (void)error;
+    return "the simulated engine always opens";
+}
+
+/* Another thread may have its turn whenever this one asks for something. */
+static void engine_pause(struct engine *engine) {
+    if (engine->fiber && world_fault(engine->world, engine->world->choices.faults.yields)) {
+        engine->in_turn = true;
+        fiber_yield(engine->fiber);
+        engine->in_turn = false;
+    }
+}
+
+static struct io_operation *engine_add(struct io *io, enum operation_kind kind, int descriptor,
+                                       struct completion *completion) {
+    struct engine *engine = engine_of(io);
+    engine_pause(engine);
+    for (uint32_t i = 0; i < engine->operation_count; i++) {
+        if (engine->operations[i].completion == completion) {
+            world_fail(engine->world, "a completion is used for two operations at once");
+        }
+    }
+    WORLD_CHECK(engine->world, completion->done);
+    WORLD_CHECK(engine->world, engine->operation_count < ENGINE_OPERATIONS_MAX);
+    struct io_operation *operation = &engine->operations[engine->operation_count++];
+    *operation =
+        (struct io_operation){.kind = kind, .completion = completion, .descriptor = descriptor};
+    world_note(engine->world, "asks", engine->reactor, kind, (uint64_t)descriptor);
+    return operation;
+}
+
+static void engine_receive(struct io *io, int socket, void *where, size_t length, bool likely_empty,
+                           struct completion *completion) {
+    (void)likely_empty;
+    struct io_operation *operation = engine_add(io, OPERATION_RECEIVE, socket, completion);
+    assert(length > 0);
+    sockets_find(engine_of(io)->world, socket);
+    operation->where = where;
+    operation->length = length;
+}
+
+static void engine_receive_lent(struct io *io, int socket, bool likely_empty,
+                                struct completion *completion) {
+    (void)likely_empty;
+    struct io_operation *operation = engine_add(io, OPERATION_RECEIVE, socket, completion);
+    sockets_find(engine_of(io)->world, socket);
+    operation->lent = true;
+    operation->length = IO_BUFFER_BYTES;
+}
+
+static char *engine_buffer(const struct io *io, unsigned number) {
+    const struct engine *engine = engine_of(io);
+    WORLD_CHECK(engine->world, number < engine->world->choices.buffers);
+    WORLD_CHECK(engine->world, engine->lent[number]);
+    return engine->buffers + (size_t)number * IO_BUFFER_BYTES;
+}
+
+/* Whoever reads it from here on reads nonsense. */
+static void engine_give_buffer(struct io *io, unsigned number) {
+    struct engine *engine = engine_of(io);
+    memset(engine_buffer(io, number), 0x5a, 64);
+    engine->lent[number] = false;
+    engine->lent_count--;
+}
+
+static void engine_send(struct io *io, int socket, const void *bytes, size_t length,
+                        struct completion *completion) {
+    struct io_operation *operation = engine_add(io, OPERATION_SEND, socket, completion);
+    assert(length > 0);
+    sockets_find(engine_of(io)->world, socket);
+    operation->bytes = bytes;
+    operation->length = length;
+}
+
+static void engine_send_vector(struct io *io, int socket, const struct msghdr *message,
+                               struct completion *completion) {
+    struct io_operation *operation = engine_add(io, OPERATION_SEND_VECTOR, socket, completion);
+    sockets_find(engine_of(io)->world, socket);
+    operation->message = message;
+}
+
+static void engine_accept(struct io *io, int socket, struct completion *completion) {
+    engine_add(io, OPERATION_ACCEPT, socket, completion);
+}
+
+static void engine_cancel_accept(struct io *io, struct completion *completion) {
+    struct engine *engine = engine_of(io);
+    for (uint32_t i = 0; i < engine->operation_count; i++) {
+        if (engine->operations[i].completion == completion) {
+            engine->operations[i].cancelled = true;
+        }
+    }
+}
+
+static void engine_wait_readable(struct io *io, int descriptor, struct completion *completion) {
+    engine_add(io, OPERATION_READABLE, descriptor, completion);
+}
+
+static void engine_wake(struct io *io, struct io *other) {
+    struct engine *engine = engine_of(io);
+    engine->wakes |= 1u << engine_of(other)->reactor;
+    world_note(engine->world, "wakes", engine->reactor, engine_of(other)->reactor, 0);
+    engine_pause(engine);
+}
+
+static void engine_submit(struct engine *engine) {
+    for (uint32_t i = 0; i < engine->operation_count; i++) {
+        engine->operations[i].submitted = true;
+    }
+    for (uint32_t i = 0; i < engine->world->choices.reactors; i++) {
+        if (engine->wakes & (1u << i)) {
+            engine->world->engines[i]->wakes_coming++;
+        }
+    }
+    engine->wakes = 0;
+}
+
+static void engine_reap(struct engine *engine) {
+    memcpy(engine->ready + engine->ready_count, engine->arrived,
+           engine->arrived_count * sizeof(*engine->arrived));
+    engine->ready_count += engine->arrived_count;
+    engine->arrived_count = 0;
+}
+
+static void engine_enter(struct io *io, uint64_t wait_ns) {
+    struct engine *engine = engine_of(io);
+    struct world *world = engine->world;
+    engine_submit(engine);
+    server_check_turn(world, engine->reactor);
+    world_note(world, "enters", engine->reactor, wait_ns, world->now_ns);
+    engine->waiting = wait_ns > 0;
+    engine->deadline_ns =
+        wait_ns > UINT64_MAX - world->now_ns ? UINT64_MAX : world->now_ns + wait_ns;
+    fiber_yield(engine->fiber);
+    engine->waiting = engine->woken = false;
+    engine->turn_ns = world->now_ns;
+    engine_reap(engine);
+}
+
+/* What is called may ask for more, which completes later. */
+static void engine_take(struct io *io, void *owner) {
+    struct engine *engine = engine_of(io);
+    uint32_t count = engine->ready_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct io_event event = engine->ready[i];
+        event.completion->done(owner, event.completion, event.result, event.flags);
+    }
+    WORLD_CHECK(engine->world, engine->ready_count == count);
+    engine->ready_count = 0;
+}
+
+/* Whoever looks for events without entering lets the others go on meanwhile. */
+static bool engine_has_events(struct io *io) {
+    struct engine *engine = engine_of(io);
+    if (random_one_in(&engine->world->random, 4)) {
+        engine->in_turn = true;
+        fiber_yield(engine->fiber);
+        engine->in_turn = false;
+    }
+    engine_reap(engine);
+    return engine->ready_count > 0;
+}
+
+static void engine_close_socket(struct io *io, int descriptor) {
+    struct engine *engine = engine_of(io);
+    struct world *world = engine->world;
+    struct socket *socket = sockets_find(world, descriptor);
+    for (uint32_t i = 0; i < engine->operation_count && !socket->listening && !world->ended; i++) {
+        if (engine->operations[i].descriptor == descriptor) {
+            world_fail(world, "descriptor %d is closed under an operation", descriptor);
+        }
+    }
+    socket_close(world, socket);
+}
+
+static void engine_refuse(struct io *io, int descriptor, const char *text, size_t length) {
+    struct socket *socket = sockets_find(engine_of(io)->world, descriptor);
+    socket->excuse = "it was one too many";
+    socket_send(socket, text, length);
+    engine_close_socket(io, descriptor);
+}
+
+static void engine_shut_down(struct io *io, int descriptor, int how) {
+    struct socket *socket = sockets_find(engine_of(io)->world, descriptor);
+    world_note(engine_of(io)->world, "shuts", (uint64_t)descriptor, (uint64_t)how, 0);
+    socket_shut_down(socket, how);
+}
+
+const struct io_engine simulated_engine = {
+    .name = "simulated",
+    .open = engine_open,
+    .close = engine_close,
+    .advice = engine_advice,
+    .receive = engine_receive,
+    .receive_lent = engine_receive_lent,
+    .buffer = engine_buffer,
+    .give_buffer = engine_give_buffer,
+    .send = engine_send,
+    .send_vector = engine_send_vector,
+    .accept = engine_accept,
+    .cancel_accept = engine_cancel_accept,
+    .wait_readable = engine_wait_readable,
+    .wake = engine_wake,
+    .enter = engine_enter,
+    .take = engine_take,
+    .has_events = engine_has_events,
+    .refuse = engine_refuse,
+    .shut_down = engine_shut_down,
+    .close_socket = engine_close_socket,
+};

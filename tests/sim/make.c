@@ -1,0 +1,341 @@
+/* What a client says next. */
+#include <string.h>
+
+#include "client.h"
+#include "server.h"
+
+static void add_text(struct client *client, const char *text) {
+    bytes_add(&client->out, text, strlen(text));
+}
+
+static void fill(struct random *random, char *bytes, uint32_t length) {
+    uint64_t number = random_next(random) | 1;
+    uint32_t at = 0;
+    for (; at + 8 <= length; at += 8) {
+        memcpy(bytes + at, &number, 8);
+        number = number * 6364136223846793005u + 1442695040888963407u;
+    }
+    memcpy(bytes + at, &number, length - at);
+    if (length > 0) {
+        bytes[0] = 'x'; /* no number */
+    }
+}
+
+static struct value *make_number(struct random *random) {
+    char digits[24];
+    uint32_t length = random_between(random, 1, 20);
+    for (uint32_t i = 0; i < length; i++) {
+        digits[i] = (char)(i == 0 && length == 20 ? '1' : '0' + (char)random_below(random, 10));
+    }
+    struct value *value = value_create(length);
+    memcpy(value->bytes, digits, length);
+    return value;
+}
+
+/* Most are short, as everywhere; some lie at the bounds of what is treated alike. */
+static uint32_t make_length(struct client *client) {
+    struct random *random = &client->world->random;
+    const struct choices *choices = &client->world->choices;
+    uint32_t most = choices->value_bytes_max;
+    switch (random_below(random, 12)) {
+    case 0:
+        return random_below(random, most + 1);
+    case 1:
+        return most > 16500 ? 16000 + random_below(random, 800) : most;
+    case 2:
+        return random_below(random, 3);
+    case 3:
+        if (choices->item_bytes_max < most + 1000000 && random_one_in(random, 8)) {
+            return (uint32_t)choices->item_bytes_max - 200 + random_below(random, 400);
+        }
+        return 460 + random_below(random, 10);
+    default:
+        return random_size(random, most);
+    }
+}
+
+static struct value *make_value(struct client *client) {
+    struct random *random = &client->world->random;
+    if (random_one_in(random, 5)) {
+        return make_number(random);
+    }
+    struct value *value = value_create(make_length(client));
+    fill(random, value->bytes, value->length);
+    return value;
+}
+
+static int64_t make_exptime(const struct client *client, bool negative) {
+    struct world *world = client->world;
+    if (!world->choices.expires || random_one_in(&world->random, 2)) {
+        return 0;
+    }
+    switch (random_below(&world->random, negative ? 6 : 5)) {
+    case 0:
+        return 2592000;
+    case 1:
+        return world->wall_s + 100000000;
+    case 2:
+        return random_between(&world->random, 2592001, 1000000000);
+    case 5:
+        return -1;
+    default:
+        return random_between(&world->random, 1, 5);
+    }
+}
+
+static void make_write(struct client *client, struct command *command) {
+    struct random *random = &client->world->random;
+    char key[CLIENT_KEY_BYTES];
+    uint32_t key_length = client_key(client, command->keys[0], key);
+    command->value = make_value(client);
+    command->flags = random_one_in(random, 2) ? 0 : (uint32_t)random_next(random);
+    command->exptime = make_exptime(client, command->speech != SPEECH_BINARY);
+    command->too_large =
+        command->value->length > server_value_length_max(client->world, key_length);
+    if (command->kind == COMMAND_CAS) {
+        command->cas = model_cas(&client->model, command->keys[0]);
+    }
+}
+
+static void make_returns(struct client *client, struct command *command) {
+    struct random *random = &client->world->random;
+    bool gets = command->kind == COMMAND_GET || command->kind == COMMAND_GAT;
+    bool counts = command->kind == COMMAND_INCR || command->kind == COMMAND_DECR;
+    const char *letters = gets ? "vkcfsO" : command->value ? "kcsO" : counts ? "kcO" : "kO";
+    uint32_t count = 0;
+    if (counts) {
+        command->returns[count++] = 'v';
+    }
+    if (command->kind == COMMAND_GET && random_one_in(random, 4)) {
+        command->returns[count++] = 't';
+    }
+    for (const char *at = letters; *at != '\0'; at++) {
+        if (count < COMMAND_RETURNS_MAX - 2 && *at != 'O' && random_one_in(random, 2)) {
+            command->returns[count++] = *at;
+        }
+    }
+    if (command->quiet || random_one_in(random, 2)) {
+        command->returns[count++] = 'O';
+    }
+}
+
+static void make_meta(struct client *client, struct command *command) {
+    struct random *random = &client->world->random;
+    bool gets = command->kind == COMMAND_GET || command->kind == COMMAND_GAT;
+    command->speech = SPEECH_META;
+    /* An error of the others does not tell whose it is. */
+    bool may_be_quiet = gets || command->kind == COMMAND_DELETE;
+    command->quiet = may_be_quiet && random_one_in(random, 3);
+    command->opaque = client->opaque++;
+    make_returns(client, command);
+    bool counts = command->kind == COMMAND_INCR || command->kind == COMMAND_DECR;
+    if (counts && random_one_in(random, 3)) {
+        command->create = true;
+        command->initial = random_below(random, 1000);
+        command->exptime = make_exptime(client, false);
+    }
+}
+
+static void make_binary(struct client *client, struct command *command) {
+    struct random *random = &client->world->random;
+    bool gets = command->kind == COMMAND_GET || command->kind == COMMAND_GAT;
+    command->opaque = client->opaque++;
+    command->quiet = command->kind != COMMAND_TOUCH && random_one_in(random, 3);
+    command->returns_key = gets && random_one_in(random, 2);
+    if ((command->kind == COMMAND_INCR || command->kind == COMMAND_DECR) &&
+        random_one_in(random, 3)) {
+        command->create = true;
+        command->initial = random_below(random, 1000);
+        command->exptime = make_exptime(client, false);
+    }
+}
+
+static void make_text(struct client *client, struct command *command) {
+    struct random *random = &client->world->random;
+    bool gets = command->kind == COMMAND_GET || command->kind == COMMAND_GAT;
+    command->quiet = !gets && random_one_in(random, 5);
+    command->wants_cas = command->kind == COMMAND_CAS || (gets && random_one_in(random, 2));
+    uint32_t more =
+        gets && random_one_in(random, 2) ? random_size(random, COMMAND_KEYS_MAX - 1) : 0;
+    bool long_values = client->world->choices.value_bytes_max > 1000;
+    if ((client->key_is_long || long_values) && more > 7) {
+        more = 7;
+    }
+    for (uint32_t i = 0; i < more; i++) {
+        command->keys[command->key_count++] =
+            (uint8_t)random_below(random, client->world->choices.keys);
+    }
+}
+
+/* Commands whose answer is always the same. */
+
+static void make_fixed(struct client *client, struct command *command) {
+    static const struct {
+        const char *line, *answer;
+        enum speech speech;
+    } lines[] = {
+        {"mn\r\n", "MN", SPEECH_META},
+        {"verbosity 0\r\n", "OK", SPEECH_TEXT},
+        {"ge\r\n", "ERROR", SPEECH_TEXT},
+        {"get\r\n", "CLIENT_ERROR bad command line format", SPEECH_TEXT},
+        {"set a 0 0 -1\r\n", "CLIENT_ERROR bad command line format", SPEECH_TEXT},
+        {"set a x 0 5\r\n12345\r\n", "CLIENT_ERROR bad command line format", SPEECH_TEXT},
+        {"incr a -1\r\n", "CLIENT_ERROR invalid numeric delta argument", SPEECH_TEXT},
+        {"touch a abc\r\n", "CLIENT_ERROR invalid exptime argument", SPEECH_TEXT},
+        {"mg a v v\r\n", "CLIENT_ERROR duplicate flag", SPEECH_META},
+    };
+    static const struct {
+        uint8_t opcode;
+        uint8_t status;
+    } packets[] = {{0x0a, 0}, {0x0b, 0}, {0x20, 0}, {0x66, 0x81}};
+    struct random *random = &client->world->random;
+    command->kind = COMMAND_FIXED;
+    if (client->binary) {
+        uint32_t i = random_below(random, sizeof(packets) / sizeof(packets[0]));
+        command->opaque = client->opaque++;
+        command->opcode = packets[i].opcode;
+        command->initial = packets[i].status;
+        if (command->opcode == 0x20 && !client->world->choices.logins) {
+            command->opcode = 0x0a;
+        }
+        return;
+    }
+    uint32_t i = random_below(random, sizeof(lines) / sizeof(lines[0]));
+    add_text(client, lines[i].line);
+    command->fixed = lines[i].answer;
+    command->speech = lines[i].speech;
+}
+
+static void make_lines(struct client *client, struct command *command) {
+    static const struct {
+        const char *line, *end;
+    } lines[] = {
+        {"stats\r\n", "END"},
+        {"stats settings\r\n", "END"},
+        {"stats items\r\n", "END"},
+        {"stats slabs\r\n", "END"},
+        {"stats sizes\r\n", "END"},
+        {"stats conns\r\n", "END"},
+        {"lru_crawler metadump all\r\n", "END"},
+        {"lru_crawler mgdump all\r\n", "EN"},
+    };
+    command->kind = COMMAND_LINES;
+    if (client->binary) {
+        command->opcode = 0x10;
+        command->opaque = client->opaque++;
+        return;
+    }
+    /* Scans may have nothing before them. */
+    bool scans = client->count == 0 && !client->was_quiet;
+    uint32_t count = sizeof(lines) / sizeof(lines[0]) - (scans ? 0 : 2);
+    uint32_t i = random_below(&client->world->random, count);
+    add_text(client, lines[i].line);
+    command->fixed = lines[i].end;
+    command->create = i >= 6; /* it is a scan */
+}
+
+static void make_flush(struct client *client, struct command *command) {
+    struct world *world = client->world;
+    command->kind = COMMAND_FLUSH;
+    command->fixed = "OK";
+    command->opaque = client->opaque++;
+    command->quiet = random_one_in(&world->random, 4);
+    command->exptime = random_one_in(&world->random, 4) ? random_between(&world->random, 1, 3) : 0;
+    world->flushes[world->flush_count++] = (struct flush){
+        .sent_step = world->step,
+        .done_step = UINT64_MAX,
+        .due_s = command->exptime ? UINT32_MAX : 0,
+    };
+    command->flush = world->flush_count;
+}
+
+/* Before it may say anything else. */
+static void make_login(struct client *client, struct command *command) {
+    struct random *random = &client->world->random;
+    command->kind = COMMAND_FIXED;
+    if (client->binary) {
+        command->opaque = client->opaque++;
+        command->opcode = 0x21;
+        client->logged_in = true;
+        return;
+    }
+    client->logged_in = random_one_in(random, 2);
+    if (client->logged_in) {
+        add_text(client, "set any 0 0 11\r\nanna secret\r\n");
+        command->fixed = "STORED";
+    } else if (random_one_in(random, 2)) {
+        add_text(client, "set any 0 0 10\r\nanna wrong\r\n");
+        command->fixed = "CLIENT_ERROR authentication failure";
+    } else {
+        add_text(client, "get any_key\r\n");
+        command->fixed = "CLIENT_ERROR unauthenticated";
+    }
+}
+
+static void make_item(struct client *client, struct command *command) {
+    static const enum command_kind kinds[] = {
+        COMMAND_GET,     COMMAND_GET,    COMMAND_GET,     COMMAND_GET,  COMMAND_GET,
+        COMMAND_GAT,     COMMAND_TOUCH,  COMMAND_SET,     COMMAND_SET,  COMMAND_SET,
+        COMMAND_SET,     COMMAND_ADD,    COMMAND_REPLACE, COMMAND_CAS,  COMMAND_APPEND,
+        COMMAND_PREPEND, COMMAND_DELETE, COMMAND_INCR,    COMMAND_DECR,
+    };
+    struct random *random = &client->world->random;
+    command->kind = kinds[random_below(random, sizeof(kinds) / sizeof(kinds[0]))];
+    command->key_count = 1;
+    command->keys[0] = (uint8_t)random_below(random, client->world->choices.keys);
+    bool metas = command->kind != COMMAND_TOUCH && !client->binary && random_one_in(random, 3);
+    if (client->binary) {
+        make_binary(client, command);
+    } else if (metas) {
+        make_meta(client, command);
+    } else {
+        make_text(client, command);
+    }
+    if (command->kind >= COMMAND_SET && command->kind <= COMMAND_CAS) {
+        make_write(client, command);
+    }
+    if (command->kind == COMMAND_GAT || command->kind == COMMAND_TOUCH) {
+        command->exptime = make_exptime(client, !client->binary);
+    }
+    if (command->kind == COMMAND_INCR || command->kind == COMMAND_DECR) {
+        command->delta = random_one_in(random, 3) ? random_next(random) : random_size(random, 100);
+    }
+}
+
+/* Nothing quiet is last: whoever closes then does not know what has been run. */
+static void make_last(struct client *client, struct command *command) {
+    if (client->ending != ENDING_QUIT) {
+        command->kind = COMMAND_FIXED;
+        command->opcode = 0x0a;
+        command->opaque = client->opaque++;
+        command->speech = client->binary ? SPEECH_BINARY : SPEECH_META;
+        command->fixed = "MN";
+        if (!client->binary) {
+            add_text(client, "mn\r\n");
+        }
+        return;
+    }
+    command->kind = COMMAND_QUIT;
+    command->opaque = client->opaque++;
+    client->said_quit = true;
+}
+
+void command_make(struct client *client, struct command *command) {
+    struct world *world = client->world;
+    struct random *random = &world->random;
+    command->speech = client->binary ? SPEECH_BINARY : SPEECH_TEXT;
+    if (world->choices.logins && !client->logged_in) {
+        make_login(client, command);
+    } else if (client->commands_left == 0) {
+        make_last(client, command);
+    } else if (random_one_in(random, 20)) {
+        make_fixed(client, command);
+    } else if (world->choices.scans && random_one_in(random, 12)) {
+        make_lines(client, command);
+    } else if (world->choices.flushes && world->flush_count < WORLD_FLUSHES_MAX &&
+               random_one_in(random, 20)) {
+        make_flush(client, command);
+    } else {
+        make_item(client, command);
+    }
+}

@@ -1,0 +1,276 @@
+#include "predict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server.h"
+
+#define RELATIVE_SECONDS_MAX 2592000
+
+struct prediction {
+    const struct world *world;
+    const struct command *command;
+    const struct state *before;
+    struct outcome *outcomes;
+    uint32_t count;
+};
+
+static struct outcome *add(struct prediction *prediction, enum answer answer) {
+    struct outcome *outcome = &prediction->outcomes[prediction->count++];
+    *outcome = (struct outcome){.answer = answer, .state = *prediction->before};
+    value_hold(outcome->state.value);
+    return outcome;
+}
+
+static struct outcome *add_absent(struct prediction *prediction, enum answer answer) {
+    struct outcome *outcome = add(prediction, answer);
+    value_release(outcome->state.value);
+    outcome->state = (struct state){0};
+    return outcome;
+}
+
+/* Sets when it expires, by the command's exptime; may make it absent. */
+static void set_expiry(const struct prediction *prediction, struct state *state) {
+    const struct command *command = prediction->command;
+    int64_t exptime = command->exptime;
+    state->expires_low = state->expires_high = 0;
+    if (exptime == 0 || exptime > command->sent_unix_s) {
+        return; /* never, or so far ahead that no seed gets there */
+    }
+    if (exptime < 0 || exptime > RELATIVE_SECONDS_MAX) {
+        value_release(state->value);
+        *state = (struct state){0};
+        return;
+    }
+    state->expires_low = command->sent_s + (uint32_t)exptime;
+    state->expires_high = world_seconds(prediction->world) + (uint32_t)exptime;
+}
+
+/* A new version under the key. */
+static void renew(const struct prediction *prediction, struct state *state, struct value *value) {
+    value_release(state->value);
+    state->present = true;
+    state->value = value;
+    state->cas_known = false;
+    state->cas = 0;
+    state->since_step = prediction->command->sent_step;
+    state->done_step = prediction->world->step;
+    state->evictions = prediction->command->evictions;
+}
+
+static void add_stored(struct prediction *prediction) {
+    struct outcome *outcome = add(prediction, ANSWER_DONE);
+    renew(prediction, &outcome->state, value_hold(prediction->command->value));
+    outcome->state.flags = prediction->command->flags;
+    set_expiry(prediction, &outcome->state);
+}
+
+static void add_joined(struct prediction *prediction) {
+    const struct command *command = prediction->command;
+    const struct value *old = prediction->before->value, *more = command->value;
+    struct value *value = value_create(old->length + more->length);
+    bool append = command->kind == COMMAND_APPEND;
+    memcpy(value->bytes + (append ? 0 : more->length), old->bytes, old->length);
+    memcpy(value->bytes + (append ? old->length : 0), more->bytes, more->length);
+    renew(prediction, &add(prediction, ANSWER_DONE)->state, value);
+}
+
+/* A write may be refused where others have been meanwhile; the old value may go with it. */
+static void add_refusals(struct prediction *prediction) {
+    if (server_refusals(prediction->world) != prediction->command->refusals) {
+        add(prediction, ANSWER_NO_MEMORY);
+        add_absent(prediction, ANSWER_NO_MEMORY);
+    }
+}
+
+static void predict_write(struct prediction *prediction) {
+    const struct command *command = prediction->command;
+    const struct state *before = prediction->before;
+    bool joins = command->kind == COMMAND_APPEND || command->kind == COMMAND_PREPEND;
+    if (command->too_large) {
+        if (command->kind != COMMAND_SET) {
+            add(prediction, ANSWER_TOO_LARGE);
+        }
+        add_absent(prediction, ANSWER_TOO_LARGE);
+        return;
+    }
+    add_refusals(prediction);
+    if (command->kind == COMMAND_ADD && before->present) {
+        add(prediction, ANSWER_NOT_STORED);
+    } else if ((joins || command->kind == COMMAND_REPLACE) && !before->present) {
+        add(prediction, ANSWER_NOT_STORED);
+    } else if (command->cas && !before->present) {
+        add(prediction, ANSWER_MISS);
+    } else if (command->cas && (!before->cas_known || before->cas != command->cas)) {
+        add(prediction, ANSWER_EXISTS);
+    } else if (joins && before->value->length + command->value->length >
+                            server_value_length_max(prediction->world, 1) - 300) {
+        /* Where exactly it becomes too long depends on the key. */
+        add(prediction, ANSWER_NOT_STORED);
+        add_joined(prediction);
+    } else if (joins) {
+        add_joined(prediction);
+    } else {
+        add_stored(prediction);
+    }
+}
+
+static void predict_get(struct prediction *prediction) {
+    if (!prediction->before->present) {
+        add(prediction, ANSWER_MISS);
+        return;
+    }
+    enum answer answer = prediction->command->kind == COMMAND_TOUCH ? ANSWER_DONE : ANSWER_HIT;
+    struct outcome *outcome = add(prediction, answer);
+    if (prediction->command->kind != COMMAND_GET) {
+        set_expiry(prediction, &outcome->state);
+    }
+}
+
+static bool parse_number(const struct value *value, uint64_t *number) {
+    char text[32] = "", *end;
+    memcpy(text, value->bytes, value->length < 31 ? value->length : 31);
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return errno == 0 && *text >= '0' && *text <= '9' && (*end == '\0' || *end == ' ');
+}
+
+static struct value *write_number(uint64_t number, uint32_t length_min) {
+    char text[32];
+    uint32_t length = (uint32_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    struct value *value = value_create(length > length_min ? length : length_min);
+    memset(value->bytes, ' ', value->length);
+    memcpy(value->bytes, text, length);
+    return value;
+}
+
+static void predict_delta(struct prediction *prediction) {
+    const struct command *command = prediction->command;
+    const struct state *before = prediction->before;
+    uint64_t number;
+    add_refusals(prediction);
+    if (!before->present) {
+        if (!command->create) {
+            add(prediction, ANSWER_MISS);
+            return;
+        }
+        struct outcome *outcome = add(prediction, ANSWER_NUMBER);
+        outcome->number = command->initial;
+        renew(prediction, &outcome->state, write_number(command->initial, 0));
+        outcome->state.flags = 0;
+        set_expiry(prediction, &outcome->state);
+        return;
+    }
+    if (!parse_number(before->value, &number)) {
+        add(prediction, ANSWER_NON_NUMERIC);
+        return;
+    }
+    if (before->value->length > PREDICT_LONG_BYTES) {
+        add(prediction, ANSWER_NON_NUMERIC); /* a long one is none, whatever it begins with */
+    }
+    if (command->kind == COMMAND_INCR) {
+        number += command->delta;
+    } else {
+        number = number > command->delta ? number - command->delta : 0;
+    }
+    struct outcome *outcome = add(prediction, ANSWER_NUMBER);
+    outcome->number = number;
+    renew(prediction, &outcome->state, write_number(number, before->value->length));
+}
+
+uint32_t predict(const struct world *world, const struct command *command,
+                 const struct state *before, struct outcome outcomes[OUTCOMES_MAX]) {
+    struct prediction prediction = {
+        .world = world, .command = command, .before = before, .outcomes = outcomes};
+    switch (command->kind) {
+    case COMMAND_GET:
+    case COMMAND_GAT:
+    case COMMAND_TOUCH:
+        predict_get(&prediction);
+        break;
+    case COMMAND_SET:
+    case COMMAND_ADD:
+    case COMMAND_REPLACE:
+    case COMMAND_APPEND:
+    case COMMAND_PREPEND:
+    case COMMAND_CAS:
+        predict_write(&prediction);
+        break;
+    case COMMAND_DELETE:
+        add_absent(&prediction, before->present ? ANSWER_DONE : ANSWER_MISS);
+        break;
+    case COMMAND_INCR:
+    case COMMAND_DECR:
+        predict_delta(&prediction);
+        break;
+    case COMMAND_FLUSH:
+    case COMMAND_FIXED:
+    case COMMAND_LINES:
+    case COMMAND_QUIT:
+        world_fail(world, "no command on a key");
+    }
+    return prediction.count;
+}
+
+/* What a quiet command leaves unsaid. */
+static bool is_silent(const struct command *command, enum answer answer) {
+    bool gets = command->kind == COMMAND_GET || command->kind == COMMAND_GAT;
+    if (command->speech == SPEECH_TEXT) {
+        return true;
+    }
+    if (gets) {
+        return answer == ANSWER_MISS;
+    }
+    return answer == ANSWER_DONE || answer == ANSWER_NUMBER;
+}
+
+static bool agrees_ttl(const struct state *state, const struct command *command,
+                       const struct observed *observed) {
+    if (!observed->has_ttl || command->kind != COMMAND_GET) {
+        return true;
+    }
+    if (state->expires_low == 0 || observed->ttl_s == -1) {
+        return state->expires_low == 0 && (observed->ttl_s == -1 || observed->ttl_s > 1000000);
+    }
+    return observed->ttl_s <= (int64_t)state->expires_high - (int64_t)command->sent_s;
+}
+
+bool predict_agrees(const struct command *command, struct outcome *outcome,
+                    const struct observed *observed) {
+    struct state *state = &outcome->state;
+    if (observed->answer == ANSWER_SILENT) {
+        return is_silent(command, outcome->answer);
+    }
+    if (observed->answer != outcome->answer) {
+        return false;
+    }
+    if (observed->answer == ANSWER_NUMBER) {
+        if (observed->number != outcome->number) {
+            return false;
+        }
+    } else if (observed->answer != ANSWER_HIT && observed->answer != ANSWER_DONE) {
+        return true;
+    }
+    const struct value *value = state->value;
+    if (observed->bytes && value &&
+        (observed->length != value->length ||
+         memcmp(observed->bytes, value->bytes, value->length) != 0)) {
+        return false;
+    }
+    if (observed->has_length && value && observed->length != value->length) {
+        return false;
+    }
+    if (state->present && observed->has_flags && observed->flags != state->flags) {
+        return false;
+    }
+    if (state->present && observed->has_cas) {
+        if (state->cas_known && state->cas != observed->cas) {
+            return false;
+        }
+        state->cas_known = true;
+        state->cas = observed->cas;
+    }
+    return !state->present || agrees_ttl(state, command, observed);
+}

@@ -1,0 +1,26 @@
+/* predict: what a command may be answered, and what is there afterwards, from one state before. */
+#ifndef TESTS_SIM_PREDICT_H
+#define TESTS_SIM_PREDICT_H
+
+#include "model.h"
+
+#define OUTCOMES_MAX 4
+
+/* Longer values may be stored as large ones, of which no command makes numbers. */
+#define PREDICT_LONG_BYTES 1000
+
+struct outcome {
+    enum answer answer;
+    uint64_t number;
+    struct state state; /* holds its value */
+};
+
+/* Returns how many. */
+uint32_t predict(const struct world *world, const struct command *command,
+                 const struct state *before, struct outcome outcomes[OUTCOMES_MAX]);
+
+/* Whether an answer may be of this outcome. What it tells beside becomes part of the state. */
+bool predict_agrees(const struct command *command, struct outcome *outcome,
+                    const struct observed *observed);
+
+#endif

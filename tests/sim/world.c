@@ -1,0 +1,149 @@
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Most seeds have this one at 0. */
+static uint32_t pick_fault(struct random *random, uint32_t most) {
+    return random_one_in(random, 3) ? random_size(random, most) : 0;
+}
+
+static void choose_faults(struct world *world) {
+    struct random *random = &world->random;
+    struct faults *faults = &world->choices.faults;
+    if (random_one_in(random, 4)) {
+        return; /* all goes well */
+    }
+    *faults = (struct faults){
+        .receive_short = pick_fault(random, 1024),
+        .receive_again = pick_fault(random, 256),
+        .receive_no_lent = pick_fault(random, 256),
+        .receive_broken = pick_fault(random, 8),
+        .send_short = pick_fault(random, 1024),
+        .send_again = pick_fault(random, 256),
+        .send_broken = pick_fault(random, 8),
+        .accept_refused = pick_fault(random, 512),
+        .accept_ends = pick_fault(random, 512),
+        .client_vanishes = pick_fault(random, 32),
+        .client_stalls = pick_fault(random, 32),
+        .reactor_stands = pick_fault(random, 64),
+        .yields = pick_fault(random, 256),
+        .time_leaps = pick_fault(random, 64),
+    };
+    faults->malloc_fails = random_one_in(random, 12) ? random_size(random, 64) : 0;
+}
+
+static void choose_memory(struct world *world) {
+    struct random *random = &world->random;
+    struct choices *choices = &world->choices;
+    static const uint32_t items[] = {1u << 20, 1u << 20, 40u << 10, 200u << 10, 4u << 20};
+    choices->ample = random_one_in(random, 2);
+    choices->item_bytes_max = items[random_below(random, 5)];
+    choices->no_eviction = random_one_in(random, 5);
+    choices->memory_bytes = (size_t)1 << 20;
+    if (choices->ample) {
+        choices->memory_bytes = (size_t)64 << 20;
+    } else if (random_one_in(random, 2)) {
+        choices->memory_bytes = (size_t)random_between(random, 1, 8) << 20;
+    }
+    /* Long values are few, so that seeds stay short. */
+    static const uint32_t values[] = {100, 1000, 20000, 20000, 100000, 1500000};
+    choices->value_bytes_max = values[random_below(random, 6)];
+}
+
+static void choose_clients(struct world *world) {
+    struct random *random = &world->random;
+    struct choices *choices = &world->choices;
+    choices->clients = random_between(random, 1, WORLD_CLIENTS_MAX);
+    choices->connections = random_between(random, 1, 3);
+    choices->operations = random_size(random, 120);
+    choices->stream_bytes = 64 + random_size(random, 1 << 17);
+    choices->fragment_bytes = random_size(random, 1 << 16);
+    if (choices->value_bytes_max > 1000) {
+        choices->stream_bytes += 4096;
+        choices->fragment_bytes += 1024;
+    }
+    if (choices->value_bytes_max > 20000) {
+        choices->stream_bytes += 16384;
+        choices->fragment_bytes += 4096;
+        choices->operations = choices->operations / 3 + 1;
+    }
+    choices->pipelined = random_size(random, 128);
+    choices->keys = random_size(random, 40);
+    choices->flushes = random_one_in(random, 4);
+    choices->scans = random_one_in(random, 3);
+    choices->expires = random_one_in(random, 2);
+}
+
+static void choose(struct world *world) {
+    struct random *random = &world->random;
+    struct choices *choices = &world->choices;
+    choices->reactors = random_between(random, 1, WORLD_REACTORS_MAX);
+    choices->ring_capacity = 1u << random_below(random, 9);
+    choices->logins = random_one_in(random, 6);
+    choices->turn_requests = random_one_in(random, 3) ? random_size(random, 64) : 128;
+    choices->spin_us = random_one_in(random, 5) ? random_size(random, 20) : 0;
+    choices->connections_max =
+        random_one_in(random, 8) ? random_between(random, 1, WORLD_CLIENTS_MAX) : 64;
+    choices->verbosity = random_one_in(random, 10) ? random_below(random, 3) : 0;
+    choices->buffers = random_one_in(random, 3) ? random_between(random, 1, 4) : 128;
+    choices->stops_early = random_one_in(random, 8);
+    choices->step_ns = random_size(random, 20000);
+    choices->check_every = random_between(random, 20, 400);
+    choose_memory(world);
+    choose_clients(world);
+    choose_faults(world);
+    choices->leap_ns_max = (uint64_t)random_size(random, 4000) * 1000000;
+    choices->idle_timeout_s = random_one_in(random, 6) ? random_between(random, 2, 20) : 0;
+}
+
+void world_init(struct world *world, uint64_t seed, bool trace) {
+    *world = (struct world){.seed = seed, .trace = trace, .hash = 0xcbf29ce484222325u};
+    world->random.state = seed * 0xd1342543de82ef95u + 0x632be59bd9b4e019u;
+    choose(world);
+    world->now_ns = 1000000000000u + random_next(&world->random) % 1000000000000u;
+    world->start_ns = world->now_ns;
+    world->wall_s = 1700000000 + (int64_t)random_below(&world->random, 100000000);
+}
+
+static void mix(struct world *world, uint64_t number) {
+    world->hash = (world->hash ^ number) * 0x100000001b3u;
+    world->hash ^= world->hash >> 29;
+}
+
+void world_note(struct world *world, const char *what, uint64_t a, uint64_t b, uint64_t c) {
+    mix(world, (uint64_t)(unsigned char)what[0] << 8 | (unsigned char)what[1]);
+    mix(world, a);
+    mix(world, b);
+    mix(world, c);
+    if (world->trace) {
+        fprintf(stderr, "%8llu %14.6f ms  %-12s %llx %lld %lld\n", (unsigned long long)world->step,
+                (double)(world->now_ns - world->start_ns) / 1e6, what, (unsigned long long)a,
+                (long long)b, (long long)c);
+    }
+}
+
+void world_progress(struct world *world) {
+    world->progress_step = world->step;
+    world->idle_ns = 0;
+}
+
+uint32_t world_seconds(const struct world *world) {
+    return (uint32_t)((world->now_ns - world->start_ns) / 1000000000u) + 2;
+}
+
+void world_fail(const struct world *world, const char *format, ...) {
+    va_list arguments;
+    fflush(stdout);
+    printf("# seed %llu, step %llu, second %u: ", (unsigned long long)world->seed,
+           (unsigned long long)world->step, world_seconds(world));
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    printf("\n# again: simulation --seed %llu [--trace]\nnot ok 1 - seed %llu\n",
+           (unsigned long long)world->seed, (unsigned long long)world->seed);
+    fflush(stdout);
+    exit(EXIT_FAILURE);
+}
