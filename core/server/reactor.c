@@ -110,9 +110,7 @@ void reactor_close(struct reactor *reactor) {
 
 void reactor_finish(struct reactor *reactor) {
     struct net *net = &reactor->net;
-    while (!LIST_EMPTY(&net->connections)) {
-        connection_abandon(net, LIST_FIRST(&net->connections));
-    }
+    assert(LIST_EMPTY(&net->connections)); /* the group ends with the last of them */
     shard_finish(&net->shard);
 }
 
@@ -123,7 +121,8 @@ void reactor_check(const struct reactor *reactor) {
     schedule_check(&net->schedule);
     LIST_FOREACH(connection, &net->connections, all_link) {
         connection_check(connection);
-        outstanding += connection->pipeline.outstanding;
+        /* A gather counts as one, however many of its messages are out. */
+        outstanding += connection->pipeline.outstanding - !!connection->pipeline.gather;
         connections++;
     }
     assert(net->shard.counters.curr_connections == connections);

@@ -35,8 +35,8 @@ struct reactor_group {
      * sleeping flags of the mesh: a reactor that goes to sleep sees the order or is woken for it.
      */
     _Atomic bool stopping;
-    /* Reactors without connections, each counted once by itself; all end when it reaches their
-     * number. Sequentially consistent by default; not on any hot path. */
+    /* Reactors without connections or messages that are out, each counted by itself; all end when
+     * it reaches their number. Sequentially consistent by default; not on any hot path. */
     _Atomic uint32_t drained;
 };
 
@@ -80,7 +80,8 @@ struct reactor {
 
     struct timer retry; /* of connections that were refused memory of a store */
 
-    bool drained; /* its connections are gone, and the group knows */
+    /* Its connections are gone, its messages are back, and it counts in group->drained. */
+    bool drained;
     uint64_t stop_deadline_ns;
 
     const char *start_failure; /* of reactor_init() in words, with what to do */
@@ -99,6 +100,9 @@ void reactor_order_stop(struct reactor *reactor);
 
 /* Follows the order to stop, once a turn; true when all reactors are through. */
 bool reactor_is_stopped(struct reactor *reactor);
+
+/* Once a turn, after the messages of others are served and before the replies are published. */
+void reactor_note_late_connection(struct reactor *reactor);
 
 /* Closes its engine. Only after all reactors have ended: others' wakes go there. */
 void reactor_close(struct reactor *reactor);

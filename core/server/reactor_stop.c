@@ -44,6 +44,23 @@ static void reactor_break_all(struct reactor *reactor) {
     }
 }
 
+/* One that was accepted just before the order to stop may come in a message when the reactor has
+ * none left. It takes its word back before the sender learns that it has the connection, so that
+ * the group does not end meanwhile. */
+void reactor_note_late_connection(struct reactor *reactor) {
+    if (reactor->drained && !LIST_EMPTY(&reactor->net.connections)) {
+        reactor->drained = false;
+        atomic_fetch_sub(&reactor->group->drained, 1);
+    }
+}
+
+/* Nothing is left here, nor on its way to another reactor: a connection may be. */
+static bool reactor_is_drained(const struct reactor *reactor) {
+    const struct net *net = &reactor->net;
+    return LIST_EMPTY(&net->connections) && udp_is_stopped(net->udp) &&
+           mesh_outstanding(net->shard.port) == 0;
+}
+
 bool reactor_is_stopped(struct reactor *reactor) {
     struct reactor_group *group = reactor->group;
     struct net *net = &reactor->net;
@@ -56,7 +73,7 @@ bool reactor_is_stopped(struct reactor *reactor) {
     if (net->shard.keys.now_ns > reactor->stop_deadline_ns) {
         reactor_break_all(reactor);
     }
-    if (!reactor->drained && LIST_EMPTY(&net->connections) && udp_is_stopped(net->udp)) {
+    if (!reactor->drained && reactor_is_drained(reactor)) {
         reactor->drained = true;
         atomic_fetch_add(&group->drained, 1);
     }

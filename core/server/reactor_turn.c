@@ -116,6 +116,7 @@ static void reactor_pass_stop(struct reactor *reactor) {
         reactor->stop_asked(reactor->context);
     }
     shard->stop_asked = false;
+    reactor_note_late_connection(reactor);
 }
 
 /* Connections that wait for a lease are not told when one ends: they ask again. What that sets free
