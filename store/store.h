@@ -129,8 +129,8 @@ struct store_read {
 
 struct store_write {
     enum store_mode mode;
-    /* Stores only if the item's CAS is `cas`, else STORE_EXISTS. For a missing key
-     * STORE_NOT_FOUND, but STORE_NOT_STORED for append and prepend. */
+    /* Stores only if the item's CAS is `cas`, else STORE_EXISTS. A missing key is STORE_NOT_FOUND
+     * for set and replace, STORE_NOT_STORED for append and prepend; add stores it all the same. */
     bool compare_cas;
     /* With compare_cas, for set and replace: a cas below the item's, but not 0, stores too. The
      * item is stale then, and keeps its expiry time and whether its token was sent. Any other write
