@@ -5,8 +5,8 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* The six bits that a digit stands for, or -1. */
-static int value_of(char digit) {
+/* The six bits of a digit, or -1. */
+static int base64_value_of(char digit) {
     if (digit >= 'A' && digit <= 'Z') {
         return digit - 'A';
     }
@@ -22,11 +22,11 @@ static int value_of(char digit) {
     return digit == '/' ? 63 : -1;
 }
 
-/* Decodes the first `there` of four digits, 2 to 4, which make one byte less. */
-static bool decode_group(char *out, const char *text, size_t there) {
+/* Decodes the first `there` (2 to 4) of four digits into there - 1 bytes. */
+static bool base64_decode_group(char *out, const char *text, size_t there) {
     uint32_t bits = 0;
     for (size_t i = 0; i < 4; i++) {
-        int value = i < there ? value_of(text[i]) : 0;
+        int value = i < there ? base64_value_of(text[i]) : 0;
         if (value < 0) {
             return false;
         }
@@ -48,7 +48,7 @@ size_t base64_decode(char *out, const char *text, size_t length) {
     char *at = out;
     for (size_t i = 0; i < there; i += 4) {
         size_t group = there - i < 4 ? there - i : 4;
-        if (!decode_group(at, text + i, group)) {
+        if (!base64_decode_group(at, text + i, group)) {
             return 0;
         }
         at += group - 1;

@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-/* How long that many bytes are in base64. */
+/* The length in base64 of `length` bytes. */
 #define BASE64_LENGTH(length) (((size_t)(length) + 2) / 3 * 4)
 
-/* Decodes text[0..length) to out, which holds length bytes. Returns how many came of it, 0 when
- * the text is empty or malformed. */
+/* Decodes text[0..length) to out, which holds `length` bytes. Returns the number of bytes written,
+ * 0 when the text is empty or malformed. */
 size_t base64_decode(char *out, const char *text, size_t length);
 
 /* Writes BASE64_LENGTH(length) bytes; returns what follows them. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* So many digits always fit into 64 bits, so that they need no check for overflow. */
+/* Any number of this many digits fits into 64 bits: no check for overflow is needed. */
 #define DIGITS_SAFE 19
 
 static const char digit_pairs[] = "00010203040506070809"
@@ -16,15 +16,15 @@ static const char digit_pairs[] = "00010203040506070809"
                                   "80818283848586878889"
                                   "90919293949596979899";
 
-static inline unsigned digit_of(char c) {
+static inline unsigned number_digit(char c) {
     return (unsigned char)c - (unsigned)'0';
 }
 
-/* The rare number of 20 digits and more, which may have leading zeros. */
-static bool parse_long(const char *text, size_t length, uint64_t *value) {
+/* A number of more than DIGITS_SAFE digits, which may have leading zeros. */
+static bool number_parse_long(const char *text, size_t length, uint64_t *value) {
     uint64_t sum = 0;
     for (size_t i = 0; i < length; i++) {
-        unsigned digit = digit_of(text[i]);
+        unsigned digit = number_digit(text[i]);
         if (digit > 9 || __builtin_mul_overflow(sum, (uint64_t)10, &sum) ||
             __builtin_add_overflow(sum, (uint64_t)digit, &sum)) {
             return false;
@@ -34,16 +34,16 @@ static bool parse_long(const char *text, size_t length, uint64_t *value) {
     return true;
 }
 
-static bool parse_digits(const char *text, size_t length, uint64_t *value) {
+static bool number_parse_digits(const char *text, size_t length, uint64_t *value) {
     if (length == 0) {
         return false;
     }
     if (length > DIGITS_SAFE) {
-        return parse_long(text, length, value);
+        return number_parse_long(text, length, value);
     }
     uint64_t sum = 0;
     for (size_t i = 0; i < length; i++) {
-        unsigned digit = digit_of(text[i]);
+        unsigned digit = number_digit(text[i]);
         if (digit > 9) {
             return false;
         }
@@ -58,7 +58,7 @@ bool number_parse_u64(const char *text, size_t length, uint64_t *value) {
         text++;
         length--;
     }
-    return parse_digits(text, length, value);
+    return number_parse_digits(text, length, value);
 }
 
 bool number_parse_u32(const char *text, size_t length, uint32_t *value) {
@@ -73,7 +73,7 @@ bool number_parse_u32(const char *text, size_t length, uint32_t *value) {
 bool number_parse_i64(const char *text, size_t length, int64_t *value) {
     bool negative = length > 1 && text[0] == '-';
     uint64_t magnitude;
-    bool ok = negative ? parse_digits(text + 1, length - 1, &magnitude)
+    bool ok = negative ? number_parse_digits(text + 1, length - 1, &magnitude)
                        : number_parse_u64(text, length, &magnitude);
     if (!ok || magnitude > INT64_MAX) {
         return false;
@@ -91,7 +91,7 @@ bool number_parse_seconds(const char *text, size_t length, int64_t *value) {
     return true;
 }
 
-static unsigned count_digits(uint64_t value) {
+static unsigned number_count_digits(uint64_t value) {
     unsigned digits = 1;
     while (value >= 10000) {
         value /= 10000;
@@ -105,7 +105,7 @@ char *number_write(char *out, uint64_t value) {
         *out = (char)('0' + value);
         return out + 1;
     }
-    char *end = out + count_digits(value);
+    char *end = out + number_count_digits(value);
     char *at = end;
     while (value >= 100) {
         at -= 2;

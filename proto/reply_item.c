@@ -8,7 +8,7 @@
 #include "proto/number.h"
 #include "proto/put.h"
 
-/* The characters that stand for themselves in an address (RFC 3986, section 2.3). */
+/* The characters that need no escape in a URI (RFC 3986, section 2.3). */
 static bool item_is_unreserved(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '.' || c == '_' || c == '~';
@@ -28,12 +28,12 @@ static char *item_put_encoded(char *out, const char *bytes, size_t length) {
     return out;
 }
 
-/* All the numbers in decimal at their longest, and the words around them, beside the key. */
+/* Bytes of a metadump's line beside the key: all numbers at their longest, and the words. */
 #define METADUMP_FIXED_MAX 192
 _Static_assert(3 * KEY_LENGTH_MAX + METADUMP_FIXED_MAX <= REPLY_ITEM_LINE_MAX,
                "the longest line fits");
 
-/* It ends with a space and a bare newline, as memcached's. */
+/* As in memcached the line ends with a space and a bare newline. */
 size_t reply_metadump_line(char *out, const struct item_line *item) {
     assert(item->key_length <= KEY_LENGTH_MAX);
     char *at = item_put_encoded(PUT_LITERAL(out, "key="), item->key, item->key_length);

@@ -4,7 +4,7 @@
 #include "proto/refusal.h"
 #include "proto/value.h"
 
-/* A shorter line is malformed, whatever it says: mn with a bare newline. */
+/* As in memcached a shorter line, newline included, is malformed: mn with a bare newline. */
 #define LINE_LENGTH_MIN 4
 
 /* The words of a command without a value before its flags: itself and its key. */
@@ -21,7 +21,8 @@ static struct request *meta_fill(struct parse *parse, const struct line *line, s
     return parse->request;
 }
 
-/* A condition on the CAS that holds for 0, too, or stands for no condition then. */
+/* Whether C was given. Commands differ in what C0 means: the item's CAS must be 0, or no condition.
+ */
 static bool meta_compares(const struct request *request) {
     return (request->meta & META_COMPARE_EQUAL) != 0;
 }
@@ -30,7 +31,7 @@ static bool meta_compares_other_than_0(const struct request *request) {
     return meta_compares(request) && request->cas != 0;
 }
 
-/* The key and the flags of a line without a value. */
+/* Takes the key and the flags of a command without a value. */
 static inline enum proto_error meta_take_key_and_flags(struct parse *parse, struct line *line,
                                                        enum meta_command command, char *mode) {
     struct word key = line_take_word(line);
@@ -38,7 +39,7 @@ static inline enum proto_error meta_take_key_and_flags(struct parse *parse, stru
     return word_fits_key(key) ? meta_take_flags(parse, line, command, mode) : PROTO_ERROR_FORMAT;
 }
 
-/* What is wrong with one is told, unless it is no command at all. */
+/* The answer is the flags' error, unless the line is malformed as a command. */
 static enum parse_status meta_refuse_flags(struct parse *parse, const struct line *line,
                                            enum proto_error error) {
     bool malformed = meta_line_is_malformed(line, WORDS_BEFORE_FLAGS);
@@ -95,7 +96,7 @@ enum parse_status meta_parse_delta(struct parse *parse, struct line *line) {
     return PARSE_REQUEST;
 }
 
-/* False when there is no such mode. */
+/* M of ms. False when there is no such mode. */
 static bool meta_choose_store(struct request *request, char mode) {
     switch (mode) {
     case '\0':
@@ -119,7 +120,7 @@ static bool meta_choose_store(struct request *request, char mode) {
     }
 }
 
-/* As in memcached, a CAS makes a replace a set on that condition, and an add takes no notice. */
+/* As in memcached C makes a replace a set on that condition, and an add ignores it. */
 static void meta_finish_store(struct request *request) {
     bool extends = request->op == OP_APPEND || request->op == OP_PREPEND;
     if (extends) {
@@ -146,7 +147,8 @@ static enum proto_error meta_take_store_flags(struct parse *parse, struct line *
     return error;
 }
 
-/* ms <key> <bytes> <flag>*; whatever it does, a refused value drops the old one. */
+/* ms <key> <bytes> <flag>*. As in memcached a refused value deletes the key's old one in any mode.
+ */
 enum parse_status meta_parse_store(struct parse *parse, struct line *line) {
     struct word key = line_take_word(line);
     struct request *request = meta_fill(parse, line, key);

@@ -1,3 +1,4 @@
+/* The flags of meta commands: which there are, and what each does to a request. */
 #include "proto/meta/flags.h"
 #include "proto/base64.h"
 #include "proto/number.h"
@@ -5,13 +6,14 @@
 #include <assert.h>
 #include <limits.h>
 
-/* As in memcached: words of a line, the command's own included, and how many are looked at. */
+/* As in memcached: the most words of a line, with the command itself, and the number of words that
+ * meta_line_is_malformed() checks. */
 #define WORDS_MAX 20
-#define WORDS_SEEN_MAX 23
+#define WORDS_CHECKED_MAX 23
 
 enum flag_kind {
     FLAG_UNKNOWN,
-    FLAG_PLAIN,     /* nothing behind the letter counts */
+    FLAG_PLAIN,     /* has no token; one is ignored */
     FLAG_QUIET,     /* q */
     FLAG_TTL,       /* t */
     FLAG_KEY,       /* b */
@@ -26,10 +28,10 @@ enum flag_kind {
 
 struct flag {
     uint8_t kind;        /* enum flag_kind */
-    uint8_t returned_by; /* enum meta_command bits: it is part of the reply */
+    uint8_t returned_by; /* enum meta_command bits: the reply of these has the flag, too */
     uint8_t error;       /* enum proto_error of a malformed token */
     uint16_t bit;        /* of request.meta */
-    uint16_t field;      /* offset in struct request of what the token is read to */
+    uint16_t field;      /* offset in struct request to which the token is read */
 };
 
 #define ALL (META_COMMAND_GET | META_COMMAND_STORE | META_COMMAND_DELETE | META_COMMAND_DELTA)
@@ -63,7 +65,7 @@ static const struct flag flags[UCHAR_MAX + 1] = {
     ['T'] = {FLAG_TOUCH, 0, PROTO_ERROR_FLAG_TOKEN, META_TOUCH, FIELD(exptime)},
 };
 
-/* Digits, and all between A and z. */
+/* As in memcached: digits, and every character from A to z in ASCII. */
 static bool flag_may_begin_with(char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'z');
 }
@@ -71,7 +73,7 @@ static bool flag_may_begin_with(char c) {
 bool meta_line_is_malformed(const struct line *line, unsigned before) {
     struct line words = *line;
     words.rest = words.start;
-    for (unsigned i = 0; i < WORDS_SEEN_MAX; i++) {
+    for (unsigned i = 0; i < WORDS_CHECKED_MAX; i++) {
         struct word word = line_take_word(&words);
         bool missing = word.length == 0;
         if (i < before ? missing : !missing && !flag_may_begin_with(word.start[0])) {
@@ -104,7 +106,7 @@ static void *flag_field(struct request *request, const struct flag *flag) {
     return (char *)request + flag->field;
 }
 
-/* As in memcached, unlike elsewhere, without a plus sign. */
+/* As in memcached numbers of flags have no plus sign, unlike those of text commands. */
 static bool flag_take_number(const struct flag_word *word, uint64_t *value) {
     return flag_token_length(word) > 0 && word->token[0] != '+' &&
            number_parse_u64(word->token, flag_token_length(word), value);
@@ -133,8 +135,8 @@ static bool flag_take_opaque(const struct flag_word *word, struct request *reque
     return true;
 }
 
-/* An item that mg or ma makes by N gets the time of a T behind it. (ms, which is no OP_APPEND
- * before its mode is known, doesn't.) */
+/* In mg and ma a T behind N is the expiry of an item created by N, too. Not in ms, which is an
+ * OP_SET until its mode is known. */
 static bool flag_take_touch(const struct flag_word *word, struct request *request) {
     bool ok = flag_take_seconds(word, &request->exptime);
     if ((request->meta & META_VIVIFY) != 0 && request->op != OP_SET) {
@@ -178,15 +180,15 @@ static bool flag_take(struct parse *parse, const struct flag_word *word, char *m
     return false;
 }
 
-/* Of several malformed tokens the last one is told; but a bad F only where there is no other, and a
- * long opaque too. */
+/* As in memcached the last of several malformed tokens is the answer; but a malformed F and a long
+ * opaque give way to any other. */
 static enum proto_error flag_worse_error(enum proto_error noted, enum proto_error error) {
     bool mild = error == PROTO_ERROR_FORMAT || error == PROTO_ERROR_FLAG_OPAQUE;
     return noted == PROTO_ERROR_NONE || noted == PROTO_ERROR_FLAG_OPAQUE || !mild ? error : noted;
 }
 
-/* A flag that is unknown or given twice ends the search, and is told unless there are too many
- * words on the line, of which `taken` are off it. */
+/* The answer to a flag that is unknown or given twice, after which no flag is looked at: that
+ * error, unless the line has more than WORDS_MAX words. `taken` of them are off the line. */
 static enum proto_error flag_fatal_error(const struct line *line, unsigned taken,
                                          enum proto_error error) {
     struct line rest = *line;
@@ -196,7 +198,7 @@ static enum proto_error flag_fatal_error(const struct line *line, unsigned taken
     return taken > WORDS_MAX ? PROTO_ERROR_FLAGS_TOO_MANY : error;
 }
 
-/* Flags are short: byte by byte beats word_length(). */
+/* Flags are short: a loop over bytes takes fewer instructions than word_length(). */
 static const char *flag_end(const char *at, const char *end) {
     while (at < end && *at != ' ') {
         at++;
@@ -210,7 +212,7 @@ enum proto_error meta_take_flags(struct parse *parse, struct line *line, enum me
     enum proto_error noted = PROTO_ERROR_NONE;
     unsigned words = command == META_COMMAND_STORE ? 3 : 2;
     char *returned = request->returns;
-    uint64_t seen = 0; /* all letters are below 128, and no two 64 apart */
+    uint64_t seen = 0; /* a bit per character modulo 64: no two flags share one */
     const char *const end = line->end;
     const char *at = line_skip_spaces(line->rest, end);
     *mode = '\0';

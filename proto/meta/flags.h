@@ -1,4 +1,4 @@
-/* The flags of meta commands. Private to proto/. */
+/* flags: the flags of meta commands (protocol.txt, "Meta Commands"). Private to proto/meta. */
 #ifndef PROTO_META_FLAGS_H
 #define PROTO_META_FLAGS_H
 

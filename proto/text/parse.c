@@ -1,4 +1,4 @@
-/* Finds a line of the text stream and its command by the first word; and lines that are none. */
+/* Finds the next line of the text stream and its command; lines without a command. */
 #include <assert.h>
 
 #include "proto/refusal.h"

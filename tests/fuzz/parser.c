@@ -1,8 +1,9 @@
 /* Fuzzes parsers and reply writers: a stream of requests is fed whole and in fragments.
  *
- * Checked: the same requests come of it, whatever the fragments; a call taken back and made again
- * comes out the same; nothing is read beyond what was given, and requests point into that; `need`
- * is more than there is, and nothing comes before it is there; a reply keeps within its bound.
+ * Checked: the requests are the same whatever the fragments; a call repeated with the parser
+ * restored gives the same; nothing is read beyond the bytes given, and requests point into them;
+ * parser.need is more than there is, and no request comes with fewer bytes; a reply keeps within
+ * its bound.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -17,11 +18,11 @@
 #define VALUE_LENGTH_SMALL 16
 #define UPLOAD_FROM 2
 
-/* Of a stream come at most a request a byte (a get line of short keys comes close), and the ends of
+/* A stream has at most one request a byte (a get line of short keys comes close), and the ends of
  * its get lines. */
 #define REQUESTS_MAX(length) (2 * (length) + 8)
 
-/* One way of feeding a stream, and what came of it. */
+/* One way of feeding a stream, and its outcome. */
 struct run {
     struct parser parser;
     uint64_t *prints; /* a fingerprint of each request */
@@ -51,7 +52,7 @@ static bool carries_value(const struct request *request) {
     return (stores || is_part || op == OP_LOGIN) && request->value_length > 0;
 }
 
-/* Stands for all that a request says; not for where its parts lie. */
+/* A hash of all that a request says, but not of its pointers. */
 static uint64_t print_of(const struct request *r) {
     uint64_t print = 0xcbf29ce484222325u;
 #define MIX(field) print = mix(print, &r->field, sizeof(r->field))
@@ -100,12 +101,12 @@ static void check_credentials(const struct request *request) {
     assert(lies_in(found.password, found.password_length, request->value, request->value_length));
 }
 
-/* What the server makes of a login; for as many of them as not it is a wrong one. */
+/* The outcome of a login, depending on its bytes. */
 static bool login_succeeds(const struct request *request) {
     return request->value_length % 2 == 0;
 }
 
-/* Writes the reply into as much memory as was promised to be enough. */
+/* Writes the reply into memory of exactly its bound. */
 static void check_reply(const struct request *request, const struct result *result) {
     size_t bound = reply_bound(request, result);
     char *out = malloc(bound);
@@ -118,7 +119,7 @@ static bool has_result(enum op op) {
     return op < OP_FLUSH && op != OP_REJECT;
 }
 
-/* Whether the value of an item that was found is part of its reply. */
+/* Whether the reply has the value of an item that was found. */
 static bool returns_value(const struct request *request, uint64_t cas) {
     return request->op == OP_GET || request->op == OP_GAT ||
            (request->op == OP_META_GET && mg_returns_value(request, cas));
@@ -157,7 +158,7 @@ static void check_lines(const struct request *request, const struct result *resu
     free(out);
 }
 
-/* What stands before and behind a value that is elsewhere. */
+/* The parts of a reply before and behind a value that the caller sends. */
 static void check_halves(const struct request *request, struct result result) {
     char tail[REPLY_TAIL_MAX];
     if (!result.value) {
@@ -215,8 +216,8 @@ static void keep_print(struct run *run, uint64_t print) {
     run->prints[run->count++] = print;
 }
 
-/* A value comes in other parts if it arrives in others, but as the same bytes. Returns true for
- * what is part of an upload. */
+/* The parts of an upload depend on the fragments, their bytes don't. Returns true for a part of an
+ * upload. */
 static bool keep_upload(struct run *run, const struct request *request) {
     if (request->upload) {
         run->uploading = true;
@@ -242,8 +243,8 @@ static bool keep_upload(struct run *run, const struct request *request) {
     return true;
 }
 
-/* The last key of a line says so only when the line's end was there: what it says is kept as the
- * request of its own that it would be else. */
+/* A line's last key is marked as such only if the newline had arrived, else an OP_END follows: the
+ * mark is recorded as that request. */
 static void keep(struct run *run, const struct request *request, size_t stream_length) {
     struct request plain = *request;
     assert(run->count < REQUESTS_MAX(stream_length));
@@ -276,7 +277,7 @@ static enum parse_status next(struct parser *parser, const char *bytes, size_t l
     return status;
 }
 
-/* The call that was just made, again with the parser as it was before. */
+/* Repeats the last call with the parser as it was before. */
 static void check_repeated(struct parser before, const struct run *run, const char *bytes,
                            size_t length, const struct request *first, size_t first_used) {
     char key_space[KEY_LENGTH_MAX];
@@ -330,7 +331,7 @@ static void run_init(struct run *run, const struct input *input) {
     run->parser.sasl = input->switches & INPUT_SASL;
 }
 
-/* The input's draws are for the replies alone, so the caller's copy goes on undisturbed. */
+/* Draws from a copy of the input, so that the caller's draws don't depend on replies. */
 static void feed_whole(struct run *run, struct input input) {
     char *stream = malloc(input.length);
     size_t at = 0;
@@ -341,7 +342,7 @@ static void feed_whole(struct run *run, struct input input) {
     free(stream);
 }
 
-/* Adds a fragment to the bytes that are held; in memory of exactly their size. */
+/* Appends a fragment to the held bytes, in memory of exactly their size. */
 static char *append(char *held, size_t length, const char *fragment, size_t fragment_length) {
     char *grown = malloc(length + fragment_length);
     if (length > 0) {
@@ -352,14 +353,14 @@ static char *append(char *held, size_t length, const char *fragment, size_t frag
     return grown;
 }
 
-/* Drops used bytes from the front of those held. */
+/* Removes consumed bytes from the front of the held ones. */
 static char *drop(char *held, size_t length, size_t used) {
     char *rest = append(NULL, 0, held + used, length - used);
     free(held);
     return rest;
 }
 
-/* Takes all requests that held[0..length) has. Returns the bytes used. */
+/* Takes all requests of held[0..length). Returns the bytes consumed. */
 static size_t take_all(struct run *run, struct input *input, const char *held, size_t length,
                        size_t need) {
     size_t at = 0;
@@ -387,8 +388,8 @@ static void feed_fragments(struct run *run, struct input input) {
     free(held);
 }
 
-/* A line that is too long to be looked at as a whole, and wrong at its end, is known to be wrong
- * before its first key only when it is all there. */
+/* Lines longer than TEXT_GET_LINE_WHOLE_MAX are excluded: whether an error at their end comes
+ * before their first key depends on the fragments. */
 static bool is_comparable(const struct input *input, const struct run *whole) {
     bool lines_long = input->switches & INPUT_LONG;
     return !(lines_long && whole->has_errors);

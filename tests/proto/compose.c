@@ -166,7 +166,7 @@ static void compose_meta_front(struct composed *c, const struct request *request
     }
 }
 
-/* T before N, since a T behind it counts for both. */
+/* T before N: a T behind N would set the expiry of a created item, too. */
 static void compose_meta_bits(struct composed *c, const struct request *request) {
     unsigned meta = request->meta;
     compose_bytes(c, " b", (meta & META_BASE64) != 0 ? 2 : 0);

@@ -4,7 +4,7 @@
 
 #include "proto/request.h"
 
-/* A growing row of packets and lines; zeroed is empty. bytes is on the heap. */
+/* Packets and lines one after the other; zeroed is empty. bytes is on the heap. */
 struct composed {
     char *bytes;
     size_t length;
@@ -12,7 +12,7 @@ struct composed {
 
 void compose_bytes(struct composed *c, const char *bytes, size_t length);
 
-/* A binary packet; each length in the header can be made to lie. */
+/* A binary packet, whose header may have wrong lengths. */
 struct packet_spec {
     uint8_t opcode;
     const char *extras;
@@ -22,13 +22,13 @@ struct packet_spec {
     const char *value;
     uint32_t value_length;
     uint64_t cas;
-    uint32_t opaque;      /* its bytes are sent as they lie in memory */
+    uint32_t opaque;      /* sent in the machine's byte order */
     uint32_t body_length; /* in the header; 0: the true one */
 };
 
 void compose_packet(struct composed *c, const struct packet_spec *spec);
 
-/* The request as bytes of its own protocol; request.opcode tells which form of a binary one. */
+/* Appends the request in its protocol; a binary one in the form of request.opcode. */
 void compose_request(struct composed *c, const struct request *request);
 
 void compose_free(struct composed *c);

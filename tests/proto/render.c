@@ -1,4 +1,4 @@
-/* What a request renders to: its op and what else isn't the default. */
+/* Renders a request: its op, and each member that isn't the default. */
 #include "render.h"
 
 #include <stdlib.h>
@@ -127,7 +127,7 @@ static void render_booleans(FILE *out, const struct request *request) {
     fputs(request->closes ? " closes" : "", out);
 }
 
-/* request.meta: the letters in brackets, with their numbers. */
+/* request.meta: the flags in brackets, with their tokens. */
 static void render_meta(FILE *out, const struct request *request) {
     static const struct {
         uint16_t bit;
@@ -193,7 +193,7 @@ static bool has_words(const struct request *request) {
            request->op == OP_LOGIN;
 }
 
-/* The stores, md, ma and mn share their op with older commands. */
+/* ms, md, ma and mn share their ops with text and binary commands. */
 static bool is_shared_by_meta(const struct request *request) {
     return request->protocol == PROTOCOL_META && request->op != OP_META_GET &&
            request->op != OP_META_ITEM && request->op != OP_ERROR;

@@ -82,7 +82,7 @@ enum parse_status stream_next(struct parser *parser, const char *bytes, size_t l
     return status;
 }
 
-/* Parses once, takes it back, parses again. */
+/* Parses, restores the parser, and parses again. */
 static enum parse_status parse_twice(struct stream *s, const char *bytes, size_t length,
                                      struct request *request, size_t *used) {
     struct parser before = s->parser;
@@ -108,7 +108,7 @@ static void separate(struct stream *s) {
     s->any = true;
 }
 
-/* What a server does about it whose only user is `user` with `password`. */
+/* Logs in as a server does whose only user is `user` with `password`. */
 static void log_in(struct stream *s, const struct request *request) {
     struct credentials parts;
     s->parser.must_login = !login_credentials(request, &parts) || parts.user_length != 4 ||
@@ -122,7 +122,8 @@ static char *copy_of(const char *bytes, size_t length) {
     return copy;
 }
 
-/* Whatever a refused value drops is dropped if it is refused as an upload. */
+/* Whether the old value is deleted if the new one is refused: for an upload as for a whole value.
+ */
 static bool deletes_on_refusal(const struct request *request) {
     switch ((enum protocol)request->protocol) {
     case PROTOCOL_META:
@@ -155,7 +156,7 @@ static void free_upload(struct stream *s) {
     *kept = (struct request){0};
 }
 
-/* Adds a part; at the end makes of it what would have come if it hadn't been an upload. */
+/* Adds a part. At the end takes the joined request, as it would have been without an upload. */
 static void add_part(struct stream *s, const struct request *part) {
     struct request *kept = &s->upload.request;
     cr_assert(ne(ptr, (void *)kept->value, NULL), "no upload is under way");

@@ -1,4 +1,4 @@
-/* Drives a parser over a stream that arrives in fragments, and renders what comes of it. */
+/* Drives a parser over a stream that arrives in fragments, and renders the requests. */
 #ifndef TESTS_PROTO_STREAM_H
 #define TESTS_PROTO_STREAM_H
 
@@ -22,7 +22,7 @@ struct stream_case {
 
 #define STREAM_CHECK_ALL(cases) stream_check_all(cases, sizeof(cases) / sizeof(cases[0]))
 
-/* Keys of that many bytes. */
+/* Keys of 10 and 50 bytes. */
 #define STREAM_K10 "kkkkkkkkkk"
 #define STREAM_K50 STREAM_K10 STREAM_K10 STREAM_K10 STREAM_K10 STREAM_K10
 #define STREAM_K250 STREAM_K50 STREAM_K50 STREAM_K50 STREAM_K50 STREAM_K50
@@ -40,8 +40,8 @@ struct stream_case {
  * time with the parser's state restored, and must come out the same. */
 char *stream_render(const char *bytes, size_t length, size_t fragment);
 
-/* The same with longer values than upload_from coming as uploads, which are put together again:
- * nothing else may come of it. */
+/* The same with values longer than upload_from as uploads, whose parts are joined: the outcome must
+ * be the same. */
 char *stream_render_uploads(const char *bytes, size_t length, size_t fragment,
                             uint32_t upload_from);
 
@@ -49,8 +49,8 @@ char *stream_render_uploads(const char *bytes, size_t length, size_t fragment,
  * asserts what it renders to. */
 void stream_check(const struct stream_case *c);
 
-/* Whether the connection must log in (as `user` with `password`), and in which way; or may do
- * neither flushes nor dumps. */
+/* The kind of connection: open to all; one that must log in, as `user` with `password`, in text or
+ * by SASL; one with no_flush and no_dump. */
 enum stream_login { STREAM_OPEN, STREAM_TEXT_LOGIN, STREAM_SASL, STREAM_FORBIDDEN };
 void stream_check_login(const struct stream_case *c, enum stream_login login);
 
@@ -60,7 +60,7 @@ void stream_check_all(const struct stream_case *cases, size_t count);
 enum parse_status stream_next(struct parser *parser, const char *bytes, size_t length,
                               char *key_space, struct request *request, size_t *used);
 
-/* Whether both stand for the same request; pointers are compared by what they point to. */
+/* Whether both are the same request; of pointers what they point to is compared. */
 bool stream_same_request(const struct request *a, const struct request *b);
 
 /* A C string on the heap: word repeated count times between front and back. */

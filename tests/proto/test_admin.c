@@ -1,4 +1,4 @@
-/* Text requests of those who run the server. */
+/* Commands for those who run the server: bytes to requests. */
 #include "stream.h"
 
 #include <criterion/criterion.h>
@@ -80,7 +80,7 @@ Test(admin, slabs) {
     CHECK_ALL(cases);
 }
 
-/* What -F and -X forbid is refused whatever its arguments are; what only looks like it isn't. */
+/* What -F and -X forbid is refused with any arguments; longer words that begin alike are not. */
 Test(admin, forbidden) {
     static const struct stream_case cases[] = {
         CASE("flush_all\r\n", "ERROR flush"),
@@ -110,7 +110,7 @@ Test(admin, forbidden) {
     }
 }
 
-/* Known to builds for tests alone. */
+/* In builds with -Ddebugtime=true only. */
 Test(admin, debug_time) {
 #ifdef PROTO_DEBUG_TIME
     static const struct stream_case cases[] = {

@@ -1,4 +1,4 @@
-/* The vectors of RFC 4648, section 10, and what is no base64. */
+/* The test vectors of RFC 4648, section 10, and malformed base64. */
 #include "proto/base64.h"
 #include "random.h"
 

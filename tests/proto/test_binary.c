@@ -75,7 +75,7 @@ Test(binary, packets) {
         {{.opcode = 0x16,
           WITH_EXTRAS("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\xff\xff\xff\xff"),
           WITH_KEY("k")},
-         "decr k e4294967295 d1 i2 quiet 16/00000000"}, /* 30 */
+         "decr k e4294967295 d1 i2 quiet 16/00000000"},
         {{.opcode = 0x08}, "flush 08/00000000"},
         {{.opcode = 0x18, WITH_EXTRAS("\0\0\0\5")}, "flush e5 quiet 18/00000000"},
         {{.opcode = 0x0a}, "noop 0a/00000000"},
@@ -98,7 +98,7 @@ Test(binary, packets) {
     CHECK_ALL(cases);
 }
 
-Test(binary, unknown_opcodes_go_on_with_their_body_swallowed_once) {
+Test(binary, unknown_opcodes_go_on_with_their_body_skipped_once) {
     static const struct binary_case cases[] = {
         {{.opcode = 0x1b}, "ERROR command 1b/00000000"},
         {{.opcode = 0x20}, "ERROR command 20/00000000"},
@@ -156,7 +156,7 @@ Test(binary, lengths_that_lie_close) {
     CHECK_ALL(cases);
 }
 
-Test(binary, too_large_a_value_is_swallowed) {
+Test(binary, too_large_a_value_is_skipped) {
     char value[1001];
     memset(value, 'v', sizeof(value));
     struct packet_spec store = {
@@ -180,7 +180,7 @@ Test(binary, too_large_a_value_is_swallowed) {
     check(&fits);
 }
 
-/* 21 of the SASL commands and others: a body that never comes is waited for, not answered. */
+/* An incomplete body is waited for, not answered. */
 Test(binary, parts) {
     static const struct stream_case cases[] = {
         {STREAM_BYTES("\x80"), "left 1"},

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Takes a reply apart: "<opcode> s<status> e<extras> k<key> v<value> c<cas>", extras in hex and
+/* Renders a reply: "<opcode> s<status> e<extras> k<key> v<value> c<cas>", extras in hex and
  * what is empty left out; value in hex with hex set. */
 static char *render(const char *bytes, size_t length, bool hex) {
     const unsigned char *b = (const unsigned char *)bytes;
@@ -93,7 +93,7 @@ Test(binary_reply, get) {
          "0d s00 e01020304 kkey vabc c99"},
         {{.op = OP_GET, .opcode = 0x00}, miss, "00 s01 vNot found"},
         {{.op = OP_GET, .opcode = 0x09, .quiet = true}, miss, ""},
-        {{.op = OP_GET, .opcode = 0x0c, .return_key = true}, miss, "0c s01 kkey"}, /* 30 */
+        {{.op = OP_GET, .opcode = 0x0c, .return_key = true}, miss, "0c s01 kkey"},
         {{.op = OP_GET, .opcode = 0x0d, .return_key = true, .quiet = true}, miss, ""},
         {{.op = OP_GAT, .opcode = 0x1d}, hit, "1d s00 e01020304 vabc c99"},
         {{.op = OP_GAT, .opcode = 0x1e, .quiet = true}, miss, ""},
@@ -101,7 +101,7 @@ Test(binary_reply, get) {
         {{.op = OP_GAT, .opcode = 0x24, .return_key = true, .quiet = true},
          hit,
          "24 s00 e01020304 kkey vabc c99"},
-        {{.op = OP_TOUCH, .opcode = 0x1c}, hit, "1c s00 e01020304 c99"}, /* 30 */
+        {{.op = OP_TOUCH, .opcode = 0x1c}, hit, "1c s00 e01020304 c99"},
         {{.op = OP_TOUCH, .opcode = 0x1c}, miss, "1c s01 vNot found"},
     };
     CHECK_ALL(cases);
@@ -118,7 +118,7 @@ Test(binary_reply, changes) {
         {{.op = OP_INCR, .opcode = 0x05}, done, "05 s00 v0000000000000102 c99"},
         {{.op = OP_DECR, .opcode = 0x16, .quiet = true}, done, ""},
         {{.op = OP_ADD, .opcode = 0x02},
-         {.status = RESULT_NOT_STORED}, /* 29 */
+         {.status = RESULT_NOT_STORED},
          "02 s02 vData exists for key."},
         {{.op = OP_REPLACE, .opcode = 0x03}, {.status = RESULT_NOT_STORED}, "03 s01 vNot found"},
         {{.op = OP_APPEND, .opcode = 0x0e}, {.status = RESULT_NOT_STORED}, "0e s05 vNot stored."},

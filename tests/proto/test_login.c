@@ -68,7 +68,7 @@ Test(login, text_closes) {
     free(bytes);
 }
 
-/* Up to three packets, which go on with a noop where they don't close. */
+/* Up to three packets, followed by a noop unless the connection closes. */
 struct sasl_case {
     struct packet_spec packets[3];
     const char *expected;
@@ -144,7 +144,7 @@ Test(login, sasl_closes) {
     }
 }
 
-/* Where logins are for text alone, or none is asked for. */
+/* Logins in text only, and no logins. */
 Test(login, without_sasl) {
     static const struct sasl_case text_alone = {{{.opcode = 0x20}},
                                                 "ERROR login closes 20/00000000"};
@@ -162,7 +162,7 @@ Test(login, without_sasl) {
     }
 }
 
-Test(login, too_long_a_sasl_login_is_swallowed) {
+Test(login, too_long_a_sasl_login_is_skipped) {
     static char value[LOGIN_LENGTH_MAX + 1];
     struct sasl_case c = {
         {{.opcode = 0x21, KEY("PLAIN"), .value = value, .value_length = sizeof(value)},

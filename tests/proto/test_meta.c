@@ -1,5 +1,4 @@
-/* Meta requests: bytes in, requests out. The numbers are those of the list of things that
- * implementers get wrong. */
+/* Meta commands: bytes to requests. */
 #include "stream.h"
 
 #include <criterion/criterion.h>
@@ -22,7 +21,7 @@ Test(meta, get) {
         CASE("mg a\n", "mg a"),
         CASE("mg  a  v \r\n", "mg a [v]"),
         CASE("mg a v\r\nmg b v\r\n", "mg a [v]; mg b [v]"),
-        CASE("mg nope v k Oabc\r\n", "mg nope [v] >kO Oabc"), /* 22 */
+        CASE("mg nope v k Oabc\r\n", "mg nope [v] >kO Oabc"),
         CASE("mg a c f h k l s t\r\n", "mg a >cfhklst"),
         CASE("mg a t s l k h f c O1\r\n", "mg a >tslkhfcO O1"),
         CASE("mg a O\r\n", "mg a >O"),
@@ -31,7 +30,7 @@ Test(meta, get) {
         CASE("mg a C7 v\r\n", "mg a [v C7]"),
         CASE("mg a C18446744073709551615\r\n", "mg a [C-1]"),
         CASE("mg a E7 N30 R20\r\n", "mg a [E7 N30 R20]"),
-        CASE("mg viv N30 s v t c\r\n", "mg viv [v >t N30] >stc"), /* 26 */
+        CASE("mg viv N30 s v t c\r\n", "mg viv [v >t N30] >stc"),
         CASE("mg viv s v t c N30\r\n", "mg viv [v N30] >stc"),
         CASE("mg a T10 t\r\n", "mg a e10 [T >t] >t"),
         CASE("mg a t T10\r\n", "mg a e10 [T] >t"),
@@ -49,7 +48,7 @@ Test(meta, get) {
 
 Test(meta, keys_in_base64) {
     static const struct stream_case cases[] = {
-        CASE("mg Zm9v b\r\n", "mg foo [b]"), /* 24 */
+        CASE("mg Zm9v b\r\n", "mg foo [b]"),
         CASE("mg Zm9v v b k\r\n", "mg foo [v b] >k"),
         CASE("mg Zm9vYg== b\r\n", "mg foob [b]"),
         CASE("ms Zm9v 2 b k\r\nhi\r\n", "m-set foo [b] >k v\"hi\""),
@@ -76,8 +75,8 @@ Test(meta, get_errors) {
         CASE("mg \r\n", "ERROR format"),
         CASE("mg\n", "ERROR format"),
         CASE("mg " K251 " v\r\n", "ERROR format"),
-        CASE("mg a v v\r\n", "ERROR flag_twice"), /* 23 */
-        CASE("mg a m\r\n", "ERROR flag"),         /* 23 */
+        CASE("mg a v v\r\n", "ERROR flag_twice"),
+        CASE("mg a m\r\n", "ERROR flag"),
         CASE("mg a 1\r\n", "ERROR flag"),
         CASE("mg a q 1\r\n", "ERROR flag"),
         CASE("mg a noreply\r\n", "ERROR flag"),
@@ -85,7 +84,7 @@ Test(meta, get_errors) {
         CASE("mg a !\r\n", "ERROR format"),
         CASE("mg a \xff\r\n", "ERROR format"),
         CASE("mg a v v !\r\n", "ERROR format"),
-        CASE("mg a O" O31 "2\r\n", "ERROR flag_opaque"), /* 23 */
+        CASE("mg a O" O31 "2\r\n", "ERROR flag_opaque"),
         CASE("mg a q O" O31 "2\r\n", "ERROR flag_opaque"),
         CASE("mg a O" O31 "2 Tx\r\n", "ERROR flag_token"),
         CASE("mg a Tx O" O31 "2\r\n", "ERROR flag_token"),
@@ -123,7 +122,7 @@ Test(meta, malformed_numbers) {
     CHECK_ALL(cases);
 }
 
-/* 20 words are looked at, the command and its key included. */
+/* A line has at most 20 words, with the command and its key. */
 Test(meta, too_many_flags) {
     static const struct stream_case cases[] = {
         CASE("mg a v k q t s c f h l u I x C1 E1 T1 N1 R1 F1\r\n",
@@ -148,7 +147,7 @@ Test(meta, store) {
         CASE("ms a 2 T60 F7 c s k Oab q\r\nhi\r\n", "m-set a f7 e60 >cskO Oab v\"hi\" quiet"),
         CASE("ms a 2 T-1\r\nhi\r\n", "m-set a e-1 v\"hi\""),
         CASE("ms a 2 MS\r\nhi\r\n", "m-set a v\"hi\""),
-        CASE("ms a 2 ME q\r\nhi\r\n", "m-add a v\"hi\" quiet"), /* 25 */
+        CASE("ms a 2 ME q\r\nhi\r\n", "m-add a v\"hi\" quiet"),
         CASE("ms a 2 MA\r\nhi\r\n", "m-append a v\"hi\""),
         CASE("ms a 2 MAppend\r\nhi\r\n", "m-append a v\"hi\""),
         CASE("ms a 2 MP\r\nhi\r\n", "m-prepend a v\"hi\""),
@@ -158,7 +157,7 @@ Test(meta, store) {
         CASE("ms a 2 MP N30\r\nhi\r\n", "m-prepend a [N30] v\"hi\""),
         CASE("ms a 2 C1\r\nhi\r\n", "m-set a cas1 v\"hi\""),
         CASE("ms a 2 C0\r\nhi\r\n", "m-set a cas0 v\"hi\""),
-        CASE("ms a 2 C1 I\r\nhi\r\n", "m-set a cas1 [I] v\"hi\""), /* 27 */
+        CASE("ms a 2 C1 I\r\nhi\r\n", "m-set a cas1 [I] v\"hi\""),
         CASE("ms a 2 I\r\nhi\r\n", "m-set a v\"hi\""),
         CASE("ms a 2 MR C1 I\r\nhi\r\n", "m-set a cas1 [I] v\"hi\""),
         CASE("ms a 2 ME C1\r\nhi\r\n", "m-add a v\"hi\""),
@@ -172,7 +171,7 @@ Test(meta, store) {
     CHECK_ALL(cases);
 }
 
-Test(meta, stores_refused_and_swallowed) {
+Test(meta, stores_refused_and_skipped) {
     static const struct stream_case cases[] = {
         CASE("ms a 2 v v\r\nhi\r\nmn\r\n", "ERROR flag_twice; m-noop"),
         CASE("ms a 2 S2\r\nhi\r\nmn\r\n", "ERROR flag; m-noop"),
@@ -190,7 +189,7 @@ Test(meta, stores_refused_and_swallowed) {
     CHECK_ALL(cases);
 }
 
-Test(meta, stores_refused_with_nothing_swallowed) {
+Test(meta, stores_refused_with_nothing_skipped) {
     static const struct stream_case cases[] = {
         CASE("ms\r\nmn\r\n", "ERROR format; m-noop"),
         CASE("ms a\r\nmn\r\n", "ERROR format; m-noop"),
@@ -205,8 +204,8 @@ Test(meta, stores_refused_with_nothing_swallowed) {
     CHECK_ALL(cases);
 }
 
-/* Unlike the older commands, all modes give up the old value; and q doesn't silence it. */
-Test(meta, too_large_a_value_is_swallowed) {
+/* Unlike text commands all modes delete the old value; q doesn't silence the answer. */
+Test(meta, too_large_a_value_is_skipped) {
     static const char *const modes[] = {"", " MS", " ME", " MA", " MP", " MR", " C1", " b q"};
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         char front[64];
@@ -227,7 +226,7 @@ Test(meta, delete_) {
         CASE("md a q k Oab\r\n", "m-delete a >kO Oab quiet"),
         CASE("md a C5\r\n", "m-delete a cas5"),
         CASE("md a C0\r\n", "m-delete a cas0"),
-        CASE("md a I T30\r\n", "m-delete a e30 [T I]"), /* 27 */
+        CASE("md a I T30\r\n", "m-delete a e30 [T I]"),
         CASE("md a T30\r\n", "m-delete a e30"),
         CASE("md a x\r\n", "m-delete a [x]"),
         CASE("md a x F7 T50 I E9\r\n", "m-delete a f7 e50 [T I x E9]"),
@@ -259,7 +258,7 @@ Test(meta, delta) {
         CASE("ma\r\n", "ERROR format"),
         CASE("ma a !\r\n", "ERROR format"),
         CASE("ma " K251 "\r\n", "ERROR delta_flags"),
-        CASE("ma a v v\r\n", "ERROR delta_flags"), /* 23 */
+        CASE("ma a v v\r\n", "ERROR delta_flags"),
         CASE("ma a m\r\n", "ERROR delta_flags"),
         CASE("ma a D-1\r\n", "ERROR delta_flags"),
         CASE("ma a MX\r\n", "ERROR flag_delta_mode"),

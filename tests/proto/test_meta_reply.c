@@ -1,5 +1,4 @@
-/* Meta replies: every op, result and flag. The numbers are those of the list of things that
- * implementers get wrong. */
+/* Replies to meta commands: every op, result and flag. */
 #include "reply_case.h"
 
 #include <criterion/criterion.h>
@@ -31,17 +30,15 @@ Test(meta_reply, get) {
          "HD kfoo Oabc\r\n"},
         {{.op = OP_META_GET, .returns = "O"}, {HIT}, "HD O\r\n"},
         {{.op = OP_META_GET, .quiet = true}, {HIT}, "HD\r\n"},
-        {{.op = OP_META_GET, .returns = "t"},
-         {.state = STATE_WON, .ttl_s = 30},
-         "HD t30 W\r\n"}, /* 26 */
+        {{.op = OP_META_GET, .returns = "t"}, {.state = STATE_WON, .ttl_s = 30}, "HD t30 W\r\n"},
         {{.op = OP_META_GET}, {.state = STATE_TOKEN_SENT}, "HD Z\r\n"},
-        {{.op = OP_META_GET}, {.state = STATE_STALE | STATE_WON}, "HD X W\r\n"}, /* 27 */
+        {{.op = OP_META_GET}, {.state = STATE_STALE | STATE_WON}, "HD X W\r\n"},
         {{.op = OP_META_GET}, {.state = STATE_STALE | STATE_TOKEN_SENT}, "HD Z X\r\n"},
     };
     CHECK_ALL(cases);
 }
 
-/* What the client has already isn't sent again. */
+/* With C no value of the CAS that the client has is returned. */
 Test(meta_reply, get_returns_the_value_as_asked) {
     static const struct {
         struct request request;
@@ -64,16 +61,16 @@ Test(meta_reply, get_misses) {
     static const struct result miss = {.status = RESULT_NOT_FOUND};
     const struct reply_case cases[] = {
         {{.op = OP_META_GET}, miss, "EN\r\n"},
-        {{.op = OP_META_GET, .returns = "tkcO", .key = "nope", .token = "abc"}, /* 22 */
+        {{.op = OP_META_GET, .returns = "tkcO", .key = "nope", .token = "abc"},
          miss,
          "EN knope Oabc\r\n"},
-        {{.op = OP_META_GET, .returns = "k", .quiet = true}, miss, ""}, /* 25 */
+        {{.op = OP_META_GET, .returns = "k", .quiet = true}, miss, ""},
         {{.op = OP_META_GET}, {.status = RESULT_NO_MEMORY}, "EN\r\n"},
     };
     CHECK_ALL(cases);
 }
 
-/* Being binary belongs to the item (24); where there is none, to the request. */
+/* Whether the key is base64 is an attribute of the item; without one, of the request. */
 Test(meta_reply, keys_in_base64) {
     static const struct result miss = {.status = RESULT_NOT_FOUND};
     const struct reply_case cases[] = {
@@ -105,8 +102,8 @@ Test(meta_reply, stores) {
         const char *expected;
     } outcomes[] = {
         {RESULT_OK, "HD c99 s8 kk Oab\r\n"},
-        {RESULT_NOT_FOUND, "NF c0 s3 kk Oab\r\n"}, /* 28 */
-        {RESULT_EXISTS, "EX c0 s3 kk Oab\r\n"},    /* 28 */
+        {RESULT_NOT_FOUND, "NF c0 s3 kk Oab\r\n"},
+        {RESULT_EXISTS, "EX c0 s3 kk Oab\r\n"},
         {RESULT_NOT_STORED, "NS c0 s3 kk Oab\r\n"},
         {RESULT_TOO_LARGE, "SERVER_ERROR object too large for cache\r\n"},
         {RESULT_NO_MEMORY, "SERVER_ERROR out of memory storing object\r\n"},
@@ -131,7 +128,7 @@ Test(meta_reply, delete_) {
         {{.op = OP_DELETE}, {.status = RESULT_OK}, "HD\r\n"},
         {{.op = OP_DELETE, .returns = "kO", .token = "ab"}, {.status = RESULT_OK}, "HD kk Oab\r\n"},
         {{.op = OP_DELETE, .quiet = true}, {.status = RESULT_OK}, ""},
-        {{.op = OP_DELETE, .quiet = true}, {.status = RESULT_NOT_FOUND}, "NF\r\n"}, /* 25 */
+        {{.op = OP_DELETE, .quiet = true}, {.status = RESULT_NOT_FOUND}, "NF\r\n"},
         {{.op = OP_DELETE, .returns = "k"}, {.status = RESULT_EXISTS}, "EX kk\r\n"},
     };
     CHECK_ALL(cases);
@@ -144,7 +141,7 @@ Test(meta_reply, delta) {
         {{.op = OP_INCR, .meta = META_RETURN_VALUE, .returns = "tckO", .token = "a"},
          {.number = UINT64_MAX, .ttl_s = 30, .cas = 99},
          "VA 20 t30 c99 kk Oa\r\n18446744073709551615\r\n"},
-        {{.op = OP_INCR, .meta = META_RETURN_VALUE, .quiet = true}, {.number = 12}, ""}, /* 25 */
+        {{.op = OP_INCR, .meta = META_RETURN_VALUE, .quiet = true}, {.number = 12}, ""},
         {{.op = OP_INCR, .meta = META_RETURN_VALUE, .returns = "tckO", .token = "a"},
          {.status = RESULT_NOT_FOUND},
          "NF kk Oa\r\n"},
@@ -168,7 +165,7 @@ Test(meta_reply, others) {
     CHECK_ALL(cases);
 }
 
-/* The bound holds for the longest of everything. */
+/* reply_bound() holds for the longest key, numbers and flags. */
 Test(meta_reply, of_the_longest) {
     char key[KEY_LENGTH_MAX + 1] = {0};
     memset(key, 'x', 249); /* divisible by 3 */
@@ -208,7 +205,7 @@ Test(meta_reply, of_the_longest) {
     reply_check(&c, PROTOCOL_META);
 }
 
-/* A noop has no result, so none is looked at. */
+/* A noop is answered without a result. */
 Test(meta_reply, noop_without_a_result) {
     char out[256];
     struct request request = {.op = OP_NOOP, .protocol = PROTOCOL_META};
@@ -216,7 +213,7 @@ Test(meta_reply, noop_without_a_result) {
     cr_assert(eq(sz, reply_write(out, &request, NULL), (size_t)4));
 }
 
-/* The length of the value alone, for s, takes no room. */
+/* A value_length without a value (for s) doesn't count in reply_bound(). */
 Test(meta_reply, bound_without_the_value) {
     struct request request = {.op = OP_META_GET, .protocol = PROTOCOL_META, .returns = "s"};
     struct result result = {.value_length = 1000000};

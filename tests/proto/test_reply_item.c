@@ -66,7 +66,7 @@ Test(reply_item, cachedump) {
     check(reply_cachedump_line, &binary, "");
 }
 
-/* The longest of everything fits. */
+/* The longest key and numbers fit. */
 Test(reply_item, of_the_longest) {
     char key[KEY_LENGTH_MAX + 1] = {0};
     memset(key, 0xff, KEY_LENGTH_MAX);

@@ -75,7 +75,7 @@ static uint16_t random_bits(uint64_t *seed, uint16_t among) {
     return (uint16_t)(random_next(seed) & among);
 }
 
-/* Some of the letters in any order. */
+/* Some of the letters in random order. */
 static void add_returns(struct request *r, const char *letters, uint64_t *seed) {
     char left[META_RETURNS_MAX] = {0};
     strncpy(left, letters, sizeof(left) - 1);
@@ -209,7 +209,7 @@ static struct request binary_request(struct material *m, uint64_t *seed) {
 
 typedef struct request make_request(struct material *m, uint64_t *seed);
 
-/* Composes a row of requests and finds it again in the bytes. */
+/* Composes a stream of requests and parses the same requests from its bytes. */
 static void check_row(uint64_t run, make_request *make, bool text) {
     uint64_t seed = run;
     struct material material[REQUESTS_IN_A_ROW];

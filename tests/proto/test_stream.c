@@ -1,5 +1,5 @@
-/* What the parser promises about the stream: how much it waits for, how long lines go, and that no
- * bytes whatever bring it to a halt. */
+/* What the parser promises about the stream: parser.need, the longest lines, and that it gets
+ * through any bytes. */
 #include "random.h"
 #include "stream.h"
 
@@ -66,8 +66,7 @@ Test(stream, scanned_bytes_are_remembered) {
     cr_assert(eq(u32, parser.scanned, 0u));
 }
 
-/* Not stream_check(): no value comes with these lines, so it is all the same from what size on one
- * would be uploaded. */
+/* Not stream_check(), which repeats a case with uploads: these lines have no value. */
 static void check_line(const char *front, const char *word, size_t count, const char *back,
                        const char *expected) {
     static const size_t fragments[] = {STREAM_WHOLE, 1, 2, 5, 10, 100};
@@ -81,7 +80,7 @@ static void check_line(const char *front, const char *word, size_t count, const 
     free(bytes);
 }
 
-Test(stream, long_lines_without_a_newline) { /* 20 */
+Test(stream, long_lines_without_a_newline) {
     check_line("", "x", 2048, "", "left 2048");
     check_line("", "x", 2049, "", "CLOSE");
     check_line("set ", "x", 2045, "", "CLOSE");
@@ -94,7 +93,7 @@ Test(stream, long_lines_without_a_newline) { /* 20 */
     check_line("", "x", 2046, "\r\nget a\r\n", "ERROR command; get a last");
 }
 
-/* As in memcached, a line is not too long when its newline is there at the first look. */
+/* As in memcached a line of any length is served if its newline arrives with it. */
 Test(stream, a_long_line_that_arrives_at_once) {
     char *bytes = stream_repeat("set ", "k", 3000, " 0 0 3\r\nabc\r\nget a\r\n");
     char *rendered = stream_render(bytes, strlen(bytes), STREAM_WHOLE);
@@ -103,7 +102,7 @@ Test(stream, a_long_line_that_arrives_at_once) {
     free(bytes);
 }
 
-/* Counts what a line of count keys comes to, without copying and honouring need. */
+/* Counts the requests of a line of `count` keys, giving the parser parser.need bytes at a time. */
 struct counts {
     size_t keys;
     size_t last;
@@ -141,7 +140,7 @@ static struct counts count_line(const char *bytes, size_t length, size_t fragmen
     }
 }
 
-/* Bytes of a line from its front to the newline, both included, in keys of 16 bytes and a rest. */
+/* A line of `length` bytes with its newline: keys of 16 bytes, then a shorter one. */
 static char *line_of_length(size_t length) {
     char *bytes = stream_repeat("get ", "123456789012345 ", (length - 4) / 16, "");
     size_t there = strlen(bytes);
@@ -151,7 +150,7 @@ static char *line_of_length(size_t length) {
     return bytes;
 }
 
-/* Around the longest line that is checked as a whole, every key comes out, and one end. */
+/* Lines around TEXT_GET_LINE_WHOLE_MAX: every key is returned, and one end. */
 Test(stream, get_lines_around_the_limit_of_whole_lines) {
     for (size_t length = TEXT_GET_LINE_WHOLE_MAX - 20; length < TEXT_GET_LINE_WHOLE_MAX + 20;
          length++) {
@@ -168,7 +167,8 @@ Test(stream, get_lines_around_the_limit_of_whole_lines) {
     }
 }
 
-/* On a longer line the error follows the values, and the rest of the line is swallowed. */
+/* In a longer line the error follows the requests before it, and the rest of the line is skipped.
+ */
 Test(stream, a_key_too_long_at_the_end_of_a_streamed_line) {
     char *key = stream_repeat("", "k", 251, " more keys\r\nget a\r\n");
     char *bytes = stream_repeat("gets ", "123456789012345 ", 5000, key);
@@ -212,7 +212,7 @@ Test(stream, half_a_million_keys_on_one_line, .timeout = 60) {
     free(bytes);
 }
 
-/* Garbage that often looks like commands. */
+/* Random bytes with many words of commands among them. */
 static size_t fill_with_garbage(char *bytes, size_t length, uint64_t *seed) {
     static const char *const pieces[] = {
         "get ",
@@ -290,7 +290,7 @@ Test(stream, garbage_comes_out_the_same_however_it_is_cut, .timeout = 60) {
     }
 }
 
-/* Headers of binary packets with a few bytes gone wrong. */
+/* Binary packets with a few wrong bytes in their headers. */
 Test(stream, garbled_packets_come_out_the_same_however_they_are_cut, .timeout = 60) {
     for (uint64_t run = 0; run < 6000; run++) {
         uint64_t seed = run;

@@ -1,5 +1,4 @@
-/* Text requests: bytes in, requests out. The numbers are those of the list of things that
- * implementers get wrong. */
+/* Text commands: bytes to requests. */
 #include "stream.h"
 
 #include <criterion/criterion.h>
@@ -25,7 +24,7 @@ Test(text, get) {
         CASE("get a b c\r\n", "get a; get b; get c last"),
         CASE("gets a  b \n", "get a +cas; get b +cas last"),
         CASE("get a a\r\nget b\r\n", "get a; get a last; get b last"),
-        CASE("get noreply\r\n", "get noreply last"), /* 8 */
+        CASE("get noreply\r\n", "get noreply last"),
         CASE("get a\tb\r\n", "get a\tb last"),
         CASE("get a\r\r\n", "get a\r last"),
         CASE("get \r\r\n", "get \r last"),
@@ -44,14 +43,14 @@ Test(text, get) {
 Test(text, get_errors_come_before_values) {
     static const struct stream_case cases[] = {
         CASE("get " K251 "\r\n", "ERROR format"),
-        CASE("get a " K251 "\r\nget b\r\n", "ERROR format; get b last"), /* 9 */
+        CASE("get a " K251 "\r\nget b\r\n", "ERROR format; get b last"),
         CASE("get a " K251 " b\r\n", "ERROR format"),
         CASE("get " K251 " noreply\r\nget b\r\n", "ERROR format; get b last"),
         CASE("get " K250 " " K251 "\r\n", "ERROR format"),
         CASE("get " K250 "  " K250 "   " K251 " \r\n", "ERROR format"),
         CASE("get " K50 " " K50 " " K50 " " K50 " " K250 " a\r\n",
              "get <50>; get <50>; get <50>; get <50>; get <250>; get a last"),
-        CASE("get\r\n", "ERROR format"), /* 1 */
+        CASE("get\r\n", "ERROR format"),
         CASE("get \r\n", "ERROR format"),
         CASE("gets\n", "ERROR format"),
         CASE("gets    \n", "ERROR format"),
@@ -61,7 +60,7 @@ Test(text, get_errors_come_before_values) {
 
 Test(text, unknown_lines) {
     static const struct stream_case cases[] = {
-        CASE("\r\n", "ERROR format"), /* 1 */
+        CASE("\r\n", "ERROR format"),
         CASE("\n", "ERROR format"),
         CASE(" \n", "ERROR format"),
         CASE("a\r\n", "ERROR format"),
@@ -73,11 +72,11 @@ Test(text, unknown_lines) {
         CASE("getss a\r\n", "ERROR command"),
         CASE("flush_alx\r\nflush_alll\r\n", "ERROR command; ERROR command"),
         CASE("verbosities 1\r\n", "ERROR command"),
-        CASE("foo noreply\r\n", "ERROR command quiet"), /* 7 */
+        CASE("foo noreply\r\n", "ERROR command quiet"),
         CASE("foo noreply  \r\nget a\r\n", "ERROR command quiet; get a last"),
         CASE("foo xnoreply\r\n", "ERROR command"),
         CASE("noreply\r\n", "ERROR command quiet"),
-        CASE("GET / x\r\n", "ERROR command"), /* 20 */
+        CASE("GET / x\r\n", "ERROR command"),
         CASE("GET / HTTP/1.1\r\nHost: a\r\n", "CLOSE"),
         CASE("GET / HTTP/1.1 \n", "CLOSE"),
         CASE("GET HTTP/1.1 a\n", "ERROR command"),
@@ -92,7 +91,7 @@ Test(text, gat) {
         CASE("gat -1 a b\r\n", "gat a e-1; gat b e-1 last"),
         CASE("gats 0 a b c \r\nget a\r\n", "gat a +cas; gat b +cas; gat c +cas last; get a last"),
         CASE("gat 5 a\r\nget a\r\n", "gat a e5 last; get a last"),
-        CASE("gat\r\n", "ERROR format"), /* 15 */
+        CASE("gat\r\n", "ERROR format"),
         CASE("gat 0\r\n", "ERROR format"),
         CASE("gat 0 \r\n", "ERROR format"),
         CASE("gat abc n\r\n", "ERROR exptime"),
@@ -106,7 +105,7 @@ Test(text, stores) {
     static const struct stream_case cases[] = {
         CASE("set k 1 2 3\r\nabc\r\n", "set k f1 e2 v\"abc\""),
         CASE("set k 0 0 0\r\n\r\n", "set k v\"\""),
-        CASE("set k 0 0 3\nabc\r\n", "set k v\"abc\""), /* 2 */
+        CASE("set k 0 0 3\nabc\r\n", "set k v\"abc\""),
         CASE("set  k  0  0  3 \r\nabc\r\n", "set k v\"abc\""),
         CASE("set k 0 0 3 noreply\r\nabc\r\n", "set k v\"abc\" quiet"),
         CASE("set k 0 0 3 other\r\nabc\r\n", "set k v\"abc\""),
@@ -130,13 +129,13 @@ Test(text, stores) {
     CHECK_ALL(cases);
 }
 
-Test(text, stores_refused_and_swallowed) {
+Test(text, stores_refused_and_skipped) {
     static const struct stream_case cases[] = {
-        CASE("set a 0 0 3\r\nabcd\r\n", "ERROR chunk; ERROR format"), /* 3 */
+        CASE("set a 0 0 3\r\nabcd\r\n", "ERROR chunk; ERROR format"),
         CASE("set a 0 0 3\r\nabcde\r\nget b\r\n", "ERROR chunk; ERROR format; get b last"),
         CASE("set a 0 0 3 noreply\r\nabcde\r\n", "ERROR chunk quiet; ERROR format"),
-        CASE("set a 0 0 3\r\nabc\n\nget b\r\n", "ERROR chunk; get b last"),  /* 2 */
-        CASE("set k 0 x 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"), /* 5 */
+        CASE("set a 0 0 3\r\nabc\n\nget b\r\n", "ERROR chunk; get b last"),
+        CASE("set k 0 x 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
         CASE("set k x 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
         CASE("set k -1 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
         CASE("set k 4294967296 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
@@ -144,7 +143,7 @@ Test(text, stores_refused_and_swallowed) {
         CASE("set k 0 99999999999999999999 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
         CASE("set " K251 " 0 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
         CASE("set " K251 " 0 0 3 noreply\r\nabc\r\nget a\r\n", "ERROR format quiet; get a last"),
-        CASE("cas k 0 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"), /* 14 */
+        CASE("cas k 0 0 3\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
         CASE("cas k 0 0 3 x\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
         CASE("cas k 0 0 3 -1\r\nabc\r\nget a\r\n", "ERROR format; get a last"),
         CASE("cas k 0 0 3 noreply\r\nabc\r\nget a\r\n", "ERROR format quiet; get a last"),
@@ -153,9 +152,9 @@ Test(text, stores_refused_and_swallowed) {
     CHECK_ALL(cases);
 }
 
-Test(text, stores_refused_with_nothing_swallowed) {
+Test(text, stores_refused_with_nothing_skipped) {
     static const struct stream_case cases[] = {
-        CASE("set k 0 0 -1\r\nget a\r\n", "ERROR format; get a last"), /* 4 */
+        CASE("set k 0 0 -1\r\nget a\r\n", "ERROR format; get a last"),
         CASE("set k 0 0 4294967295\r\nget a\r\n", "ERROR format; get a last"),
         CASE("set k 0 0 2147483647\r\nget a\r\n", "ERROR format; get a last"),
         CASE("set k 0 0 2147483646\r\nget a\r\n", "ERROR format; get a last"),
@@ -170,8 +169,8 @@ Test(text, stores_refused_with_nothing_swallowed) {
     CHECK_ALL(cases);
 }
 
-/* Only a set gives up the old value: the others leave what is there. */
-Test(text, too_large_a_value_is_swallowed) {
+/* Only a set deletes the old value; the other commands leave the item as it is. */
+Test(text, too_large_a_value_is_skipped) {
     static const char *const commands[] = {"set", "add", "replace", "append", "prepend"};
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         char front[64];
@@ -188,7 +187,7 @@ Test(text, too_large_a_value_is_swallowed) {
 Test(text, values_up_to_the_limit) {
     static const struct stream_case at_once[] = {
         CASE("set k 0 0 2147483645\r\n", "REJECT k too_large"),
-        CASE("set k 0 0 1001 noreply\r\n", "REJECT k too_large quiet"), /* 7 */
+        CASE("set k 0 0 1001 noreply\r\n", "REJECT k too_large quiet"),
         CASE("cas k 0 0 1001 5\r\n", "ERROR too_large"),
         CASE("set k x 0 1001\r\n", "ERROR format"),
     };
@@ -203,7 +202,7 @@ Test(text, delete_) {
     static const struct stream_case cases[] = {
         CASE("delete k\r\n", "delete k"),
         CASE("delete k noreply\r\n", "delete k quiet"),
-        CASE("delete k 0\r\n", "delete k"), /* 17 */
+        CASE("delete k 0\r\n", "delete k"),
         CASE("delete k 0 noreply\r\n", "delete k quiet"),
         CASE("delete k 10\r\n", "ERROR usage"),
         CASE("delete k 0 10\r\n", "ERROR usage"),
@@ -222,7 +221,7 @@ Test(text, incr_and_decr) {
         CASE("incr k 1\r\n", "incr k d1"),
         CASE("decr k 18446744073709551615\r\n", "decr k d18446744073709551615"),
         CASE("incr k 5 noreply\r\n", "incr k d5 quiet"),
-        CASE("incr k -1\r\n", "ERROR delta"), /* 13 */
+        CASE("incr k -1\r\n", "ERROR delta"),
         CASE("incr k abc\r\n", "ERROR delta"),
         CASE("incr k 18446744073709551616\r\n", "ERROR delta"),
         CASE("incr k abc noreply\r\n", "ERROR delta quiet"),
@@ -237,7 +236,7 @@ Test(text, touch) {
     static const struct stream_case cases[] = {
         CASE("touch k 10\r\n", "touch k e10"),
         CASE("touch k -1 noreply\r\n", "touch k e-1 quiet"),
-        CASE("touch k abc\r\n", "ERROR exptime"), /* 15 */
+        CASE("touch k abc\r\n", "ERROR exptime"),
         CASE("touch k 2147483647\r\n", "touch k e2147483647"),
         CASE("touch k 2147483648\r\n", "ERROR exptime"),
         CASE("gat -2147483648 k\r\n", "gat k e-2147483648 last"),
@@ -273,7 +272,7 @@ Test(text, commands_without_a_key) {
         CASE("stats items\r\n", "stats items"),
         CASE("stats  detail on \r\n", "stats detail on"),
         CASE("stats " K251 "\r\n", "ERROR command"),
-        CASE("get a\r\nquit\r\nget b\r\n", "get a last; quit closes"), /* 21 */
+        CASE("get a\r\nquit\r\nget b\r\n", "get a last; quit closes"),
         CASE("quit now\r\n", "quit closes"),
     };
     CHECK_ALL(cases);

@@ -32,7 +32,7 @@ Test(text_reply, get) {
     CHECK_ALL(cases);
 }
 
-/* The bound holds for the longest of everything. */
+/* reply_bound() holds for the longest key, numbers and flags. */
 Test(text_reply, get_of_the_longest) {
     char key[KEY_LENGTH_MAX + 1] = {0};
     memset(key, 'k', KEY_LENGTH_MAX);
@@ -97,7 +97,7 @@ Test(text_reply, other_item_commands) {
     CHECK_ALL(cases);
 }
 
-/* What those who run the server ask is answered with a line that is worded elsewhere, or none. */
+/* Administration is answered with result.value as a line, or not at all if that is empty. */
 Test(text_reply, administration) {
     static const uint8_t ops[] = {
         OP_METADUMP,        OP_MGDUMP,       OP_CRAWL,      OP_CRAWLER_SWITCH, OP_CRAWLER_SLEEP,
@@ -172,7 +172,7 @@ Test(text_reply, errors) {
     }
 }
 
-/* An error has no result, so none is looked at. */
+/* An error is answered without a result. */
 Test(text_reply, errors_without_a_result) {
     char out[256];
     struct request request = {

@@ -1,5 +1,5 @@
-/* Values that are not waited for: what comes of them however they arrive, and the two halves of
- * replies whose value is sent from elsewhere. */
+/* Uploads: their parts for every way they can arrive. Replies in two parts, around a value that the
+ * caller sends. */
 #include "compose.h"
 #include "proto/reply.h"
 #include "random.h"
@@ -14,7 +14,7 @@
 #define VALUE_LENGTH_MAX 70000
 #define PART_LENGTH_MIN 8192
 
-/* A stream under test, and what has come of its upload. */
+/* A stream with an upload, and the parts received so far. */
 struct run {
     struct parser parser;
     const struct composed *sent;
@@ -50,8 +50,8 @@ static void take(struct run *run, const struct request *request, const struct re
     run->ended = request->op == OP_UPLOAD_END;
 }
 
-/* Feeds until the upload has ended, or the bytes. Each call gets a copy of exactly what is there.
- */
+/* Feeds the stream until the upload or the bytes end. Each call gets a copy of exactly the bytes
+ * that have arrived. */
 static void feed(struct run *run, size_t fragment, const struct request *wanted) {
     while (!run->ended) {
         size_t length = run->end - run->start, used;
@@ -121,7 +121,7 @@ Test(upload, arrives_whole_in_any_fragments, .timeout = 120) {
     free(value);
 }
 
-/* Whatever is behind a value, it is not taken for a part of it. */
+/* The bytes behind a value are not part of it. */
 Test(upload, ends_before_the_next_command) {
     static const char sent[] =
         "set a 0 0 5\r\nhello\r\nset b 0 0 5 noreply\r\nhelloxxset c 0 0 2\r\n"
@@ -132,7 +132,7 @@ Test(upload, ends_before_the_next_command) {
     free(rendered);
 }
 
-/* A value of the limit comes with its request, one of a byte more doesn't. */
+/* A value of upload_from bytes comes with its request, one of a byte more doesn't. */
 Test(upload, begins_above_its_limit) {
     static const char *const texts[] = {"set k 0 0 %u\r\n%.*s\r\n", "ms k %u\r\n%.*s\r\n"};
     for (size_t i = 0; i < 2; i++) {
@@ -153,7 +153,7 @@ Test(upload, begins_above_its_limit) {
     }
 }
 
-/* What the caller receives by itself is no part any more; the last byte always is. */
+/* Bytes that the caller receives itself are in no part; the last byte always is. */
 Test(upload, may_be_received_by_the_caller) {
     static const char *const streams[] = {
         "set k 0 0 9\r\n", "ms k 9\r\n",
@@ -199,7 +199,7 @@ struct halves {
     enum protocol protocol;
 };
 
-/* Head, value and tail make the reply that is written when the value is there. */
+/* Head, value and tail together are the reply that is written with the value in place. */
 static void check_halves(const struct halves *c) {
     static const char value[] = "some value";
     struct request request = c->request;
