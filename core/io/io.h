@@ -1,4 +1,4 @@
-/* io: what the program asks of the kernel, and how it is told what came of it.
+/* io: the operations that the program asks of the kernel, and their completions.
  *
  *     io_receive(io, socket, …, &completion)
  *            │  submitted by io_enter(), with all others of the turn
@@ -100,7 +100,7 @@ static inline void io_receive(struct io *io, int socket, void *where, size_t len
 }
 
 /* Receives up to IO_BUFFER_BYTES into a buffer of the engine's, which is the caller's until
- * io_give_buffer(). -ENOBUFS when all are lent out: to be asked again when some have been given
+ * io_give_buffer(). -ENOBUFS when all are lent: the caller asks again when some have been given
  * back. A result of 0 or an error may bring a buffer too. */
 static inline void io_receive_lent(struct io *io, int socket, bool likely_empty,
                                    struct completion *completion) {
@@ -124,15 +124,16 @@ static inline void io_send(struct io *io, int socket, const void *bytes, size_t 
     io->engine->send(io, socket, bytes, length, completion);
 }
 
-/* Sends what finds space of the parts of a message, which must stay until the completion. */
+/* Sends as much of the parts of a message as the socket takes; the message must stay until the
+ * completion. */
 static inline void io_send_vector(struct io *io, int socket, const struct msghdr *message,
                                   struct completion *completion) {
     io->engine->send_vector(io, socket, message, completion);
 }
 
-/* Accepts connections, one a call of the completion; each result is a descriptor that the caller
- * owns, or -errno. Without IO_MORE it has ended. io_cancel_accept() ends it, with -ECANCELED; it
- * does nothing when there is no such accept. */
+/* Accepts connections, one for each call of the completion; each result is a descriptor that the
+ * caller owns, or -errno. Without IO_MORE it has ended. io_cancel_accept() ends it, with
+ * -ECANCELED; it does nothing when there is no such accept. */
 static inline void io_accept(struct io *io, int socket, struct completion *completion) {
     io->engine->accept(io, socket, completion);
 }
@@ -151,24 +152,25 @@ static inline void io_wake(struct io *io, struct io *other) {
     io->engine->wake(io, other);
 }
 
-/* Submits what has been asked for. With wait_ns > 0 it returns when something has completed, a wake
- * has come, or so much time has passed. */
+/* Submits the operations started since the last call. With wait_ns > 0 it returns when something
+ * has completed, a wake has come, or wait_ns have passed. */
 static inline void io_enter(struct io *io, uint64_t wait_ns) {
     io->engine->enter(io, wait_ns);
 }
 
-/* Calls the completions of what has come to an end. */
+/* Calls the completions of the operations that have ended. */
 static inline void io_take(struct io *io, void *owner) {
     io->engine->take(io, owner);
 }
 
-/* Whether io_take() would call one. It reads memory, and enters the kernel only to fetch what that
- * has ready. */
+/* Whether io_take() would call a completion. It reads memory, and enters the kernel only to fetch
+ * completions that are ready there. */
 static inline bool io_has_events(struct io *io) {
     return io->engine->has_events(io);
 }
 
-/* These act at once. Refusing sends what fits of a last line and closes. */
+/* These act at once. Refusing sends a last line, or as much of it as the socket takes, and closes.
+ */
 static inline void io_refuse(struct io *io, int socket, const char *text, size_t length) {
     io->engine->refuse(io, socket, text, length);
 }

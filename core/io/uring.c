@@ -101,7 +101,7 @@ static void uring_expect(struct io_uring_sqe *entry, struct completion *completi
     io_uring_sqe_set_data64(entry, (uintptr_t)completion);
 }
 
-/* Where nothing is expected, trying at once would be in vain. */
+/* Polling first saves a try that would find nothing. */
 static void uring_expect_bytes(struct io_uring_sqe *entry, bool likely_empty,
                                struct completion *completion) {
     if (likely_empty) {
@@ -172,7 +172,8 @@ static void uring_wait_readable(struct io *io, int descriptor, struct completion
     uring_expect(entry, completion);
 }
 
-/* A wake that worked is silent at its sender, and has nothing to call at its target. */
+/* A wake that succeeds has no completion entry at its sender, and one with nothing to call at its
+ * target. */
 static void uring_wake(struct io *io, struct io *other) {
     struct io_uring_sqe *entry = uring_entry(uring_of(io));
     io_uring_prep_msg_ring(entry, uring_of(other)->ring.ring_fd, 0, 0, 0);
@@ -276,7 +277,7 @@ static int uring_create_buffers(struct uring *uring) {
     return 0;
 }
 
-/* A sandbox may allow all but the call that everything else is done with: better known now. */
+/* A sandbox may forbid this call alone, by which all operations are submitted. */
 static int uring_try_enter(struct uring *uring) {
     int result = io_uring_submit_and_get_events(&uring->ring);
     return result < 0 && result != -EINTR ? result : 0;

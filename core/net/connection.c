@@ -12,7 +12,7 @@
 #include "core/base/log.h"
 #include "core/stats/connection.h"
 
-/* Larger output waits for no replies that are on their way, see connection_is_held(). */
+/* Larger output is sent at once, whatever replies are due behind it, see connection_is_held(). */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
 
 static completion_done connection_received, connection_sent;
@@ -273,8 +273,9 @@ static void connection_start_outgoing(struct net *net, struct connection *connec
     connection_start_send(net, connection);
 }
 
-/* Output is kept back for the replies that are on their way behind it, not for those to later
- * requests: one send costs less than two. Each of them brings this about again. */
+/* Output is kept back until the replies that other shards owe at this time have come, since one
+ * send costs less than two; replies to later requests are not waited for. Each reply that comes
+ * leads to another end of a turn, and so to this function. */
 static bool connection_is_held(struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline->outstanding == 0 || pipeline->leases.length > 0 ||

@@ -10,8 +10,8 @@
 #include "core/net/udp.h"
 #include "core/stats/connection.h"
 
-/* The cursor: below the number of listeners the next one's; above that the connections with lower
- * serials are still to come, newest first. */
+/* The cursor: below CONNECTION_SERIAL_FIRST the number of the next socket that listens; else the
+ * connections with lower serials are still to come, newest first. */
 #define CURSOR_NEWEST UINT64_MAX
 
 static void connection_list_put(struct chunk *chunk, const struct request *request,

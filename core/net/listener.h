@@ -11,7 +11,9 @@
 #include "core/io/io.h"
 #include "core/io/timer.h"
 
-#define LISTENERS_MAX 64 /* of TCP with the unix socket, and of UDP */
+/* Sockets of one struct listeners, of which there is one for TCP and the unix socket, and one for
+ * UDP; bytes of a name, and of the text of listeners_write_ports(). */
+#define LISTENERS_MAX 64
 #define LISTENER_NAME_BYTES 128
 #define LISTENERS_PORTS_BYTES ((size_t)LISTENERS_MAX * 32)
 
@@ -27,17 +29,19 @@ struct listener {
 };
 
 struct listeners {
-    bool udp; /* all of them */
+    bool udp; /* they take datagrams */
     uint32_t count;
     struct listener all[LISTENERS_MAX];
-    const char *socket_path; /* of the unix socket, to be removed in the end; NULL: there is none */
-    dev_t socket_device;     /* of its file: another server may have put its own there since */
+    /* The file of the unix socket, removed at the end if it is still the same file: another server
+     * may have put its own there since. NULL: there is none. */
+    const char *socket_path;
+    dev_t socket_device;
     ino_t socket_inode;
 };
 
 /* Opens a socket for every TCP address of the configuration, of which there may be none. False when
- * one can't be had; one line on stderr has said why. A missing ::1 is no error where no address was
- * asked for, and one that is taken earns a warning. */
+ * one can't be opened; one line on stderr has said why. A missing ::1 is no error where no address
+ * was asked for, and one that is taken earns a warning. */
 bool listeners_open(struct listeners *listeners, const struct config *config);
 
 /* The same for UDP. */

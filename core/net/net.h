@@ -1,5 +1,5 @@
-/* net: one reactor's connections and all that they need: the shard, the engine of its I/O, the
- * lists of what is to be done, its timers.
+/* net: one reactor's connections and what they need: its shard, its engine of I/O, the lists of
+ * connections with something to do, its timers.
  *
  * It is what connections, acceptor, udp and timeouts know of the reactor that they are on. The
  * reactor itself (core/server/reactor.h) has one of these and goes through its lists.

@@ -89,8 +89,8 @@ static inline void schedule_send(struct schedule *schedule, struct scheduled *on
     }
 }
 
-/* All that wait become ready, in the order in which they wait and before those that are: whoever
- * came later would take the credit that they wait for. */
+/* All that wait become ready, in the order in which they wait and before those that are: a
+ * request that came later would take the credit that they wait for. */
 void schedule_wake_waiting(struct schedule *schedule);
 
 /* Moves all that are ready at this moment to a list of the caller's, for a round. They still count

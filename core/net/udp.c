@@ -27,8 +27,8 @@ struct datagram {
     struct connection connection; /* first, so that one is found from the other */
     unsigned char id[2];          /* of the request, as received */
 
-    /* Whence it came, and where to: the answer goes back the same way. */
-    struct msghdr way;
+    /* The address that it came from and the one that it was sent to; the answer swaps them. */
+    struct msghdr route;
     struct sockaddr_storage peer;
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
@@ -36,7 +36,7 @@ struct datagram {
 struct udp {
     struct net *net;
     struct listeners *sockets;
-    bool polled[LISTENERS_MAX]; /* the kernel will tell when that socket can be read */
+    bool polled[LISTENERS_MAX]; /* by socket: io_wait_readable() is under way */
     uint32_t last_command_s;
     struct connection_list working;
     struct connection_list free;
@@ -75,7 +75,7 @@ uint32_t udp_last_command_s(const struct udp *udp) {
 
 static completion_done udp_readable;
 
-/* Asks for a word about each socket, as long as there is a place for what it would bring. */
+/* Waits for each socket to become readable, while there is a free datagram to receive into. */
 static void udp_poll(struct udp *udp) {
     if (LIST_EMPTY(&udp->free) || udp->net->stopping) {
         return;
@@ -101,8 +101,8 @@ void udp_start(struct udp *udp, struct net *net) {
 
 /* The answer must come from the address that was asked, but need not leave by the same interface.
  */
-static void udp_forget_interface(struct msghdr *way) {
-    struct cmsghdr *header = CMSG_FIRSTHDR(way);
+static void udp_forget_interface(struct msghdr *route) {
+    struct cmsghdr *header = CMSG_FIRSTHDR(route);
     if (!header) {
         return;
     }
@@ -116,7 +116,7 @@ static void udp_forget_interface(struct msghdr *way) {
 /* Takes a datagram out of the kernel's queue. Returns its length; negative when there is none. */
 static ssize_t udp_take(struct udp *udp, const struct listener *socket, struct datagram *datagram) {
     struct iovec whole = {.iov_base = udp->received, .iov_len = sizeof(udp->received)};
-    datagram->way = (struct msghdr){
+    datagram->route = (struct msghdr){
         .msg_name = &datagram->peer,
         .msg_namelen = sizeof(datagram->peer),
         .msg_iov = &whole,
@@ -124,22 +124,22 @@ static ssize_t udp_take(struct udp *udp, const struct listener *socket, struct d
         .msg_control = datagram->control,
         .msg_controllen = sizeof(datagram->control),
     };
-    ssize_t length = recvmsg(socket->descriptor, &datagram->way, MSG_DONTWAIT);
+    ssize_t length = recvmsg(socket->descriptor, &datagram->route, MSG_DONTWAIT);
     if (length >= 0) {
-        udp_forget_interface(&datagram->way);
+        udp_forget_interface(&datagram->route);
     }
     return length;
 }
 
-/* An answer in one frame looks like a request, of which the answer begins like this. Were that one
+/* An answer in one frame looks like a request, of which the answer begins like this. If it were
  * answered, two servers would go on for ever once a forged sender has brought them together. */
 static bool udp_is_error(const unsigned char *bytes, size_t length) {
     static const char error[] = "ERROR";
     return length >= sizeof(error) - 1 && memcmp(bytes, error, sizeof(error) - 1) == 0;
 }
 
-/* As in memcached a request has to be whole in one datagram, anything else is passed over; sequence
- * number and reserved bytes aren't looked at. */
+/* As in memcached a request has to be whole in one datagram, anything else is dropped; sequence
+ * number and reserved bytes are ignored. */
 static bool udp_is_request(const unsigned char *bytes, size_t length) {
     return length > UDP_HEADER_BYTES && bytes[4] == 0 && bytes[5] == 1 &&
            !udp_is_error(bytes + UDP_HEADER_BYTES, length - UDP_HEADER_BYTES);
@@ -218,7 +218,7 @@ static bool udp_send_frame(struct udp *udp, const struct datagram *datagram, siz
         {.iov_base = output->bytes + from,
          .iov_len = left < PAYLOAD_BYTES_MAX ? left : PAYLOAD_BYTES_MAX},
     };
-    struct msghdr frame = datagram->way;
+    struct msghdr frame = datagram->route;
     frame.msg_iov = parts;
     frame.msg_iovlen = sizeof(parts) / sizeof(*parts);
     ssize_t sent = sendmsg(datagram->connection.descriptor, &frame, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -267,8 +267,8 @@ static bool udp_copy_leases(struct connection *connection, struct shard *shard) 
     return true;
 }
 
-/* Puts large values into the output and gives their leases back. False while there is no credit for
- * that; what has come meanwhile stays for the next time. */
+/* Copies large values into the output and ends their leases. False while there is no credit for
+ * that; output that has come meanwhile is left for the next call. */
 static bool udp_copy_values(struct udp *udp, struct connection *connection) {
     struct shard *shard = &udp->net->shard;
     struct pipeline *pipeline = &connection->pipeline;
@@ -276,22 +276,22 @@ static bool udp_copy_values(struct udp *udp, struct connection *connection) {
     if (outgoing_is_empty(outgoing) && pipeline->leases.length == 0) {
         return true;
     }
-    bool landed = outgoing_release(outgoing, shard);
-    if (landed && pipeline->leases.length > 0) {
+    bool released = outgoing_release(outgoing, shard);
+    if (released && pipeline->leases.length > 0) {
         pipeline_take_output(pipeline, outgoing);
         if (!udp_copy_leases(connection, shard)) {
             pipeline->out_of_memory = true;
         }
         pipeline->sending = 0; /* all of it is output again */
-        landed = outgoing_release(outgoing, shard);
+        released = outgoing_release(outgoing, shard);
     }
-    if (landed && pipeline->stalled && !pipeline_output_full(pipeline)) {
+    if (released && pipeline->stalled && !pipeline_output_full(pipeline)) {
         schedule_run(&udp->net->schedule, &connection->scheduled);
     }
-    return landed;
+    return released;
 }
 
-/* Nothing more of it will be run. Half a command at its end is never made whole. */
+/* Nothing more of it will be run. Half a command at its end will not be completed. */
 static bool udp_is_through(const struct pipeline *pipeline) {
     return pipeline->wants_more || pipeline->closing || pipeline->out_of_memory ||
            pipeline_output_full(pipeline);
@@ -308,21 +308,21 @@ static void udp_forget(struct udp *udp, struct connection *connection) {
 void udp_end_turn(struct udp *udp, struct connection *connection) {
     struct net *net = udp->net;
     struct pipeline *pipeline = &connection->pipeline;
-    bool unloaded = udp_copy_values(udp, connection);
+    bool copied = udp_copy_values(udp, connection);
     if (!udp_is_through(pipeline) && !pipeline_pause(pipeline, &net->shard)) {
         pipeline->out_of_memory = true;
     }
     bool lost = connection_is_broken(connection) || pipeline->out_of_memory;
-    if (unloaded && !lost && (!udp_is_through(pipeline) || pipeline->first)) {
+    if (copied && !lost && (!udp_is_through(pipeline) || pipeline->first)) {
         if (pipeline_wants_memory(pipeline)) {
             schedule_retry(&net->schedule, &connection->scheduled);
         }
         return; /* replies or its turn will bring it here again */
     }
-    if (unloaded && !lost && !pipeline->aborted) {
+    if (copied && !lost && !pipeline->aborted) {
         udp_answer(udp, (struct datagram *)connection);
     }
-    if (unloaded && pipeline_abort(pipeline, &net->shard)) {
+    if (copied && pipeline_abort(pipeline, &net->shard)) {
         udp_forget(udp, connection);
     } else {
         schedule_wait(&net->schedule, &connection->scheduled);

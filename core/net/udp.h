@@ -6,10 +6,10 @@
  *
  * A datagram that was received is worked on like a connection that has sent this and sends no more:
  * it has a pipeline, is on the reactor's lists and waits for other shards as one; in the end its
- * output is cut up and sent, and all of it is forgotten. Nothing of a datagram outlives it.
+ * output is sent in frames, and the datagram is free again.
  *
- * Sockets are read and written by plain calls that never wait: what finds no room is lost, as
- * datagrams may be. The kernel's ring only tells when there is something to read.
+ * Sockets are read and written by plain calls that never wait: what finds no space is lost, as
+ * datagrams may be. The engine only tells when there is something to read.
  *
  * Thread: reactor 0 alone, but for udp_create() and udp_destroy().
  */
@@ -25,20 +25,21 @@ struct connection;
 struct net;
 struct udp;
 
-/* Datagrams worked on at once. What comes meanwhile waits in the kernel's queue, or is lost where
+/* Datagrams under way at once. What comes meanwhile waits in the kernel's queue, or is lost where
  * that is full. Also the most that are received in one turn. */
 #define UDP_DATAGRAMS_MAX 64
 
-/* The longest answer; one above is replaced by an error. A request whose sender is forged sends its
- * answer to somebody who never asked, so there has to be an end; and what a socket holds that
- * nobody has enlarged (net.core.rmem_default) is not much more than the frames of this. */
+/* The longest answer; one above is replaced by an error. It is bounded since the
+ * answer to a request with a forged sender goes to a host that never asked; and by what a socket
+ * holds by default (net.core.rmem_default), which is not much more than the frames of this. */
 #define UDP_ANSWER_BYTES_MAX ((size_t)64 * 1024)
 
 /* What is sent in one datagram, with the frame's header; as in memcached. */
 #define UDP_FRAME_BYTES_MAX 1400
 #define UDP_HEADER_BYTES 8
 
-/* Makes ready for sockets that must outlive it; NULL without memory. Before its reactor runs. */
+/* Prepares to serve sockets, which must outlive it; NULL without memory. Before its reactor runs.
+ */
 struct udp *udp_create(struct listeners *sockets);
 
 /* After its reactor has ended; accepts NULL. */
@@ -47,17 +48,17 @@ void udp_destroy(struct udp *udp);
 /* Begins to receive on this reactor. */
 void udp_start(struct udp *udp, struct net *net);
 
-/* The end of a turn in which something happened to a datagram, which connection is a part of:
- * answers and forgets it once it is through. */
+/* The end of a turn in which something happened to the datagram that `connection` is a member of:
+ * answers it and frees it once it is through. */
 void udp_end_turn(struct udp *udp, struct connection *connection);
 
-/* Receives no more; what is worked on goes on. */
+/* Receives no more; datagrams under way are answered. */
 void udp_stop(struct udp *udp);
 
-/* Breaks off what is worked on: it is forgotten without an answer as soon as it may be. */
+/* Breaks off the datagrams under way: they are freed without an answer as soon as they may be. */
 void udp_break(struct udp *udp);
 
-/* After udp_stop(): true when nothing is worked on any more, and nothing is with the kernel, which
+/* After udp_stop(): true when no datagram is under way and no wait for a socket either, since that
  * would keep the ports for a while after the end of the process; accepts NULL. */
 bool udp_is_stopped(const struct udp *udp);
 

@@ -282,7 +282,7 @@ static void reactor_relax(void) {
 #endif
 }
 
-/* Waits for the replies that are on their way for as long as a sleep and a wake would cost. True
+/* Polls for the replies that other reactors owe, for as long as a sleep and a wake would cost. True
  * when something has come. */
 static bool reactor_spin(struct reactor *reactor) {
     struct net *net = &reactor->net;
