@@ -54,7 +54,7 @@ const struct command_option *options_find_word(const char *word);
 #define OPTION_NAME_BYTES 64
 const char *options_name(const struct command_option *option, char name[OPTION_NAME_BYTES]);
 
-/* The program and its version, in the words that tools look for: "memcached 2.0.0 (simplecache)"
+/* The program and its version, in the words that tools look for: "memcached VERSION (simplecache)"
  * where it was started by that name. */
 const char *options_title(void);
 
