@@ -24,6 +24,9 @@
  * made or the server has counted; when all clients are gone nothing is held any more; when the
  * server has ended no memory, buffer, message or descriptor is left; and nobody waits for ever.
  *
+ * Suites: the gate runs 1,000 seeds; `meson test --suite long` 100,000; by hand any. finds.c has
+ * what simulations have found.
+ *
  * How to debug: run the seed with --trace 2>trace. Each line has the step, the time since the start
  * and what happens: "asks" (reactor, operation, descriptor), "completes" (reactor and operation,
  * descriptor, result), "says" (client and command, key, bytes). In gdb break on world_fail(), or on

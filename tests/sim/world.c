@@ -128,6 +128,7 @@ void world_note(struct world *world, const char *what, uint64_t a, uint64_t b, u
 void world_progress(struct world *world) {
     world->progress_step = world->step;
     world->idle_ns = 0;
+    world->lost_rounds = 0;
 }
 
 uint32_t world_seconds(const struct world *world) {

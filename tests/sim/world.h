@@ -91,6 +91,7 @@ struct world {
     int64_t wall_s;    /* Unix time at start_ns, moved as clocks are set */
     uint64_t step;
     uint64_t progress_step; /* when something last went ahead */
+    uint32_t lost_rounds;   /* since then in which nobody could do anything, at no time */
     uint64_t idle_ns;       /* time that has leapt since, for want of anything else */
     uint64_t hash;          /* of all that has happened */
     bool trace;
