@@ -138,14 +138,6 @@ void connection_break(struct net *net, struct connection *connection, const char
     schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
-void connection_abandon(struct net *net, struct connection *connection) {
-    struct buffer_pool *buffers = &net->shard.buffers;
-    pipeline_abandon(&connection->pipeline, &net->shard);
-    buffer_release(buffers, &connection->outgoing.output);
-    buffer_release(buffers, &connection->outgoing.leases);
-    connection_destroy(net, connection);
-}
-
 /* Receiving. */
 
 static void connection_give_buffer(struct net *net, struct connection *connection) {

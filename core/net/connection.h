@@ -118,10 +118,6 @@ void connection_drain(struct net *net, struct connection *connection);
 /* Breaks it off, for a reason that lives as long as the program. */
 void connection_break(struct net *net, struct connection *connection, const char *reason);
 
-/* Frees it at the end of its reactor, whatever is still out: neither the engine nor other reactors
- * work any more. */
-void connection_abandon(struct net *net, struct connection *connection);
-
 /* Asserts what holds for every connection between two turns: flags that exclude each other, sums,
  * the lists that it is on. For tests: it takes its time. */
 void connection_check(const struct connection *connection);

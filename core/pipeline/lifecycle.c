@@ -27,13 +27,6 @@ bool pipeline_abort(struct pipeline *pipeline, struct shard *shard) {
     return ended && dropped && cancelled;
 }
 
-void pipeline_abandon(struct pipeline *pipeline, struct shard *shard) {
-    pipeline->first = pipeline->last = pipeline->gather = NULL;
-    pipeline->queued = pipeline->outstanding = 0;
-    upload_free(pipeline, shard);
-    buffer_release(&shard->buffers, &pipeline->leases);
-}
-
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     assert(!pipeline->first);
     assert(!pipeline->gather);

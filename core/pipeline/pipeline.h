@@ -104,11 +104,7 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard);
  * else may be done to the pipeline meanwhile; messages of it that come back are completed. */
 bool pipeline_abort(struct pipeline *pipeline, struct shard *shard);
 
-/* Forgets the messages that are out, and what the pipeline holds of the stores' memory, when the
- * shard and all stores end with it; in place of pipeline_abort(). */
-void pipeline_abandon(struct pipeline *pipeline, struct shard *shard);
-
-/* Gives all memory back, after pipeline_abort() or pipeline_abandon(). */
+/* Gives all memory back, after pipeline_abort(). */
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
 
 /* Begins with received bytes; they stay the caller's and must last until pipeline_pause(). False
