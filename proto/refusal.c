@@ -46,6 +46,10 @@ static const char *const error_lines[] = {
     [PROTO_ERROR_MEMORY_LIMIT] = "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust",
     [PROTO_ERROR_CRAWLER_DISABLED] = "CLIENT_ERROR lru crawler disabled",
     [PROTO_ERROR_CLASSES] = "BADCLASS invalid class id",
+    [PROTO_ERROR_METADUMP_PIPELINED] = "ERROR cannot pipeline other commands before metadump",
+    [PROTO_ERROR_MGDUMP_PIPELINED] = "ERROR cannot pipeline other commands before mgdump",
+    [PROTO_ERROR_SHUTDOWN_DISABLED] = "SERVER_ERROR: shutdown not enabled",
+    [PROTO_ERROR_SHUTDOWN_MODE] = "CLIENT_ERROR invalid shutdown mode",
 };
 
 struct answer_line {

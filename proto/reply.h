@@ -67,6 +67,9 @@ struct item_line {
     uint32_t client_flags;
 };
 #define REPLY_ITEM_LINE_MAX 1024
+#define REPLY_DUMP_BEGIN "OK\r\n"
+#define REPLY_MGDUMP_END "EN\r\n"
+#define REPLY_LIST_END "END\r\n"
 size_t reply_metadump_line(char *out, const struct item_line *item);
 size_t reply_mgdump_line(char *out, const struct item_line *item);
 

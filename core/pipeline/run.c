@@ -13,6 +13,7 @@
 #include "core/shard/execute.h"
 #include "core/shard/scan.h"
 #include "proto/login.h"
+#include "proto/reply.h"
 
 /* Waiting. */
 
@@ -99,9 +100,9 @@ static bool run_login(struct pipeline *pipeline, struct shard *shard,
 static void run_shutdown(struct shard *shard, const struct request *request,
                          struct result *result) {
     if (!shard->facts->config->shutdown_enabled) {
-        set_line(result, "SERVER_ERROR: shutdown not enabled");
+        set_line(result, reply_error_line(PROTO_ERROR_SHUTDOWN_DISABLED));
     } else if (request->delta == SHUTDOWN_UNKNOWN) {
-        set_line(result, "CLIENT_ERROR invalid shutdown mode");
+        set_line(result, reply_error_line(PROTO_ERROR_SHUTDOWN_MODE));
     } else {
         shard->stop_asked = true; /* either way requests that have come are answered */
     }

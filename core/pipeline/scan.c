@@ -13,10 +13,10 @@ static const char *refusal_of(const struct pipeline *pipeline, const struct shar
                               const struct request *request) {
     bool pipelined = pipeline->output.length > 0;
     if (pipelined && request->op == OP_METADUMP) {
-        return "ERROR cannot pipeline other commands before metadump";
+        return reply_error_line(PROTO_ERROR_METADUMP_PIPELINED);
     }
     if (pipelined && request->op == OP_MGDUMP) {
-        return "ERROR cannot pipeline other commands before mgdump";
+        return reply_error_line(PROTO_ERROR_MGDUMP_PIPELINED);
     }
     return scan_refusal(shard, request, pipeline->datagram);
 }

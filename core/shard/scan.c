@@ -74,7 +74,7 @@ struct scan *scan_start(struct shard *shard, const struct request *request, stru
     scan->lines_left = UINT64_MAX;
     bool made = true;
     if (is_dump(request)) {
-        made = PUT(shard, output, "OK\r\n");
+        made = PUT(shard, output, REPLY_DUMP_BEGIN);
     } else if (scan->kind == SCAN_SIZES) {
         made = (scan->sizes = sizes_create(shard->facts->config->item_bytes_max));
     } else if (scan->kind == SCAN_PREFIXES) {
@@ -156,7 +156,7 @@ bool scan_end(struct scan *scan, struct shard *shard, const struct request *requ
               struct buffer *output) {
     switch (scan->kind) {
     case SCAN_MGDUMP:
-        return PUT(shard, output, "EN\r\n");
+        return PUT(shard, output, REPLY_MGDUMP_END);
     case SCAN_SIZES:
         return sizes_write(&shard->buffers, output, request, scan->sizes);
     case SCAN_PREFIXES:
@@ -168,7 +168,7 @@ bool scan_end(struct scan *scan, struct shard *shard, const struct request *requ
     case SCAN_NONE:
         assert(!"a scan of no kind");
     }
-    return PUT(shard, output, "END\r\n");
+    return PUT(shard, output, REPLY_LIST_END);
 }
 
 /* The walked shard's part. */

@@ -132,7 +132,7 @@ Test(reply, an_error_takes_the_place_of_replies) {
 }
 
 Test(reply, errors_of_executors_have_a_line) {
-    for (int error = PROTO_ERROR_MEMORY_LIMIT; error <= PROTO_ERROR_CLASSES; error++) {
+    for (int error = PROTO_ERROR_MEMORY_LIMIT; error <= PROTO_ERROR_SHUTDOWN_MODE; error++) {
         cr_assert(strlen(reply_error_line((enum proto_error)error)) < REPLY_ERROR_MAX);
     }
     cr_assert(eq(str, (char *)reply_error_line(PROTO_ERROR_METADUMP),
