@@ -27,8 +27,8 @@ struct command_line {
     bool ignored[OPTIONS_MAX]; /* by place in the table: given, and means nothing */
 };
 
-static enum config_status apply(struct command_line *line, const struct command_option *option,
-                                const char *value) {
+static enum config_status config_apply(struct command_line *line,
+                                       const struct command_option *option, const char *value) {
     switch (option->kind) {
     case OPTION_DONE:
         return option->parse(line->config, option, value);
@@ -54,7 +54,7 @@ static enum config_status apply_word(struct command_line *line, char *word) {
     if (options_needs_value(option) && option->kind != OPTION_REFUSED && !(value && *value)) {
         return options_wrong("-o %s takes a value: %s=%s", word, word, option->argument);
     }
-    return apply(line, option, value);
+    return config_apply(line, option, value);
 }
 
 static enum config_status apply_words(struct command_line *line, char *words) {
@@ -82,7 +82,8 @@ static enum config_status unknown_option(int answer, char **argv) {
 }
 
 /* The table as getopt_long() wants it. */
-static void describe(char letters[2 * OPTIONS_MAX + 2], struct option names[OPTIONS_MAX + 1]) {
+static void config_describe(char letters[2 * OPTIONS_MAX + 2],
+                            struct option names[OPTIONS_MAX + 1]) {
     *letters++ = ':'; /* missing values are answered apart from unknown options */
     for (size_t i = 0; i < option_count; i++) {
         const struct command_option *option = &option_table[i];
@@ -107,7 +108,7 @@ static void describe(char letters[2 * OPTIONS_MAX + 2], struct option names[OPTI
 static enum config_status read_all(struct command_line *line, int argc, char **argv) {
     char letters[2 * OPTIONS_MAX + 2];
     struct option names[OPTIONS_MAX + 1];
-    describe(letters, names);
+    config_describe(letters, names);
     for (int answer; (answer = getopt_long(argc, argv, letters, names, NULL)) != -1;) {
         if (answer == '?' || answer == ':') {
             return unknown_option(answer, argv);
@@ -116,8 +117,9 @@ static enum config_status read_all(struct command_line *line, int argc, char **a
         while (value && isspace((unsigned char)*value)) {
             value++;
         }
-        enum config_status status = answer == 'o' ? apply_words(line, value)
-                                                  : apply(line, options_find_letter(answer), value);
+        enum config_status status = answer == 'o'
+                                        ? apply_words(line, value)
+                                        : config_apply(line, options_find_letter(answer), value);
         if (status != CONFIG_RUN) {
             return status;
         }

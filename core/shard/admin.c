@@ -11,12 +11,12 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-static void say(struct result *result, const char *line) {
+static void admin_say(struct result *result, const char *line) {
     result->value = line;
     result->value_length = (uint32_t)strlen(line);
 }
 
-static void flush(struct shard *shard, const struct request *request) {
+static void admin_flush(struct shard *shard, const struct request *request) {
     uint32_t at = shard->keys.now;
     if (request->exptime > 0) {
         at = clock_expires(shard->keys.clock, request->exptime, shard->keys.now,
@@ -26,36 +26,36 @@ static void flush(struct shard *shard, const struct request *request) {
     shard->settings.flushed_at = at;
 }
 
-static void crawl(struct shard *shard, const struct request *request, struct result *result) {
+static void admin_crawl(struct shard *shard, const struct request *request, struct result *result) {
     enum classes classes = classes_of(request);
     if (classes == CLASSES_BAD) {
-        say(result, reply_error_line(PROTO_ERROR_CLASSES));
+        admin_say(result, reply_error_line(PROTO_ERROR_CLASSES));
     } else if (!shard->settings.lru_crawler) {
-        say(result, reply_error_line(PROTO_ERROR_CRAWLER_DISABLED));
+        admin_say(result, reply_error_line(PROTO_ERROR_CRAWLER_DISABLED));
     } else {
         if (classes == CLASSES_ALL) {
             crawler_start(&shard->keys, &shard->settings);
         }
-        say(result, "OK");
+        admin_say(result, "OK");
     }
 }
 
 static void set_crawler_sleep(struct shard *shard, uint64_t microseconds, struct result *result) {
     assert(microseconds <= CRAWLER_SLEEP_US_MAX);
     shard->settings.lru_crawler_sleep_us = (uint32_t)microseconds;
-    say(result, "OK");
+    admin_say(result, "OK");
 }
 
 /* Each shard takes its equal share; what it has above that is evicted in slices, turn by turn. */
 static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *result) {
     uint64_t share = mib < UINT64_MAX / MIB ? mib * MIB / shard->count : UINT64_MAX;
     if (share < STORE_MEMORY_BYTES_MIN) {
-        say(result, reply_error_line(PROTO_ERROR_MEMORY_TOO_SMALL));
+        admin_say(result, reply_error_line(PROTO_ERROR_MEMORY_TOO_SMALL));
     } else if (store_resize(shard->keys.store, share) != 0) {
-        say(result, reply_error_line(PROTO_ERROR_MEMORY_LIMIT));
+        admin_say(result, reply_error_line(PROTO_ERROR_MEMORY_LIMIT));
     } else {
         shard->settings.memory_bytes = mib * MIB;
-        say(result, "OK");
+        admin_say(result, "OK");
     }
 }
 
@@ -75,7 +75,7 @@ static void set_debug_time(struct shard *shard, const struct request *request,
         shard->keys.debug_paused = false;
         break;
     }
-    say(result, "OK");
+    admin_say(result, "OK");
 }
 
 static void set_detail(struct shard *shard, bool enabled) {
@@ -107,7 +107,7 @@ void admin_execute(struct shard *shard, const struct request *request, struct sh
                    struct result *result) {
     switch (request->op) {
     case OP_FLUSH:
-        flush(shard, request);
+        admin_flush(shard, request);
         return;
     case OP_STATS:
         run_stats(shard, request, stats);
@@ -118,18 +118,18 @@ void admin_execute(struct shard *shard, const struct request *request, struct sh
             request->delta < LOG_COMMANDS ? (uint32_t)request->delta : LOG_COMMANDS;
         return;
     case OP_CRAWL:
-        crawl(shard, request, result);
+        admin_crawl(shard, request, result);
         return;
     case OP_CRAWLER_SWITCH:
         shard->settings.lru_crawler = request->delta != 0;
-        say(result, "OK");
+        admin_say(result, "OK");
         return;
     case OP_CRAWLER_SLEEP:
         set_crawler_sleep(shard, request->delta, result);
         return;
     case OP_CRAWLER_TOCRAWL:
         shard->settings.lru_crawler_tocrawl = (uint32_t)request->delta;
-        say(result, "OK");
+        admin_say(result, "OK");
         return;
     case OP_MEMORY_LIMIT:
         set_memory_limit(shard, request->delta, result);

@@ -20,7 +20,8 @@ struct logins {
 };
 
 /* The length of the user's name is hashed too: "ab" with "c" is not "a" with "bc". */
-static XXH128_hash_t hash(const struct logins *logins, const struct credentials *credentials) {
+static XXH128_hash_t logins_hash(const struct logins *logins,
+                                 const struct credentials *credentials) {
     XXH3_state_t state;
     XXH3_128bits_reset_withSecret(&state, logins->secret, sizeof(logins->secret));
     XXH3_128bits_update(&state, &credentials->user_length, sizeof(credentials->user_length));
@@ -32,7 +33,7 @@ static XXH128_hash_t hash(const struct logins *logins, const struct credentials 
 }
 
 bool logins_check(const struct logins *logins, const struct credentials *credentials) {
-    XXH128_hash_t said = hash(logins, credentials);
+    XXH128_hash_t said = logins_hash(logins, credentials);
     uint64_t matches = 0;
     for (uint32_t i = 0; i < logins->count; i++) {
         uint64_t differs =
@@ -76,10 +77,10 @@ static const char *add_line(struct logins *logins, const char *realm, const char
         .password = colon + 1,
         .password_length = (uint32_t)(line + length - colon - 1),
     };
-    logins->users[logins->count++] = hash(logins, &credentials);
+    logins->users[logins->count++] = logins_hash(logins, &credentials);
     credentials.user_length = length_without_realm(&credentials, realm);
     if (credentials.user_length > 0) {
-        logins->users[logins->count++] = hash(logins, &credentials);
+        logins->users[logins->count++] = logins_hash(logins, &credentials);
     }
     return NULL;
 }

@@ -54,11 +54,11 @@ const char *scan_refusal(const struct shard *shard, const struct request *reques
 
 /* The asking shard's part. */
 
-static bool put(struct shard *shard, struct buffer *output, const char *bytes, size_t length) {
+static bool scan_put(struct shard *shard, struct buffer *output, const char *bytes, size_t length) {
     return buffer_append(&shard->buffers, output, bytes, length);
 }
 
-#define PUT(shard, output, literal) put((shard), (output), (literal), sizeof(literal) - 1)
+#define PUT(shard, output, literal) scan_put((shard), (output), (literal), sizeof(literal) - 1)
 
 static uint64_t cachedump_limit(const struct request *request) {
     uint32_t items_max = stats_command_of(request).items_max;
@@ -110,7 +110,7 @@ static bool take_lines(struct scan *scan, struct shard *shard, const struct chun
         end = newline + 1;
         scan->lines_left--;
     }
-    return put(shard, output, chunk->bytes, (size_t)(end - chunk->bytes));
+    return scan_put(shard, output, chunk->bytes, (size_t)(end - chunk->bytes));
 }
 
 static bool take_bytes(struct scan *scan, struct shard *shard, const struct chunk *chunk,
@@ -122,7 +122,7 @@ static bool take_bytes(struct scan *scan, struct shard *shard, const struct chun
     case SCAN_METADUMP:
     case SCAN_MGDUMP:
     case SCAN_CONNECTIONS:
-        return put(shard, output, chunk->bytes, chunk->length);
+        return scan_put(shard, output, chunk->bytes, chunk->length);
     case SCAN_CACHEDUMP:
         return take_lines(scan, shard, chunk, output);
     case SCAN_SIZES:

@@ -33,7 +33,7 @@ static void write_ip6(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage
 }
 
 /* A client's path is what it wants it to be: no line of an answer, or of the log, ends in it. */
-static void mask(char *text) {
+static void connection_mask(char *text) {
     for (; *text; text++) {
         if (*text < ' ' || *text > '~') {
             *text = '?';
@@ -49,7 +49,7 @@ static void write_unix(char out[STATS_ADDRESS_MAX], const struct sockaddr_storag
     size_t path_max = length > offset ? length - offset : 0;
     snprintf(out, STATS_ADDRESS_MAX, "unix:%.*s", (int)strnlen(name->sun_path, path_max),
              name->sun_path);
-    mask(out);
+    connection_mask(out);
 }
 
 void stats_address_write(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
@@ -98,7 +98,7 @@ struct lines {
     int descriptor;
 };
 
-static void put(struct lines *lines, const char *what, const char *value) {
+static void connection_put(struct lines *lines, const char *what, const char *value) {
     char name[NAME_BYTES];
     snprintf(name, sizeof(name), "%d:%s", lines->descriptor, what);
     lines->length += reply_stat(lines->out + lines->length, lines->request, name, value);
@@ -108,7 +108,7 @@ static void put_address(struct lines *lines, const char *what,
                         const struct sockaddr_storage *address, socklen_t length, bool udp) {
     char text[STATS_ADDRESS_MAX];
     stats_address_write(text, address, length, udp);
-    put(lines, what, text);
+    connection_put(lines, what, text);
 }
 
 size_t stats_connection_write(char *out, const struct request *request,
@@ -118,15 +118,15 @@ size_t stats_connection_write(char *out, const struct request *request,
     bool has_peer = c->state != STATS_CONNECTION_LISTENING && !c->udp;
     char idle[16];
     if (c->udp) {
-        put(&lines, "UDP", "UDP");
+        connection_put(&lines, "UDP", "UDP");
     }
     if (has_peer) {
         put_address(&lines, "addr", c->peer, c->peer_length, c->udp);
     }
     put_address(&lines, has_peer ? "listen_addr" : "addr", c->local, c->local_length, c->udp);
-    put(&lines, "state", state_name(c->state));
+    connection_put(&lines, "state", state_name(c->state));
     snprintf(idle, sizeof(idle), "%u", c->idle_s);
-    put(&lines, "secs_since_last_cmd", idle);
+    connection_put(&lines, "secs_since_last_cmd", idle);
     assert(lines.length <= STATS_CONNECTION_MAX);
     return lines.length;
 }

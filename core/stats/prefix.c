@@ -132,8 +132,8 @@ static struct prefix_entry *entry_of(struct prefix_table *table, const struct na
     return entry;
 }
 
-static void add(struct prefix_table *table, const struct name *name,
-                const struct prefix_counts *counts) {
+static void prefix_add(struct prefix_table *table, const struct name *name,
+                       const struct prefix_counts *counts) {
     struct prefix_entry *entry = entry_of(table, name);
     if (!entry) {
         return;
@@ -175,7 +175,7 @@ void prefix_table_record(struct prefix_table *table, const struct request *reque
     struct prefix_counts counts = counts_of(request, hit);
     struct name name;
     if (counts.get + counts.set + counts.del > 0 && name_of(table, request, &name)) {
-        add(table, &name, &counts);
+        prefix_add(table, &name, &counts);
     }
 }
 
@@ -208,7 +208,7 @@ void prefix_table_merge(struct prefix_table *table, const char *bytes, size_t le
         memcpy(&counts, bytes, sizeof(counts));
         struct name name = {.bytes = bytes + ENTRY_FIXED_BYTES,
                             .length = (uint8_t)bytes[sizeof(counts)]};
-        add(table, &name, &counts);
+        prefix_add(table, &name, &counts);
         bytes = name.bytes + name.length;
     }
     assert(bytes == end);
