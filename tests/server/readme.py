@@ -68,24 +68,22 @@ class Flags(unittest.TestCase):
 
 class Files(unittest.TestCase):
     """Each README's names of files, against the tree."""
-    FOLDERS = tuple(folder for folder in ('proto', 'store', 'core', 'bench')
-                    if os.path.exists(os.path.join(ROOT, folder, 'README.md')))
-    COMPLETE = tuple(folder for folder in ('bench', 'core', 'proto', 'store') if folder in FOLDERS)  # READMEs that name every file
+    FOLDERS = 'proto', 'store', 'core', 'bench'
 
     @staticmethod
     def named(folder):
-        """(name as written, the paths it may stand for) in a README: in a row of a table a name without a
-        folder is in that of the name before."""
+        """(name as written, the paths it may stand for) in a README. In a row of a table a name without a
+        folder is in that of the name before, and one without an ending is that of a source."""
         for line in text_of(os.path.join(folder, 'README.md')).splitlines():
             before = ''
             for name in re.findall(r'`([\w.*/-]+)`', line):
+                paths = [os.path.normpath(os.path.join(*parts, name)) + end
+                         for parts in ((folder, before), (folder,), (before,), ()) for end in ('', '.c')]
                 is_file = re.search(r'\.(?:[ch]|py|md)$|/$|^[\w-]+/[\w.*-]+$', name)
-                if not (is_file or (line.startswith('|') and os.path.exists(
-                        os.path.join(ROOT, folder, before, name)))):
-                    continue
-                yield name, [os.path.normpath(os.path.join(*parts, name))
-                             for parts in ((folder, before), (folder,), (before,), ())]
-                before = os.path.dirname(name) or before
+                if is_file or (line.startswith('|') and any(
+                        os.path.exists(os.path.join(ROOT, path)) for path in paths[:2])):
+                    yield name, paths
+                    before = os.path.dirname(name) or before
 
     @staticmethod
     def sources(folder):
@@ -102,14 +100,15 @@ class Files(unittest.TestCase):
         for folder in ('', 'tests') + self.FOLDERS:
             with self.subTest(folder=folder):
                 self.assertEqual([name for name, paths in self.named(folder) if not any(
-                    glob.glob(os.path.join(ROOT, path + end)) for path in paths for end in ('', '.c'))], [])
+                    glob.glob(os.path.join(ROOT, path)) for path in paths)], [])
 
     def test_every_file_is_named(self):
-        for folder in self.COMPLETE:
+        for folder in self.FOLDERS:
             with self.subTest(folder=folder):
                 patterns = [path for _, paths in self.named(folder) for path in paths]
                 self.assertEqual([path for path in self.sources(folder) if not any(
-                    fnmatch.fnmatch(path, pattern) for pattern in patterns)], [])
+                    fnmatch.fnmatch(name, pattern) for pattern in patterns
+                    for name in (path, re.sub(r'c$', 'h', path)))], [])
 
     def test_every_function_exists(self):
         sources = ''.join(text_of(os.path.join(where, name)) for folder in ('core', 'proto', 'store', 'tests')
@@ -127,8 +126,6 @@ class Files(unittest.TestCase):
             for path, anchor in re.findall(r'\]\(([^):#]*)(?:#([^)]*))?\)',
                                            text_of(os.path.join(folder, 'README.md'))):
                 target = os.path.normpath(os.path.join(folder, path or 'README.md'))
-                if target in ('proto/README.md', 'store/README.md') and os.path.dirname(target) not in self.FOLDERS:
-                    continue
                 with self.subTest(folder=folder, target=target, anchor=anchor):
                     headings = re.findall(r'^#+ (.*)', text_of(target), re.M)
                     names = [re.sub(r'[^\w -]', '', heading).lower().replace(' ', '-')
