@@ -63,7 +63,7 @@ struct command {
     int64_t exptime;
     uint64_t cas; /* 0: none is compared */
     uint64_t delta;
-    bool create; /* binary incr and decr of a missing key */
+    bool create; /* incr, decr, mg: a missing key is made */
     uint64_t initial;
     uint32_t opaque;
     uint8_t opcode;    /* binary */
@@ -106,6 +106,9 @@ struct observed {
     bool has_ttl;
     int64_t ttl_s;
     uint64_t number;
+    bool has_tokens; /* of meta: what follows */
+    bool won;
+    bool token_sent;
 };
 
 #endif

@@ -81,6 +81,13 @@ static void step_receive(struct engine *engine, uint32_t at, struct socket *sock
         flags = IO_LENT | (unsigned)number << IO_BUFFER_SHIFT;
         where = engine->buffers + (size_t)number * IO_BUFFER_BYTES;
     }
+    /* What brings no bytes may bring a buffer all the same. */
+    int number = operation->lent && flags == 0 && world_fault(world, faults->receive_no_lent)
+                     ? engine_lend(engine)
+                     : -1;
+    if (number >= 0) {
+        flags = IO_LENT | (unsigned)number << IO_BUFFER_SHIFT;
+    }
     long result =
         socket_receive(socket, where, shorten(world, operation->length, faults->receive_short));
     flags |= result > 0 && socket->in.length > 0 ? IO_SOCKET_HAS_MORE : 0;

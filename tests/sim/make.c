@@ -129,7 +129,7 @@ static void make_meta(struct client *client, struct command *command) {
     command->opaque = client->opaque++;
     make_returns(client, command);
     bool counts = command->kind == COMMAND_INCR || command->kind == COMMAND_DECR;
-    if (counts && random_one_in(random, 3)) {
+    if ((counts || command->kind == COMMAND_GET) && random_one_in(random, 3)) {
         command->create = true;
         command->initial = random_below(random, 1000);
         command->exptime = make_exptime(client, false);
@@ -182,6 +182,10 @@ static void make_fixed(struct client *client, struct command *command) {
         {"set a x 0 5\r\n12345\r\n", "CLIENT_ERROR bad command line format", SPEECH_TEXT},
         {"incr a -1\r\n", "CLIENT_ERROR invalid numeric delta argument", SPEECH_TEXT},
         {"touch a abc\r\n", "CLIENT_ERROR invalid exptime argument", SPEECH_TEXT},
+        {"lru_crawler crawl all\r\n", "OK", SPEECH_TEXT},
+        {"lru_crawler sleep 10\r\n", "OK", SPEECH_TEXT},
+        {"cache_memlimit 1\r\n", "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
+         SPEECH_TEXT},
         {"mg a v v\r\n", "CLIENT_ERROR duplicate flag", SPEECH_META},
     };
     static const struct {

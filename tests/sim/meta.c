@@ -72,7 +72,9 @@ void meta_write(struct client *client, struct command *command) {
     if (command->kind == COMMAND_INCR || command->kind == COMMAND_DECR) {
         bytes_print(out, " D%" PRIu64, command->delta);
     }
-    if (command->create) {
+    if (command->create && command->kind == COMMAND_GET) {
+        bytes_print(out, " N%" PRId64, command->exptime);
+    } else if (command->create) {
         bytes_print(out, " N%" PRId64 " J%" PRIu64, command->exptime, command->initial);
     }
     bytes_print(out, "%s\r\n", command->quiet ? " q" : "");
@@ -146,6 +148,15 @@ static bool take_returns(const struct client *client, const struct command *comm
         if (!token || !take_return(client, command, *at, token, observed)) {
             return false;
         }
+        token = strtok_r(NULL, " ", &save);
+    }
+    observed->has_tokens = observed->answer == ANSWER_HIT;
+    if (token && observed->has_tokens && strcmp(token, "Z") == 0) {
+        observed->token_sent = true;
+        token = strtok_r(NULL, " ", &save);
+    }
+    if (token && observed->has_tokens && strcmp(token, "W") == 0) {
+        observed->won = true;
         token = strtok_r(NULL, " ", &save);
     }
     return !token;

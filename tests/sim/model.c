@@ -164,14 +164,15 @@ static void fail_observed(const struct model *model, const struct command *comma
     world_fail(model->world,
                "a wrong answer: command %d (speech %d, sent at step %llu, exptime %lld, flags %u, "
                "cas %llu, %u bytes) on key %u: answer %d, %u bytes '%.*s', flags %u, cas %llu, "
-               "number %llu; possible were%s",
+               "ttl %lld, won %d, token %d, number %llu; possible were%s",
                command->kind, command->speech, (unsigned long long)command->sent_step,
                (long long)command->exptime, command->flags, (unsigned long long)command->cas,
                command->value ? command->value->length : 0, number, observed->answer,
                observed->length,
                observed->bytes ? (observed->length < 24 ? (int)observed->length : 24) : 0,
                observed->bytes ? observed->bytes : "", observed->flags,
-               (unsigned long long)observed->cas, (unsigned long long)observed->number, states);
+               (unsigned long long)observed->cas, (long long)observed->ttl_s, observed->won,
+               observed->token_sent, (unsigned long long)observed->number, states);
 }
 
 static bool is_same(const struct state *a, const struct state *b) {
@@ -181,9 +182,9 @@ static bool is_same(const struct state *a, const struct state *b) {
     bool same_value =
         a->value == b->value || (a->value->length == b->value->length &&
                                  memcmp(a->value->bytes, b->value->bytes, a->value->length) == 0);
-    return same_value && a->flags == b->flags && a->cas_known == b->cas_known && a->cas == b->cas &&
-           a->expires_low == b->expires_low && a->expires_high == b->expires_high &&
-           a->since_step == b->since_step;
+    return same_value && a->flags == b->flags && a->token_sent == b->token_sent &&
+           a->cas_known == b->cas_known && a->cas == b->cas && a->expires_low == b->expires_low &&
+           a->expires_high == b->expires_high && a->since_step == b->since_step;
 }
 
 /* Takes over the state's hold of its value. */

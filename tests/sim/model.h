@@ -15,6 +15,7 @@ struct state {
     bool present;
     struct value *value;
     uint32_t flags;
+    bool token_sent; /* somebody has been told to fill it */
     bool cas_known;
     uint64_t cas;
     uint32_t expires_low; /* seconds of the store between which it expires; 0: never */

@@ -53,6 +53,7 @@ static void renew(const struct prediction *prediction, struct state *state, stru
     value_release(state->value);
     state->present = true;
     state->value = value;
+    state->token_sent = false;
     state->cas_known = false;
     state->cas = 0;
     state->since_step = prediction->command->sent_step;
@@ -117,13 +118,31 @@ static void predict_write(struct prediction *prediction) {
     }
 }
 
+/* An empty item, and whoever has made it is to fill it; or there is no memory for it. */
+static void add_vivified(struct prediction *prediction) {
+    if (server_refusals(prediction->world) != prediction->command->refusals ||
+        prediction->world->choices.no_eviction) {
+        add(prediction, ANSWER_MISS);
+    }
+    struct outcome *outcome = add(prediction, ANSWER_HIT);
+    renew(prediction, &outcome->state, value_create(0));
+    outcome->state.flags = 0;
+    outcome->state.token_sent = outcome->won = true;
+    set_expiry(prediction, &outcome->state);
+}
+
 static void predict_get(struct prediction *prediction) {
+    if (!prediction->before->present && prediction->command->create) {
+        add_vivified(prediction);
+        return;
+    }
     if (!prediction->before->present) {
         add(prediction, ANSWER_MISS);
         return;
     }
     enum answer answer = prediction->command->kind == COMMAND_TOUCH ? ANSWER_DONE : ANSWER_HIT;
     struct outcome *outcome = add(prediction, answer);
+    outcome->token_sent = prediction->before->token_sent;
     if (prediction->command->kind != COMMAND_GET) {
         set_expiry(prediction, &outcome->state);
     }
@@ -253,6 +272,10 @@ bool predict_agrees(const struct command *command, struct outcome *outcome,
     } else if (observed->answer != ANSWER_HIT && observed->answer != ANSWER_DONE) {
         return true;
     }
+    if (observed->has_tokens &&
+        (observed->won != outcome->won || observed->token_sent != outcome->token_sent)) {
+        return false;
+    }
     const struct value *value = state->value;
     if (observed->bytes && value &&
         (observed->length != value->length ||
@@ -272,5 +295,6 @@ bool predict_agrees(const struct command *command, struct outcome *outcome,
         state->cas_known = true;
         state->cas = observed->cas;
     }
-    return !state->present || agrees_ttl(state, command, observed);
+    /* The t before an N tells the time before. */
+    return !state->present || outcome->won || agrees_ttl(state, command, observed);
 }

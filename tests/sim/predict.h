@@ -12,6 +12,8 @@
 struct outcome {
     enum answer answer;
     uint64_t number;
+    bool won;
+    bool token_sent;    /* before */
     struct state state; /* holds its value */
 };
 
