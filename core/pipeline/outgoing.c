@@ -86,11 +86,6 @@ bool outgoing_has_lease_of(const struct outgoing *outgoing, uint32_t owner) {
     return has_lease_of(&outgoing->leases, outgoing->returned, owner);
 }
 
-bool outgoing_is_sent(const struct outgoing *outgoing) {
-    return outgoing->position.byte == outgoing->output.length &&
-           outgoing->position.lease == count_of(&outgoing->leases);
-}
-
 /* The lease that is at a position or the next one behind it; NULL: none is. */
 static const struct lease *next_lease(const struct outgoing *outgoing,
                                       struct outgoing_position at) {

@@ -82,7 +82,10 @@ static inline bool outgoing_is_empty(const struct outgoing *outgoing) {
 bool outgoing_has_lease_of(const struct outgoing *outgoing, uint32_t owner);
 
 /* Everything has been sent. */
-bool outgoing_is_sent(const struct outgoing *outgoing);
+static inline bool outgoing_is_sent(const struct outgoing *outgoing) {
+    return outgoing->position.byte == outgoing->output.length &&
+           outgoing->position.lease * sizeof(struct lease) == outgoing->leases.length;
+}
 
 /* The next bytes to be sent, at most `bytes_max`, in up to OUTGOING_PARTS_MAX pieces; returns how
  * many those are. They last until the outgoing has landed. */
