@@ -22,7 +22,7 @@ void buffer_pool_finish(struct buffer_pool *pool) {
     pool->free_count = 0;
 }
 
-static char *pool_take(struct buffer_pool *pool, size_t capacity) {
+static char *buffer_pool_take(struct buffer_pool *pool, size_t capacity) {
     if (capacity == BUFFER_STANDARD_BYTES && pool->free) {
         struct free_buffer *first = pool->free;
         pool->free = first->next;
@@ -36,7 +36,7 @@ static char *pool_take(struct buffer_pool *pool, size_t capacity) {
     return bytes;
 }
 
-static void pool_give(struct buffer_pool *pool, char *bytes, size_t capacity) {
+static void buffer_pool_give(struct buffer_pool *pool, char *bytes, size_t capacity) {
     if (capacity == BUFFER_STANDARD_BYTES && pool->free_count < BUFFER_POOL_FREE_MAX) {
         struct free_buffer *first = (struct free_buffer *)bytes;
         first->next = pool->free;
@@ -48,8 +48,9 @@ static void pool_give(struct buffer_pool *pool, char *bytes, size_t capacity) {
     free(bytes);
 }
 
-/* The standard size, or, above it, half as much again so that growing stays linear. */
-static size_t capacity_for(const struct buffer *buffer, size_t wanted) {
+/* The standard size; above it at least 1.5 times the capacity, so that the bytes copied in growing
+ * are proportional to the final length. */
+static size_t buffer_capacity_for(const struct buffer *buffer, size_t wanted) {
     if (wanted <= BUFFER_STANDARD_BYTES) {
         return BUFFER_STANDARD_BYTES;
     }
@@ -62,8 +63,8 @@ bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extr
     if (wanted <= buffer->capacity) {
         return true;
     }
-    size_t capacity = capacity_for(buffer, wanted);
-    char *bytes = pool_take(pool, capacity);
+    size_t capacity = buffer_capacity_for(buffer, wanted);
+    char *bytes = buffer_pool_take(pool, capacity);
     if (!bytes) {
         return false;
     }
@@ -71,7 +72,7 @@ bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extr
         memcpy(bytes, buffer->bytes, buffer->length);
     }
     if (buffer->capacity) {
-        pool_give(pool, buffer->bytes, buffer->capacity);
+        buffer_pool_give(pool, buffer->bytes, buffer->capacity);
     }
     buffer->bytes = bytes;
     buffer->capacity = capacity;
@@ -81,7 +82,7 @@ bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extr
 bool buffer_append(struct buffer_pool *pool, struct buffer *buffer, const char *bytes,
                    size_t length) {
     if (length == 0) {
-        return true; /* there may be no place for nothing */
+        return true; /* an empty buffer may have no memory, and needs none for 0 bytes */
     }
     if (!buffer_reserve(pool, buffer, length)) {
         return false;
@@ -102,7 +103,7 @@ void buffer_consume(struct buffer *buffer, size_t length) {
 
 void buffer_release(struct buffer_pool *pool, struct buffer *buffer) {
     if (buffer->capacity) {
-        pool_give(pool, buffer->bytes, buffer->capacity);
+        buffer_pool_give(pool, buffer->bytes, buffer->capacity);
     }
     *buffer = (struct buffer){0};
 }

@@ -1,11 +1,11 @@
-/* buffer: growing byte buffers for the input and output of connections, and the pool they come
- * from.
+/* buffer: byte buffers that grow, for the input and output of connections, and the pool that their
+ * memory comes from.
  *
- * A connection holds a buffer only while bytes are in it, so that an idle one costs nothing.
- * Buffers of the standard size are kept on a list for reuse (the hottest first); larger ones are
- * given back to the system at once.
+ * A connection has a buffer's memory only while bytes are in it, so that an idle connection has
+ * none. Buffers of the standard size are kept on a list and reused, the one freed last first;
+ * larger ones are freed at once.
  *
- * A pool belongs to one reactor. No other thread touches it or its buffers' bookkeeping.
+ * Thread: that of the reactor to which the pool belongs.
  */
 #ifndef CORE_BASE_BUFFER_H
 #define CORE_BASE_BUFFER_H
@@ -15,7 +15,8 @@
 #include <stdint.h>
 
 #define BUFFER_STANDARD_BYTES ((size_t)16 * 1024)
-#define BUFFER_POOL_FREE_MAX 256 /* standard buffers kept for reuse: 4 MiB */
+/* Buffers of the standard size that a pool keeps for reuse, 4 MiB in all. */
+#define BUFFER_POOL_FREE_MAX 256
 
 struct buffer {
     char *bytes; /* NULL while capacity is 0 */
@@ -28,13 +29,13 @@ struct free_buffer;
 struct buffer_pool {
     struct free_buffer *free;
     uint32_t free_count;
-    size_t bytes; /* lent out and kept */
+    size_t bytes; /* of all buffers, in use or kept */
 };
 
 void buffer_pool_init(struct buffer_pool *pool);
 void buffer_pool_finish(struct buffer_pool *pool);
 
-/* Makes room for `extra` bytes behind the contents. False, and the buffer as it was, when the
+/* Makes sure that `extra` bytes fit behind the contents. False, with the buffer unchanged, when the
  * system has no memory. */
 bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extra);
 
@@ -45,7 +46,7 @@ bool buffer_append(struct buffer_pool *pool, struct buffer *buffer, const char *
 /* Drops bytes from the front. */
 void buffer_consume(struct buffer *buffer, size_t length);
 
-/* Gives the memory back; the buffer is empty then. */
+/* Gives the memory back to the pool; then the buffer is empty. */
 void buffer_release(struct buffer_pool *pool, struct buffer *buffer);
 
 #endif

@@ -1,4 +1,4 @@
-/* chunk: room for a part of a long answer, filled on one shard and read on another. */
+/* chunk: a block of memory for a part of a long answer, filled on one shard and read on another. */
 #ifndef CORE_BASE_CHUNK_H
 #define CORE_BASE_CHUNK_H
 
@@ -11,8 +11,8 @@ struct chunk {
     size_t capacity;
 };
 
-/* Whether that many bytes more fit. */
-static inline bool chunk_has_room(const struct chunk *chunk, size_t bytes) {
+/* True when `bytes` more fit. */
+static inline bool chunk_has_space(const struct chunk *chunk, size_t bytes) {
     return chunk->capacity - chunk->length >= bytes;
 }
 

@@ -32,13 +32,14 @@ static inline uint32_t clock_store_seconds(uint64_t now_ns, uint64_t start_ns) {
     return (uint32_t)((now_ns - start_ns) / 1000000000u) + CLOCK_FIRST_SECOND;
 }
 
-/* Unix time in seconds, moved by offset_s. */
+/* Unix time in seconds, plus offset_s. */
 static inline int64_t clock_unix(const struct clock *clock, int64_t offset_s) {
     return clock->unix_s(clock) + offset_s;
 }
 
-/* Turns a client's expiry time into the store's: 0 stays never, a negative or past one becomes 1,
- * which is past. offset_s is what now has been moved by against the true time. */
+/* A client's expiry time on the store's scale: 0 (never) stays 0; a negative one, or one in the
+ * past, becomes 1, which is always past. offset_s: seconds that debugtime has moved the clock by.
+ */
 uint32_t clock_expires_some(const struct clock *clock, int64_t exptime, uint32_t now,
                             int64_t offset_s);
 static inline uint32_t clock_expires(const struct clock *clock, int64_t exptime, uint32_t now,

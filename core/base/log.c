@@ -14,11 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
+/* After a write that would have had to wait. */
 #define RETRY_NS ((uint64_t)100000000)
 
 /* One line. */
 
-static void put_arguments(struct log_entry *entry, const char *format, va_list arguments) {
+static void log_put_arguments(struct log_entry *entry, const char *format, va_list arguments) {
     size_t room = sizeof(entry->bytes) - 1 - entry->length; /* a newline follows */
     int length = vsnprintf(entry->bytes + entry->length, room, format, arguments);
     assert(length >= 0);
@@ -28,11 +29,11 @@ static void put_arguments(struct log_entry *entry, const char *format, va_list a
 void log_put(struct log_entry *entry, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    put_arguments(entry, format, arguments);
+    log_put_arguments(entry, format, arguments);
     va_end(arguments);
 }
 
-/* Nothing depends on this time but the reader, so that it isn't the turn's. */
+/* The real time, not that of the turn: only people read it. */
 void log_begin(struct log_entry *entry, int connection) {
     struct timespec now;
     struct tm utc;
@@ -47,14 +48,14 @@ void log_begin(struct log_entry *entry, int connection) {
     }
 }
 
-static bool is_plain(char byte) {
+static bool log_is_plain(char byte) {
     return byte >= ' ' && byte <= '~' && byte != '\\';
 }
 
-static size_t put_byte(char out[4], char byte) {
+static size_t log_put_byte(char out[4], char byte) {
     static const char digits[] = "0123456789abcdef";
     out[0] = byte;
-    if (is_plain(byte)) {
+    if (log_is_plain(byte)) {
         return 1;
     }
     out[0] = '\\';
@@ -68,7 +69,7 @@ void log_put_text(struct log_entry *entry, const char *bytes, size_t length) {
     char *start = entry->bytes + entry->length, *at = start;
     assert(entry->length + LOG_TEXT_MAX + 4 <= sizeof(entry->bytes));
     while (length > 0 && at - start <= LOG_TEXT_MAX - 4) {
-        at += put_byte(at, *bytes++);
+        at += log_put_byte(at, *bytes++);
         length--;
     }
     entry->length += (size_t)(at - start);
@@ -79,8 +80,8 @@ void log_put_text(struct log_entry *entry, const char *bytes, size_t length) {
 
 /* All lines of a reactor. */
 
-/* Makes room for a line; false when there is none. */
-static bool make_room(struct log *log) {
+/* Makes sure that a line fits; false when it doesn't. */
+static bool log_make_space(struct log *log) {
     if (!log->bytes) {
         log->bytes = malloc(LOG_BYTES_MAX);
     }
@@ -91,7 +92,7 @@ static bool make_room(struct log *log) {
 }
 
 void log_end(struct log *log, struct log_entry *entry) {
-    if (!make_room(log)) {
+    if (!log_make_space(log)) {
         log->dropped++;
         return;
     }
@@ -106,35 +107,37 @@ void log_add(struct log *log, int connection, const char *format, ...) {
     log_begin(&entry, connection);
     log_put(&entry, " ");
     va_start(arguments, format);
-    put_arguments(&entry, format, arguments);
+    log_put_arguments(&entry, format, arguments);
     va_end(arguments);
     log_end(log, &entry);
 }
 
-/* A terminal takes its time for what it has no room for, and a pipe fills up between a look at it
- * and the write where others write to it too, our own reactors among them. Opening them anew gives
- * a mode of our own; where that isn't allowed, a look before each write has to do. */
+/* Asking whether stderr is writable before each write is not enough: a terminal waits when its
+ * buffer is full, and a pipe may be filled by others, our own reactors among them, between the
+ * question and the write. Opening it again gives a file description of our own, which can be
+ * non-blocking. Where that isn't allowed, the question has to do. */
 void log_open(void) {
     struct stat file;
     if (fstat(STDERR_FILENO, &file) != 0 || !(S_ISFIFO(file.st_mode) || S_ISCHR(file.st_mode))) {
         return;
     }
-    int anew = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (anew < 0) {
+    int again = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (again < 0) {
         return;
     }
-    dup2(anew, STDERR_FILENO);
-    close(anew);
+    dup2(again, STDERR_FILENO);
+    close(again);
 }
 
-static bool is_writable(void) {
+static bool log_is_writable(void) {
     struct pollfd stream = {.fd = STDERR_FILENO, .events = POLLOUT};
     return poll(&stream, 1, 0) > 0;
 }
 
-/* Writes whole lines, as many as a pipe takes at once: one with any room at all then makes nobody
- * wait, and lines of other reactors don't get in between. Returns how many bytes are done with. */
-static size_t write_lines(const char *bytes, size_t length) {
+/* Writes whole lines, at most PIPE_BUF bytes: a pipe that is writable takes those without waiting,
+ * and in one piece, so that lines of other reactors don't get in between. Returns how many bytes
+ * need not be written any more. */
+static size_t log_write_lines(const char *bytes, size_t length) {
     _Static_assert(LOG_LINE_BYTES_MAX <= PIPE_BUF, "a line is written at once");
     if (length > PIPE_BUF) {
         length = (size_t)((const char *)memrchr(bytes, '\n', PIPE_BUF) + 1 - bytes);
@@ -152,8 +155,8 @@ void log_flush(struct log *log) {
     if (log->length == 0) {
         return;
     }
-    while (step > 0 && done < log->length && is_writable()) {
-        step = write_lines(log->bytes + done, log->length - done);
+    while (step > 0 && done < log->length && log_is_writable()) {
+        step = log_write_lines(log->bytes + done, log->length - done);
         done += step;
     }
     log->length -= done;
@@ -173,12 +176,12 @@ uint64_t log_wait_ns(const struct log *log) {
 
 void log_finish(struct log *log) {
     log_flush(log);
-    log_flush(log); /* what the first had to say of dropped lines */
+    log_flush(log); /* the line about dropped lines, if the first call has added it */
     free(log->bytes);
     *log = (struct log){0};
 }
 
-/* Without a log. */
+/* Lines that are written at once. */
 
 #define MESSAGE_BYTES_MAX 512
 

@@ -86,7 +86,7 @@ static bool connection_list_sockets(const struct net *net, const struct request 
     bool is_udp;
     while ((socket = connection_list_socket(net, *cursor, &is_udp))) {
         struct stats_connection shown = connection_list_show(net, socket, is_udp);
-        if (!chunk_has_room(chunk, STATS_CONNECTION_MAX)) {
+        if (!chunk_has_space(chunk, STATS_CONNECTION_MAX)) {
             return true;
         }
         connection_list_put(chunk, request, &shown);
@@ -114,7 +114,7 @@ bool connection_list(void *context, const struct request *request, uint64_t *cur
             .state = connection_list_state(connection),
             .idle_s = net->shard.keys.now - connection->last_command_s,
         };
-        if (!chunk_has_room(chunk, STATS_CONNECTION_MAX)) {
+        if (!chunk_has_space(chunk, STATS_CONNECTION_MAX)) {
             return true;
         }
         connection_list_put(chunk, request, &shown);

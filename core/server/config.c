@@ -15,16 +15,18 @@
 #define MIB ((uint64_t)1 << 20)
 #define MEMORY_MIB_DEFAULT 64
 
-/* What it takes to store a value of 1 MiB. */
+/* The least memory in which a value of 1 MiB can be stored. */
 #define SHARD_MEMORY_BYTES_MIN (8 * MIB)
 
 #define PORT_DEFAULT 11211
-#define PORT_NOT_GIVEN (-2) /* beside CONFIG_PORT_FREE, while the command line is read */
+/* The value of config.port while the command line is read, until there is a -p. */
+#define PORT_NOT_GIVEN (-2)
 
-/* What is known of a command line while it is read. */
+/* A command line that is being read. */
 struct command_line {
     struct config *config;
-    bool ignored[OPTIONS_MAX]; /* by place in the table: given, and means nothing */
+    /* By index in the table: an option without a meaning was given. */
+    bool ignored[OPTIONS_MAX];
 };
 
 static enum config_status config_apply(struct command_line *line,
@@ -41,8 +43,8 @@ static enum config_status config_apply(struct command_line *line,
     return CONFIG_WRONG;
 }
 
-/* A word of -o with its value, if it has one; it is cut there. */
-static enum config_status apply_word(struct command_line *line, char *word) {
+/* A word of -o, with its value if it has one. Writes a NUL in place of the '='. */
+static enum config_status config_apply_word(struct command_line *line, char *word) {
     char *value = strchr(word, '=');
     if (value) {
         *value++ = '\0';
@@ -57,9 +59,9 @@ static enum config_status apply_word(struct command_line *line, char *word) {
     return config_apply(line, option, value);
 }
 
-static enum config_status apply_words(struct command_line *line, char *words) {
+static enum config_status config_apply_words(struct command_line *line, char *words) {
     for (char *word; (word = strsep(&words, ","));) {
-        enum config_status status = *word ? apply_word(line, word) : CONFIG_RUN;
+        enum config_status status = *word ? config_apply_word(line, word) : CONFIG_RUN;
         if (status != CONFIG_RUN) {
             return status;
         }
@@ -67,8 +69,8 @@ static enum config_status apply_words(struct command_line *line, char *words) {
     return CONFIG_RUN;
 }
 
-/* What getopt_long() could not take. */
-static enum config_status unknown_option(int answer, char **argv) {
+/* getopt_long() has returned '?' or ':': says what is wrong with the option. */
+static enum config_status config_unknown_option(int answer, char **argv) {
     if (answer == ':') {
         return options_wrong("-%c needs a value; see simplecache --help", optopt);
     }
@@ -81,10 +83,10 @@ static enum config_status unknown_option(int answer, char **argv) {
     return options_wrong("there is no option -%c; see simplecache --help", optopt);
 }
 
-/* The table as getopt_long() wants it. */
+/* The table in the two forms that getopt_long() takes. */
 static void config_describe(char letters[2 * OPTIONS_MAX + 2],
                             struct option names[OPTIONS_MAX + 1]) {
-    *letters++ = ':'; /* missing values are answered apart from unknown options */
+    *letters++ = ':'; /* getopt_long() then returns ':' for a missing value */
     for (size_t i = 0; i < option_count; i++) {
         const struct command_option *option = &option_table[i];
         if (!option->letter) {
@@ -105,32 +107,36 @@ static void config_describe(char letters[2 * OPTIONS_MAX + 2],
     *letters = '\0';
 }
 
-static enum config_status read_all(struct command_line *line, int argc, char **argv) {
+static enum config_status config_read_all(struct command_line *line, int argc, char **argv) {
     char letters[2 * OPTIONS_MAX + 2];
     struct option names[OPTIONS_MAX + 1];
     config_describe(letters, names);
     for (int answer; (answer = getopt_long(argc, argv, letters, names, NULL)) != -1;) {
         if (answer == '?' || answer == ':') {
-            return unknown_option(answer, argv);
+            return config_unknown_option(answer, argv);
         }
         char *value = optarg;
         while (value && isspace((unsigned char)*value)) {
             value++;
         }
+        if (answer == 'h') {
+            options_print_help(stdout);
+            return CONFIG_DONE;
+        }
         enum config_status status = answer == 'o'
-                                        ? apply_words(line, value)
+                                        ? config_apply_words(line, value)
                                         : config_apply(line, options_find_letter(answer), value);
         if (status != CONFIG_RUN) {
             return status;
         }
     }
-    if (optind < argc) { /* as in memcached, which says nothing */
+    if (optind < argc) { /* no error, as in memcached, but that says nothing */
         fprintf(stderr, "simplecache: ignored, for it is no option: \"%s\"\n", argv[optind]);
     }
     return CONFIG_RUN;
 }
 
-static void warn_of_ignored(const struct command_line *line) {
+static void config_warn_of_ignored(const struct command_line *line) {
     char name[OPTION_NAME_BYTES];
     bool any = false;
     for (size_t i = 0; i < option_count; i++) {
@@ -146,8 +152,8 @@ static void warn_of_ignored(const struct command_line *line) {
     }
 }
 
-/* Without -p the default one, or UDP's; but beside a unix socket no port at all. */
-static void choose_ports(struct config *config) {
+/* Without -p the TCP port is that of -U, or the default one; with -s alone there is no port. */
+static void config_choose_ports(struct config *config) {
     bool port_given = config->port != PORT_NOT_GIVEN;
     config->listeners_given = port_given || config->address_text || config->socket_path;
     if (port_given) {
@@ -165,7 +171,8 @@ static void choose_ports(struct config *config) {
     }
 }
 
-static enum config_status read_address_port(struct listen_address *address, const char *text) {
+static enum config_status config_read_address_port(struct listen_address *address,
+                                                   const char *text) {
     char *end;
     long port = strtol(text, &end, 10);
     if (end == text || *end || port < CONFIG_PORT_FREE || port > UINT16_MAX) {
@@ -175,8 +182,8 @@ static enum config_status read_address_port(struct listen_address *address, cons
     return CONFIG_RUN;
 }
 
-/* host, host:port, [v6], [v6]:port, or a v6 address as it is: it has more than one colon. */
-static enum config_status read_address(struct listen_address *address, char *text) {
+/* host, host:port, [v6], [v6]:port, or a v6 address without brackets, which has several colons. */
+static enum config_status config_read_address(struct listen_address *address, char *text) {
     char *port = strchr(text, ':');
     address->host = text;
     if (*text == '[') {
@@ -197,17 +204,17 @@ static enum config_status read_address(struct listen_address *address, char *tex
     if (!*address->host) {
         return options_wrong("-l takes addresses: there is none before \":%s\"", port ? port : "");
     }
-    return port ? read_address_port(address, port) : CONFIG_RUN;
+    return port ? config_read_address_port(address, port) : CONFIG_RUN;
 }
 
-static enum config_status refuse_address(const char *text) {
+static enum config_status config_refuse_address(const char *text) {
     return options_wrong("-l %s is refused: all addresses are served alike, without TLS, tags and "
                          "protocols of their own: give addresses and ports alone",
                          text);
 }
 
-/* memcached's words before an address. */
-static bool has_prefix(const char *text) {
+/* memcached takes these in front of an address. */
+static bool config_has_prefix(const char *text) {
     static const char *const prefixes[] = {"notls:", "btls:", "mtls:", "proto[", "tag[", "tag_"};
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
         if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0) {
@@ -217,7 +224,7 @@ static bool has_prefix(const char *text) {
     return false;
 }
 
-static enum config_status split_addresses(struct config *config) {
+static enum config_status config_split_addresses(struct config *config) {
     if (!config->address_text) {
         return CONFIG_RUN;
     }
@@ -230,14 +237,14 @@ static enum config_status split_addresses(struct config *config) {
         if (!*text) {
             continue;
         }
-        if (has_prefix(text)) {
-            return refuse_address(text);
+        if (config_has_prefix(text)) {
+            return config_refuse_address(text);
         }
         if (config->address_count == CONFIG_ADDRESSES_MAX) {
             return options_wrong("-l takes at most %d addresses", CONFIG_ADDRESSES_MAX);
         }
         struct listen_address *address = &config->addresses[config->address_count++];
-        enum config_status status = read_address(address, text);
+        enum config_status status = config_read_address(address, text);
         if (status != CONFIG_RUN) {
             return status;
         }
@@ -251,8 +258,8 @@ static enum config_status split_addresses(struct config *config) {
     return CONFIG_RUN;
 }
 
-/* Logins of both kinds are from one file; -Y names it, or memcached's variable does. */
-static enum config_status choose_users_file(struct config *config) {
+/* There is one file for all logins: that of -Y, else with -S that of memcached's variable. */
+static enum config_status config_choose_users_file(struct config *config) {
     if (!config->sasl || config->users_file) {
         return CONFIG_RUN;
     }
@@ -264,23 +271,23 @@ static enum config_status choose_users_file(struct config *config) {
                          "environment variable MEMCACHED_SASL_PWDB");
 }
 
-/* Of a core's memory the largest item may take so much, as the store has it. */
+/* The largest item may take a quarter of a core's memory: the store's own limit. */
 #define ITEM_MEMORY_FACTOR 4
 
-static bool item_fits(const struct config *config, uint32_t cores) {
+static bool config_item_fits(const struct config *config, uint32_t cores) {
     return config->item_bytes_max <= config->memory_bytes / cores / ITEM_MEMORY_FACTOR;
 }
 
-static uint32_t default_cores(const struct config *config) {
+static uint32_t config_default_cores(const struct config *config) {
     uint32_t cores = resources_default_cores(config->memory_bytes);
-    while (cores > 1 && !item_fits(config, cores)) {
+    while (cores > 1 && !config_item_fits(config, cores)) {
         cores--;
     }
     return cores;
 }
 
-static enum config_status check_item(const struct config *config) {
-    if (item_fits(config, config->cores)) {
+static enum config_status config_check_item(const struct config *config) {
+    if (config_item_fits(config, config->cores)) {
         return CONFIG_RUN;
     }
     uint64_t bytes = config->item_bytes_max * ITEM_MEMORY_FACTOR * config->cores;
@@ -290,8 +297,8 @@ static enum config_status check_item(const struct config *config) {
         config->cores > 1 ? ", or fewer --cores" : "");
 }
 
-/* As in memcached: a login is a connection's, and a datagram has none. */
-static enum config_status check_udp(const struct config *config) {
+/* As in memcached: a connection logs in, and a datagram has none. */
+static enum config_status config_check_udp(const struct config *config) {
     if (!config->udp_port || !config->users_file) {
         return CONFIG_RUN;
     }
@@ -299,9 +306,9 @@ static enum config_status check_udp(const struct config *config) {
                          "let everybody in: leave one of them out");
 }
 
-static void fill_in(struct config *config) {
+static void config_fill_in(struct config *config) {
     if (config->cores == 0) {
-        config->cores = default_cores(config);
+        config->cores = config_default_cores(config);
     }
     uint64_t memory_min = config->cores * SHARD_MEMORY_BYTES_MIN;
     if (config->memory_bytes < memory_min) {
@@ -330,24 +337,24 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         .crawler_sleep_us = CRAWLER_SLEEP_US,
     };
     struct command_line line = {.config = config};
-    enum config_status status = read_all(&line, argc, argv);
+    enum config_status status = config_read_all(&line, argc, argv);
     if (status == CONFIG_RUN) {
-        status = choose_users_file(config);
+        status = config_choose_users_file(config);
     }
     if (status == CONFIG_RUN) {
-        status = check_udp(config);
+        status = config_check_udp(config);
     }
     if (status != CONFIG_RUN) {
         return status;
     }
-    choose_ports(config);
-    status = split_addresses(config);
+    config_choose_ports(config);
+    status = config_split_addresses(config);
     if (status != CONFIG_RUN) {
         return status;
     }
-    warn_of_ignored(&line);
-    fill_in(config);
-    return check_item(config);
+    config_warn_of_ignored(&line);
+    config_fill_in(config);
+    return config_check_item(config);
 }
 
 void config_finish(struct config *config) {

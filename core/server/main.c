@@ -7,8 +7,8 @@
 
 int main(int argc, char **argv) {
     struct config config;
-    /* Buffers above this size are rare and large: they go back to the system at once. (The C
-     * library would raise the threshold by itself and keep them.) */
+    /* Memory of this size or more is rare and goes back to the system when it is freed. Without
+     * this call the C library raises the threshold by itself, and keeps the memory. */
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     int status = EXIT_SUCCESS;
     switch (config_parse(&config, argc, argv)) {

@@ -1,6 +1,5 @@
 #include "core/server/options.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "core/mesh/mesh.h"
@@ -142,7 +141,7 @@ const struct command_option option_table[] = {
          options_show_license),
     DONE("help", 'h', NULL,
          "print this help and exit",
-         options_show_help),
+         NULL),
     DONE("extended", 'o', "WORD[=N][,...]",
          "more settings, with commas between them; may be given again:",
          NULL), /* its words are rows of their own */
@@ -227,10 +226,6 @@ const struct command_option option_table[] = {
 const size_t option_count = sizeof(option_table) / sizeof(*option_table);
 _Static_assert(sizeof(option_table) / sizeof(*option_table) <= OPTIONS_MAX, "more than the limit");
 
-bool options_needs_value(const struct command_option *option) {
-    return option->argument && option->argument[0] != '[';
-}
-
 const struct command_option *options_find_letter(int letter) {
     for (size_t i = 0; i < option_count; i++) {
         if (letter != WORD && option_table[i].letter == letter) {
@@ -240,7 +235,7 @@ const struct command_option *options_find_letter(int letter) {
     return NULL;
 }
 
-static bool is_word(const struct command_option *option, const char *word) {
+static bool options_is_word(const struct command_option *option, const char *word) {
     size_t length = strlen(option->name);
     if (option->name[length - 1] == '*') {
         return strncmp(option->name, word, length - 1) == 0;
@@ -250,35 +245,9 @@ static bool is_word(const struct command_option *option, const char *word) {
 
 const struct command_option *options_find_word(const char *word) {
     for (size_t i = 0; i < option_count; i++) {
-        if (option_table[i].letter == WORD && is_word(&option_table[i], word)) {
+        if (option_table[i].letter == WORD && options_is_word(&option_table[i], word)) {
             return &option_table[i];
         }
     }
     return NULL;
-}
-
-const char *options_name(const struct command_option *option, char name[OPTION_NAME_BYTES]) {
-    if (option->letter == WORD) {
-        snprintf(name, OPTION_NAME_BYTES, "-o %s", option->name);
-    } else if (!option->name) {
-        snprintf(name, OPTION_NAME_BYTES, "-%c", option->letter);
-    } else {
-        snprintf(name, OPTION_NAME_BYTES, "-%c (--%s)", option->letter, option->name);
-    }
-    return name;
-}
-
-enum config_status options_wrong(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("simplecache: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return CONFIG_WRONG;
-}
-
-enum config_status options_refuse(const struct command_option *option) {
-    char name[OPTION_NAME_BYTES];
-    return options_wrong("%s is refused: %s", options_name(option, name), option->help);
 }

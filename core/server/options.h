@@ -1,5 +1,6 @@
-/* options: the table of all that a command line may hold, memcached's whole set and our own. What
- * reads the command line, -h, the man page's test and the completion's test go by it. */
+/* options: the table of everything that a command line may have, memcached's options and our own.
+ * The command line is read by it, -h is printed from it, and tests compare the man page and the
+ * completion for bash with it. */
 #ifndef CORE_SERVER_OPTIONS_H
 #define CORE_SERVER_OPTIONS_H
 
@@ -12,27 +13,34 @@
 
 enum option_kind {
     OPTION_DONE,
-    OPTION_IGNORED, /* means nothing here: accepted, with a warning */
-    OPTION_REFUSED, /* promises what can't be kept: the server does not start */
+    OPTION_IGNORED, /* has no meaning here: accepted, with a warning */
+    OPTION_REFUSED, /* asks for what there isn't: the server does not start */
 };
 
 struct command_option;
 
-/* Puts what was given into config. `value` is NULL where none was given; texts are kept by
- * reference. On CONFIG_WRONG one line on stderr has said why. */
+/* Puts the value of an option into config. `value` is NULL where none was given; config keeps
+ * pointers to texts. On CONFIG_WRONG one line on stderr has said why. */
 typedef enum config_status option_parser(struct config *config, const struct command_option *option,
                                          const char *value);
 
 struct command_option {
-    /* The long name, without its dashes; NULL: only a letter. Of a word for -o: the word, and with
-     * a '*' at its end all that begin like it. */
+    /* The long name, without its dashes; NULL: there is only a letter. Of a word for -o: the word;
+     * a
+     * '*' at its end stands for all words that begin like it. */
     const char *name;
-    char letter; /* '\0': a word for -o. In a row again: another long name, without a help text */
+    /* '\0': this is a word for -o. The same letter as in the row before: another long name of that
+     * option, without a help text. */
+    char letter;
     enum option_kind kind;
-    const char *argument; /* what is to be given, for people; "[N]": or not; NULL: nothing */
-    const char *help;     /* done: what -h says of it; refused: the reason; ignored: NULL */
-    option_parser *parse; /* done: always; else NULL */
-    /* For those parsers that serve many: the field of config, by its offset, and its limits. */
+    /* What stands for the value in -h; in brackets: it may be left out; NULL: there is no value. */
+    const char *argument;
+    /* Done: what -h says; refused: the reason; ignored: NULL. */
+    const char *help;
+    /* Of all that are done but -o and -h, which config_parse() does itself; else NULL. */
+    option_parser *parse;
+    /* For parsers that several options have: the offset of their field in config, and the limits of
+     * its value. */
     size_t field;
     int64_t min;
     int64_t max;
@@ -43,19 +51,20 @@ struct command_option {
 extern const struct command_option option_table[];
 extern const size_t option_count; /* at most OPTIONS_MAX */
 
-/* Whether it is nothing without a value. */
+/* True when it must have a value. */
 bool options_needs_value(const struct command_option *option);
 
 /* The first option of that letter, or the word of -o; NULL: there is none. */
 const struct command_option *options_find_letter(int letter);
 const struct command_option *options_find_word(const char *word);
 
-/* The option's name as people give it ("-p (--port)", "-o spin"), in `name`, which it returns. */
+/* Writes the option's name as messages have it ("-p (--port)", "-o spin") to `name`, and returns
+ * it. */
 #define OPTION_NAME_BYTES 64
 const char *options_name(const struct command_option *option, char name[OPTION_NAME_BYTES]);
 
-/* The program and its version, in the words that tools look for: "memcached VERSION (simplecache)"
- * where it was started by that name. */
+/* "simplecache VERSION"; or "memcached VERSION (simplecache)" when the program was started by that
+ * name, since tools look for it. */
 const char *options_title(void);
 
 /* Writes the text of -h: the options that are done. */

@@ -1,15 +1,14 @@
 /* options: the text of -h. */
-#include <errno.h>
 #include <string.h>
 
 #include "core/server/options.h"
-#include "core/server/version.h"
 
 #define COLUMNS 100
 #define TEXT_COLUMN 28
 
-/* Writes words from the column on where the text belongs, and breaks lines between them. */
-static void print_text(FILE *file, size_t column, const char *text) {
+/* Writes a text from TEXT_COLUMN on, in lines of up to COLUMNS; `column` is where the line is now.
+ */
+static void options_print_text(FILE *file, size_t column, const char *text) {
     while (*text) {
         size_t length = strcspn(text, " ");
         if (column > TEXT_COLUMN && column + 1 + length <= COLUMNS) {
@@ -27,7 +26,7 @@ static void print_text(FILE *file, size_t column, const char *text) {
 }
 
 /* "  -t, --cores, --threads N", "    spin=N": all names of the option that begins at `option`. */
-static int print_names(FILE *file, const struct command_option *option) {
+static int options_print_names(FILE *file, const struct command_option *option) {
     const char *value = options_needs_value(option) ? option->argument : NULL;
     if (option->letter == '\0') {
         return fprintf(file, "    %s%s%s", option->name, value ? "=" : "", value ? value : "");
@@ -46,26 +45,20 @@ static int print_names(FILE *file, const struct command_option *option) {
     return length;
 }
 
-static void print_option(FILE *file, const struct command_option *option) {
-    int length = print_names(file, option);
+static void options_print_option(FILE *file, const struct command_option *option) {
+    int length = options_print_names(file, option);
     bool has_room = length + 2 <= TEXT_COLUMN;
     if (has_room) {
         fprintf(file, "%*s", TEXT_COLUMN - length, "");
     }
-    print_text(file, has_room ? TEXT_COLUMN : 0, option->help);
-}
-
-const char *options_title(void) {
-    return strcmp(program_invocation_short_name, "memcached") == 0
-               ? "memcached " SIMPLECACHE_VERSION " (simplecache)"
-               : "simplecache " SIMPLECACHE_VERSION;
+    options_print_text(file, has_room ? TEXT_COLUMN : 0, option->help);
 }
 
 void options_print_help(FILE *file) {
     fprintf(file, "%s: a memcached-compatible cache, one reactor per core\n\n", options_title());
     for (size_t i = 0; i < option_count; i++) {
         if (option_table[i].kind == OPTION_DONE && option_table[i].help) {
-            print_option(file, &option_table[i]);
+            options_print_option(file, &option_table[i]);
         }
     }
 }

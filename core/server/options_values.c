@@ -12,7 +12,7 @@
 #define ITEM_BYTES_MIN KIB
 #define ITEM_BYTES_MAX (1024 * (uint64_t)MIB)
 
-static void *field_of(struct config *config, const struct command_option *option) {
+static void *options_field_of(struct config *config, const struct command_option *option) {
     return (char *)config + option->field;
 }
 
@@ -41,20 +41,20 @@ enum config_status options_accept(struct config *config, const struct command_op
 enum config_status options_set_switch(struct config *config, const struct command_option *option,
                                       const char *value) {
     (void)value;
-    *(bool *)field_of(config, option) = true;
+    *(bool *)options_field_of(config, option) = true;
     return CONFIG_RUN;
 }
 
 enum config_status options_clear_switch(struct config *config, const struct command_option *option,
                                         const char *value) {
     (void)value;
-    *(bool *)field_of(config, option) = false;
+    *(bool *)options_field_of(config, option) = false;
     return CONFIG_RUN;
 }
 
 enum config_status options_set_text(struct config *config, const struct command_option *option,
                                     const char *value) {
-    *(const char **)field_of(config, option) = value;
+    *(const char **)options_field_of(config, option) = value;
     return CONFIG_RUN;
 }
 
@@ -62,7 +62,7 @@ enum config_status options_set_number(struct config *config, const struct comman
                                       const char *value) {
     int64_t number = 0;
     enum config_status status = options_read_number(option, value, &number);
-    *(uint32_t *)field_of(config, option) = (uint32_t)number;
+    *(uint32_t *)options_field_of(config, option) = (uint32_t)number;
     return status;
 }
 
@@ -70,7 +70,7 @@ enum config_status options_set_port(struct config *config, const struct command_
                                     const char *value) {
     int64_t number = 0;
     enum config_status status = options_read_number(option, value, &number);
-    *(int32_t *)field_of(config, option) = (int32_t)number;
+    *(int32_t *)options_field_of(config, option) = (int32_t)number;
     return status;
 }
 
@@ -86,7 +86,8 @@ enum config_status options_set_mode(struct config *config, const struct command_
     return CONFIG_RUN;
 }
 
-/* All of them become one text that config owns, which is cut up when the port is known. */
+/* The arguments of all -l are joined to one text, which config owns; config_parse() splits it when
+ * the ports are known. */
 enum config_status options_add_addresses(struct config *config, const struct command_option *option,
                                          const char *value) {
     (void)option;
@@ -181,13 +182,6 @@ enum config_status options_set_spin(struct config *config, const struct command_
     config->spin_us = (uint32_t)number;
     config->spin_given = true;
     return status;
-}
-
-enum config_status options_show_help(struct config *config, const struct command_option *option,
-                                     const char *value) {
-    (void)config, (void)option, (void)value;
-    options_print_help(stdout);
-    return CONFIG_DONE;
 }
 
 enum config_status options_show_version(struct config *config, const struct command_option *option,

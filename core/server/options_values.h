@@ -1,10 +1,10 @@
-/* options_values: reads what is given with an option into config; see option_parser. */
+/* options_values: the functions that read the values of options into config; see option_parser. */
 #ifndef CORE_SERVER_OPTIONS_VALUES_H
 #define CORE_SERVER_OPTIONS_VALUES_H
 
 #include "core/server/options.h"
 
-/* A whole decimal number between the row's limits. */
+/* Reads a decimal number between the limits of the row. */
 enum config_status options_read_number(const struct command_option *option, const char *value,
                                        int64_t *number);
 
@@ -13,15 +13,15 @@ enum config_status options_read_number(const struct command_option *option, cons
 option_parser options_set_switch, options_clear_switch, options_set_text, options_set_number,
     options_set_port;
 
-/* For a row that changes nothing, since it is so anyway. */
+/* For an option that asks for what is always done. */
 option_parser options_accept;
 
-/* Each for one row. */
+/* Each for one option. */
 option_parser options_set_mode, options_add_addresses, options_set_memory, options_set_item_bytes,
     options_set_binding, options_set_delimiter, options_count_verbose, options_set_ring_capacity,
     options_set_spin;
 
-/* These print and end. */
-option_parser options_show_help, options_show_version, options_show_license;
+/* These print something and return CONFIG_DONE. */
+option_parser options_show_version, options_show_license;
 
 #endif

@@ -22,8 +22,8 @@ void process_fill_streams(void) {
 
 /* A daemon. */
 
-/* The pipe brings a byte when the child serves, and ends with it otherwise. */
-static _Noreturn void wait_for_child(pid_t child, int pipe_end) {
+/* The child writes a byte to the pipe when it serves; without one the pipe ends with the child. */
+static _Noreturn void process_wait_for_child(pid_t child, int pipe_end) {
     char byte;
     int status;
     if (read(pipe_end, &byte, 1) == 1) {
@@ -51,25 +51,25 @@ int process_detach(void) {
     }
     close(ends[child > 0]);
     if (child > 0) {
-        wait_for_child(child, ends[0]);
+        process_wait_for_child(child, ends[0]);
     }
     setsid();
     return ends[1];
 }
 
-static bool is_relative(const char *path) {
+static bool process_is_relative(const char *path) {
     return path && *path != '/';
 }
 
-static void leave_directory(const struct config *config) {
-    bool needed = config->core_dumps || is_relative(config->socket_path) ||
-                  is_relative(config->pid_file) || is_relative(config->users_file);
+static void process_leave_directory(const struct config *config) {
+    bool needed = config->core_dumps || process_is_relative(config->socket_path) ||
+                  process_is_relative(config->pid_file) || process_is_relative(config->users_file);
     if (!needed && chdir("/") != 0) {
         log_line("can't change to /: %s", strerror(errno));
     }
 }
 
-static void leave_streams(void) {
+static void process_leave_streams(void) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int stream = STDIN_FILENO; null >= 0 && stream <= STDERR_FILENO; stream++) {
         dup2(null, stream);
@@ -80,11 +80,11 @@ static void leave_streams(void) {
 }
 
 void process_ready(int caller, const struct config *config) {
-    leave_directory(config);
+    process_leave_directory(config);
     if (config->verbosity == 0) {
-        leave_streams();
+        process_leave_streams();
     }
-    /* When nobody waits any more there is nobody to tell. */
+    /* An error means that the parent has been killed: nobody waits. */
     ssize_t written = write(caller, "", 1);
     (void)written;
     close(caller);
@@ -92,7 +92,7 @@ void process_ready(int caller, const struct config *config) {
 
 /* Files. */
 
-static bool write_text(const char *path, const char *text) {
+static bool process_write_text(const char *path, const char *text) {
     FILE *file = fopen(path, "we");
     if (!file) {
         return false;
@@ -101,13 +101,14 @@ static bool write_text(const char *path, const char *text) {
     return fclose(file) == 0 && written;
 }
 
-static bool replace_file(const char *what, const char *path, const char *suffix, const char *text) {
+static bool process_replace_file(const char *what, const char *path, const char *suffix,
+                                 const char *text) {
     char *fresh;
     if (asprintf(&fresh, "%s%s", path, suffix) < 0) {
         log_line("no memory for the name of %s", what);
         return false;
     }
-    bool written = write_text(fresh, text) && rename(fresh, path) == 0;
+    bool written = process_write_text(fresh, text) && rename(fresh, path) == 0;
     if (!written) {
         log_line("can't write %s %s: %s", what, path, strerror(errno));
     }
@@ -118,10 +119,10 @@ static bool replace_file(const char *what, const char *path, const char *suffix,
 bool process_write_pid(const char *path) {
     char text[16];
     snprintf(text, sizeof(text), "%d\n", (int)getpid());
-    return replace_file("the pid file", path, ".tmp", text);
+    return process_replace_file("the pid file", path, ".tmp", text);
 }
 
-static bool holds_pid(const char *path, long pid) {
+static bool process_holds_pid(const char *path, long pid) {
     FILE *file = fopen(path, "re");
     long found = -1;
     if (!file) {
@@ -133,11 +134,11 @@ static bool holds_pid(const char *path, long pid) {
 }
 
 void process_remove_pid(const char *path) {
-    if (holds_pid(path, getpid()) && unlink(path) != 0) {
+    if (process_holds_pid(path, getpid()) && unlink(path) != 0) {
         log_line("can't remove the pid file %s: %s", path, strerror(errno));
     }
 }
 
 bool process_write_ports(const char *path, const char *text) {
-    return replace_file("MEMCACHED_PORT_FILENAME", path, ".lck", text);
+    return process_replace_file("MEMCACHED_PORT_FILENAME", path, ".lck", text);
 }

@@ -1,4 +1,5 @@
-/* process: what makes a program a service: it leaves its terminal, and files tell where it is.
+/* process: the server as a service: in the background, and with files for its process id and its
+ * ports.
  *
  * Thread: the main one.
  */
@@ -9,19 +10,20 @@
 
 #include "core/base/config.h"
 
-/* Gives standard streams that whoever started this process has closed to /dev/null, before anything
- * else is opened: a listener would become stdout otherwise, and be taken leave of as such. */
+/* Opens /dev/null for standard streams that are closed. To be called before anything else is
+ * opened: otherwise a listener could get the number of stdout, and process_ready() would replace
+ * it. */
 void process_fill_streams(void);
 
-/* Goes on in a child, in a session of its own. The process that was started waits in here, and ends
- * by exit() with success once the child says process_ready(), or with the child's exit status when
- * that ends before. Before any thread is started. Returns, in the child, the descriptor that
- * process_ready() takes; -errno in the parent, when there is no child. */
+/* Forks, and returns in the child, in a session of its own, the descriptor for process_ready(). The
+ * parent waits in here and ends, with success when the child calls process_ready(), else with the
+ * exit status of the child. Returns -errno when there can be no child. To be called before any
+ * thread is started. */
 int process_detach(void);
 
-/* The server serves: takes leave of whoever started it. Standard streams go to /dev/null, unless
- * -v asks for a log; the working directory becomes the root, unless core files (-r) are to be
- * written there or files were named relative to it. */
+/* The server serves: lets the parent end. The standard streams become /dev/null, unless -v asks for
+ * a log; the working directory becomes /, unless core files (-r) are to be written there or files
+ * were named relative to it. */
 void process_ready(int caller, const struct config *config);
 
 /* Replace a file in one step, by renaming a new one beside it. False when that can't be done; one
@@ -29,8 +31,8 @@ void process_ready(int caller, const struct config *config);
 bool process_write_pid(const char *path);
 bool process_write_ports(const char *path, const char *text);
 
-/* Removes the pid file, if it still holds this process's id: another server's may have taken its
- * place. */
+/* Removes the pid file, unless it holds the id of another process, a server that was started later.
+ */
 void process_remove_pid(const char *path);
 
 #endif

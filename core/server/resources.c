@@ -14,7 +14,7 @@
 
 /* Reads a file of the cgroup (version 2) that this process is in, whose path /proc/self/cgroup
  * gives as "0::/path". False where there is none. */
-static bool read_cgroup(const char *file, char *text, int size) {
+static bool resources_read_cgroup(const char *file, char *text, int size) {
     char path[4096] = "", line[4096];
     FILE *groups = fopen("/proc/self/cgroup", "re");
     if (!groups) {
@@ -38,10 +38,10 @@ static bool read_cgroup(const char *file, char *text, int size) {
 }
 
 /* cpu.max holds "quota period" in microseconds, or "max period". */
-static uint32_t cgroup_cpus(uint32_t cpus) {
+static uint32_t resources_cgroup_cpus(uint32_t cpus) {
     char text[128];
     unsigned long quota, period;
-    if (!read_cgroup("cpu.max", text, sizeof(text)) ||
+    if (!resources_read_cgroup("cpu.max", text, sizeof(text)) ||
         sscanf(text, "%lu %lu", &quota, &period) != 2 || period == 0) {
         return cpus;
     }
@@ -53,14 +53,14 @@ uint32_t resources_cpus(void) {
     cpu_set_t set;
     int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
                                                              : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    uint32_t cpus = cgroup_cpus(count > 0 ? (uint32_t)count : 1);
+    uint32_t cpus = resources_cgroup_cpus(count > 0 ? (uint32_t)count : 1);
     return cpus > 0 ? cpus : 1;
 }
 
 uint64_t resources_memory_bytes(void) {
     uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     char text[128];
-    if (read_cgroup("memory.max", text, sizeof(text))) {
+    if (resources_read_cgroup("memory.max", text, sizeof(text))) {
         char *end;
         unsigned long long limit = strtoull(text, &end, 10);
         if (end != text && limit < bytes) {

@@ -13,29 +13,29 @@ uint32_t resources_cpus(void);
 /* Memory in bytes: the machine's, or the cgroup's limit where that is less. */
 uint64_t resources_memory_bytes(void);
 
-/* Whether so many bytes of addresses can be reserved. There may be a limit to them (ulimit -v), or
- * they may count as if they were memory (vm.overcommit_memory=2). */
+/* True when `bytes` of addresses can be reserved. There may be a limit on them (ulimit -v), or the
+ * kernel may count them as memory (vm.overcommit_memory=2). */
 bool resources_has_addresses(uint64_t bytes);
 
-/* How many reactors to start where nothing is asked for: the CPUs, but each with 16 MiB of the
- * cache's memory. */
+/* The number of reactors without -t: as many as CPUs, but at most one for each 16 MiB of the
+ * cache's memory, and at least 1. */
 uint32_t resources_default_cores(uint64_t cache_bytes);
 
-/* Makes sure that `descriptors` files can be open at once, raising the soft limit; and raises the
- * soft limit of locked memory, against which some kernels count ring memory. Returns 0, or the
- * hard limit of descriptors when that is too low. */
+/* Raises the soft limit on descriptors to `descriptors`, unless it is higher, and that on locked
+ * memory as far as it goes: older kernels count the memory of rings against it. Returns 0, or the
+ * hard limit on descriptors when that is too low. */
 uint64_t resources_raise_limits(uint64_t descriptors);
 
 /* Raises the limit on core files as far as it goes. False when it stays at 0. */
 bool resources_allow_core_files(void);
 
-/* Lifts the limit on locked memory, which root may: address space counts against it, touched or
- * not. */
+/* Removes the limit on locked memory; as root, else nothing happens. Reserved addresses count
+ * against it, whether they are touched or not. */
 void resources_lift_lock_limit(void);
 
-/* Keeps what this process has in memory, now or later, from being swapped out: each page from when
- * it is first touched on. To be called once root has been dropped, as its right to ignore the limit
- * goes with it. Returns 0 or -errno. */
+/* Locks each page of the process in memory, from its first use on, so that it is never swapped out.
+ * To be called when root has been dropped: root may ignore the limit, and others would then meet it
+ * later. Returns 0 or -errno. */
 int resources_lock_memory(void);
 
 #endif

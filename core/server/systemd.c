@@ -8,9 +8,9 @@
 
 #include "core/base/log.h"
 
-_Static_assert(SYSTEMD_SOCKET_FIRST == SD_LISTEN_FDS_START, "as the library has it");
+_Static_assert(SYSTEMD_SOCKET_FIRST == SD_LISTEN_FDS_START, "the library's number");
 
-/* systemd takes no longer ones. */
+/* systemd ignores longer messages. */
 #define MESSAGE_BYTES_MAX 4096
 
 int systemd_take_sockets(void) {

@@ -200,7 +200,7 @@ static struct item_line line_of(const struct item_visit *visit, const struct sto
 static bool visit_line(void *context, const struct store_entry *entry) {
     const struct item_visit *visit = context;
     struct chunk *chunk = visit->chunk;
-    if (!chunk_has_room(chunk, REPLY_ITEM_LINE_MAX)) {
+    if (!chunk_has_space(chunk, REPLY_ITEM_LINE_MAX)) {
         return false;
     }
     struct item_line line = line_of(visit, entry);

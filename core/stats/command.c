@@ -6,22 +6,22 @@
 #include "core/stats/writer.h"
 #include "proto/reply.h"
 
-static void put_line(struct stats_writer *writer, const char *line) {
-    char *out = stats_room(writer, strlen(line) + REPLY_STAT_MAX);
+static void stats_command_put_line(struct stats_writer *writer, const char *line) {
+    char *out = stats_reserve(writer, strlen(line) + REPLY_STAT_MAX);
     if (out) {
         writer->output->length += reply_stats_line(out, writer->request, line);
     }
 }
 
-static void put_unknown(struct stats_writer *writer) {
-    char *out = stats_room(writer, REPLY_STAT_MAX);
+static void stats_command_put_unknown(struct stats_writer *writer) {
+    char *out = stats_reserve(writer, REPLY_STAT_MAX);
     if (out) {
         writer->output->length += reply_stats_unknown(out, writer->request);
     }
 }
 
-static void put_list(struct stats_writer *writer, enum stats_group group,
-                     const struct stats_sources *sources) {
+static void stats_command_put_list(struct stats_writer *writer, enum stats_group group,
+                                   const struct stats_sources *sources) {
     switch (group) {
     case STATS_GENERAL:
         stats_put_general(writer, sources);
@@ -56,11 +56,11 @@ bool stats_write(struct buffer_pool *pool, struct buffer *output, const struct r
     struct stats_writer writer = {.pool = pool, .output = output, .request = request};
     struct stats_command command = stats_command_of(request);
     if (command.line) {
-        put_line(&writer, command.line);
+        stats_command_put_line(&writer, command.line);
     } else if (command.group == STATS_UNKNOWN) {
-        put_unknown(&writer);
+        stats_command_put_unknown(&writer);
     } else {
-        put_list(&writer, command.group, sources);
+        stats_command_put_list(&writer, command.group, sources);
     }
     return !writer.failed;
 }

@@ -1,13 +1,13 @@
 /* stats: the answers to `stats` and its sub-commands.
  *
- * Those that a sum over all shards answers are written by stats_write(). Those that list things
- * (sizes, conns, detail dump, cachedump) are walked shard by shard: stats_sizes.h,
- * stats_connection.h, prefix.h and proto/reply.h have what is needed for each.
+ * stats_write() writes the answers that follow from a sum over all shards. The lists (sizes, conns,
+ * detail dump, cachedump) are scanned shard by shard, with sizes.h, connection.h and prefix.h here,
+ * and proto/reply.h.
  *
- * Every figure is true: what memcached lists and has no meaning here is left out, or 0 where that
- * is the truth and programs look for it.
+ * No value is made up: a statistic of memcached that has no meaning here is left out, unless 0 is
+ * true and programs look for it.
  *
- * Thread: any; all of it works on what the caller owns.
+ * Thread: any; everything works on memory that the caller owns.
  */
 #ifndef CORE_STATS_COMMAND_H
 #define CORE_STATS_COMMAND_H
@@ -22,15 +22,16 @@
 #include "proto/stats.h"
 
 struct stats_sources {
-    const struct shard_stats *sum; /* over all shards; may be NULL where it isn't looked at */
-    uint32_t now;                  /* on the store's scale */
+    /* Over all shards. May be NULL for sub-commands that have no use for it: `stats settings`. */
+    const struct shard_stats *sum;
+    uint32_t now; /* in the store's seconds */
     int64_t unix_now;
     const struct server_facts *facts;
     const struct server_settings *settings;
 };
 
-/* Appends the whole answer in the request's protocol. False when there is no memory; what is in
- * output then is of no use. */
+/* Appends the whole answer in the request's protocol. False when there is no memory: then `output`
+ * has a part of it, and can't be sent. */
 bool stats_write(struct buffer_pool *pool, struct buffer *output, const struct request *request,
                  const struct stats_sources *sources);
 

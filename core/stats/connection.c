@@ -15,16 +15,16 @@ _Static_assert(LINES_MAX *(NAME_BYTES + REPLY_STAT_MAX) + 2 * STATS_ADDRESS_MAX 
                    STATS_CONNECTION_MAX,
                "names, two addresses, and three short values");
 
-static void write_ip4(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
-                      bool udp) {
+static void stats_connection_write_ip4(char out[STATS_ADDRESS_MAX],
+                                       const struct sockaddr_storage *address, bool udp) {
     const struct sockaddr_in *ip = (const void *)address;
     char text[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &ip->sin_addr, text, sizeof(text));
     snprintf(out, STATS_ADDRESS_MAX, "%s:%s:%u", udp ? "udp" : "tcp", text, ntohs(ip->sin_port));
 }
 
-static void write_ip6(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
-                      bool udp) {
+static void stats_connection_write_ip6(char out[STATS_ADDRESS_MAX],
+                                       const struct sockaddr_storage *address, bool udp) {
     const struct sockaddr_in6 *ip = (const void *)address;
     char text[INET6_ADDRSTRLEN];
     inet_ntop(AF_INET6, &ip->sin6_addr, text, sizeof(text));
@@ -32,8 +32,8 @@ static void write_ip6(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage
              ntohs(ip->sin6_port));
 }
 
-/* A client's path is what it wants it to be: no line of an answer, or of the log, ends in it. */
-static void connection_mask(char *text) {
+/* A client chooses its path: a newline in it would end the line of an answer or of the log. */
+static void stats_connection_mask(char *text) {
     for (; *text; text++) {
         if (*text < ' ' || *text > '~') {
             *text = '?';
@@ -41,32 +41,32 @@ static void connection_mask(char *text) {
     }
 }
 
-/* Most clients have no path; their name is empty. */
-static void write_unix(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
-                       socklen_t length) {
+/* Most clients have no path: "unix:". */
+static void stats_connection_write_unix(char out[STATS_ADDRESS_MAX],
+                                        const struct sockaddr_storage *address, socklen_t length) {
     const struct sockaddr_un *name = (const void *)address;
     size_t offset = offsetof(struct sockaddr_un, sun_path);
     size_t path_max = length > offset ? length - offset : 0;
     snprintf(out, STATS_ADDRESS_MAX, "unix:%.*s", (int)strnlen(name->sun_path, path_max),
              name->sun_path);
-    connection_mask(out);
+    stats_connection_mask(out);
 }
 
 void stats_address_write(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,
                          socklen_t length, bool udp) {
     int family = length >= sizeof(address->ss_family) ? address->ss_family : AF_UNSPEC;
     if (family == AF_INET) {
-        write_ip4(out, address, udp);
+        stats_connection_write_ip4(out, address, udp);
     } else if (family == AF_INET6) {
-        write_ip6(out, address, udp);
+        stats_connection_write_ip6(out, address, udp);
     } else if (family == AF_UNIX) {
-        write_unix(out, address, length);
+        stats_connection_write_unix(out, address, length);
     } else {
         snprintf(out, STATS_ADDRESS_MAX, "?:<AF %d>", family);
     }
 }
 
-static const char *state_name(enum stats_connection_state state) {
+static const char *stats_connection_state_name(enum stats_connection_state state) {
     switch (state) {
     case STATS_CONNECTION_LISTENING:
         return "conn_listening";
@@ -98,17 +98,18 @@ struct lines {
     int descriptor;
 };
 
-static void connection_put(struct lines *lines, const char *what, const char *value) {
+static void stats_connection_put(struct lines *lines, const char *what, const char *value) {
     char name[NAME_BYTES];
     snprintf(name, sizeof(name), "%d:%s", lines->descriptor, what);
     lines->length += reply_stat(lines->out + lines->length, lines->request, name, value);
 }
 
-static void put_address(struct lines *lines, const char *what,
-                        const struct sockaddr_storage *address, socklen_t length, bool udp) {
+static void stats_connection_put_address(struct lines *lines, const char *what,
+                                         const struct sockaddr_storage *address, socklen_t length,
+                                         bool udp) {
     char text[STATS_ADDRESS_MAX];
     stats_address_write(text, address, length, udp);
-    connection_put(lines, what, text);
+    stats_connection_put(lines, what, text);
 }
 
 size_t stats_connection_write(char *out, const struct request *request,
@@ -118,15 +119,16 @@ size_t stats_connection_write(char *out, const struct request *request,
     bool has_peer = c->state != STATS_CONNECTION_LISTENING && !c->udp;
     char idle[16];
     if (c->udp) {
-        connection_put(&lines, "UDP", "UDP");
+        stats_connection_put(&lines, "UDP", "UDP");
     }
     if (has_peer) {
-        put_address(&lines, "addr", c->peer, c->peer_length, c->udp);
+        stats_connection_put_address(&lines, "addr", c->peer, c->peer_length, c->udp);
     }
-    put_address(&lines, has_peer ? "listen_addr" : "addr", c->local, c->local_length, c->udp);
-    connection_put(&lines, "state", state_name(c->state));
+    stats_connection_put_address(&lines, has_peer ? "listen_addr" : "addr", c->local,
+                                 c->local_length, c->udp);
+    stats_connection_put(&lines, "state", stats_connection_state_name(c->state));
     snprintf(idle, sizeof(idle), "%u", c->idle_s);
-    connection_put(&lines, "secs_since_last_cmd", idle);
+    stats_connection_put(&lines, "secs_since_last_cmd", idle);
     assert(lines.length <= STATS_CONNECTION_MAX);
     return lines.length;
 }

@@ -1,6 +1,6 @@
-/* stats_connection: one connection's lines in `stats conns`.
+/* connection: the lines of one connection in `stats conns`.
  *
- * Thread: any; plain functions over what the caller owns.
+ * Thread: any; the functions work on memory that the caller owns.
  */
 #ifndef CORE_STATS_CONNECTION_H
 #define CORE_STATS_CONNECTION_H
@@ -20,12 +20,12 @@ enum stats_connection_state {
     STATS_CONNECTION_PARSE,       /* its requests run */
     STATS_CONNECTION_VALUE,       /* in the middle of a value */
     STATS_CONNECTION_SWALLOW,     /* in the middle of a refused one */
-    STATS_CONNECTION_WRITE,       /* its client has yet to take what it is owed */
+    STATS_CONNECTION_WRITE,       /* replies wait to be taken by its client */
     STATS_CONNECTION_WATCH,
     STATS_CONNECTION_CLOSING,
 };
 
-/* Families of addresses, as the kernel gives them. A length of 0: not known. */
+/* Addresses are as the kernel returns them, of any family; a length of 0: not known. */
 struct stats_connection {
     int descriptor;
     bool udp;
@@ -33,7 +33,7 @@ struct stats_connection {
     uint32_t idle_s; /* since its last command */
     const struct sockaddr_storage *peer;
     socklen_t peer_length;
-    const struct sockaddr_storage *local; /* of a listener this alone */
+    const struct sockaddr_storage *local; /* a listener has no peer */
     socklen_t local_length;
 };
 

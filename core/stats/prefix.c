@@ -43,8 +43,9 @@ void prefix_table_clear(struct prefix_table *table) {
     table->enabled = enabled;
 }
 
-/* The slot of a name: its own, or the free one where it belongs. */
-static uint32_t *slot_of(const struct prefix_table *table, const struct name *name, uint32_t hash) {
+/* The slot of a name, or, if it has none, the free slot where it belongs. */
+static uint32_t *prefix_slot_of(const struct prefix_table *table, const struct name *name,
+                                uint32_t hash) {
     uint32_t mask = 2 * table->capacity - 1;
     for (uint32_t at = hash & mask;; at = (at + 1) & mask) {
         uint32_t *slot = &table->slots[at];
@@ -59,7 +60,7 @@ static uint32_t *slot_of(const struct prefix_table *table, const struct name *na
     }
 }
 
-static void fill_slots(struct prefix_table *table) {
+static void prefix_fill_slots(struct prefix_table *table) {
     uint32_t mask = 2 * table->capacity - 1;
     for (uint32_t i = 0; i < table->count; i++) {
         uint32_t at = table->entries[i].hash & mask;
@@ -70,8 +71,8 @@ static void fill_slots(struct prefix_table *table) {
     }
 }
 
-/* Doubles the room for entries. */
-static bool grow_entries(struct prefix_table *table) {
+/* Doubles the capacity. */
+static bool prefix_grow_entries(struct prefix_table *table) {
     uint32_t capacity = table->capacity ? 2 * table->capacity : CAPACITY_FIRST;
     uint32_t *slots = calloc(2 * (size_t)capacity, sizeof(*slots));
     struct prefix_entry *entries = realloc(table->entries, capacity * sizeof(*entries));
@@ -85,11 +86,11 @@ static bool grow_entries(struct prefix_table *table) {
     free(table->slots);
     table->slots = slots;
     table->capacity = capacity;
-    fill_slots(table);
+    prefix_fill_slots(table);
     return true;
 }
 
-static bool reserve_name(struct prefix_table *table, uint8_t length) {
+static bool prefix_reserve_name(struct prefix_table *table, uint8_t length) {
     uint64_t wanted = (uint64_t)table->names_length + length;
     if (wanted > (uint64_t)table->prefixes_max * PREFIX_NAME_BYTES_MEAN) {
         return false;
@@ -107,21 +108,21 @@ static bool reserve_name(struct prefix_table *table, uint8_t length) {
     return true;
 }
 
-/* The entry of a name, made if need be; NULL when there is no room for another one. */
-static struct prefix_entry *entry_of(struct prefix_table *table, const struct name *name) {
+/* The entry of a name, added if there is none; NULL when the table is full. */
+static struct prefix_entry *prefix_entry_of(struct prefix_table *table, const struct name *name) {
     uint32_t hash = (uint32_t)XXH3_64bits(name->bytes, name->length);
-    uint32_t *slot = table->capacity ? slot_of(table, name, hash) : NULL;
+    uint32_t *slot = table->capacity ? prefix_slot_of(table, name, hash) : NULL;
     if (slot && *slot != 0) {
         return &table->entries[*slot - 1];
     }
-    if (table->count == table->prefixes_max || !reserve_name(table, name->length)) {
+    if (table->count == table->prefixes_max || !prefix_reserve_name(table, name->length)) {
         return NULL;
     }
     if (table->count == table->capacity) {
-        if (!grow_entries(table)) {
+        if (!prefix_grow_entries(table)) {
             return NULL;
         }
-        slot = slot_of(table, name, hash);
+        slot = prefix_slot_of(table, name, hash);
     }
     struct prefix_entry *entry = &table->entries[table->count];
     *entry =
@@ -134,7 +135,7 @@ static struct prefix_entry *entry_of(struct prefix_table *table, const struct na
 
 static void prefix_add(struct prefix_table *table, const struct name *name,
                        const struct prefix_counts *counts) {
-    struct prefix_entry *entry = entry_of(table, name);
+    struct prefix_entry *entry = prefix_entry_of(table, name);
     if (!entry) {
         return;
     }
@@ -145,8 +146,8 @@ static void prefix_add(struct prefix_table *table, const struct name *name,
 }
 
 /* False when the key has no prefix that can be counted. */
-static bool name_of(const struct prefix_table *table, const struct request *request,
-                    struct name *name) {
+static bool prefix_name_of(const struct prefix_table *table, const struct request *request,
+                           struct name *name) {
     for (uint32_t i = 0; i < request->key_length; i++) {
         if (request->key[i] == table->delimiter) {
             *name = (struct name){.bytes = request->key, .length = (uint8_t)i};
@@ -159,7 +160,7 @@ static bool name_of(const struct prefix_table *table, const struct request *requ
     return false;
 }
 
-static struct prefix_counts counts_of(const struct request *request, bool hit) {
+static struct prefix_counts prefix_counts_of(const struct request *request, bool hit) {
     enum op op = (enum op)request->op;
     bool binary_touch = op == OP_TOUCH && request->protocol == PROTOCOL_BINARY;
     bool gets = op == OP_GET || op == OP_GAT || binary_touch;
@@ -172,9 +173,9 @@ static struct prefix_counts counts_of(const struct request *request, bool hit) {
 }
 
 void prefix_table_record(struct prefix_table *table, const struct request *request, bool hit) {
-    struct prefix_counts counts = counts_of(request, hit);
+    struct prefix_counts counts = prefix_counts_of(request, hit);
     struct name name;
-    if (counts.get + counts.set + counts.del > 0 && name_of(table, request, &name)) {
+    if (counts.get + counts.set + counts.del > 0 && prefix_name_of(table, request, &name)) {
         prefix_add(table, &name, &counts);
     }
 }
@@ -214,11 +215,11 @@ void prefix_table_merge(struct prefix_table *table, const char *bytes, size_t le
     assert(bytes == end);
 }
 
-/* "PREFIX ", a name, and four counts of up to 20 digits with what stands before them. */
+/* "PREFIX ", a name, and four counts of up to 20 digits with their names. */
 #define LINE_BYTES_MAX (KEY_LENGTH_MAX + 128)
 
-static bool put_line(struct buffer_pool *pool, struct buffer *output,
-                     const struct prefix_table *table, const struct prefix_entry *entry) {
+static bool prefix_put_line(struct buffer_pool *pool, struct buffer *output,
+                            const struct prefix_table *table, const struct prefix_entry *entry) {
     const struct prefix_counts *counts = &entry->counts;
     if (!buffer_reserve(pool, output, LINE_BYTES_MAX)) {
         return false;
@@ -231,22 +232,22 @@ static bool put_line(struct buffer_pool *pool, struct buffer *output,
     return true;
 }
 
-static bool put_text(struct buffer_pool *pool, struct buffer *output,
-                     const struct prefix_table *table) {
+static bool prefix_put_text(struct buffer_pool *pool, struct buffer *output,
+                            const struct prefix_table *table) {
     for (uint32_t i = 0; i < table->count; i++) {
-        if (!put_line(pool, output, table, &table->entries[i])) {
+        if (!prefix_put_line(pool, output, table, &table->entries[i])) {
             return false;
         }
     }
     return buffer_append(pool, output, "END\r\n", 5);
 }
 
-/* In binary the text is the value of one statistic. */
-static bool put_packet(struct buffer_pool *pool, struct buffer *output,
-                       const struct request *request, const struct prefix_table *table) {
+/* In the binary protocol the whole text is the value of one statistic. */
+static bool prefix_put_packet(struct buffer_pool *pool, struct buffer *output,
+                              const struct request *request, const struct prefix_table *table) {
     struct buffer text = {0};
     struct stats_writer writer = {.pool = pool, .output = output, .request = request};
-    bool written = put_text(pool, &text, table) && buffer_append(pool, &text, "", 1);
+    bool written = prefix_put_text(pool, &text, table) && buffer_append(pool, &text, "", 1);
     if (written) {
         stats_put(&writer, "detailed", text.bytes);
         stats_put_end(&writer);
@@ -257,6 +258,6 @@ static bool put_packet(struct buffer_pool *pool, struct buffer *output,
 
 bool prefix_table_write(struct buffer_pool *pool, struct buffer *output,
                         const struct request *request, const struct prefix_table *table) {
-    return request->protocol == PROTOCOL_BINARY ? put_packet(pool, output, request, table)
-                                                : put_text(pool, output, table);
+    return request->protocol == PROTOCOL_BINARY ? prefix_put_packet(pool, output, request, table)
+                                                : prefix_put_text(pool, output, table);
 }

@@ -5,15 +5,14 @@
  *                                                    ─▶ prefix_table_write()
  *
  * As in memcached, get, gets, gat, gats and the binary touch count as gets, every storage command
- * as a set whatever comes of it, delete as a delete; the meta commands, incr, decr and the text
- * touch count nowhere, nor do keys without the delimiter. A prefix may be empty. One that holds
- * blanks or control characters (binary clients can send it) isn't counted, since it would break the
- * lines of the dump.
+ * as a set whether it succeeds or not, delete as a delete. Meta commands, incr, decr and the text
+ * touch are not counted, nor are keys without the delimiter. A prefix may be empty. One with blanks
+ * or control characters (binary clients can send it) is not counted, since it would break the lines
+ * of the dump.
  *
- * A table is bounded. The prefixes that come when it is full aren't counted, those that are there
- * go on to be: as in memcached.
+ * A table is bounded: when it is full, new prefixes are not counted, as in memcached.
  *
- * Thread: a table belongs to one shard, or to whoever merges.
+ * Thread: that of the shard to which the table belongs, or of the origin that merges.
  */
 #ifndef CORE_STATS_PREFIX_H
 #define CORE_STATS_PREFIX_H
@@ -25,7 +24,7 @@
 #include "core/base/buffer.h"
 #include "proto/request.h"
 
-/* Prefixes of one shard, and of the sum. All together they may take this many bytes each. */
+/* The most prefixes of one shard, and of the sum, and how many bytes each may have on average. */
 #define PREFIX_SHARD_MAX 8192
 #define PREFIX_SUM_MAX 65536
 #define PREFIX_NAME_BYTES_MEAN 32
@@ -44,15 +43,15 @@ struct prefix_table {
     char delimiter;
     uint32_t prefixes_max;
     uint32_t count;
-    uint32_t capacity;            /* of entries; slots are twice as many */
+    uint32_t capacity;            /* of entries; there are twice as many slots */
     struct prefix_entry *entries; /* in the order they came */
-    uint32_t *slots;              /* hash table: place in entries + 1, 0 free */
-    char *names;                  /* one behind the other */
+    uint32_t *slots;              /* hash table of indexes of entries + 1; 0: free */
+    char *names;                  /* of all entries, concatenated */
     uint32_t names_length;
     uint32_t names_capacity;
 };
 
-/* An empty table of at most prefixes_max prefixes; memory is taken as it fills. */
+/* An empty table for at most prefixes_max prefixes; it allocates as it fills. */
 void prefix_table_init(struct prefix_table *table, char delimiter, uint32_t prefixes_max);
 void prefix_table_finish(struct prefix_table *table);
 
@@ -69,9 +68,9 @@ static inline void prefix_record(struct prefix_table *table, const struct reques
     }
 }
 
-/* Writes entries from *cursor (0 at the start) on to out, as many as fit into `space`, which is at
- * least PREFIX_ENTRY_BYTES_MAX, and moves the cursor. Returns the bytes; 0 at the end. What is
- * counted between two calls does no harm; after a clear the walk ends. */
+/* Writes entries to `out`, from *cursor (0 at the start) on, as many as fit into `space`, which is
+ * at least PREFIX_ENTRY_BYTES_MAX, and advances the cursor. Returns the number of bytes; 0 at the
+ * end. Requests may be counted between two calls; prefix_table_clear() ends the scan. */
 #define PREFIX_ENTRY_BYTES_MAX 512
 size_t prefix_table_encode(const struct prefix_table *table, uint32_t *cursor, char *out,
                            size_t space);

@@ -1,27 +1,27 @@
-/* stats settings: what is in force. */
+/* stats settings: the values that are in force, of the command line and of commands. */
 #include <assert.h>
 #include <stdio.h>
 
 #include "core/base/clock.h"
 #include "core/stats/writer.h"
 
-static void put_octal(struct stats_writer *writer, const char *name, uint32_t number) {
+static void settings_put_octal(struct stats_writer *writer, const char *name, uint32_t number) {
     char value[16];
     snprintf(value, sizeof(value), "%o", number);
     stats_put(writer, name, value);
 }
 
-static void put_character(struct stats_writer *writer, const char *name, char character) {
+static void settings_put_character(struct stats_writer *writer, const char *name, char character) {
     const char value[] = {character, '\0'};
     stats_put(writer, name, value);
 }
 
-static void put_text(struct stats_writer *writer, const char *name, const char *text,
-                     const char *none) {
+static void settings_put_text(struct stats_writer *writer, const char *name, const char *text,
+                              const char *none) {
     stats_put(writer, name, text ? text : none);
 }
 
-static const char *binding_name(enum binding_protocol binding) {
+static const char *settings_binding_name(enum binding_protocol binding) {
     switch (binding) {
     case BINDING_AUTO:
         return "auto-negotiate";
@@ -35,63 +35,64 @@ static const char *binding_name(enum binding_protocol binding) {
 }
 
 /* Sockets from systemd are in place of those that the command line names. */
-static void put_listeners(struct stats_writer *writer, const struct server_facts *facts) {
+static void settings_put_listeners(struct stats_writer *writer, const struct server_facts *facts) {
     const struct config *config = facts->config;
     bool own = !facts->activated;
     stats_put_number(writer, "tcpport", facts->tcp_port);
     stats_put_number(writer, "udpport", facts->udp_port);
-    put_text(writer, "inter", own ? config->address_text : NULL, "NULL");
-    put_text(writer, "domain_socket", own ? config->socket_path : NULL, "NULL");
-    put_octal(writer, "umask", config->socket_mode);
+    settings_put_text(writer, "inter", own ? config->address_text : NULL, "NULL");
+    settings_put_text(writer, "domain_socket", own ? config->socket_path : NULL, "NULL");
+    settings_put_octal(writer, "umask", config->socket_mode);
     stats_put_number(writer, "tcp_backlog", config->backlog);
 }
 
-static void put_network(struct stats_writer *writer, const struct server_facts *facts) {
+static void settings_put_network(struct stats_writer *writer, const struct server_facts *facts) {
     const struct config *config = facts->config;
     stats_put_number(writer, "maxconns", config->connections_max);
-    put_listeners(writer, facts);
-    stats_put(writer, "binding_protocol", binding_name(config->binding));
+    settings_put_listeners(writer, facts);
+    stats_put(writer, "binding_protocol", settings_binding_name(config->binding));
     stats_put_number(writer, "num_threads", config->cores);
     stats_put_number(writer, "reqs_per_event", config->turn_requests);
     stats_put_number(writer, "idle_timeout", config->idle_timeout_s);
-    stats_put_switch(writer, "maxconns_fast", true); /* one too many is told so and closed */
+    stats_put_switch(writer, "maxconns_fast",
+                     true); /* a connection above the limit is closed at once */
 }
 
-static void put_permissions(struct stats_writer *writer, const struct config *config) {
+static void settings_put_permissions(struct stats_writer *writer, const struct config *config) {
     stats_put_switch(writer, "auth_enabled_sasl", config->sasl);
-    put_text(writer, "auth_enabled_ascii", config->users_file, "no");
+    settings_put_text(writer, "auth_enabled_ascii", config->users_file, "no");
     stats_put_switch(writer, "shutdown_command", config->shutdown_enabled);
     stats_put_switch(writer, "flush_enabled", !config->no_flush);
     stats_put_switch(writer, "dump_enabled", !config->no_dump);
 }
 
-/* When what was stored before is gone, in seconds of the server's uptime. */
-static uint64_t oldest_of(const struct server_settings *settings) {
+/* When the last flush_all takes effect, in seconds since the start: older items are gone then. */
+static uint64_t settings_oldest_of(const struct server_settings *settings) {
     uint32_t at = settings->flushed_at;
     return at > CLOCK_FIRST_SECOND ? at - CLOCK_FIRST_SECOND : 0;
 }
 
-static void put_items(struct stats_writer *writer, const struct stats_sources *sources) {
+static void settings_put_items(struct stats_writer *writer, const struct stats_sources *sources) {
     const struct config *config = sources->facts->config;
-    stats_put_number(writer, "oldest", oldest_of(sources->settings));
+    stats_put_number(writer, "oldest", settings_oldest_of(sources->settings));
     stats_put(writer, "evictions", config->no_eviction ? "off" : "on");
     stats_put_number(writer, "item_size_max", config->item_bytes_max);
     stats_put_switch(writer, "cas_enabled", !config->no_cas);
     stats_put_number(writer, "client_flags_size", sizeof(uint32_t));
     stats_put(writer, "hash_algorithm", "xxh3");
-    stats_put_switch(writer, "track_sizes", true); /* stats sizes tells them any time */
+    stats_put_switch(writer, "track_sizes", true); /* stats sizes always has an answer */
 }
 
 /* There are no slab classes: each item takes what it needs. */
-static void put_slabs(struct stats_writer *writer) {
+static void settings_put_slabs(struct stats_writer *writer) {
     stats_put_number(writer, "chunk_size", STATS_ITEM_BYTES_MIN);
     stats_put(writer, "growth_factor", "0.00");
     stats_put_switch(writer, "slab_reassign", false);
     stats_put_number(writer, "slab_automove", 0);
 }
 
-/* The rest of them says that there is one queue only, and so neither a hot nor a warm part. */
-static void put_lru(struct stats_writer *writer, const struct server_settings *settings) {
+/* Apart from the crawler these are the values of a memcached whose LRU is not segmented. */
+static void settings_put_lru(struct stats_writer *writer, const struct server_settings *settings) {
     stats_put_switch(writer, "lru_crawler", settings->lru_crawler);
     stats_put_number(writer, "lru_crawler_sleep", settings->lru_crawler_sleep_us);
     stats_put_number(writer, "lru_crawler_tocrawl", settings->lru_crawler_tocrawl);
@@ -108,12 +109,12 @@ void stats_put_settings(struct stats_writer *writer, const struct stats_sources 
     const struct config *config = sources->facts->config;
     const struct server_settings *settings = sources->settings;
     stats_put_number(writer, "maxbytes", settings->memory_bytes);
-    put_network(writer, sources->facts);
+    settings_put_network(writer, sources->facts);
     stats_put_number(writer, "verbosity", settings->verbosity);
-    put_character(writer, "stat_key_prefix", config->prefix_delimiter);
+    settings_put_character(writer, "stat_key_prefix", config->prefix_delimiter);
     stats_put_switch(writer, "detail_enabled", settings->detail_enabled);
-    put_permissions(writer, config);
-    put_items(writer, sources);
-    put_slabs(writer);
-    put_lru(writer, settings);
+    settings_put_permissions(writer, config);
+    settings_put_items(writer, sources);
+    settings_put_slabs(writer);
+    settings_put_lru(writer, settings);
 }

@@ -8,24 +8,24 @@
 
 #include "core/stats/writer.h"
 
-/* An item's index entry may lie on top of what the largest item may take by itself. */
+/* The size counted includes the index entry, so an item may exceed item_bytes_max by that. */
 #define CLASSES_EXTRA 2
 
 #define FINE_CLASSES (SIZES_FINE_BYTES_MAX / SIZES_CLASS_BYTES)
 
-static uint32_t round_up(uint64_t bytes, uint32_t unit) {
+static uint32_t sizes_round_up(uint64_t bytes, uint32_t unit) {
     return (uint32_t)((bytes + unit - 1) / unit);
 }
 
-static uint32_t class_of(uint64_t bytes) {
+static uint32_t sizes_class_of(uint64_t bytes) {
     if (bytes <= SIZES_FINE_BYTES_MAX) {
-        return round_up(bytes, SIZES_CLASS_BYTES);
+        return sizes_round_up(bytes, SIZES_CLASS_BYTES);
     }
-    return FINE_CLASSES + round_up(bytes - SIZES_FINE_BYTES_MAX, SIZES_COARSE_CLASS_BYTES);
+    return FINE_CLASSES + sizes_round_up(bytes - SIZES_FINE_BYTES_MAX, SIZES_COARSE_CLASS_BYTES);
 }
 
 /* The largest size in a class. */
-static uint64_t bytes_of(uint32_t size_class) {
+static uint64_t sizes_bytes_of(uint32_t size_class) {
     if (size_class <= FINE_CLASSES) {
         return (uint64_t)size_class * SIZES_CLASS_BYTES;
     }
@@ -38,7 +38,7 @@ void sizes_chunk_init(struct sizes_chunk *chunk) {
 
 bool sizes_visit(void *context, const struct store_entry *entry) {
     struct sizes_chunk *chunk = context;
-    uint32_t size_class = class_of(entry->item.bytes);
+    uint32_t size_class = sizes_class_of(entry->item.bytes);
     uint32_t at = size_class % SIZES_CHUNK_SLOTS;
     while (chunk->slots[at].items > 0 && chunk->slots[at].size_class != size_class) {
         at = (at + 1) % SIZES_CHUNK_SLOTS;
@@ -56,7 +56,7 @@ bool sizes_visit(void *context, const struct store_entry *entry) {
 }
 
 struct sizes_histogram *sizes_create(uint64_t item_bytes_max) {
-    uint32_t classes = class_of(item_bytes_max) + CLASSES_EXTRA;
+    uint32_t classes = sizes_class_of(item_bytes_max) + CLASSES_EXTRA;
     struct sizes_histogram *histogram =
         calloc(1, sizeof(*histogram) + classes * sizeof(histogram->items[0]));
     if (histogram) {
@@ -82,7 +82,7 @@ bool sizes_write(struct buffer_pool *pool, struct buffer *output, const struct r
         if (histogram->items[i] == 0) {
             continue;
         }
-        snprintf(name, sizeof(name), "%" PRIu64, bytes_of(i));
+        snprintf(name, sizeof(name), "%" PRIu64, sizes_bytes_of(i));
         stats_put_number(&writer, name, histogram->items[i]);
     }
     stats_put_end(&writer);

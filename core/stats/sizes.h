@@ -1,5 +1,5 @@
-/* stats_sizes: how many items there are of which size, for `stats sizes`. Nobody counts along:
- * whoever asks has the items walked.
+/* sizes: the number of items of each size, for `stats sizes`. No counters are kept: the command
+ * scans all items.
  *
  *     owner:   store_scan() ─▶ sizes_visit() ─▶ struct sizes_chunk, inside a message
  *     origin:  chunks of all shards ─▶ sizes_add() ─▶ struct sizes_histogram ─▶ sizes_write()
@@ -21,11 +21,11 @@
 #define SIZES_FINE_BYTES_MAX ((uint64_t)1 << 20)
 #define SIZES_COARSE_CLASS_BYTES ((uint64_t)32 * 1024)
 
-/* What one slice of a walk has found: a hash table by class, so that a slice of many items of few
- * sizes is little to send. A power of two, and small enough for a message. */
+/* The result of one slice of a scan: a hash table by class, so that a slice of many items of few
+ * sizes is small. A power of two, and small enough for a message. */
 #define SIZES_CHUNK_SLOTS 1024
 
-/* Classes that a chunk takes, so that looking one up stays short. */
+/* The most classes in a chunk; the free slots keep look-ups short. */
 #define SIZES_CHUNK_CLASSES_MAX (SIZES_CHUNK_SLOTS * 3 / 4)
 
 struct sizes_chunk {
@@ -45,13 +45,13 @@ struct sizes_histogram {
 void sizes_chunk_init(struct sizes_chunk *chunk);
 
 /* A store_visit; its context is a struct sizes_chunk. False when that has no room for the item's
- * class: the chunk is to be sent, and the walk goes on with an empty one. */
+ * class: the chunk is to be sent, and the scan continues with an empty one. */
 bool sizes_visit(void *chunk, const struct store_entry *entry);
 
 /* An empty histogram for items of up to item_bytes_max, or NULL. The caller frees it. */
 struct sizes_histogram *sizes_create(uint64_t item_bytes_max);
 
-/* Adds a chunk. Larger items than expected count in the last class. */
+/* Adds a chunk. Items above item_bytes_max count in the last class. */
 void sizes_add(struct sizes_histogram *histogram, const struct sizes_chunk *chunk);
 
 /* Appends the whole answer, one line for each class with items, as stats_write(). */

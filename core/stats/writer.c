@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-char *stats_room(struct stats_writer *writer, size_t bytes) {
+char *stats_reserve(struct stats_writer *writer, size_t bytes) {
     if (writer->failed || !buffer_reserve(writer->pool, writer->output, bytes)) {
         writer->failed = true;
         return NULL;
@@ -14,7 +14,7 @@ char *stats_room(struct stats_writer *writer, size_t bytes) {
 }
 
 void stats_put(struct stats_writer *writer, const char *name, const char *value) {
-    char *out = stats_room(writer, strlen(name) + strlen(value) + REPLY_STAT_MAX);
+    char *out = stats_reserve(writer, strlen(name) + strlen(value) + REPLY_STAT_MAX);
     if (out) {
         writer->output->length += reply_stat(out, writer->request, name, value);
     }
@@ -31,7 +31,7 @@ void stats_put_switch(struct stats_writer *writer, const char *name, bool on) {
 }
 
 void stats_put_end(struct stats_writer *writer) {
-    char *out = stats_room(writer, REPLY_STAT_MAX);
+    char *out = stats_reserve(writer, REPLY_STAT_MAX);
     if (out) {
         writer->output->length += reply_stats_end(out, writer->request);
     }

@@ -1,7 +1,7 @@
-/* stats_writer: appends statistics to an output. Private to core/stats*.c and prefix.c.
+/* writer: appends statistics to an output. Private to core/stats.
  *
- * Once memory is missing the writer has failed, and takes everything else without doing anything,
- * so that only the end has to look.
+ * When there is no memory the writer has failed: further calls do nothing, so that only the end has
+ * to check.
  */
 #ifndef CORE_STATS_WRITER_H
 #define CORE_STATS_WRITER_H
@@ -14,7 +14,7 @@
 #include "core/stats/command.h"
 #include "proto/request.h"
 
-/* No item takes less memory. */
+/* The least memory that an item takes. */
 #define STATS_ITEM_BYTES_MIN 20u
 
 struct stats_writer {
@@ -24,10 +24,11 @@ struct stats_writer {
     bool failed;
 };
 
-/* Room for `bytes` more in the output; where they begin, or NULL when the writer has failed. */
-char *stats_room(struct stats_writer *writer, size_t bytes);
+/* Makes sure that `bytes` more fit into the output. Returns their place, or NULL when the writer
+ * has failed. */
+char *stats_reserve(struct stats_writer *writer, size_t bytes);
 
-/* One statistic. Names and values are no longer than memory allows. */
+/* Appends one statistic. */
 void stats_put(struct stats_writer *writer, const char *name, const char *value);
 void stats_put_number(struct stats_writer *writer, const char *name, uint64_t number);
 void stats_put_switch(struct stats_writer *writer, const char *name, bool on); /* yes or no */

@@ -5,9 +5,6 @@ fails the test."""
 PANIC = "a signal's handler has no parameter that leads to its reactor"
 
 EXCEPTIONS = {
-    'check_call_circles': {
-        'core/server/options*.c': 'a table of options, what reads their values, and -h, which is one of them',
-    },
     'check_statics': {
         'core/base/panic.c:panic_thread_report': PANIC,
     },
