@@ -1,8 +1,8 @@
 /* reactor: one thread, one engine of I/O, one shard, its connections.
  *
  * A turn takes what the engine has completed, the replies and requests of other reactors, runs what
- * its connections have sent, sends what they are owed, and enters the engine once. See the design
- * section of the README. All it knows of the rest of the server is in struct reactor_config; all
+ * its connections have sent, sends what they are owed, and enters the engine once. See
+ * core/README.md. All it knows of the rest of the server is in struct reactor_config; all
  * that it waits in is io_enter(), so that a simulation may run several reactors in one thread.
  */
 #ifndef CORE_SERVER_REACTOR_H

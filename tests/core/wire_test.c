@@ -1,4 +1,4 @@
-/* Commands for every shard, walks over all shards, and logins, through a connection without a
+/* Commands for every shard, scans over all shards, and logins, through a connection without a
  * kernel. */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -47,7 +47,7 @@ static int count_lines(const char *text, const char *start) {
     return count;
 }
 
-Test(walk, a_dump_names_every_key_once_whatever_the_shards, .timeout = 60) {
+Test(scan, a_dump_names_every_key_once_whatever_the_shards, .timeout = 60) {
     for (uint32_t shards = 1; shards <= 5; shards += 2) {
         struct fixture fixture;
         fixture_init(&fixture, shards, 4, MEMORY_BYTES);
@@ -68,9 +68,9 @@ Test(walk, a_dump_names_every_key_once_whatever_the_shards, .timeout = 60) {
     }
 }
 
-/* However many walks there are, a shard works on them no longer than this before others are served;
+/* However many scans there are, a shard works on them no longer than this before others are served;
  * those that are left over lose nothing. */
-Test(walk, has_so_many_slices_in_a_turn) {
+Test(scan, has_so_many_slices_in_a_turn) {
     struct fixture fixture;
     fixture_init(&fixture, 1, 4, MEMORY_BYTES);
     store_keys(&fixture, 5000);
@@ -80,7 +80,7 @@ Test(walk, has_so_many_slices_in_a_turn) {
     uint64_t cursor = 0;
     size_t filled = 0;
     shard->scan_slices = 0;
-    for (int walk = 0; walk < 100; walk++) {
+    for (int scan = 0; scan < 100; scan++) {
         struct chunk chunk = {.bytes = bytes, .capacity = sizeof(bytes)};
         uint64_t before = cursor;
         cr_assert(scan_fill(shard, &request, &cursor, &chunk));
@@ -92,7 +92,7 @@ Test(walk, has_so_many_slices_in_a_turn) {
 }
 
 /* Nor does it write more than one answer that was summed up. */
-Test(walk, ends_once_in_a_turn) {
+Test(scan, ends_once_in_a_turn) {
     struct fixture fixture;
     static const char commands[] = "stats sizes\r\nstats sizes\r\nstats sizes\r\n";
     struct pipeline *pipeline = &fixture.pipeline;
@@ -111,7 +111,7 @@ Test(walk, ends_once_in_a_turn) {
 }
 
 /* A client that doesn't read a dump stops it, and nobody else. */
-Test(walk, waits_for_its_client) {
+Test(scan, waits_for_its_client) {
     struct fixture fixture;
     fixture_init(&fixture, 3, 4, MEMORY_BYTES);
     store_keys(&fixture, 5000);
@@ -134,9 +134,9 @@ Test(walk, waits_for_its_client) {
     fixture_finish(&fixture);
 }
 
-/* A connection that goes in the middle of a walk leaves nothing behind (the fixture and the leak
+/* A connection that goes in the middle of a scan leaves nothing behind (the fixture and the leak
  * checker look). */
-Test(walk, may_be_broken_off) {
+Test(scan, may_be_broken_off) {
     static const char *const commands[] = {"lru_crawler metadump all\r\n", "stats sizes\r\n",
                                            "stats detail dump\r\n"};
     for (int i = 0; i < 3; i++) {
@@ -158,7 +158,7 @@ Test(walk, may_be_broken_off) {
     }
 }
 
-Test(walk, sums_sizes_and_prefixes_over_shards) {
+Test(scan, sums_sizes_and_prefixes_over_shards) {
     struct fixture fixture;
     fixture_init(&fixture, 3, 4, MEMORY_BYTES);
     expect(&fixture, "stats detail on\r\n", "OK\r\n");
@@ -179,7 +179,7 @@ Test(walk, sums_sizes_and_prefixes_over_shards) {
     fixture_finish(&fixture);
 }
 
-Test(walk, dumps_can_be_refused) {
+Test(scan, dumps_can_be_refused) {
     struct fixture fixture;
     fixture_init(&fixture, 2, 4, MEMORY_BYTES);
     store_keys(&fixture, 10);
