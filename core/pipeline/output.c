@@ -20,7 +20,8 @@ void pipeline_take_output(struct pipeline *pipeline, struct outgoing *outgoing) 
     assert(outgoing->leases.length == 0);
     *outgoing = (struct outgoing){.output = pipeline->output, .leases = pipeline->leases};
     pipeline->output = pipeline->leases = (struct buffer){0};
-    pipeline->sending = outgoing_bytes(outgoing);
+    pipeline->sending =
+        outgoing->leases.length > 0 ? outgoing_bytes(outgoing) : outgoing->output.length;
 }
 
 bool pipeline_release_output(struct pipeline *pipeline, struct shard *shard,
