@@ -14,15 +14,28 @@ struct pair {
     struct ring replies;
 };
 
+/* A reactor as the origin of messages: pairs[to] are the rings to and from an owner. */
+struct origin_end {
+    struct pair *pairs;
+    uint32_t *outstanding; /* per owner: messages sent that have not come back */
+    uint32_t outstanding_total;
+};
+
+/* A reactor as the owner of keys: pairs[from * stride] are the rings from and to an origin. */
+struct owner_end {
+    struct pair *pairs;
+    uint32_t stride; /* the number of shards */
+};
+
 struct mesh_port {
-    /* Set by the reactor before it sleeps, cleared by itself or by the producer that takes on to
-     * wake it. Sequentially consistent on both sides, together with the rings' tails. */
+    /* Set by the reactor before it sleeps, cleared by itself or by the one producer that is going
+     * to wake it. Sequentially consistent on both sides, together with the rings' tails. */
     _Alignas(CACHE_LINE_BYTES) _Atomic bool sleeping;
 
     _Alignas(CACHE_LINE_BYTES) struct mesh *mesh;
     uint32_t shard;
-    uint32_t outstanding_total;
-    uint32_t *outstanding; /* per shard */
+    struct origin_end origin;
+    struct owner_end owner;
 };
 
 struct mesh {
@@ -34,8 +47,12 @@ struct mesh {
     uint32_t *counts;
 };
 
-static struct pair *pair_of(const struct mesh *mesh, uint32_t from, uint32_t to) {
-    return &mesh->pairs[(size_t)from * mesh->shards + to];
+static struct pair *pair_to(const struct mesh_port *port, uint32_t owner) {
+    return &port->origin.pairs[owner];
+}
+
+static struct pair *pair_from(const struct mesh_port *port, uint32_t origin) {
+    return &port->owner.pairs[(size_t)origin * port->owner.stride];
 }
 
 /* Zeroed memory on its own pages, touched as used: with many reactors most pairs have little
@@ -76,10 +93,13 @@ static void mesh_connect(struct mesh *mesh) {
         ring_init(&mesh->pairs[i].replies, slots + mesh->capacity, mesh->capacity);
     }
     for (uint32_t i = 0; i < n; i++) {
-        mesh->ports[i].mesh = mesh;
-        mesh->ports[i].shard = i;
-        mesh->ports[i].outstanding = mesh->counts + (size_t)i * n;
-        atomic_init(&mesh->ports[i].sleeping, false);
+        struct mesh_port *port = &mesh->ports[i];
+        port->mesh = mesh;
+        port->shard = i;
+        port->origin = (struct origin_end){.pairs = mesh->pairs + (size_t)i * n,
+                                           .outstanding = mesh->counts + (size_t)i * n};
+        port->owner = (struct owner_end){.pairs = mesh->pairs + i, .stride = n};
+        atomic_init(&port->sleeping, false);
     }
 }
 
@@ -121,49 +141,54 @@ struct mesh_port *mesh_port(struct mesh *mesh, uint32_t shard) {
     return &mesh->ports[shard];
 }
 
+/* The origin's end. */
+
 bool mesh_has_credit(const struct mesh_port *port, uint32_t to) {
-    return port->outstanding[to] < port->mesh->capacity;
+    return port->origin.outstanding[to] < port->mesh->capacity;
 }
 
 bool mesh_is_full(const struct mesh_port *port) {
     const struct mesh *mesh = port->mesh;
-    return mesh->shards > 1 && port->outstanding_total == mesh->capacity * (mesh->shards - 1);
+    return mesh->shards > 1 &&
+           port->origin.outstanding_total == mesh->capacity * (mesh->shards - 1);
 }
 
 void mesh_send_request(struct mesh_port *port, uint32_t to, struct message *message) {
     assert(to != port->shard);
     assert(mesh_has_credit(port, to));
     PROBES_MESSAGE_SENT(port->shard, to, message->kind);
-    port->outstanding[to]++;
-    port->outstanding_total++;
-    ring_push(&pair_of(port->mesh, port->shard, to)->requests, message);
+    port->origin.outstanding[to]++;
+    port->origin.outstanding_total++;
+    ring_push(&pair_to(port, to)->requests, message);
 }
 
 void mesh_release(struct mesh_port *port, uint32_t from) {
-    assert(port->outstanding[from] > 0);
-    port->outstanding[from]--;
-    port->outstanding_total--;
-}
-
-uint32_t mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
-                            uint32_t max) {
-    struct ring *ring = &pair_of(port->mesh, from, port->shard)->requests;
-    return ring_pop(ring, (void **)messages, max);
-}
-
-void mesh_send_reply(struct mesh_port *port, uint32_t to, struct message *message) {
-    ring_push(&pair_of(port->mesh, to, port->shard)->replies, message);
+    assert(port->origin.outstanding[from] > 0);
+    port->origin.outstanding[from]--;
+    port->origin.outstanding_total--;
 }
 
 uint32_t mesh_take_replies(struct mesh_port *port, uint32_t from, struct message **messages,
                            uint32_t max) {
-    struct ring *ring = &pair_of(port->mesh, port->shard, from)->replies;
-    return ring_pop(ring, (void **)messages, max);
+    return ring_pop(&pair_to(port, from)->replies, (void **)messages, max);
 }
 
 uint32_t mesh_outstanding(const struct mesh_port *port) {
-    return port->outstanding_total;
+    return port->origin.outstanding_total;
 }
+
+/* The owner's end. */
+
+uint32_t mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
+                            uint32_t max) {
+    return ring_pop(&pair_from(port, from)->requests, (void **)messages, max);
+}
+
+void mesh_send_reply(struct mesh_port *port, uint32_t to, struct message *message) {
+    ring_push(&pair_from(port, to)->replies, message);
+}
+
+/* Both. */
 
 bool mesh_claim_wake(struct mesh *mesh, uint32_t shard) {
     _Atomic bool *sleeping = &mesh->ports[shard].sleeping;
@@ -174,8 +199,8 @@ bool mesh_claim_wake(struct mesh *mesh, uint32_t shard) {
 void mesh_publish(struct mesh_port *port, mesh_wake *wake, void *context) {
     struct mesh *mesh = port->mesh;
     for (uint32_t other = 0; other < mesh->shards; other++) {
-        bool requests = ring_publish(&pair_of(mesh, port->shard, other)->requests);
-        bool replies = ring_publish(&pair_of(mesh, other, port->shard)->replies);
+        bool requests = ring_publish(&pair_to(port, other)->requests);
+        bool replies = ring_publish(&pair_from(port, other)->replies);
         if ((requests || replies) && mesh_claim_wake(mesh, other)) {
             wake(context, other);
         }
@@ -185,8 +210,8 @@ void mesh_publish(struct mesh_port *port, mesh_wake *wake, void *context) {
 bool mesh_has_arrivals(const struct mesh_port *port) {
     const struct mesh *mesh = port->mesh;
     for (uint32_t other = 0; other < mesh->shards; other++) {
-        if (!ring_is_empty(&pair_of(mesh, other, port->shard)->requests) ||
-            !ring_is_empty(&pair_of(mesh, port->shard, other)->replies)) {
+        if (!ring_is_empty(&pair_from(port, other)->requests) ||
+            !ring_is_empty(&pair_to(port, other)->replies)) {
             return true;
         }
     }
@@ -204,4 +229,22 @@ bool mesh_may_sleep(struct mesh_port *port) {
 
 void mesh_awake(struct mesh_port *port) {
     atomic_store_explicit(&port->sleeping, false, memory_order_seq_cst);
+}
+
+void mesh_check(const struct mesh *mesh) {
+    for (uint32_t i = 0; i < mesh->shards; i++) {
+        const struct origin_end *origin = &mesh->ports[i].origin;
+        uint32_t total = 0;
+        for (uint32_t to = 0; to < mesh->shards; to++) {
+            const struct ring *requests = &origin->pairs[to].requests;
+            const struct ring *replies = &origin->pairs[to].replies;
+            uint32_t under_way = requests->pushed - requests->head;
+            under_way += replies->pushed - replies->head;
+            assert(origin->outstanding[to] <= mesh->capacity);
+            assert(origin->outstanding[to] == under_way);
+            total += origin->outstanding[to];
+        }
+        assert(origin->outstanding[i] == 0);
+        assert(origin->outstanding_total == total);
+    }
 }

@@ -72,6 +72,10 @@ void mesh_awake(struct mesh_port *port);
 /* True when a request or reply has arrived; for polling before sleep. */
 bool mesh_has_arrivals(const struct mesh_port *port);
 
+/* Fails an assertion when a credit is not that of a message in a ring. For tests, between the turns
+ * of reactors that share one thread: then no message is anywhere else. */
+void mesh_check(const struct mesh *mesh);
+
 /* Asks for a wake from outside the rings: true when the reactor was asleep and the caller must wake
  * it. */
 bool mesh_claim_wake(struct mesh *mesh, uint32_t shard);

@@ -46,15 +46,34 @@ struct message *message_take(struct message_pool *pool) {
 }
 
 void message_park(struct message_pool *pool, struct message *message) {
-    pool->out -= !message->parked;
+    if (message->parked) {
+        return;
+    }
     message->parked = true;
+    pool->out--;
+    pool->parked++;
 }
 
 void message_give(struct message_pool *pool, struct message *message) {
-    assert(message->parked || pool->out > 0);
-    message_park(pool, message);
+    if (message->parked) {
+        assert(pool->parked > 0);
+        pool->parked--;
+    } else {
+        assert(pool->out > 0);
+        pool->out--;
+    }
     message->next = pool->free;
     pool->free = message;
+}
+
+void message_pool_check(const struct message_pool *pool) {
+    uint32_t free = 0;
+    for (const struct message *message = pool->free; message; message = message->next) {
+        free++;
+        assert(free <= pool->used_ever);
+    }
+    assert(pool->used_ever <= pool->count);
+    assert(free + pool->out + pool->parked == pool->used_ever);
 }
 
 void message_keep_request(struct message *message, const struct request *request, uint64_t hash) {

@@ -97,6 +97,7 @@ struct message_pool {
     uint32_t count;
     uint32_t used_ever; /* messages[used_ever..count) were never taken */
     uint32_t out;       /* taken now, but for the parked ones */
+    uint32_t parked;    /* taken now, and parked */
 };
 
 /* Reserves a pool of count messages, parked ones included. Returns 0 or -ENOMEM. */
@@ -106,6 +107,9 @@ void message_pool_finish(struct message_pool *pool);
 /* A message, cleared up to its request, or NULL when all are out. */
 struct message *message_take(struct message_pool *pool);
 void message_give(struct message_pool *pool, struct message *message);
+
+/* Fails an assertion when messages are lost, or in the free list twice. For tests. */
+void message_pool_check(const struct message_pool *pool);
 
 /* It may be long until this one is given back: it doesn't count as out any more, so that others do
  * not miss it. Asking for it again changes nothing. */

@@ -406,7 +406,8 @@ static void connection_end_broken(struct net *net, struct connection *connection
     if (connection->receive != RECEIVE_NONE || connection->sending) {
         return;
     }
-    bool released = outgoing_release(&connection->outgoing, &net->shard);
+    bool released =
+        pipeline_release_output(&connection->pipeline, &net->shard, &connection->outgoing);
     if (pipeline_abort(&connection->pipeline, &net->shard) && released) {
         connection_destroy(net, connection);
     } else {

@@ -276,14 +276,14 @@ static bool udp_copy_values(struct udp *udp, struct connection *connection) {
     if (outgoing_is_empty(outgoing) && pipeline->leases.length == 0) {
         return true;
     }
-    bool released = outgoing_release(outgoing, shard);
+    bool released = pipeline_release_output(pipeline, shard, outgoing);
     if (released && pipeline->leases.length > 0) {
         pipeline_take_output(pipeline, outgoing);
         if (!udp_copy_leases(connection, shard)) {
             pipeline->out_of_memory = true;
         }
         pipeline->sending = 0; /* all of it is output again */
-        released = outgoing_release(outgoing, shard);
+        released = pipeline_release_output(pipeline, shard, outgoing);
     }
     if (released && pipeline->stalled && !pipeline_output_full(pipeline)) {
         schedule_run(&udp->net->schedule, &connection->scheduled);

@@ -20,7 +20,7 @@ bool lease_end(struct shard *shard, uint32_t owner, uint64_t large) {
 
 /* Leases. */
 
-static uint32_t count_of(const struct buffer *leases) {
+uint32_t leases_count(const struct buffer *leases) {
     return (uint32_t)(leases->length / sizeof(struct lease));
 }
 
@@ -29,7 +29,7 @@ static const struct lease *lease_at(const struct buffer *leases, uint32_t i) {
 }
 
 static bool has_lease_of(const struct buffer *leases, uint32_t first, uint32_t owner) {
-    for (uint32_t i = first; i < count_of(leases); i++) {
+    for (uint32_t i = first; i < leases_count(leases); i++) {
         if (lease_at(leases, i)->owner == owner) {
             return true;
         }
@@ -41,11 +41,11 @@ bool leases_have_owner(const struct buffer *leases, uint32_t owner) {
     return has_lease_of(leases, 0, owner);
 }
 
-/* Of leases[*returned..end); false when some of them are left. */
+/* Of leases[*ended..end); false when some of them are left. */
 static bool end_leases(struct shard *shard, const struct buffer *leases, uint32_t end,
-                       uint32_t *returned) {
-    for (; *returned < end; ++*returned) {
-        const struct lease *lease = lease_at(leases, *returned);
+                       uint32_t *ended) {
+    for (; *ended < end; ++*ended) {
+        const struct lease *lease = lease_at(leases, *ended);
         if (!lease_end(shard, lease->owner, lease->large)) {
             return false;
         }
@@ -55,9 +55,9 @@ static bool end_leases(struct shard *shard, const struct buffer *leases, uint32_
 }
 
 bool leases_end(struct shard *shard, struct buffer *leases) {
-    uint32_t returned = 0;
-    bool all = end_leases(shard, leases, count_of(leases), &returned);
-    buffer_consume(leases, returned * sizeof(struct lease));
+    uint32_t ended = 0;
+    bool all = end_leases(shard, leases, leases_count(leases), &ended);
+    buffer_consume(leases, ended * sizeof(struct lease));
     if (all) {
         buffer_release(&shard->buffers, leases);
     }
@@ -76,20 +76,21 @@ bool leases_add(struct shard *shard, struct buffer *leases, const struct lease *
 
 size_t outgoing_bytes(const struct outgoing *outgoing) {
     size_t bytes = outgoing->output.length;
-    for (uint32_t i = 0; i < count_of(&outgoing->leases); i++) {
+    for (uint32_t i = 0; i < leases_count(&outgoing->leases); i++) {
         bytes += lease_at(&outgoing->leases, i)->length;
     }
     return bytes;
 }
 
 bool outgoing_has_lease_of(const struct outgoing *outgoing, uint32_t owner) {
-    return has_lease_of(&outgoing->leases, outgoing->returned, owner);
+    return has_lease_of(&outgoing->leases, outgoing->ended, owner);
 }
 
 /* The lease that is at a position or the next one behind it; NULL: none is. */
 static const struct lease *next_lease(const struct outgoing *outgoing,
                                       struct outgoing_position at) {
-    return at.lease < count_of(&outgoing->leases) ? lease_at(&outgoing->leases, at.lease) : NULL;
+    return at.lease < leases_count(&outgoing->leases) ? lease_at(&outgoing->leases, at.lease)
+                                                      : NULL;
 }
 
 /* What is in one piece from a position on. */
@@ -148,11 +149,11 @@ void outgoing_advance(struct outgoing *outgoing, struct shard *shard, size_t sen
     while (sent > 0) {
         sent -= position_step(outgoing, &outgoing->position, sent);
     }
-    end_leases(shard, &outgoing->leases, outgoing->position.lease, &outgoing->returned);
+    end_leases(shard, &outgoing->leases, outgoing->position.lease, &outgoing->ended);
 }
 
 bool outgoing_release(struct outgoing *outgoing, struct shard *shard) {
-    if (!end_leases(shard, &outgoing->leases, count_of(&outgoing->leases), &outgoing->returned)) {
+    if (!end_leases(shard, &outgoing->leases, leases_count(&outgoing->leases), &outgoing->ended)) {
         return false;
     }
     buffer_release(&shard->buffers, &outgoing->output);

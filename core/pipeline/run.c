@@ -184,7 +184,7 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
     pipeline->parser = slot->before;
     pipeline->consumed = slot->offset;
     pipeline->wants_more = false;
-    pipeline->closing = false;
+    pipeline->closing = pipeline->protocol_error = false;
     pipeline->stalled = true;
     shard->counters.mesh_stalls += !pipeline_is_blocked(pipeline) && !pipeline->scan;
 }

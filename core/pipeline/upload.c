@@ -356,3 +356,17 @@ enum upload_progress upload_run(struct pipeline *pipeline, struct shard *shard,
     assert(request->op == OP_UPLOAD_END);
     return upload_end(pipeline, shard, request);
 }
+
+void upload_check(const struct upload *upload, const struct shard *shard) {
+    uint32_t windows = upload->window.length + upload->next_window.length;
+    assert(upload->owner < shard->count);
+    assert(upload->out <= 1);
+    assert(upload->out == 0 || upload->owner != shard->id);
+    assert(!(upload->busy && upload->handle != 0));
+    if (has_failed(upload)) {
+        assert(upload->request.op == OP_REJECT || upload->request.op == OP_ERROR);
+    } else {
+        assert(upload->bytes_unplaced + windows <= upload->request.value_length);
+    }
+    assert(upload->handle != 0 || windows == 0);
+}

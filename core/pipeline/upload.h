@@ -56,6 +56,9 @@ bool upload_abort(struct pipeline *pipeline, struct shard *shard);
 /* Forgets it, whatever is out. */
 void upload_free(struct pipeline *pipeline, struct shard *shard);
 
+/* Fails an assertion when its windows, its state and its messages contradict each other. */
+void upload_check(const struct upload *upload, const struct shard *shard);
+
 /* Which shard's memory it is in, and since when, on the store's scale; 0: it holds none. */
 uint32_t upload_owner(const struct upload *upload);
 uint32_t upload_held_since(const struct upload *upload);

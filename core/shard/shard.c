@@ -93,3 +93,10 @@ void shard_stats_read(const struct shard *shard, struct shard_stats *stats) {
     stats->counters.buffer_bytes = shard->buffers.bytes;
     store_stats(shard->keys.store, &stats->store);
 }
+
+void shard_check(const struct shard *shard) {
+    message_pool_check(&shard->messages);
+    assert(shard->messages.out <= SHARD_MESSAGES_MAX);
+    assert(mesh_outstanding(shard->port) <= shard->messages.out + shard->messages.parked);
+    assert(shard->keys.id == shard->id);
+}

@@ -142,6 +142,10 @@ static inline uint32_t shard_owner(const struct shard *shard, uint64_t hash) {
     return (uint32_t)(((hash >> 48) * shard->count) >> 16);
 }
 
+/* Fails an assertion when the shard's messages, buffers and what its connections hold contradict
+ * each other. For tests. */
+void shard_check(const struct shard *shard);
+
 /* Copies this shard's counters and sizes. */
 void shard_stats_read(const struct shard *shard, struct shard_stats *stats);
 

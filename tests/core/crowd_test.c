@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/pipeline/check.h"
 #include "core/pipeline/exchange.h"
 #include "core/pipeline/outgoing.h"
 #include "core/pipeline/pipeline.h"
@@ -196,7 +197,7 @@ static void client_feed(struct crowd *crowd, struct client *client) {
 /* Its place is taken by another one until all have had their share. */
 static void client_vanish(struct crowd *crowd, struct client *client) {
     struct shard *shard = &crowd->shard[client->home];
-    bool landed = outgoing_release(&client->outgoing, shard);
+    bool landed = pipeline_release_output(&client->pipeline, shard, &client->outgoing);
     if (!pipeline_abort(&client->pipeline, shard) || !landed) {
         return;
     }
@@ -235,6 +236,24 @@ static void client_turn(struct crowd *crowd, struct client *client) {
 
 /* Shards. */
 
+/* What a shard counts is what its connections hold. */
+static void check_shard(const struct crowd *crowd, uint32_t id) {
+    const struct shard *shard = &crowd->shard[id];
+    uint32_t uploads = 0, leases = 0;
+    for (uint32_t i = 0; i < crowd->clients; i++) {
+        const struct client *client = &crowd->client[i];
+        if (client->home == id) {
+            pipeline_check(&client->pipeline, shard, &client->outgoing);
+            uploads += client->pipeline.upload ? 1 : 0;
+            leases += leases_count(&client->pipeline.leases);
+            leases += leases_count(&client->outgoing.leases) - client->outgoing.ended;
+        }
+    }
+    cr_assert(eq(u32, shard->uploads, uploads));
+    cr_assert(eq(u32, shard->leases, leases));
+    shard_check(shard);
+}
+
 static void shard_turn(struct crowd *crowd, uint32_t id) {
     exchange_collect_replies(&crowd->shard[id]);
     exchange_serve_peers(&crowd->shard[id]);
@@ -244,6 +263,8 @@ static void shard_turn(struct crowd *crowd, uint32_t id) {
         }
     }
     mesh_publish(crowd->shard[id].port, fixture_no_wake, NULL);
+    check_shard(crowd, id);
+    mesh_check(crowd->mesh);
 }
 
 static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/pipeline/check.h"
 #include "core/shard/execute.h"
 
 #define SEED 42
@@ -78,6 +79,14 @@ void fixture_no_wake(void *context, uint32_t shard) {
     assert(!"nobody sleeps here");
 }
 
+void fixture_check(const struct fixture *fixture) {
+    pipeline_check(&fixture->pipeline, &fixture->shard[0], &fixture->outgoing);
+    for (uint32_t i = 0; i < fixture->shards; i++) {
+        shard_check(&fixture->shard[i]);
+    }
+    mesh_check(fixture->mesh);
+}
+
 uint64_t fixture_held(const struct fixture *fixture) {
     uint64_t held = 0;
     for (uint32_t i = 0; i < fixture->shards; i++) {
@@ -94,9 +103,10 @@ void fixture_break(struct fixture *fixture) {
     bool gone = false;
     while (!gone) {
         exchange_collect_replies(shard);
-        gone = outgoing_release(&fixture->outgoing, shard);
+        gone = pipeline_release_output(&fixture->pipeline, shard, &fixture->outgoing);
         gone &= pipeline_abort(&fixture->pipeline, shard);
         mesh_publish(shard->port, fixture_no_wake, NULL);
+        fixture_check(fixture);
         for (uint32_t i = 1; i < fixture->shards; i++) {
             fixture_serve(fixture, i, UINT32_MAX);
         }
@@ -152,6 +162,7 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     fixture->broken |= !pipeline_pause(pipeline, shard);
     free(copy);
     mesh_publish(shard->port, fixture_no_wake, NULL);
+    fixture_check(fixture);
 }
 
 bool fixture_takes_bytes(const struct fixture *fixture) {
@@ -173,6 +184,7 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
         any = true;
     }
     mesh_publish(port, fixture_no_wake, NULL);
+    fixture_check(fixture);
     return any;
 }
 
@@ -211,6 +223,7 @@ void fixture_read(struct fixture *fixture, size_t max) {
         }
     } while (taken > 0);
     mesh_publish(shard->port, fixture_no_wake, NULL);
+    fixture_check(fixture);
 }
 
 void fixture_run_until_idle(struct fixture *fixture) {

@@ -57,6 +57,9 @@ bool fixture_takes_bytes(const struct fixture *fixture);
  */
 bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max);
 
+/* Checks all that is always true between two turns. Every turn of the fixture ends with it. */
+void fixture_check(const struct fixture *fixture);
+
 /* The client reads up to max bytes of what is owed. */
 void fixture_read(struct fixture *fixture, size_t max);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/pipeline/check.h"
 #include "tests/core/fixture.h"
 
 #define MEMORY_BYTES ((size_t)8 << 20)
@@ -103,6 +104,7 @@ static void client_turn(struct waiting *waiting, struct client *client) {
         }
     }
     pipeline_release_output(pipeline, shard, &client->outgoing);
+    pipeline_check(pipeline, shard, &client->outgoing);
 }
 
 static void turns(struct waiting *waiting, int count) {
