@@ -55,8 +55,8 @@ static struct pair *pair_from(const struct mesh_port *port, uint32_t origin) {
     return &port->owner.pairs[(size_t)origin * port->owner.stride];
 }
 
-/* Zeroed memory on its own pages, touched as used: with many reactors most pairs have little
- * traffic. */
+/* Zeroed memory, of which the system provides a page when it is first used: with many reactors most
+ * pairs have little traffic. */
 static void *pages_map(size_t bytes) {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -2,11 +2,12 @@
  *
  * For each ordered pair A→B there is a ring of requests from A to B and one of their replies back.
  * The invariant: A has at most `capacity` messages outstanding at B (its credit), and both rings of
- * the pair hold that many. So a push never fails, nobody ever waits for room in a ring, and since
- * executing a request sends no other one, reactors can't block each other in a circle. A connection
- * that finds no credit waits with its parsing; nothing else does.
+ * the pair hold that many. So a push never fails and no reactor waits for space in a ring; and
+ * since executing a request sends no other one, reactors can't block each other in a circle.
+ * Without credit a connection stalls, and the rest of its reactor goes on.
  *
- * A struct mesh_port is one reactor's end of all its rings; only that reactor's thread uses it.
+ * A struct mesh_port is one reactor's end of all its rings, as the origin of messages and as the
+ * owner of keys; only that reactor's thread uses it.
  */
 #ifndef CORE_MESH_MESH_H
 #define CORE_MESH_MESH_H
@@ -29,7 +30,7 @@ void mesh_destroy(struct mesh *mesh);
 /* The end that belongs to one reactor. Lives as long as the mesh. */
 struct mesh_port *mesh_port(struct mesh *mesh, uint32_t shard);
 
-/* How many more requests may be sent to a shard before one must come back. */
+/* True when one more request may be sent to a shard before another has come back. */
 bool mesh_has_credit(const struct mesh_port *port, uint32_t to);
 
 /* True when no request can be sent to anyone before one comes back. */
@@ -56,14 +57,15 @@ uint32_t mesh_take_replies(struct mesh_port *port, uint32_t from, struct message
 /* Messages sent to other shards that have not come back. */
 uint32_t mesh_outstanding(const struct mesh_port *port);
 
-/* Makes all that was sent since the last call visible. wake is called for each reactor that was
- * asleep and has something to do now; only the caller of this function is told, once. */
+/* Makes the messages visible that were sent since the last call. Calls wake for each reactor that
+ * was asleep and has messages now; of several callers for one reactor only one is told to wake it.
+ */
 typedef void mesh_wake(void *context, uint32_t shard);
 void mesh_publish(struct mesh_port *port, mesh_wake *wake, void *context);
 
-/* Before sleeping: announces it and looks at the incoming rings once more. False when there is
- * something to do; then the announcement is withdrawn. After true, whoever publishes something for
- * this reactor wakes it. */
+/* Before sleeping: announces it and looks at the incoming rings once more. False when a message has
+ * arrived; the announcement is withdrawn then. After true the next reactor that publishes a message
+ * for this one wakes it. */
 bool mesh_may_sleep(struct mesh_port *port);
 
 /* After sleeping: withdraws the announcement (unless a waker has done so). */

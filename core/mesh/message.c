@@ -8,7 +8,7 @@
 _Static_assert(KEY_LENGTH_MAX + META_OPAQUE_LENGTH_MAX <= MESSAGE_KEY_BYTES,
                "key and opaque fit their place in a message");
 
-/* With its part of the wide range. */
+/* A message and its part of the wide range. */
 #define MESSAGE_BYTES (sizeof(struct message) + MESSAGE_VALUE_BYTES_MAX)
 
 int message_pool_init(struct message_pool *pool, uint32_t count) {
@@ -91,7 +91,7 @@ void message_keep_request(struct message *message, const struct request *request
     message->request.value = NULL;
 }
 
-/* Returns where it is now. */
+/* Copies a value into the message. Returns the copy. */
 static const char *copy_value(struct message *message, const char *value, uint32_t length) {
     assert(length <= MESSAGE_VALUE_BYTES_MAX);
     char *place = length <= MESSAGE_VALUE_BYTES_NEAR ? message->value : message->wide;

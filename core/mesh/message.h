@@ -6,10 +6,10 @@
  * back to the pool it came from.
  *
  *   near | key and opaque, padded to 288 | the request's value, then the reply's, if it is short |
- *   wide | these values where they are longer, to 16 KiB: in a range of its own
+ *   wide | a longer value, up to 16 KiB, in a range apart from the messages
  *
- * So most traffic stays on few pages: addresses are translated for a hundred messages at a time,
- * not for each. What is touched stays small, as the message freed last is used first.
+ * So most traffic stays on few pages, and an entry of the TLB serves many messages. The message
+ * freed last is used first, so that few of them are touched.
  */
 #ifndef CORE_MESH_MESSAGE_H
 #define CORE_MESH_MESSAGE_H
@@ -21,8 +21,8 @@
 #include "core/mesh/ring.h"
 #include "proto/request.h"
 
-/* Values up to this size travel inside the message. Longer ones don't travel at all: those of sets
- * are received, and those of gets sent, where they lie. */
+/* Values up to this size travel inside the message. Longer ones don't travel: they are received
+ * into the owner's store, and sent from there. */
 #define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
 #define MESSAGE_KEY_BYTES 288        /* a key and an opaque */
 #define MESSAGE_VALUE_BYTES_NEAR 464 /* what is left of 1 KiB */
@@ -32,7 +32,7 @@ struct shard;
 
 /* What the owner does. */
 enum message_kind {
-    /* Those in the queue of a connection, for their replies. */
+    /* Those that wait in the queue of a connection until their reply is due. */
     MESSAGE_REQUEST,     /* of one shard */
     MESSAGE_EVERY_SHARD, /* a command for every shard: this shard's part */
     MESSAGE_SCAN,        /* a chunk of a scan, see core/shard/scan.h; it lies in wide */
@@ -40,17 +40,17 @@ enum message_kind {
     MESSAGE_LEASE,       /* a get that has been executed: the lease on what it has found */
     MESSAGE_LEASE_BACK,  /* the end of its lease, which will be asked for again */
 
-    /* Those of a connection's upload. */
+    /* Those of a connection's upload, in no queue. */
     MESSAGE_UPLOAD_BEGIN,
     MESSAGE_UPLOAD_WINDOW,
 
-    /* Those that nobody waits for. */
+    /* Those whose completion only gives them back to their pool. */
     MESSAGE_UPLOAD_CANCEL,
     MESSAGE_LEASE_END,
     MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
 };
 
-/* A place for bytes of an upload, in one piece. */
+/* Memory of the owner's store for the next bytes of an upload, in one piece. */
 struct upload_window {
     char *bytes;
     uint32_t length; /* 0: there is none */
@@ -91,7 +91,7 @@ _Static_assert(sizeof(struct message) == 1024, "few pages");
 
 /* A reactor's messages. Only its own thread takes and gives back. */
 struct message_pool {
-    struct message *messages; /* address space for all, touched as used */
+    struct message *messages; /* memory for all, provided by the system as used */
     char *wide;               /* and for their longer values */
     struct message *free;
     uint32_t count;
@@ -111,12 +111,11 @@ void message_give(struct message_pool *pool, struct message *message);
 /* Fails an assertion when messages are lost, or in the free list twice. For tests. */
 void message_pool_check(const struct message_pool *pool);
 
-/* It may be long until this one is given back: it doesn't count as out any more, so that others do
- * not miss it. Asking for it again changes nothing. */
+/* Parks a message that may be held for long: it doesn't count as out any more, so that requests of
+ * other connections still find one. Parking it again changes nothing. */
 void message_park(struct message_pool *pool, struct message *message);
 
-/* The cache lines of a small request and reply are on their way: another reactor has written them.
- */
+/* Prefetches the cache lines of a small request and reply, which another reactor has written. */
 static inline void message_prefetch(const struct message *message) {
     const char *start = (const char *)message;
     for (const char *line = start; line < message->key + CACHE_LINE_BYTES;
@@ -133,7 +132,7 @@ void message_keep_request(struct message *message, const struct request *request
 /* Copies a request into a message, with its key and its value, if it has one. */
 void message_set_request(struct message *message, const struct request *request, uint64_t hash);
 
-/* Copies a result into a message, with the value that its maker lends. */
+/* Copies a result into a message, with its value. */
 void message_set_result(struct message *message, const struct result *result);
 
 #endif

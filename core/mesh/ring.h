@@ -44,7 +44,7 @@ static inline void ring_init(struct ring *ring, void **slots, uint32_t capacity)
     ring->producer_mask = ring->consumer_mask = capacity - 1;
 }
 
-/* Producer: adds an entry, not yet visible. The caller knows that there is room. */
+/* Producer: adds an entry, not yet visible. The caller knows that the ring is not full. */
 static inline void ring_push(struct ring *ring, void *entry) {
     ring->producer_slots[ring->pushed++ & ring->producer_mask] = entry;
 }

@@ -3,7 +3,7 @@
 #include "core/base/probes.h"
 #include "core/shard/execute.h"
 
-/* Messages prefetched together. A turn takes all that a ring holds, batch after batch. */
+/* Messages that are prefetched together. A turn takes all messages of a ring, in such batches. */
 #define EXCHANGE_BATCH_MAX 32
 
 static bool names_key(const struct message *message) {
@@ -27,7 +27,7 @@ static void prefetch_batch(const struct shard *shard, struct message *const *mes
     }
 }
 
-/* For the report of a panic: the request of a connection of another reactor, or word of one. */
+/* For the report of a panic: the message may be a request of another reactor's connection. */
 static struct panic_work exchange_describe(const void *work) {
     const struct message *message = work;
     return (struct panic_work){

@@ -1,4 +1,4 @@
-/* A pipeline's input: what is received, kept and parsed. */
+/* The input of a pipeline: bytes are received, parsed, and kept when they can't be run. */
 #include <assert.h>
 
 #include "core/pipeline/pipeline.h"
@@ -50,7 +50,7 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
             }
         }
         batch->count++;
-        /* How the next bytes are understood depends on what comes of a login. */
+        /* The parser treats what follows a login by whether that has succeeded. */
         if (request->op == OP_LOGIN) {
             return;
         }
@@ -59,7 +59,7 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
 
 /* Input. */
 
-/* Parses the input once as much is there as the parser has asked for. */
+/* Goes on with the input when it has the length that the parser needs. */
 static void run_when_whole(struct pipeline *pipeline) {
     assert(pipeline->wants_more);
     if (pipeline->input.length < pipeline->parser.need) {
@@ -136,8 +136,8 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
     pipeline->length = pipeline->consumed = 0;
     if (pipeline->input.length == 0) {
         pipeline_drop_input(pipeline, shard);
-        /* The parser says so itself, unless the bytes ended with the last request of a round;
-         * nothing would be received again then. */
+        /* When the bytes ended with the last request of a round, the parser has not been asked
+         * for another; without wants_more no bytes would be received again. */
         pipeline->wants_more = true;
     }
     return kept;

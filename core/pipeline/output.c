@@ -41,7 +41,7 @@ bool output_reserve(struct pipeline *pipeline, struct shard *shard, size_t extra
     return false;
 }
 
-/* The value stands at the end of the output, which goes on with what is behind it. */
+/* Adds a lease on the value at the end of the output, and the bytes that follow the value. */
 static bool write_lease(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request, const struct result *result,
                         uint32_t owner) {

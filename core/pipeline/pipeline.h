@@ -2,9 +2,22 @@
  *
  *     received bytes ─▶ collect: parse, hash, prefetch ─▶ batch ─▶ run
  *                                                                   │
- *           mine, and no reply is owed: execute ────────────────────┼─▶ output
+ *           key of this shard, queue empty: execute ────────────────┼─▶ output ─▶ outgoing
  *           else: message ─▶ queue, in request order ───────────────┘     ▲
  *                               └─ replies leave it in request order ─────┘
+ *
+ * The files, each of which calls only those below it:
+ *
+ *     lifecycle        init, abort, finish                  input   bytes come in and are parsed
+ *     run              one request, by what it concerns     trace   requests in the log
+ *     upload           a long value that is stored, part by part
+ *     scan             a long answer, chunk by chunk
+ *     every_shard      a command for every shard
+ *     queue            messages whose replies are owed
+ *     output           replies as bytes
+ *     outgoing         output that is being sent, and leases on long values in it
+ *
+ * exchange.h has a shard's part in the traffic between shards.
  *
  * A request for this shard on a connection that owes no reply runs straight from the input into the
  * output. Any other takes a message and a place in the connection's queue; replies leave the queue
@@ -30,14 +43,14 @@
 #include "core/shard/shard.h"
 #include "proto/parser.h"
 
-/* Replies not yet taken by the client, beyond which a connection's requests wait. */
+/* Bytes of replies that the client has not taken, beyond which a connection's requests wait. */
 #define PIPELINE_OUTPUT_BYTES_MAX ((size_t)64 * 1024)
 
-/* Requests of one connection that may be in its queue at once. */
+/* Messages in the queue of one connection. */
 #define PIPELINE_QUEUE_MAX 64
 
-/* Requests taken from one connection before others that are ready have their round; and in a turn,
- * after which whoever else has come is served, unless -R says otherwise. */
+/* Requests that one connection runs in a round, before the other ready connections run theirs; and,
+ * unless -R says otherwise, in a turn, before the reactor looks for new events. */
 #define PIPELINE_ROUND_MAX 16
 #define PIPELINE_TURN_DEFAULT (8 * PIPELINE_ROUND_MAX)
 
@@ -52,39 +65,41 @@ struct pipeline {
     size_t length;
     size_t consumed;
 
-    struct buffer input;  /* what was received and could not be used at once */
-    struct buffer output; /* replies, to be sent from the front */
-    struct buffer leases; /* large values in it, see core/pipeline/outgoing.h */
-    size_t sending;       /* bytes that the connection has taken from output and not got rid of */
+    struct buffer input;  /* bytes that were received and have not been run */
+    struct buffer output; /* replies, in the order of their requests */
+    struct buffer leases; /* on large values in the output, see core/pipeline/outgoing.h */
+    size_t sending;       /* bytes taken by pipeline_take_output() and not released yet */
 
-    struct message *first; /* the queue: requests whose replies are owed, oldest first */
+    /* The queue: requests whose replies are owed, oldest first. */
+    struct message *first;
     struct message *last;
-    uint32_t queued;
-    uint32_t drained;       /* that have left the queue, from 0 again after 2^32 */
-    uint32_t outstanding;   /* of these at other shards */
-    struct upload *upload;  /* of the value whose parts are the next requests; NULL: of none */
-    struct message *gather; /* of the queue: a command for every shard under way, or NULL */
-    struct scan *scan;      /* the scan that answers the next request, while it is under way */
-    uint32_t logins_failed; /* not yet told to the log */
-    int number;             /* of its connection, in the log */
+    uint32_t queued;        /* messages in it */
+    uint32_t drained;       /* messages that have left it, modulo 2^32 */
+    uint32_t outstanding;   /* messages in it whose replies have not come */
+    struct upload *upload;  /* the value whose parts are the next requests, or NULL */
+    struct message *gather; /* in the queue: a command for every shard under way, or NULL */
+    struct scan *scan;      /* the answer to the next request, while it is under way, or NULL */
+    uint32_t logins_failed; /* not logged yet */
+    int number;             /* of the connection, for the log */
 
-    bool datagram;       /* there is one piece of input and no more, see core/net/udp.h */
-    bool wants_more;     /* the bytes hold no further whole request */
-    bool stalled;        /* the next request could not run; cleared by pipeline_resume() */
-    bool scan_yields;    /* stalled, but only so that others have their turn */
+    bool datagram;   /* the input is one datagram, see core/net/udp.h */
+    bool wants_more; /* the bytes hold no further whole request; excludes stalled */
+    bool stalled;    /* the next request could not run; cleared by pipeline_resume() */
+    /* Stalled until the next turn, since scans have had their share of this one. */
+    bool scan_yields;
     bool progressed;     /* a request has run; cleared by the reactor before a round */
-    bool closing;        /* nothing is parsed any more; close when all replies are sent */
-    bool protocol_error; /* closing, since what came was beyond the protocol */
-    bool out_of_memory;  /* replies were lost: close at once */
-    bool aborted;        /* pipeline_abort() has been called: there will be no more replies */
+    bool closing;        /* nothing more is parsed; closes when all replies are sent */
+    bool protocol_error; /* closing, since the input is not of the protocol */
+    bool out_of_memory;  /* replies were lost: the connection closes at once */
+    bool aborted;        /* pipeline_abort() has been called: replies are dropped */
 };
 
 struct batch_slot {
     struct pipeline *pipeline;
-    struct parser before; /* the parser and the offset before this request, to take it back */
+    struct parser before; /* the parser and the offset before this request, for a stall */
     size_t offset;
-    uint64_t hash; /* of a request that names a key, as is the owner */
-    uint32_t owner;
+    uint64_t hash;  /* of the key of a request that names one */
+    uint32_t owner; /* the shard of that key */
     struct request request;
 };
 
@@ -94,44 +109,45 @@ struct batch_slot {
 struct batch {
     uint32_t count;
     struct batch_slot slots[BATCH_MAX];
-    char key_space[BATCH_MAX][KEY_LENGTH_MAX]; /* for keys that come encoded */
+    char key_space[BATCH_MAX][KEY_LENGTH_MAX]; /* for keys that are decoded (meta's b) */
 };
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard);
 
-/* Gives back what it holds of the stores' memory: uploads and leases. True once nothing is left of
- * that, and no message is out; until then to be called again when messages have come back. Nothing
- * else may be done to the pipeline meanwhile; messages of it that come back are completed. */
+/* Ends a pipeline whose connection is gone: gives back the stores' memory that it holds, uploads
+ * and leases, and drops its replies. False while some is left or a message is out: to be called
+ * again when messages have come back. After the first call only pipeline_finish() may follow. */
 bool pipeline_abort(struct pipeline *pipeline, struct shard *shard);
 
 /* Gives all memory back, after pipeline_abort(). */
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
 
-/* Begins with received bytes; they stay the caller's and must last until pipeline_pause(). False
- * when they could not be added to what is waiting already: the connection is lost. */
+/* Takes received bytes as input; they stay the caller's and must last until pipeline_pause(). False
+ * when there is no memory to add them to earlier input: the connection is to be closed. */
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length);
 
-/* The same with a copy of the bytes, which may be more. */
+/* The same with a copy of the bytes, of any length. */
 bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                         size_t length);
 
-/* Where the next bytes of an upload belong, and how many may be received there at once, by the
- * kernel itself; they need not be fed then. 0: there is no such place, or it isn't worth it. */
+/* The window into a store's memory to which the next bytes of an upload belong. The kernel may
+ * receive them there; then pipeline_direct_feed() is called in place of pipeline_feed(). Returns
+ * its length; 0 when there is none, or when it has less than PIPELINE_DIRECT_BYTES_MIN. */
 #define PIPELINE_DIRECT_BYTES_MIN ((size_t)4 * 1024)
 size_t pipeline_upload_window(const struct pipeline *pipeline, char **where);
 
-/* So many have been received there. */
+/* Notes that `length` bytes have been received in the window. */
 void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t length);
 
-/* Begins again with what pipeline_pause() kept. */
+/* Ends a stall, and goes on with the input that pipeline_pause() kept. */
 void pipeline_resume(struct pipeline *pipeline);
 
 /* True while there may be another request to run at once. */
 bool pipeline_can_run(const struct pipeline *pipeline);
 
 /* Parses up to `requests_max` requests, at most PIPELINE_ROUND_MAX, into the batch, which must have
- * room for so many, hashes their keys and prefetches their buckets. The bytes must stay until
+ * that many free slots, hashes their keys and prefetches their buckets. The bytes must stay until
  * batch_run(). */
 void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t requests_max,
                       struct batch *batch);
@@ -139,30 +155,29 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
 /* Prefetches the items of a batch, runs its requests in order, and empties it. */
 void batch_run(struct batch *batch, struct shard *shard);
 
-/* Ends the use of fed bytes: what is left of them is copied to input. False when there is no
- * memory for it: the connection is lost. */
+/* Ends the use of fed bytes: those that have not been run are copied to the input. False when there
+ * is no memory for it: the connection is to be closed. */
 bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
 
-/* Forgets what was received and not run. */
+/* Drops the input. */
 void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
 
-/* True when the client has left so much untaken that nothing more is run for it; one large value is
- * enough. */
+/* True when no more requests are run until the client takes output: PIPELINE_OUTPUT_BYTES_MAX are
+ * exceeded, or a large value is in it. */
 bool pipeline_output_full(const struct pipeline *pipeline);
 
-/* Moves all output, with the leases on the values in it, to an empty outgoing. What is on its way
- * counts as output until pipeline_release_output() has released it; false as with
- * outgoing_release(). */
+/* Moves all output, with the leases on the values in it, to an empty outgoing. The
+ * bytes count as output until pipeline_release_output(), which returns as outgoing_release(). */
 void pipeline_take_output(struct pipeline *pipeline, struct outgoing *outgoing);
 bool pipeline_release_output(struct pipeline *pipeline, struct shard *shard,
                              struct outgoing *outgoing);
 
-/* True while it waits for memory of a store of which others hold too much: its first reply for the
- * lease on a large value, or its upload to begin. pipeline_retry() asks for it again. */
+/* True while a store that has too much memory leased or uploaded refuses it some: the lease of its
+ * first reply, or the beginning of its upload. pipeline_retry() asks for it again. */
 bool pipeline_wants_memory(const struct pipeline *pipeline);
 void pipeline_retry(struct pipeline *pipeline, struct shard *shard);
 
-/* True when nothing more is run for either reason: not before that changes. */
+/* True when no request can run, since the output is full or memory of a store is waited for. */
 bool pipeline_is_blocked(const struct pipeline *pipeline);
 
 #endif

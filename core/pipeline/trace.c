@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-/* One behind which the line goes on. */
+/* True for the first key of a line of several. */
 static bool is_first_of_keys(const struct request *request) {
     return request->protocol == PROTOCOL_TEXT && (request->op == OP_GET || request->op == OP_GAT) &&
            !request->last;
 }
 
-/* From the first key to the end of its line, as far as that is here and shown. */
+/* From the first key to the end of its line, as far as it has been received and fits the log. */
 static size_t keys_length(const struct batch_slot *slot) {
     const struct pipeline *pipeline = slot->pipeline;
     const char *keys = slot->request.key;
@@ -39,7 +39,7 @@ static void put_error(struct log_entry *entry, const struct request *request) {
     }
 }
 
-/* The rest of a command that has had its line. */
+/* True for a further request of a command that has been logged. */
 static bool goes_on(const struct batch_slot *slot) {
     const struct request *request = &slot->request;
     bool in_value = request->op == OP_UPLOAD_PART ||

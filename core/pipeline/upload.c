@@ -11,14 +11,14 @@ struct upload {
     struct request request; /* OP_REJECT or OP_ERROR once it has failed */
     uint64_t hash;
     uint32_t owner;
-    uint32_t taken;                   /* of the part that is run next: bytes that are in already */
+    uint32_t taken;                   /* bytes of the next part that are in already */
     uint32_t bytes_unplaced;          /* bytes of the value that no window has been given for */
-    struct upload_window window;      /* in the owner's memory: where the next bytes go */
-    struct upload_window next_window; /* and those behind */
-    uint32_t out;                     /* messages under way: begin or window */
-    bool busy;                        /* the owner has let it wait */
-    uint32_t begun_s;
-    uint64_t handle;              /* of the owner's store; 0: it hasn't begun, or isn't any more */
+    struct upload_window window;      /* of the owner's memory, for the next bytes */
+    struct upload_window next_window; /* for the bytes behind those */
+    uint32_t out;                     /* messages under way (begin or window), at most 1 */
+    bool busy;                        /* the owner has refused the begin for now */
+    uint32_t begun_s;                 /* on the store's scale */
+    uint64_t handle;              /* of the owner's store; 0 before the begin and after a cancel */
     char text[MESSAGE_KEY_BYTES]; /* key and opaque */
 };
 
@@ -174,7 +174,8 @@ void upload_retry(struct pipeline *pipeline, struct shard *shard) {
 
 /* Parts. */
 
-/* Asks another shard for the next window while there is some left, so that nobody waits for it. */
+/* Asks another shard for the next window while the first is being filled, so that the connection
+ * does not have to wait for it. */
 static void request_window(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
     if (upload->owner == shard->id || upload->out > 0 || upload->next_window.length > 0 ||
@@ -207,8 +208,8 @@ static void use_window(struct upload *upload, uint32_t length) {
     upload->window.length -= length;
 }
 
-/* Writes a part where it belongs; one that has failed is swallowed. False when it is not all in: it
- * is run again then, perhaps with more bytes at its end. `taken` stays for the caller to clear. */
+/* Writes a part into the windows; after a failure its bytes are dropped. False when it is not all
+ * in: it is run again then, perhaps with more bytes at its end. The caller clears `taken`. */
 static bool write_part(struct pipeline *pipeline, struct shard *shard, const struct request *part) {
     struct upload *upload = pipeline->upload;
     while (upload->taken < part->value_length && !has_failed(upload)) {

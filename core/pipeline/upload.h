@@ -3,15 +3,16 @@
  *
  *     connection's shard                                the owner, maybe the same
  *     set k 0 0 100000   ── begin: key and length ──▶   takes memory
- *                        ◀── window for 64 KiB ────────
- *     writes what it receives there: parts, or what the kernel puts there itself
- *                        ── window ──▶  ◀── for the rest   (asked for while the first is filled)
+ *                        ◀── window of 64 KiB ─────────
+ *     writes the value's bytes into the window, or the kernel receives them there
+ *                        ── next window? ──▶            (asked for while the first is filled)
+ *                        ◀── window of the rest ───────
  *     the last bytes     ── end: the request ───────▶   makes an item of it; the reply comes back
  *
- * Begin and window have no reply in the connection's queue; what goes wrong there is answered at
- * the end, as the parser gives out the value to its last byte all the same. An owner whose uploads
- * hold as much as they may lets a begin wait: it is tried again, and the connection runs and
- * receives nothing meanwhile.
+ * The messages for the begin and the windows are not in the connection's queue. When one of them
+ * fails, the parser still gives out the value to its last byte, and the failure is answered then.
+ * An owner whose uploads hold all the memory that they may refuses a begin as busy: it is retried,
+ * and the connection neither runs requests nor receives meanwhile.
  *
  * Thread: the reactor of the connection.
  */
@@ -25,8 +26,7 @@
 struct upload;
 
 enum upload_progress {
-    UPLOAD_WAITS,   /* the request can't be run now; nothing has changed that running it again would
-                       not take up */
+    UPLOAD_WAITS,   /* the request is to be run again; the bytes that are in stay in */
     UPLOAD_ENDED,   /* the request is done */
     UPLOAD_REFUSED, /* the upload has failed and is cancelled: upload_slot() is to be run in its
                        place, and upload_free() called then */
@@ -40,26 +40,27 @@ enum upload_progress upload_run(struct pipeline *pipeline, struct shard *shard,
  * refused the value. */
 struct batch_slot upload_slot(struct pipeline *pipeline);
 
-/* The place where its next bytes belong, if all parts that were run are in: received there they
- * need not come as parts. upload_received() says that so many have. */
+/* The window to which its next bytes belong; empty while a part is half written, or after a
+ * failure. upload_received() notes that `length` bytes have been received there. */
 struct upload_window upload_window(const struct upload *upload);
 void upload_received(struct pipeline *pipeline, struct shard *shard, uint32_t length);
 
-/* Whether it waits to begin; and tries again to. */
+/* Whether the owner has refused the begin as busy; and asks again. */
 bool upload_is_busy(const struct upload *upload);
 void upload_retry(struct pipeline *pipeline, struct shard *shard);
 
-/* Breaks it off, if there is one. False when a message of it is out, or no credit to tell its
- * owner: to be called again. */
+/* Cancels the pipeline's upload, if there is one. False while a message of it is out, or without
+ * credit to tell its owner: to be called again. */
 bool upload_abort(struct pipeline *pipeline, struct shard *shard);
 
-/* Forgets it, whatever is out. */
+/* Frees the upload, if there is one, and tells no owner. */
 void upload_free(struct pipeline *pipeline, struct shard *shard);
 
 /* Fails an assertion when its windows, its state and its messages contradict each other. */
 void upload_check(const struct upload *upload, const struct shard *shard);
 
-/* Which shard's memory it is in, and since when, on the store's scale; 0: it holds none. */
+/* The shard in whose memory it is; and since when, in seconds on the store's scale, or 0 when it
+ * holds none. */
 uint32_t upload_owner(const struct upload *upload);
 uint32_t upload_held_since(const struct upload *upload);
 

@@ -46,7 +46,7 @@ static void set_crawler_sleep(struct shard *shard, uint64_t microseconds, struct
     admin_say(result, "OK");
 }
 
-/* Each shard takes its equal share; what it has above that is evicted in slices, turn by turn. */
+/* Each shard takes an equal share; items beyond it are evicted in slices, turn by turn. */
 static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *result) {
     uint64_t share = mib < UINT64_MAX / MIB ? mib * MIB / shard->count : UINT64_MAX;
     if (share < STORE_MEMORY_BYTES_MIN) {
@@ -113,7 +113,7 @@ void admin_execute(struct shard *shard, const struct request *request, struct sh
         run_stats(shard, request, stats);
         return;
     case OP_VERBOSITY:
-        /* As in memcached there is no more to say than that. */
+        /* Higher levels log no more than LOG_COMMANDS, as in memcached. */
         shard->settings.verbosity =
             request->delta < LOG_COMMANDS ? (uint32_t)request->delta : LOG_COMMANDS;
         return;

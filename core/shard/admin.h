@@ -1,5 +1,5 @@
-/* admin: commands that concern every shard. Each shard carries out its part; what the last one says
- * is the answer.
+/* admin: commands that concern every shard. Each shard executes its part; the result of the shard
+ * with the highest number is the answer.
  *
  * Thread: the reactor that owns the shard.
  */
@@ -12,7 +12,7 @@
 #include "core/stats/counters.h"
 #include "proto/request.h"
 
-/* A shard's part. For OP_STATS what it has counted goes to *stats. */
+/* Executes a shard's part. For OP_STATS its figures are written to *stats. */
 void admin_execute(struct shard *shard, const struct request *request, struct shard_stats *stats,
                    struct result *result);
 

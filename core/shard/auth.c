@@ -9,10 +9,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* Of the file at a time. */
+/* Bytes of the file that are read at a time. */
 #define READ_BYTES 4096
 
-/* The hash is keyed with as many random bytes as it takes, new for each table read. */
+/* The secret keys the hash: random bytes, new for each table that is read. */
 struct logins {
     uint32_t count;
     unsigned char secret[XXH3_SECRET_SIZE_MIN];
@@ -28,7 +28,7 @@ static XXH128_hash_t logins_hash(const struct logins *logins,
     XXH3_128bits_update(&state, credentials->user, credentials->user_length);
     XXH3_128bits_update(&state, credentials->password, credentials->password_length);
     XXH128_hash_t digest = XXH3_128bits_digest(&state);
-    explicit_bzero(&state, sizeof(state)); /* it has a copy of what came in */
+    explicit_bzero(&state, sizeof(state)); /* it holds a copy of the password */
     return digest;
 }
 
@@ -55,7 +55,7 @@ static uint32_t length_without_realm(const struct credentials *credentials, cons
     return credentials->user_length - (uint32_t)realm_length - 1;
 }
 
-/* A line of the file without its end. NULL, or what is wrong with it. */
+/* Adds the user of a line, which comes without its end. Returns NULL, or what is wrong with it. */
 static const char *add_line(struct logins *logins, const char *realm, const char *line,
                             size_t length) {
     if (length == 0 || line[0] == '#') {

@@ -38,13 +38,13 @@ void command_set_item(struct result *result, const struct store_item *item) {
     result->large = item->large;
 }
 
-/* What the reply doesn't carry need not travel. */
+/* The reply doesn't carry the value, so the message need not either. */
 static void drop_value(struct result *result) {
     result->value = NULL;
     result->large = 0;
 }
 
-/* Past times, too, are far from never. */
+/* -1: never. An item that expires later than INT32_MAX seconds from now counts as that late. */
 static int32_t seconds_left(uint32_t expires, uint32_t now) {
     if (expires == 0) {
         return -1;
@@ -53,7 +53,7 @@ static int32_t seconds_left(uint32_t expires, uint32_t now) {
     return left < INT32_MAX ? (int32_t)left : INT32_MAX;
 }
 
-/* No work for as long as store and protocol have the same bits for the same things. */
+/* Compiles to a mask as long as the store and the protocol use the same bits. */
 static uint8_t state_of(uint8_t state) {
     return (uint8_t)((state & STORE_WON ? STATE_WON : 0) |
                      (state & STORE_BINARY_KEY ? STATE_BINARY_KEY : 0) |
@@ -62,7 +62,7 @@ static uint8_t state_of(uint8_t state) {
                      (state & STORE_FETCHED ? STATE_FETCHED : 0));
 }
 
-/* What the meta protocol tells of an item beside that. */
+/* The figures of an item that only the meta protocol tells. */
 static void set_facts(struct result *result, const struct request *request,
                       const struct store_item *item, uint32_t now) {
     result->cas = item->cas;
@@ -96,7 +96,7 @@ static void run_get(struct keyspace *keys, const struct request *request, uint64
     }
 }
 
-/* touch and gat, which counts as a touch alone, as in memcached. */
+/* touch and gat. A gat counts as a touch alone, as in memcached. */
 static void run_touch(struct keyspace *keys, const struct request *request, uint64_t hash,
                       struct result *result) {
     struct store_key key = command_key(request, hash);
@@ -116,7 +116,7 @@ static void run_touch(struct keyspace *keys, const struct request *request, uint
     }
 }
 
-/* What makes an mg more than a get. */
+/* The flags of an mg that change the item. */
 #define META_GET_EFFECTS (META_NO_BUMP | META_TOUCH | META_VIVIFY | META_RECACHE)
 
 static struct store_read read_of(const struct keyspace *keys, const struct request *request) {
@@ -205,7 +205,7 @@ static void count_write(struct counters *counters, const struct request *request
     counters->cas_badval += status == STORE_EXISTS;
 }
 
-/* meta's s tells the length of the whole value. */
+/* The flag s of the meta protocol tells the length of the whole value after an append. */
 static void set_joined_length(struct keyspace *keys, const struct request *request,
                               const struct store_key *key, struct result *result) {
     struct store_item item;
@@ -215,7 +215,7 @@ static void set_joined_length(struct keyspace *keys, const struct request *reque
     }
 }
 
-/* upload: where the value is in place of request->value, or 0. */
+/* upload: the handle of the upload that holds the value; 0: request->value does. */
 static void run_write(struct keyspace *keys, const struct request *request, uint64_t hash,
                       uint64_t upload, struct result *result) {
     struct store_key key = command_key(request, hash);
@@ -296,8 +296,8 @@ static void run_delta(struct keyspace *keys, const struct request *request, uint
     result->status = (uint8_t)result_of(status);
 }
 
-/* A value that was refused on the way in: whatever the key held is older than what its client
- * wanted there, so it goes, as in memcached. */
+/* A value that was refused while it was received. The key's old value is deleted, as in memcached,
+ * since the client wanted to replace it. */
 static void run_reject(struct keyspace *keys, const struct request *request, uint64_t hash,
                        struct result *result) {
     struct store_key key = command_key(request, hash);

@@ -40,7 +40,7 @@ bool execute_lease(struct keyspace *keys, const void *requester, const struct re
         command_set_item(result, &item);
         return grant_lease(keys, requester, result);
     }
-    struct counters counted = keys->counters; /* it was one request */
+    struct counters counted = keys->counters; /* the request has been counted already */
     command_run(keys, request, hash, result);
     keys->counters = counted;
     return grant_lease(keys, requester, result);
@@ -96,7 +96,7 @@ static void execute_scan(struct shard *shard, struct message *message) {
     message->result = (struct result){.status = RESULT_OK, .value_length = (uint32_t)chunk.length};
 }
 
-/* What the shard has counted, for OP_STATS, lies in the message's wide range. */
+/* The shard's figures, for OP_STATS, lie in the message's wide range. */
 static void execute_part(struct shard *shard, struct message *message) {
     _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX, "stats fit a message");
     struct result result = {.status = RESULT_OK};

@@ -1,9 +1,9 @@
-/* priority: who goes first for memory of which there is not enough.
+/* priority: precedence of a requester that needs much of a store's leases or uploads.
  *
- * What needs much of it would starve while what needs little comes and goes. So it takes the turn:
- * all others are refused until it has been served. But what it waits for may be held by somebody
- * slow, for whom not everybody shall wait: a turn lasts for PRIORITY_NS, and if that was in vain,
- * there is none for as long again.
+ * A bulk request (store_is_bulk()) would starve while small ones come and go. So a refused one
+ * takes precedence: all other requesters are refused until it has been served. The memory that it
+ * waits for may be held by a slow client, so precedence lasts for PRIORITY_NS; when it was not
+ * served in that time, no requester has precedence for as long again.
  */
 #ifndef CORE_SHARD_PRIORITY_H
 #define CORE_SHARD_PRIORITY_H
@@ -12,22 +12,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* In which a fast client takes several hundred MiB. */
+/* How long precedence lasts. A fast client receives several hundred MiB in that time. */
 #define PRIORITY_NS ((uint64_t)100000000)
 
 struct priority {
-    const void *requester; /* only compared; NULL: it is nobody's */
+    const void *requester; /* that has precedence; only compared. NULL: none has */
     uint64_t begun_ns;
 };
 
-/* Whether it is not somebody else's turn. */
+/* False while another requester has precedence. */
 static inline bool priority_allows(const struct priority *priority, const void *requester,
                                    uint64_t now_ns) {
     return !priority->requester || priority->requester == requester ||
            now_ns - priority->begun_ns >= PRIORITY_NS;
 }
 
-/* Takes it, unless it is somebody's or has been of late. */
+/* Gives a refused requester precedence, unless another has it, or has had it in the last
+ * 2 * PRIORITY_NS. */
 static inline void priority_take(struct priority *priority, const void *requester,
                                  uint64_t now_ns) {
     if (!priority->requester || now_ns - priority->begun_ns >= 2 * PRIORITY_NS) {
@@ -35,7 +36,7 @@ static inline void priority_take(struct priority *priority, const void *requeste
     }
 }
 
-/* Who has been served needs it no more. */
+/* Ends the precedence of a requester that has been served. */
 static inline void priority_end(struct priority *priority, const void *requester) {
     if (priority->requester == requester) {
         priority->requester = NULL;

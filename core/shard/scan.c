@@ -101,7 +101,7 @@ void scan_free(struct scan *scan) {
     free(scan);
 }
 
-/* As many whole lines as the client still wants. */
+/* Adds the lines of a chunk, as many as are left of the client's limit. */
 static bool take_lines(struct scan *scan, struct shard *shard, const struct chunk *chunk,
                        struct buffer *output) {
     const char *end = chunk->bytes;
@@ -171,7 +171,7 @@ bool scan_end(struct scan *scan, struct shard *shard, const struct request *requ
     return PUT(shard, output, REPLY_LIST_END);
 }
 
-/* The walked shard's part. */
+/* The scanned shard's part. */
 
 struct item_visit {
     enum scan_kind kind;
@@ -182,7 +182,7 @@ struct item_visit {
 
 static struct item_line line_of(const struct item_visit *visit, const struct store_entry *entry) {
     const struct store_item *item = &entry->item;
-    int64_t zero = visit->unix_now - visit->shard->keys.now; /* of the store's time */
+    int64_t zero = visit->unix_now - visit->shard->keys.now; /* of the store's scale */
     return (struct item_line){
         .key = entry->key,
         .key_length = entry->key_length,

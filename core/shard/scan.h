@@ -1,16 +1,16 @@
 /* scan: answers that are as long as there are items, connections or prefixes, in parts.
  *
  *     asking shard                                 each shard in turn
- *     scan_run ──── cursor ───────────────────▶ scan_fill: one slice of work, one chunk of bytes
+ *     asks ──────── cursor ───────────────────▶ scan_fill: one slice of work, one chunk of bytes
  *         ▲                                                            │
  *         └──── write to the output, or add to a sum ◀──── chunk ──────┘
  *
- * A connection has one scan at a time and one chunk of it under way; the next is asked for only
- * when there is room for it in the output. All scans share the few slices that a shard does in a
- * turn; whoever comes too late gets an empty chunk and asks again. So scans never hold a reactor
- * up, and their memory is bounded, however slowly their clients read. The command stays the
- * connection's next request until the scan is through (it is parsed again each time), so nothing
- * overtakes it.
+ * A connection has one scan at a time and one chunk of it under way; the next chunk is asked for
+ * when the output is not full. All scans share the SCAN_SLICES_PER_TURN slices of a shard's turn; a
+ * request beyond them is answered by an empty chunk and asks again. So the time that scans take in
+ * a turn is bounded, and so is their memory, however slowly their clients read. The command stays
+ * the connection's next request until the scan has ended (it is parsed again each time), so that no
+ * later request overtakes it.
  */
 #ifndef CORE_SHARD_SCAN_H
 #define CORE_SHARD_SCAN_H
@@ -26,8 +26,8 @@
 /* Items looked at in one slice. */
 #define SCAN_SLICE_ITEMS 256
 
-/* Slices that a shard works on in one turn of its reactor, however many scans there are: the
- * other clients wait no longer than that. */
+/* Slices of all scans together that a shard does in one turn of its reactor; other clients wait no
+ * longer than these take. */
 #define SCAN_SLICES_PER_TURN 4
 
 enum scan_kind {
@@ -42,29 +42,28 @@ enum scan_kind {
 
 struct scan {
     enum scan_kind kind;
-    uint32_t shard;  /* whose turn it is */
-    uint64_t cursor; /* in that shard; 0 at its start */
+    uint32_t shard;  /* the one that is scanned now; the number of shards: all have been */
+    uint64_t cursor; /* the position in that shard; 0 at its start */
     uint64_t lines_left;
     struct sizes_histogram *sizes;
     struct prefix_table prefixes;
 };
 
-/* What kind of scan a request is. A malformed one is none. */
+/* The kind of scan that a request asks for. A malformed one is none. */
 enum scan_kind scan_kind_of(const struct request *request);
 
-/* The line that answers a scan that can't be made; NULL where it can. Dumps never fit a datagram.
- */
+/* The line that refuses a scan; NULL when it can be done. Dumps are refused in datagrams. */
 const char *scan_refusal(const struct shard *shard, const struct request *request, bool datagram);
 
 /* Begins a scan and writes what comes before its first line. NULL without memory. */
 struct scan *scan_start(struct shard *shard, const struct request *request, struct buffer *output);
 
-/* One slice on this shard, if it has one left in this turn: adds to chunk what was found from
- * *cursor on. Returns false when the shard holds no more. Thread: the shard's. */
+/* Does one slice on this shard, if it has one left in this turn: adds to the chunk what is found
+ * from *cursor on, which it moves. False when the shard has no more. Thread: the shard's. */
 bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cursor,
                struct chunk *chunk);
 
-/* Takes a chunk of the shard whose turn it is. False without memory. */
+/* Adds the chunk of a shard to the answer. False without memory. */
 bool scan_take(struct scan *scan, struct shard *shard, const struct chunk *chunk, uint64_t cursor,
                bool more, struct buffer *output);
 

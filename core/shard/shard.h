@@ -20,14 +20,14 @@
 #include "core/stats/command.h"
 #include "core/stats/counters.h"
 
-/* A connection's request waits for a message of its own while all of these are out. The holders:
- * requests at other shards (at most this many a reactor, whatever the credits add up to) and
- * replies that are here but must wait for earlier ones of their connection. Beside them each
- * connection may have one parked, whose reply waits for memory of a store. */
+/* Messages of a shard that are taken at once; while all are, requests wait. They are held by
+ * requests at other shards (whatever the credits add up to) and by replies that wait for earlier
+ * replies of their connection. Beside them each connection may have one parked message, whose reply
+ * waits for a lease. */
 #define SHARD_MESSAGES_MAX 2048
 
-/* Of these so many are kept for giving back what connections hold of other shards' memory: they
- * come back as soon as the other shard has its turn. */
+/* Messages of these that are reserved for ending leases and cancelling uploads at other shards.
+ * They come back after the other shard's next turn. */
 #define SHARD_MESSAGES_SPARE 64
 
 struct chunk;
@@ -74,9 +74,9 @@ struct shard {
     uint32_t uploads;
     uint32_t leases;
 
-    struct logins *logins; /* owned; NULL: everybody may come in */
-    /* A newer table, put here by reactor 0 and taken by this shard's at its next login: whoever
-     * takes one out of the box owns it. Acquire and release by the exchanges of both. */
+    struct logins *logins; /* owned; NULL: no login is required */
+    /* A newer table, put here by reactor 0 and taken by this shard's at its next login. The thread
+     * that takes a table out owns it. Acquire and release by the exchanges of both. */
     _Atomic(struct logins *) logins_mailbox;
 
     bool stop_asked; /* by the command shutdown; the reactor looks at it once a turn */
@@ -89,13 +89,13 @@ struct shard_config {
     uint32_t count;
     uint64_t seed;
     size_t memory_bytes;     /* of this shard's store */
-    size_t memory_bytes_max; /* that a command may raise it to */
+    size_t memory_bytes_max; /* the most that a command may raise it to */
     struct server_settings settings;
-    struct logins *logins; /* comes to belong to the shard */
+    struct logins *logins; /* belongs to the shard from then on */
     size_t item_bytes_max;
-    uint32_t pipelines_max; /* that it may have at once */
+    uint32_t pipelines_max; /* at once */
     struct mesh *mesh;
-    struct shard *const *all; /* of the server, this one too; by their numbers */
+    struct shard *const *all; /* of the server, this one among them; by their numbers */
     const struct server_facts *facts;
     const struct clock *clock;
 };
@@ -108,17 +108,18 @@ void shard_finish(struct shard *shard);
 /* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);
 
-/* Who may log in, by the newest table; NULL where nobody has to. */
+/* The newest table of users; NULL when no login is required. */
 const struct logins *shard_logins(struct shard *shard);
 
-/* Gives the shard a newer table, which comes to belong to it. Any thread, but one at a time. */
+/* Gives the shard a newer table, which belongs to it from then on. Any thread, but one at a time.
+ */
 void shard_renew_logins(struct shard *shard, struct logins *logins);
 
 /* A holder of messages, a connection or a gather, may hold at most this part (1/16) of the messages
  * that are left: then one is left for every other holder, however long replies are waited for. */
 #define SHARD_MESSAGES_PART 16
 
-/* Messages that may be taken for anything but giving back. */
+/* Messages that are left, but for the reserved ones. */
 static inline uint32_t shard_messages_left(const struct shard *shard) {
     uint32_t most = SHARD_MESSAGES_MAX - SHARD_MESSAGES_SPARE;
     return shard->messages.out < most ? most - shard->messages.out : 0;
@@ -132,7 +133,7 @@ static inline bool shard_may_take_message(const struct shard *shard, uint32_t he
 /* The completion of a message whose coming back changes nothing: gives it back to its pool. */
 void shard_give_message(struct shard *shard, struct message *message);
 
-/* Whether one may be taken for that. */
+/* Whether one is left for ending a lease or cancelling an upload. */
 static inline bool shard_has_spare_message(const struct shard *shard) {
     return shard->messages.out < SHARD_MESSAGES_MAX;
 }
