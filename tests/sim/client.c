@@ -98,13 +98,14 @@ static bool client_connect(struct client *client) {
     client->state = CLIENT_TALKS;
     client->connections_left--;
     client->incarnation++;
+    world->connections++;
     client->binary = random_one_in(random, 3);
     client->key_is_long = random_one_in(random, 6);
     client->ending = (enum ending)random_below(random, 3);
     client->said_quit = client->ended = client->logged_in = client->was_quiet = false;
     client->commands_left = random_between(random, 1, world->choices.operations);
     client->opaque = 1;
-    client->stalls_until = 0;
+    client->stalls_until = client->pauses_until_ns = 0;
     client->last_sent_ns = world->now_ns;
     client->in.length = client->in.done = client->out.length = client->out.done = 0;
     model_init(&client->model, client, world->choices.keys);
@@ -373,10 +374,16 @@ static bool client_end(struct client *client) {
 static bool client_talk(struct client *client) {
     struct world *world = client->world;
     const struct faults *faults = &world->choices.faults;
-    if (world->step < client->stalls_until && !world->settled) {
+    bool pauses = world->step < client->stalls_until || world->now_ns < client->pauses_until_ns;
+    if (pauses && !world->settled) {
         return false;
     }
     if (world_fault(world, faults->client_stalls)) {
+        if (random_one_in(&world->random, 8)) {
+            client->pauses_until_ns =
+                world->now_ns + (uint64_t)random_size(&world->random, 60000) * 1000000;
+            return false;
+        }
         client->stalls_until = world->step + random_size(&world->random, 20000);
         return false;
     }
@@ -410,6 +417,10 @@ bool client_step(struct client *client) {
 }
 
 uint64_t client_deadline_ns(const struct client *client) {
+    bool pauses = client->state == CLIENT_TALKS && client->world->now_ns < client->pauses_until_ns;
+    if (pauses) {
+        return client->pauses_until_ns;
+    }
     return client->state == CLIENT_AWAY ? client->wake_ns : UINT64_MAX;
 }
 

@@ -53,6 +53,7 @@ struct client {
     uint32_t commands_left;
     uint32_t opaque;
     uint64_t stalls_until; /* a step */
+    uint64_t pauses_until_ns;
     uint64_t last_sent_ns;
     struct bytes out;
     struct bytes in;

@@ -21,6 +21,7 @@ static int engine_open(struct io **io, void *context) {
     engine->buffers = malloc(world->choices.buffers * IO_BUFFER_BYTES);
     engine->io.engine = &simulated_engine;
     engine->world = world;
+    engine->turn_ns = world->now_ns;
     engine->reactor = place->reactor;
     world->engines[place->reactor] = engine;
     world->in_reactor = true;

@@ -50,7 +50,7 @@ static uint32_t make_length(struct client *client) {
         }
         return 460 + random_below(random, 10);
     default:
-        return random_size(random, most);
+        return choices->crowded ? random_below(random, most + 1) : random_size(random, most);
     }
 }
 
@@ -285,6 +285,9 @@ static void make_item(struct client *client, struct command *command) {
     };
     struct random *random = &client->world->random;
     command->kind = kinds[random_below(random, sizeof(kinds) / sizeof(kinds[0]))];
+    if (client->world->choices.crowded && random_one_in(random, 2)) {
+        command->kind = COMMAND_SET;
+    }
     command->key_count = 1;
     command->keys[0] = (uint8_t)random_below(random, client->world->choices.keys);
     bool metas = command->kind != COMMAND_TOUCH && !client->binary && random_one_in(random, 3);

@@ -78,11 +78,25 @@ static void add_joined(struct prediction *prediction) {
     renew(prediction, &add(prediction, ANSWER_DONE)->state, value);
 }
 
+static bool may_be_refused(const struct prediction *prediction) {
+    return server_refusals(prediction->world) != prediction->command->refusals;
+}
+
 /* A write may be refused where others have been meanwhile; the old value may go with it. */
 static void add_refusals(struct prediction *prediction) {
-    if (server_refusals(prediction->world) != prediction->command->refusals) {
+    if (may_be_refused(prediction)) {
         add(prediction, ANSWER_NO_MEMORY);
         add_absent(prediction, ANSWER_NO_MEMORY);
+    }
+}
+
+/* A touch may need memory for an expiry time where there was none. What can't be had is missing in
+ * text and meta. */
+static void add_touch_refusals(struct prediction *prediction) {
+    add_refusals(prediction);
+    if (may_be_refused(prediction) && prediction->command->kind == COMMAND_GAT) {
+        add(prediction, ANSWER_MISS);
+        add_absent(prediction, ANSWER_MISS);
     }
 }
 
@@ -144,6 +158,7 @@ static void predict_get(struct prediction *prediction) {
     struct outcome *outcome = add(prediction, answer);
     outcome->token_sent = prediction->before->token_sent;
     if (prediction->command->kind != COMMAND_GET) {
+        add_touch_refusals(prediction);
         set_expiry(prediction, &outcome->state);
     }
 }

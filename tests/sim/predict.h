@@ -4,7 +4,7 @@
 
 #include "model.h"
 
-#define OUTCOMES_MAX 4
+#define OUTCOMES_MAX 8
 
 /* Longer values may be stored as large ones, of which no command makes numbers. */
 #define PREDICT_LONG_BYTES 1000

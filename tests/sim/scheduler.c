@@ -10,7 +10,7 @@
 #include "sockets.h"
 
 /* Nobody may wait for longer than this for anything but time; and for time not longer than that. */
-#define STEPS_WITHOUT_PROGRESS_MAX 3000000
+#define STEPS_WITHOUT_PROGRESS_MAX 30000000
 #define IDLE_NS_MAX ((uint64_t)400 * 1000000000)
 
 /* Steps in which nothing could be done, before all are asked in turn. */

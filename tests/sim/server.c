@@ -291,6 +291,9 @@ void server_check_idle(struct world *world) {
 void server_finish(struct world *world) {
     struct simulated_server *server = world->server;
     uint32_t reactors = world->choices.reactors;
+    world->evictions = server_evictions(world);
+    world->refusals = server_refusals(world);
+    world->kicks = server_kicks(world);
     server_enter_product(world, true);
     world->ended = true;
     for (uint32_t i = 0; i < reactors; i++) {
@@ -329,8 +332,11 @@ uint64_t server_evictions(const struct world *world) {
 uint64_t server_refusals(const struct world *world) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
-        sum += world->server->shards[i]->keys.counters.store_no_memory +
-               world->server->shards[i]->counters.store_no_memory;
+        const struct shard *shard = world->server->shards[i];
+        struct store_stats stats;
+        store_stats(shard->keys.store, &stats);
+        sum += shard->keys.counters.store_no_memory + shard->counters.store_no_memory +
+               stats.out_of_memory;
     }
     return sum;
 }

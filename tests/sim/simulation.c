@@ -74,6 +74,11 @@ struct sums {
     uint64_t completions;
     uint64_t injected;
     uint64_t steps;
+    uint64_t connections;
+    uint64_t evictions;
+    uint64_t refusals;
+    uint64_t kicks;
+    uint64_t mallocs_failed;
 };
 
 static bool parse_arguments(struct arguments *arguments, int argc, char **argv) {
@@ -111,6 +116,11 @@ static uint64_t run_seed(uint64_t seed, bool trace, struct sums *sums) {
     sums->completions += world->completions;
     sums->injected += world->injected;
     sums->steps += world->step;
+    sums->connections += world->connections;
+    sums->evictions += world->evictions;
+    sums->refusals += world->refusals;
+    sums->kicks += world->kicks;
+    sums->mallocs_failed += world->mallocs_failed;
     uint64_t hash = world->hash;
     free(world);
     return hash;
@@ -147,6 +157,10 @@ static void run_seeds(const struct arguments *arguments, struct sums *sums) {
            " turns, %" PRIu64 " completions, %" PRIu64 " commands, %" PRIu64 " faults\n",
            arguments->seeds, took, (double)arguments->seeds / took, sums->steps, sums->turns,
            sums->completions, sums->operations, sums->injected);
+    printf("# %" PRIu64 " connections, %" PRIu64 " items evicted, %" PRIu64
+           " writes refused, %" PRIu64 " connections closed for their idleness, %" PRIu64
+           " allocations refused\n",
+           sums->connections, sums->evictions, sums->refusals, sums->kicks, sums->mallocs_failed);
 }
 
 int main(int argc, char **argv) {

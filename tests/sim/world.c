@@ -32,7 +32,7 @@ static void choose_faults(struct world *world) {
         .yields = pick_fault(random, 256),
         .time_leaps = pick_fault(random, 64),
     };
-    faults->malloc_fails = random_one_in(random, 12) ? random_size(random, 64) : 0;
+    faults->malloc_fails = random_one_in(random, 10) ? random_size(random, 512) : 0;
 }
 
 static void choose_memory(struct world *world) {
@@ -40,6 +40,7 @@ static void choose_memory(struct world *world) {
     struct choices *choices = &world->choices;
     static const uint32_t items[] = {1u << 20, 1u << 20, 40u << 10, 200u << 10, 4u << 20};
     choices->ample = random_one_in(random, 2);
+    choices->crowded = !choices->ample && random_one_in(random, 2);
     choices->item_bytes_max = items[random_below(random, 5)];
     choices->no_eviction = random_one_in(random, 5);
     choices->memory_bytes = (size_t)1 << 20;
@@ -51,6 +52,20 @@ static void choose_memory(struct world *world) {
     /* Long values are few, so that seeds stay short. */
     static const uint32_t values[] = {100, 1000, 20000, 20000, 100000, 1500000};
     choices->value_bytes_max = values[random_below(random, 6)];
+}
+
+/* So much is stored that the memory is full. */
+static void choose_crowd(struct random *random, struct choices *choices) {
+    static const uint32_t values[] = {2000, 20000, 60000, 200000};
+    choices->memory_bytes = (size_t)random_between(random, 1, 2) << 20;
+    choices->reactors = random_between(random, 1, 3);
+    choices->value_bytes_max = values[random_below(random, 4)];
+    choices->operations = random_between(random, 40, 150);
+    choices->connections = 1;
+    choices->keys = random_between(random, 20, 100);
+    choices->clients = random_between(random, 3, WORLD_CLIENTS_MAX);
+    choices->stream_bytes = random_between(random, 16384, 1 << 18);
+    choices->fragment_bytes = random_between(random, 4096, 1 << 16);
 }
 
 static void choose_clients(struct world *world) {
@@ -72,6 +87,9 @@ static void choose_clients(struct world *world) {
     }
     choices->pipelined = random_size(random, 128);
     choices->keys = random_size(random, 40);
+    if (choices->crowded) {
+        choose_crowd(random, choices);
+    }
     choices->flushes = random_one_in(random, 4);
     choices->scans = random_one_in(random, 3);
     choices->expires = random_one_in(random, 2);

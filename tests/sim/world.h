@@ -33,7 +33,7 @@ struct faults {
     uint32_t reactor_stands;  /* a reactor gets no processor for some steps of the others */
     uint32_t yields;          /* in the middle of a turn, whenever it asks for I/O */
     uint32_t time_leaps;      /* of 1024 * 64: per step, up to leap_ns_max */
-    uint32_t malloc_fails;    /* of 1024 * 8 */
+    uint32_t malloc_fails;
 };
 
 /* What the seed has chosen. */
@@ -47,6 +47,7 @@ struct choices {
     size_t item_bytes_max;
     uint32_t value_bytes_max; /* that clients send, but for a few that are too large */
     bool ample;               /* memory is enough for all that clients send: nothing is evicted */
+    bool crowded;             /* and this is sure to be too little */
     bool no_eviction;
     bool logins;
     uint32_t turn_requests;
@@ -114,6 +115,10 @@ struct world {
     uint64_t turns;
     uint64_t completions;
     uint64_t injected;
+    uint64_t evictions;
+    uint64_t refusals;
+    uint64_t kicks;
+    uint64_t connections;
 };
 
 /* Sets all that the seed decides. */

@@ -50,8 +50,7 @@ static bool in_product(void) {
 }
 
 static bool malloc_fails(void) {
-    if (!in_product() || !random_one_in(&wrapped->random, 8) ||
-        !world_fault(wrapped, wrapped->choices.faults.malloc_fails)) {
+    if (!in_product() || !world_fault(wrapped, wrapped->choices.faults.malloc_fails)) {
         return false;
     }
     wrapped->mallocs_failed++;
