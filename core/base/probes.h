@@ -37,6 +37,10 @@
 #define PROBES_MAINTAIN_BEGIN(reactor, now_s) PROBES_FIRE(maintain__begin, reactor, now_s)
 #define PROBES_MAINTAIN_END(reactor, more) PROBES_FIRE(maintain__end, reactor, more)
 
+/* A step of a reactor's turn begins: the reactor, and the number of the step in the table
+ * REACTOR_STEPS (core/server/reactor_turn.c). */
+#define PROBES_STEP(reactor, number) PROBES_FIRE(step, reactor, number)
+
 /* A reactor wakes another one that sleeps. */
 #define PROBES_WAKE(reactor, other) PROBES_FIRE(wake, reactor, other)
 

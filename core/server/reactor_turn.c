@@ -238,19 +238,28 @@ static uint64_t reactor_no_wait_ns(const struct reactor *reactor) {
  * macro and no array, so that the steps are compiled into the turn: calling them by their addresses
  * took 200 instructions more for a get. */
 #define REACTOR_STEPS(STEP)                                                                        \
-    STEP("completions", reactor_take_completions, reactor_no_wait_ns)                              \
-    STEP("messages", reactor_exchange, reactor_no_wait_ns)                                         \
-    STEP("requests", reactor_run_requests, reactor_requests_wait_ns)                               \
-    STEP("crawler", reactor_crawl, reactor_crawler_wait_ns)                                        \
-    STEP("timers", reactor_run_timers, reactor_timers_wait_ns)                                     \
-    STEP("stop", reactor_pass_stop, reactor_stop_wait_ns)                                          \
-    STEP("ends of turns", reactor_end_turns, reactor_no_wait_ns)                                   \
-    STEP("large values", reactor_send_large, reactor_large_wait_ns)                                \
-    STEP("publish", reactor_publish, reactor_no_wait_ns)                                           \
-    STEP("log", reactor_flush_log, reactor_log_wait_ns)                                            \
-    STEP("store", reactor_maintain_store, reactor_store_wait_ns)
+    STEP(COMPLETIONS, reactor_take_completions, reactor_no_wait_ns)                                \
+    STEP(MESSAGES, reactor_exchange, reactor_no_wait_ns)                                           \
+    STEP(REQUESTS, reactor_run_requests, reactor_requests_wait_ns)                                 \
+    STEP(CRAWLER, reactor_crawl, reactor_crawler_wait_ns)                                          \
+    STEP(TIMERS, reactor_run_timers, reactor_timers_wait_ns)                                       \
+    STEP(STOP, reactor_pass_stop, reactor_stop_wait_ns)                                            \
+    STEP(TURN_ENDS, reactor_end_turns, reactor_no_wait_ns)                                         \
+    STEP(LARGE_VALUES, reactor_send_large, reactor_large_wait_ns)                                  \
+    STEP(PUBLISH, reactor_publish, reactor_no_wait_ns)                                             \
+    STEP(LOG, reactor_flush_log, reactor_log_wait_ns)                                              \
+    STEP(STORE, reactor_maintain_store, reactor_store_wait_ns)
 
-#define REACTOR_RUN_STEP(name, run, wait_ns) run(reactor);
+/* Their numbers, in the order of the turn, as the probe `step` tells them. */
+enum reactor_step {
+#define REACTOR_NUMBER_STEP(name, run, wait_ns) REACTOR_STEP_##name,
+    REACTOR_STEPS(REACTOR_NUMBER_STEP)
+#undef REACTOR_NUMBER_STEP
+};
+
+#define REACTOR_RUN_STEP(name, run, wait_ns)                                                       \
+    PROBES_STEP(reactor->net.shard.id, REACTOR_STEP_##name);                                       \
+    run(reactor);
 
 static void reactor_run_steps(struct reactor *reactor) {
     reactor->net.shard.counters.reactor_turns++;
