@@ -369,5 +369,6 @@ void upload_check(const struct upload *upload, const struct shard *shard) {
     } else {
         assert(upload->bytes_unplaced + windows <= upload->request.value_length);
     }
-    assert(upload->handle != 0 || windows == 0);
+    /* One that has failed is cancelled, and waits to be answered. */
+    assert(upload->handle != 0 || windows == 0 || has_failed(upload));
 }

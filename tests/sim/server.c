@@ -12,6 +12,7 @@
 #include "core/base/facts.h"
 #include "core/mesh/mesh.h"
 #include "core/net/acceptor.h"
+#include "core/pipeline/check.h"
 #include "core/server/reactor.h"
 #include "engine.h"
 #include "sockets.h"
@@ -229,10 +230,16 @@ uint32_t server_oldest_second(const struct world *world) {
 void server_check_turn(struct world *world, uint32_t id) {
     struct simulated_server *server = world->server;
     const struct reactor *reactor = &server->reactors[id];
+    const struct shard *shard = &reactor->net.shard;
+    const struct connection *connection;
     reactor_check(reactor);
+    shard_check(shard);
+    LIST_FOREACH(connection, &reactor->net.connections, all_link) {
+        pipeline_check(&connection->pipeline, shard, &connection->outgoing);
+    }
     if (server->turns_to_check[id]-- == 0) {
         server->turns_to_check[id] = random_size(&world->random, world->choices.check_every);
-        store_check(reactor->net.shard.keys.store);
+        store_check(shard->keys.store);
     }
 }
 
