@@ -23,6 +23,7 @@ static void check_kind(const struct pipeline *pipeline, const struct shard *shar
         return;
     case MESSAGE_EVERY_SHARD:
         assert(message->done == (message != pipeline->gather));
+        assert(message->result.large == 0);
         return;
     case MESSAGE_UPLOAD_BEGIN:
     case MESSAGE_UPLOAD_WINDOW:

@@ -15,11 +15,13 @@ static void every_shard_done(struct shard *shard, struct gather *gather) {
     message->complete(shard, message);
 }
 
-/* The message in the queue counts as outstanding until the gather is done. */
+/* The message in the queue counts as outstanding until the gather is done. Its result is in the
+ * gather: of its own it has none, and no lease, whatever it was used for before. */
 static struct message *start_gather(struct pipeline *pipeline, struct shard *shard,
                                     const struct request *request) {
     struct message *message = queue_add(pipeline, shard, MESSAGE_EVERY_SHARD);
     message_keep_request(message, request, 0);
+    message->result = (struct result){.status = RESULT_OK};
     gather_init(gather_of(message), every_shard_done, message);
     pipeline->gather = message;
     pipeline->outstanding++;

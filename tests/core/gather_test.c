@@ -1,11 +1,13 @@
 /* A gather without a connection: one message to each shard, and the sum of the answers. */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/shard/execute.h"
 #include "core/shard/gather.h"
 #include "tests/core/fixture.h"
+#include "tests/core/script.h"
 
 #define MEMORY_BYTES STORE_MEMORY_BYTES_MIN
 
@@ -156,5 +158,25 @@ Test(gather, a_connection_that_is_gone_gives_its_messages_back) {
     fixture_break(&fixture);
     cr_assert(eq(u32, other.done, 1));
     cr_assert(zero(u32, fixture.shard[0].messages.out));
+    fixture_finish(&fixture);
+}
+
+/* The message of the command has been one of a large value before, whose lease is over. */
+Test(gather, a_connection_that_is_gone_gives_no_lease_of_before_back) {
+    struct fixture fixture;
+    char key[16];
+    fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+    fixture_name_key(&fixture, key, 1, 0);
+    struct script set = script_expand("set $ 0 0 50000\r\n<50000>\r\n", key);
+    struct script get = script_expand("get $ $ $\r\n", key);
+    fixture_feed(&fixture, set.bytes, set.length);
+    fixture_feed(&fixture, get.bytes, get.length);
+    cr_assert(zero(u64, fixture_held(&fixture)));
+    fixture_turn(&fixture, "flush_all\r\n", strlen("flush_all\r\n"));
+    cr_assert(not(zero(ptr, fixture.pipeline.gather)));
+    fixture_break(&fixture);
+    cr_assert(zero(u64, fixture_held(&fixture)));
+    free(set.bytes);
+    free(get.bytes);
     fixture_finish(&fixture);
 }
