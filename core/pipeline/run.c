@@ -108,19 +108,59 @@ static void run_shutdown(struct shard *shard, const struct request *request,
     }
 }
 
-/* What a command does that concerns the connection alone, and the content of its reply. */
+/* What a command does that concerns the connection alone, and the content of its reply. A value
+ * that `result` points to must last until queue_answer(), which writes or copies it. */
 static void execute_alone(struct pipeline *pipeline, struct shard *shard,
                           const struct request *request, struct result *result) {
-    if (request->op == OP_VERSION) {
+    switch ((enum op)request->op) {
+    case OP_VERSION:
         set_line(result, shard->facts->version);
-    } else if (request->op == OP_LOGIN) {
-        bool known = run_login(pipeline, shard, request);
-        result->status = known ? RESULT_OK : RESULT_LOGIN_FAILED;
-    } else if (request->op == OP_SHUTDOWN) {
+        return;
+    case OP_LOGIN:
+        result->status = run_login(pipeline, shard, request) ? RESULT_OK : RESULT_LOGIN_FAILED;
+        return;
+    case OP_SHUTDOWN:
         run_shutdown(shard, request, result);
-    } else if (request->op == OP_ERROR) {
+        return;
+    case OP_ERROR:
         note_error(pipeline, shard, request);
+        return;
+    case OP_NOOP:
+    case OP_OK:
+    case OP_SASL_LIST:
+    case OP_END:
+    case OP_QUIT:
+        return; /* the answer is the row's in op_infos */
+    case OP_GET:
+    case OP_TOUCH:
+    case OP_GAT:
+    case OP_SET:
+    case OP_ADD:
+    case OP_REPLACE:
+    case OP_APPEND:
+    case OP_PREPEND:
+    case OP_DELETE:
+    case OP_INCR:
+    case OP_DECR:
+    case OP_META_GET:
+    case OP_META_ITEM:
+    case OP_REJECT:
+    case OP_FLUSH:
+    case OP_STATS:
+    case OP_METADUMP:
+    case OP_MGDUMP:
+    case OP_CRAWL:
+    case OP_CRAWLER_SWITCH:
+    case OP_CRAWLER_SLEEP:
+    case OP_CRAWLER_TOCRAWL:
+    case OP_MEMORY_LIMIT:
+    case OP_DEBUG_TIME:
+    case OP_VERBOSITY:
+    case OP_UPLOAD_PART: /* run_upload() has these two */
+    case OP_UPLOAD_END:
+        break;
     }
+    assert(!"not a request of the connection alone");
 }
 
 static bool run_alone(struct pipeline *pipeline, struct shard *shard,

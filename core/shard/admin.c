@@ -105,7 +105,7 @@ static void run_stats(struct shard *shard, const struct request *request,
 
 void admin_execute(struct shard *shard, const struct request *request, struct shard_stats *stats,
                    struct result *result) {
-    switch (request->op) {
+    switch ((enum op)request->op) {
     case OP_FLUSH:
         admin_flush(shard, request);
         return;
@@ -137,6 +137,34 @@ void admin_execute(struct shard *shard, const struct request *request, struct sh
     case OP_DEBUG_TIME:
         set_debug_time(shard, request, result);
         return;
+    case OP_METADUMP: /* a scan, like MGDUMP */
+    case OP_MGDUMP:
+    case OP_GET:
+    case OP_TOUCH:
+    case OP_GAT:
+    case OP_SET:
+    case OP_ADD:
+    case OP_REPLACE:
+    case OP_APPEND:
+    case OP_PREPEND:
+    case OP_DELETE:
+    case OP_INCR:
+    case OP_DECR:
+    case OP_META_GET:
+    case OP_META_ITEM:
+    case OP_REJECT:
+    case OP_VERSION:
+    case OP_NOOP:
+    case OP_OK:
+    case OP_SHUTDOWN:
+    case OP_LOGIN:
+    case OP_SASL_LIST:
+    case OP_UPLOAD_PART:
+    case OP_UPLOAD_END:
+    case OP_END:
+    case OP_ERROR:
+    case OP_QUIT:
+        break;
     }
     assert(!"not a command for every shard");
 }

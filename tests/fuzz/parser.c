@@ -126,7 +126,7 @@ static bool returns_value(const struct request *request, uint64_t cas) {
 }
 
 static bool has_line(enum op op) {
-    return op == OP_VERSION || op == OP_SHUTDOWN || (op >= OP_METADUMP && op <= OP_DEBUG_TIME);
+    return op_infos[op].text.kind == ANSWER_LINE || op_infos[op].binary.kind == ANSWER_LINE;
 }
 
 /* The parts of answers to stats. */

@@ -188,11 +188,6 @@ static void render_opaque(FILE *out, const struct request *request) {
     }
 }
 
-static bool has_words(const struct request *request) {
-    return op_has_key(request->op) || (request->op >= OP_STATS && request->op <= OP_CRAWL) ||
-           request->op == OP_LOGIN;
-}
-
 /* ms, md, ma and mn share their ops with text and binary commands. */
 static bool is_shared_by_meta(const struct request *request) {
     return request->protocol == PROTOCOL_META && request->op != OP_META_GET &&
@@ -202,7 +197,7 @@ static bool is_shared_by_meta(const struct request *request) {
 void render_request(FILE *out, const struct request *request) {
     fputs(is_shared_by_meta(request) ? "m-" : "", out);
     fputs(op_names[request->op], out);
-    if (has_words(request) && request->key_length > 0) {
+    if (request->key_length > 0 && request->op != OP_ERROR) {
         render_word(out, " ", request->key, request->key_length);
     }
     if (request->op == OP_REJECT || request->op == OP_ERROR) {

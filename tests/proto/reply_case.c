@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "same.h"
+
 void reply_check(const struct reply_case *c, enum protocol protocol) {
     struct request request = c->request;
     request.protocol = (uint8_t)protocol;
@@ -16,7 +18,7 @@ void reply_check(const struct reply_case *c, enum protocol protocol) {
     size_t length = reply_write(out, &request, &c->result);
     cr_assert(le(sz, length, bound));
     char *text = strndup(out, length);
-    cr_expect(eq(str, text, (char *)c->expected));
+    same_expect(text, c->expected, op_infos[request.op].name);
     free(text);
     free(out);
 }

@@ -2,6 +2,7 @@
 
 #include "proto/login.h"
 #include "render.h"
+#include "same.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -32,6 +33,7 @@ struct stream {
     bool any; /* something was rendered */
     struct upload upload;
 };
+
 static bool same_bytes(const char *a, const char *b, size_t length) {
     return length == 0 || memcmp(a, b, length) == 0;
 }
@@ -260,6 +262,16 @@ char *stream_render_uploads(const char *bytes, size_t length, size_t fragment,
     return render(bytes, length, fragment, &setting);
 }
 
+static void stream_expect(const char *rendered, const struct stream_case *c, size_t fragment,
+                          uint32_t uploads_from) {
+    char what[200], size[32], from[32];
+    snprintf(size, sizeof(size), "in fragments of %zu", fragment);
+    snprintf(from, sizeof(from), ", uploads from %u", uploads_from);
+    snprintf(what, sizeof(what), "%.60s (%s%s)", c->bytes,
+             fragment == STREAM_WHOLE ? "whole" : size, uploads_from == UINT32_MAX ? "" : from);
+    same_expect(rendered, c->expected, what);
+}
+
 void stream_check_login(const struct stream_case *c, enum stream_login login) {
     static const size_t fragments[] = {STREAM_WHOLE, 1, 2, 5, 10, 100};
     static const uint32_t uploads_from[] = {UINT32_MAX, 0, 2};
@@ -267,9 +279,7 @@ void stream_check_login(const struct stream_case *c, enum stream_login login) {
         for (size_t j = 0; j < sizeof(uploads_from) / sizeof(uploads_from[0]); j++) {
             const struct stream_setting setting = {login, uploads_from[j]};
             char *rendered = render(c->bytes, c->length, fragments[i], &setting);
-            cr_expect(eq(str, rendered, (char *)c->expected),
-                      "fragments of %zu, uploads from %u of: %.60s", fragments[i], uploads_from[j],
-                      c->bytes);
+            stream_expect(rendered, c, fragments[i], uploads_from[j]);
             free(rendered);
         }
     }

@@ -1,5 +1,6 @@
 /* Binary replies: every op and result. */
 #include "proto/reply.h"
+#include "same.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -68,7 +69,7 @@ static void check(const struct reply_case *c) {
     cr_assert(le(sz, length, bound));
     bool number = request.op == OP_INCR || request.op == OP_DECR;
     char *text = render(out, length, number && c->result.status == RESULT_OK);
-    cr_expect(eq(str, text, (char *)c->expected));
+    same_expect(text, c->expected, op_infos[request.op].name);
     free(text);
     free(out);
 }
@@ -186,7 +187,7 @@ Test(binary_reply, errors) {
 
 static void check_written(const char *out, size_t length, const char *expected) {
     char *text = render(out, length, false);
-    cr_expect(eq(str, text, (char *)expected));
+    same_expect(text, expected, "written");
     free(text);
 }
 
