@@ -1,6 +1,7 @@
 #include "core/base/panic.h"
 
 #include <execinfo.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,9 @@
 #define PANIC_FRAMES_MAX 64
 #define PANIC_LINE_BYTES 256
 #define PANIC_STACK_BYTES ((size_t)64 * 1024)
+
+/* How long a line waits for a reader of stderr. Without one the process is to end all the same. */
+#define PANIC_WAIT_MS 200
 
 /* The only thread-local of the program: a signal's handler has no parameter that could lead it to
  * the reactor it interrupts. Set by panic_thread_init(), read by the report alone. */
@@ -50,6 +54,12 @@ static void panic_put_number(struct panic_line *line, uint64_t number) {
     panic_put(line, at);
 }
 
+/* A line is less than what a stream that is writable takes without waiting. */
+static bool panic_may_write(void) {
+    struct pollfd stream = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&stream, 1, PANIC_WAIT_MS) > 0;
+}
+
 static struct panic_line panic_begin_line(void) {
     struct panic_line line = {.length = 0};
     panic_put(&line, "simplecache: panic: ");
@@ -58,6 +68,9 @@ static struct panic_line panic_begin_line(void) {
 
 static void panic_end_line(struct panic_line *line) {
     line->bytes[line->length++] = '\n';
+    if (!panic_may_write()) {
+        return;
+    }
     ssize_t written = write(STDERR_FILENO, line->bytes, line->length);
     (void)written; /* there is nobody else to tell */
 }
@@ -119,7 +132,10 @@ static void panic_write_backtrace(void) {
     struct panic_line line = panic_begin_line();
     panic_put(&line, "backtrace:");
     panic_end_line(&line);
-    backtrace_symbols_fd(frames, backtrace(frames, PANIC_FRAMES_MAX), STDERR_FILENO);
+    int count = backtrace(frames, PANIC_FRAMES_MAX);
+    for (int i = 0; i < count && panic_may_write(); i++) {
+        backtrace_symbols_fd(&frames[i], 1, STDERR_FILENO);
+    }
 }
 
 /* What is most certain to work comes first: a fault in here ends the process at once, since all

@@ -1,8 +1,10 @@
 """The report of a process that dies of a bug: what it says, what it doesn't, and how the process ends."""
+import contextlib
 import ctypes
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -67,6 +69,21 @@ class Panic(unittest.TestCase):
     def test_in_the_background(self):
         """Where stderr is closed the process ends all the same."""
         dying = self.start(stderr=subprocess.DEVNULL)
+        os.kill(dying.pid, signal.SIGSEGV)
+        self.assertEqual(self.end_of(dying, signal.SIGSEGV), '')
+
+    def test_nobody_reads(self):
+        """A full socket, as a journal's that is stuck: the process ends, for somebody to start it again."""
+        reader, stderr = socket.socketpair()
+        self.addCleanup(reader.close)
+        self.addCleanup(stderr.close)
+        dying = self.start(stderr=stderr.fileno())
+        stderr.setblocking(False)
+        for size in (4096, 1):
+            with contextlib.suppress(BlockingIOError):
+                while stderr.send(bytes(size)):
+                    pass
+        stderr.setblocking(True)
         os.kill(dying.pid, signal.SIGSEGV)
         self.assertEqual(self.end_of(dying, signal.SIGSEGV), '')
 
