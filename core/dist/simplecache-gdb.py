@@ -172,6 +172,10 @@ class Items(Command):
 
     def show(self, reactor, segment, most='20'):
         log, number = store_of(reactor_of(reactor))['log'], int(segment)
+        in_range = int(log['block_segments']) <= number <= int(log['segments_max'])
+        if not in_range or not int(log['segments'][number]['sequence']):
+            print('segment %d is not in use' % number)
+            return
         location = number << int(log['unit_shift'])
         at = int(log['base']) + location * ITEM_ALIGN
         end = at + int(log['segments'][number]['used_bytes'])
@@ -194,9 +198,10 @@ class Chain(Command):
             raise gdb.GdbError('there are %d buckets' % int(index['primary']['count']))
         current, name = index['primary']['buckets'][int(bucket)], 'bucket ' + bucket
         while True:
-            print('%s:' % name)
-            for slot in range(INDEX_SLOTS):
-                self.show_slot(store, slot, int(current['slots'][slot]))
+            slots = [int(current['slots'][slot]) for slot in range(INDEX_SLOTS)]
+            print('%s:' % name if any(slots) else '%s is empty' % name)
+            for number, slot in enumerate(slots):
+                self.show_slot(store, number, slot)
             following = int(current['next'])
             if not following:
                 return
@@ -226,7 +231,7 @@ class Mesh(Command):
                 if owner != origin:
                     pair = mesh['pairs'][origin * count + owner]
                     print('  to %d: %d outstanding, requests %s, replies %s' % (
-                        owner, int(port['outstanding'][owner]), self.ring(pair['requests']),
+                        owner, int(port['origin']['outstanding'][owner]), self.ring(pair['requests']),
                         self.ring(pair['replies'])))
 
     @staticmethod

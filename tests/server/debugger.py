@@ -67,12 +67,15 @@ class Debugger(unittest.TestCase):
                             for reactor in (0, 1) for segment in sorted(set(segments))))
         found = re.findall(r'key (key_\d+), 6 bytes, .* bits linked', listed)
         self.assertEqual(sorted(found), sorted('key_%d' % i for i in range(KEYS)))
+        for unused in (0, 999999):
+            self.assertIn('segment %d is not in use\n' % unused, self.ask('items 0 %d' % unused))
 
     def test_chains(self):
         """All items are found by the index, each once."""
         chains = self.ask(*('chain %d %d' % (reactor, bucket) for reactor in (0, 1) for bucket in range(64)))
         found = re.findall(r'slot \d: tag [0-9a-f]{4}, frequency \d, location \d+: key (key_\d+),', chains)
         self.assertEqual(sorted(found), sorted('key_%d' % i for i in range(KEYS)))
+        self.assertRegex(chains, r'(?m)^bucket \d+ is empty$')
 
     def test_core_file(self):
         """One that the kernel writes when the process dies, where it writes it to a file."""

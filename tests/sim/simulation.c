@@ -2,8 +2,7 @@
  *
  *     simulation [--from N] [--seeds N]     runs so many seeds, from that one on (1, and 1000)
  *     simulation --seed N [--trace]         runs one again; --trace tells all that happens
- *     simulation --twice --seeds N          runs each twice, which must be the same to the last
- * step
+ *     simulation --twice --seeds N          runs each twice: the same to the last step
  *
  * A simulation has some reactors, which are the product's (reactor_init(), reactor_run()), and some
  * clients. Each reactor has a stack of its own; when it enters the kernel by io_enter(), it comes
@@ -12,11 +11,15 @@
  * stands still, time passes or leaps. Nothing else decides anything, so a seed is the same each
  * time.
  *
- *     world      chance, time, the choices of a seed           scheduler  what happens next
- *     engine     io.h's engine; completions: what comes of it  sockets    streams in between
- *     server     the product's reactors, and checks of them    wrap       libc's clocks and
- * malloc() client     what clients do; make: what they say          model      what they may be
- * told text, meta, binary   how it is written and read          predict    by what rules
+ *     world                chance, time, the choices of a seed
+ *     scheduler            what happens next
+ *     server               the product's reactors, and checks of them
+ *     engine, completions  io.h's engine; what comes of an operation
+ *     sockets              streams in between
+ *     wrap                 libc's clocks and malloc()
+ *     client, make         what clients do; what they say
+ *     text, meta, binary   how it is written and read
+ *     model, predict       what they may be told; by what rules
  *
  * What is checked: after each turn the invariants of connections, pipelines, rings and (now and
  * then) stores; whoever sleeps with messages in its rings has been forgotten; each answer, to the
