@@ -83,6 +83,10 @@ bool client_has_later(const struct client *client, uint32_t key);
 
 /* make.c: a random command. */
 void command_make(struct client *client, struct command *command);
+int64_t make_exptime(const struct client *client, bool negative);
+
+/* make_meta.c: what is chosen for a meta command; its kind and value are. */
+void make_meta(struct client *client, struct command *command);
 
 /* How far an answer has been read. */
 struct reading {

@@ -61,10 +61,21 @@ struct command {
     bool too_large; /* certainly */
     uint32_t flags;
     int64_t exptime;
-    uint64_t cas; /* 0: none is compared */
+    uint64_t cas;     /* 0: none is compared */
+    bool cas_ignored; /* as without CAS values (-C) in some commands */
     uint64_t delta;
     bool create; /* incr, decr, mg: a missing key is made */
     uint64_t initial;
+
+    /* Meta. */
+    bool base64;           /* b */
+    bool invalidate;       /* I of md and ms */
+    bool empty;            /* x of md */
+    bool touch;            /* T of md and ma */
+    int64_t other_exptime; /* of that T; N of ms */
+    uint32_t recache_s;    /* R of mg; 0: none */
+    uint64_t new_cas;      /* E; 0: none */
+
     uint32_t opaque;
     uint8_t opcode;    /* binary */
     const char *fixed; /* its answer, or the line before which lines end */
@@ -109,6 +120,9 @@ struct observed {
     bool has_tokens; /* of meta: what follows */
     bool won;
     bool token_sent;
+    bool stale;
+    bool has_key;
+    bool base64; /* the key that was returned */
 };
 
 #endif

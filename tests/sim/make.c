@@ -64,7 +64,7 @@ static struct value *make_value(struct client *client) {
     return value;
 }
 
-static int64_t make_exptime(const struct client *client, bool negative) {
+int64_t make_exptime(const struct client *client, bool negative) {
     struct world *world = client->world;
     if (!world->choices.expires || random_one_in(&world->random, 2)) {
         return 0;
@@ -94,45 +94,6 @@ static void make_write(struct client *client, struct command *command) {
         command->value->length > server_value_length_max(client->world, key_length);
     if (command->kind == COMMAND_CAS) {
         command->cas = model_cas(&client->model, command->keys[0]);
-    }
-}
-
-static void make_returns(struct client *client, struct command *command) {
-    struct random *random = &client->world->random;
-    bool gets = command->kind == COMMAND_GET || command->kind == COMMAND_GAT;
-    bool counts = command->kind == COMMAND_INCR || command->kind == COMMAND_DECR;
-    const char *letters = gets ? "vkcfsO" : command->value ? "kcsO" : counts ? "kcO" : "kO";
-    uint32_t count = 0;
-    if (counts) {
-        command->returns[count++] = 'v';
-    }
-    if (command->kind == COMMAND_GET && random_one_in(random, 4)) {
-        command->returns[count++] = 't';
-    }
-    for (const char *at = letters; *at != '\0'; at++) {
-        if (count < COMMAND_RETURNS_MAX - 2 && *at != 'O' && random_one_in(random, 2)) {
-            command->returns[count++] = *at;
-        }
-    }
-    if (command->quiet || random_one_in(random, 2)) {
-        command->returns[count++] = 'O';
-    }
-}
-
-static void make_meta(struct client *client, struct command *command) {
-    struct random *random = &client->world->random;
-    bool gets = command->kind == COMMAND_GET || command->kind == COMMAND_GAT;
-    command->speech = SPEECH_META;
-    /* An error of the others does not tell whose it is. */
-    bool may_be_quiet = gets || command->kind == COMMAND_DELETE;
-    command->quiet = may_be_quiet && random_one_in(random, 3);
-    command->opaque = client->opaque++;
-    make_returns(client, command);
-    bool counts = command->kind == COMMAND_INCR || command->kind == COMMAND_DECR;
-    if ((counts || command->kind == COMMAND_GET) && random_one_in(random, 3)) {
-        command->create = true;
-        command->initial = random_below(random, 1000);
-        command->exptime = make_exptime(client, false);
     }
 }
 
@@ -291,6 +252,10 @@ static void make_item(struct client *client, struct command *command) {
     command->key_count = 1;
     command->keys[0] = (uint8_t)random_below(random, client->world->choices.keys);
     bool metas = command->kind != COMMAND_TOUCH && !client->binary && random_one_in(random, 3);
+    command->speech = metas ? SPEECH_META : command->speech;
+    if (command->kind >= COMMAND_SET && command->kind <= COMMAND_CAS) {
+        make_write(client, command);
+    }
     if (client->binary) {
         make_binary(client, command);
     } else if (metas) {
@@ -298,9 +263,9 @@ static void make_item(struct client *client, struct command *command) {
     } else {
         make_text(client, command);
     }
-    if (command->kind >= COMMAND_SET && command->kind <= COMMAND_CAS) {
-        make_write(client, command);
-    }
+    bool joins = command->kind == COMMAND_APPEND || command->kind == COMMAND_PREPEND;
+    command->cas_ignored =
+        client->world->choices.no_cas && (joins || (client->binary && command->value));
     if (command->kind == COMMAND_GAT || command->kind == COMMAND_TOUCH) {
         command->exptime = make_exptime(client, !client->binary);
     }

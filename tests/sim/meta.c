@@ -6,6 +6,8 @@
 
 #include "client.h"
 
+#define KEY_SHOWN_BYTES 400
+
 /* A mode of ms or ma. */
 static char mode(enum command_kind kind) {
     switch (kind) {
@@ -45,14 +47,60 @@ static void write_returns(struct client *client, const struct command *command) 
     }
 }
 
+static void write_base64(char *to, const char *bytes, uint32_t length) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (uint32_t i = 0; i < length; i += 3) {
+        uint32_t left = length - i, three = (uint32_t)(unsigned char)bytes[i] << 16;
+        three |= left > 1 ? (uint32_t)(unsigned char)bytes[i + 1] << 8 : 0;
+        three |= left > 2 ? (unsigned char)bytes[i + 2] : 0;
+        *to++ = digits[three >> 18];
+        *to++ = digits[three >> 12 & 63];
+        *to++ = left > 1 ? digits[three >> 6 & 63] : '=';
+        *to++ = left > 2 ? digits[three & 63] : '=';
+    }
+    *to = '\0';
+}
+
+/* The key as it is sent, with or without b. */
+static void show_key(const struct client *client, uint32_t number, bool base64,
+                     char shown[KEY_SHOWN_BYTES]) {
+    char key[CLIENT_KEY_BYTES];
+    uint32_t length = client_key(client, number, key);
+    if (base64) {
+        write_base64(shown, key, length);
+    } else {
+        memcpy(shown, key, length);
+        shown[length] = '\0';
+    }
+}
+
+/* Of b, E, I, x, R, T. */
+static void write_changes(struct client *client, const struct command *command) {
+    struct bytes *out = &client->out;
+    bytes_print(out, "%s%s%s", command->base64 ? " b" : "", command->invalidate ? " I" : "",
+                command->empty ? " x" : "");
+    if (command->new_cas) {
+        bytes_print(out, " E%" PRIu64, command->new_cas);
+    }
+    if (command->recache_s) {
+        bytes_print(out, " R%u", command->recache_s);
+    }
+    if (command->touch) {
+        bytes_print(out, " T%" PRId64, command->other_exptime);
+    }
+    if ((command->value || command->empty) && command->flags) {
+        bytes_print(out, " F%u", command->flags);
+    }
+}
+
 void meta_write(struct client *client, struct command *command) {
     struct bytes *out = &client->out;
-    char key[CLIENT_KEY_BYTES];
+    char key[KEY_SHOWN_BYTES];
     if (command->kind == COMMAND_FIXED) {
         return;
     }
-    uint32_t length = client_key(client, command->keys[0], key);
-    bytes_print(out, "%s %.*s", verb(command), (int)length, key);
+    show_key(client, command->keys[0], command->base64, key);
+    bytes_print(out, "%s %s", verb(command), key);
     if (command->value) {
         bytes_print(out, " %u", command->value->length);
     }
@@ -60,9 +108,7 @@ void meta_write(struct client *client, struct command *command) {
     if (mode(command->kind)) {
         bytes_print(out, " M%c", mode(command->kind));
     }
-    if (command->value && command->flags) {
-        bytes_print(out, " F%u", command->flags);
-    }
+    write_changes(client, command);
     if (command->kind == COMMAND_GAT || (command->value && command->exptime)) {
         bytes_print(out, " T%" PRId64, command->exptime);
     }
@@ -74,6 +120,8 @@ void meta_write(struct client *client, struct command *command) {
     }
     if (command->create && command->kind == COMMAND_GET) {
         bytes_print(out, " N%" PRId64, command->exptime);
+    } else if (command->create && command->value) {
+        bytes_print(out, " N%" PRId64, command->other_exptime);
     } else if (command->create) {
         bytes_print(out, " N%" PRId64 " J%" PRIu64, command->exptime, command->initial);
     }
@@ -106,14 +154,17 @@ static bool has_opaque(const struct command *command, const char *line, size_t l
 /* One returned flag: true when it is what was asked for. */
 static bool take_return(const struct client *client, const struct command *command, char letter,
                         const char *token, struct observed *observed) {
-    char key[CLIENT_KEY_BYTES];
+    char key[KEY_SHOWN_BYTES];
     char *end = NULL;
     bool good = token[0] == letter;
     switch (letter) {
     case 'O':
         return good && strtoul(token + 1, NULL, 10) == command->opaque;
     case 'k':
-        key[client_key(client, command->keys[0], key)] = '\0';
+        show_key(client, command->keys[0], false, key);
+        observed->has_key = true;
+        observed->base64 = strcmp(token + 1, key) != 0;
+        show_key(client, command->keys[0], observed->base64, key);
         return good && strcmp(token + 1, key) == 0;
     case 'c':
         observed->has_cas = true;
@@ -149,10 +200,20 @@ static bool take_returns(const struct client *client, const struct command *comm
             return false;
         }
         token = strtok_r(NULL, " ", &save);
+        if (*at == 'k' && observed->base64) {
+            if (!token || strcmp(token, "b") != 0) {
+                return false;
+            }
+            token = strtok_r(NULL, " ", &save);
+        }
     }
     observed->has_tokens = observed->answer == ANSWER_HIT;
     if (token && observed->has_tokens && strcmp(token, "Z") == 0) {
         observed->token_sent = true;
+        token = strtok_r(NULL, " ", &save);
+    }
+    if (token && observed->has_tokens && strcmp(token, "X") == 0) {
+        observed->stale = true;
         token = strtok_r(NULL, " ", &save);
     }
     if (token && observed->has_tokens && strcmp(token, "W") == 0) {
@@ -197,6 +258,9 @@ static bool read_item(struct client *client, struct command *command, struct rea
     if (observed.answer == ANSWER_SILENT || (ok && value != wants_value) ||
         !take_returns(client, command, flags, ok, &observed)) {
         fail_meta(client, command, line, length);
+    }
+    if (observed.has_key && !observed.has_tokens && observed.base64 != command->base64) {
+        fail_meta(client, command, line, length); /* a hit's is the item's */
     }
     if (!ok || command->value) {
         observed.has_cas &= observed.answer == ANSWER_DONE;

@@ -142,11 +142,12 @@ static void show_state(const struct state *state, char *text, size_t bytes) {
         return;
     }
     snprintf(text, bytes,
-             " [%u bytes '%.*s', flags %u, cas %llu%s, expires %u-%u, since step %llu]",
+             " [%u bytes '%.*s', flags %u, cas %llu%s, expires %u-%u, since step %llu%s%s%s]",
              state->value->length, state->value->length < 24 ? (int)state->value->length : 24,
              state->value->bytes, state->flags, (unsigned long long)state->cas,
              state->cas_known ? "" : "?", state->expires_low, state->expires_high,
-             (unsigned long long)state->since_step);
+             (unsigned long long)state->since_step, state->stale ? ", stale" : "",
+             state->token_sent ? ", won" : "", state->base64 ? ", base64" : "");
 }
 
 static void fail_observed(const struct model *model, const struct command *command, uint32_t number,
@@ -183,7 +184,8 @@ static bool is_same(const struct state *a, const struct state *b) {
         a->value == b->value || (a->value->length == b->value->length &&
                                  memcmp(a->value->bytes, b->value->bytes, a->value->length) == 0);
     return same_value && a->flags == b->flags && a->token_sent == b->token_sent &&
-           a->cas_known == b->cas_known && a->cas == b->cas && a->expires_low == b->expires_low &&
+           a->stale == b->stale && a->base64 == b->base64 && a->cas_known == b->cas_known &&
+           a->cas == b->cas && a->expires_low == b->expires_low &&
            a->expires_high == b->expires_high && a->since_step == b->since_step;
 }
 
@@ -247,7 +249,7 @@ uint64_t model_cas(const struct model *model, uint32_t number) {
     const struct model_key *key = &model->all[number];
     struct random *random = &model->world->random;
     const struct state *state = &key->states[random_below(random, key->count)];
-    if (state->cas_known && !random_one_in(random, 6)) {
+    if (state->cas_known && state->cas != 0 && !random_one_in(random, 6)) {
         return state->cas;
     }
     return ((uint64_t)1 << 40) + random_below(random, 1000); /* so high that none is */

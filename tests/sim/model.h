@@ -16,6 +16,8 @@ struct state {
     struct value *value;
     uint32_t flags;
     bool token_sent; /* somebody has been told to fill it */
+    bool stale;
+    bool base64; /* its key came so when it was made */
     bool cas_known;
     uint64_t cas;
     uint32_t expires_low; /* seconds of the store between which it expires; 0: never */

@@ -19,7 +19,11 @@ struct prediction {
 
 static struct outcome *add(struct prediction *prediction, enum answer answer) {
     struct outcome *outcome = &prediction->outcomes[prediction->count++];
-    *outcome = (struct outcome){.answer = answer, .state = *prediction->before};
+    *outcome = (struct outcome){
+        .answer = answer,
+        .base64 = prediction->before->base64,
+        .state = *prediction->before,
+    };
     value_hold(outcome->state.value);
     return outcome;
 }
@@ -31,10 +35,10 @@ static struct outcome *add_absent(struct prediction *prediction, enum answer ans
     return outcome;
 }
 
-/* Sets when it expires, by the command's exptime; may make it absent. */
-static void set_expiry(const struct prediction *prediction, struct state *state) {
+/* Sets when it expires; may make it absent. */
+static void set_expiry_to(const struct prediction *prediction, struct state *state,
+                          int64_t exptime) {
     const struct command *command = prediction->command;
-    int64_t exptime = command->exptime;
     state->expires_low = state->expires_high = 0;
     if (exptime == 0 || exptime > command->sent_unix_s) {
         return; /* never, or so far ahead that no seed gets there */
@@ -48,24 +52,77 @@ static void set_expiry(const struct prediction *prediction, struct state *state)
     state->expires_high = world_seconds(prediction->world) + (uint32_t)exptime;
 }
 
+static void set_expiry(const struct prediction *prediction, struct state *state) {
+    set_expiry_to(prediction, state, prediction->command->exptime);
+}
+
+static void renew_cas(const struct prediction *prediction, struct state *state) {
+    bool none = prediction->world->choices.no_cas;
+    state->cas = none ? 0 : prediction->command->new_cas;
+    state->cas_known = none || state->cas != 0;
+}
+
 /* A new version under the key. */
 static void renew(const struct prediction *prediction, struct state *state, struct value *value) {
     value_release(state->value);
     state->present = true;
     state->value = value;
-    state->token_sent = false;
-    state->cas_known = false;
-    state->cas = 0;
+    state->token_sent = state->stale = false;
+    renew_cas(prediction, state);
     state->since_step = prediction->command->sent_step;
     state->done_step = prediction->world->step;
     state->evictions = prediction->command->evictions;
 }
 
 static void add_stored(struct prediction *prediction) {
+    const struct command *command = prediction->command;
+    bool joins = command->kind == COMMAND_APPEND || command->kind == COMMAND_PREPEND;
+    struct outcome *outcome = add(prediction, ANSWER_DONE);
+    renew(prediction, &outcome->state, value_hold(command->value));
+    outcome->state.flags = command->flags;
+    outcome->state.base64 = command->base64;
+    set_expiry_to(prediction, &outcome->state, joins ? command->other_exptime : command->exptime);
+}
+
+/* By a CAS older than the item's. */
+static void add_stored_stale(struct prediction *prediction) {
     struct outcome *outcome = add(prediction, ANSWER_DONE);
     renew(prediction, &outcome->state, value_hold(prediction->command->value));
     outcome->state.flags = prediction->command->flags;
-    set_expiry(prediction, &outcome->state);
+    outcome->state.base64 = prediction->command->base64;
+    outcome->state.stale = true;
+    outcome->state.token_sent = prediction->before->token_sent;
+}
+
+/* 0: none. */
+static uint64_t compared(const struct command *command) {
+    return command->cas_ignored ? 0 : command->cas;
+}
+
+/* CAS values from there on are no counter's. */
+#define CAS_COUNTED_MAX ((uint64_t)1 << 39)
+
+/* The item is there, and its CAS may be another one than the command's. True when it is done with.
+ */
+static bool predict_compare(struct prediction *prediction) {
+    const struct command *command = prediction->command;
+    const struct state *before = prediction->before;
+    if (compared(command) == 0 || (before->cas_known && before->cas == compared(command))) {
+        return false;
+    }
+    bool maybe_older = !before->cas_known && compared(command) < CAS_COUNTED_MAX;
+    bool older = before->cas_known && compared(command) < before->cas;
+    bool stores = command->invalidate && command->kind == COMMAND_CAS;
+    if (!older || !stores) {
+        add(prediction, ANSWER_EXISTS);
+    }
+    if (stores && (older || maybe_older)) {
+        add_stored_stale(prediction);
+    }
+    if (maybe_older) {
+        return false; /* or it is that very one */
+    }
+    return true;
 }
 
 static void add_joined(struct prediction *prediction) {
@@ -114,12 +171,15 @@ static void predict_write(struct prediction *prediction) {
     add_refusals(prediction);
     if (command->kind == COMMAND_ADD && before->present) {
         add(prediction, ANSWER_NOT_STORED);
-    } else if ((joins || command->kind == COMMAND_REPLACE) && !before->present) {
+    } else if (joins && command->create && !before->present) {
+        add_stored(prediction);
+    } else if ((joins || (command->kind == COMMAND_REPLACE && !compared(command))) &&
+               !before->present) {
         add(prediction, ANSWER_NOT_STORED);
-    } else if (command->cas && !before->present) {
+    } else if (compared(command) && !before->present) {
         add(prediction, ANSWER_MISS);
-    } else if (command->cas && (!before->cas_known || before->cas != command->cas)) {
-        add(prediction, ANSWER_EXISTS);
+    } else if (before->present && predict_compare(prediction)) {
+        return;
     } else if (joins && before->value->length + command->value->length >
                             server_value_length_max(prediction->world, 1) - 300) {
         /* Where exactly it becomes too long depends on the key. */
@@ -141,8 +201,35 @@ static void add_vivified(struct prediction *prediction) {
     struct outcome *outcome = add(prediction, ANSWER_HIT);
     renew(prediction, &outcome->state, value_create(0));
     outcome->state.flags = 0;
+    outcome->base64 = outcome->state.base64 = prediction->command->base64;
     outcome->state.token_sent = outcome->won = true;
     set_expiry(prediction, &outcome->state);
+}
+
+/* Whether an mg wins an item that is there. */
+enum wins { WINS_NOT, WINS_MAYBE, WINS };
+
+static enum wins wins(const struct prediction *prediction) {
+    const struct command *command = prediction->command;
+    const struct state *before = prediction->before;
+    if (command->speech != SPEECH_META || before->token_sent) {
+        return WINS_NOT;
+    }
+    if (before->stale) {
+        return WINS;
+    }
+    if (command->recache_s == 0 || before->expires_low == 0) {
+        return WINS_NOT;
+    }
+    if (before->expires_high < command->sent_s + command->recache_s) {
+        return WINS;
+    }
+    return before->expires_low < world_seconds(prediction->world) + command->recache_s ? WINS_MAYBE
+                                                                                       : WINS_NOT;
+}
+
+static void win(struct outcome *outcome) {
+    outcome->won = outcome->state.token_sent = true;
 }
 
 static void predict_get(struct prediction *prediction) {
@@ -157,6 +244,18 @@ static void predict_get(struct prediction *prediction) {
     enum answer answer = prediction->command->kind == COMMAND_TOUCH ? ANSWER_DONE : ANSWER_HIT;
     struct outcome *outcome = add(prediction, answer);
     outcome->token_sent = prediction->before->token_sent;
+    outcome->stale = prediction->before->stale;
+    switch (wins(prediction)) {
+    case WINS_NOT:
+        break;
+    case WINS_MAYBE: /* of COMMAND_GET only */
+        add(prediction, answer)->stale = prediction->before->stale;
+        win(outcome);
+        break;
+    case WINS:
+        win(outcome);
+        break;
+    }
     if (prediction->command->kind != COMMAND_GET) {
         add_touch_refusals(prediction);
         set_expiry(prediction, &outcome->state);
@@ -194,7 +293,11 @@ static void predict_delta(struct prediction *prediction) {
         outcome->number = command->initial;
         renew(prediction, &outcome->state, write_number(command->initial, 0));
         outcome->state.flags = 0;
+        outcome->state.base64 = command->base64;
         set_expiry(prediction, &outcome->state);
+        return;
+    }
+    if (before->value->length > 0 && predict_compare(prediction)) {
         return;
     }
     if (!parse_number(before->value, &number)) {
@@ -211,7 +314,53 @@ static void predict_delta(struct prediction *prediction) {
     }
     struct outcome *outcome = add(prediction, ANSWER_NUMBER);
     outcome->number = number;
-    renew(prediction, &outcome->state, write_number(number, before->value->length));
+    struct value *value = write_number(number, before->value->length);
+    bool in_place = value->length == before->value->length;
+    renew(prediction, &outcome->state, value);
+    if (in_place) {
+        outcome->state.stale = before->stale;
+        outcome->state.token_sent = before->token_sent;
+    }
+    if (command->touch) {
+        set_expiry_to(prediction, &outcome->state, command->other_exptime);
+    }
+}
+
+/* md that keeps the item: I, x. */
+static void predict_kept(struct prediction *prediction) {
+    const struct command *command = prediction->command;
+    const struct state *before = prediction->before;
+    add_refusals(prediction);
+    struct state *state = &add(prediction, ANSWER_DONE)->state;
+    if (command->empty) {
+        renew(prediction, state, value_create(0));
+        state->flags = command->flags;
+        state->expires_low = state->expires_high = 0;
+        if (command->new_cas == 0 && !command->invalidate) {
+            state->cas = before->cas;
+            state->cas_known = before->cas_known;
+        }
+    } else {
+        renew_cas(prediction, state);
+    }
+    state->token_sent = false;
+    state->stale = command->invalidate;
+    if (command->touch) {
+        set_expiry_to(prediction, state, command->other_exptime);
+    }
+}
+
+static void predict_delete(struct prediction *prediction) {
+    const struct command *command = prediction->command;
+    if (!prediction->before->present) {
+        add(prediction, ANSWER_MISS);
+    } else if (predict_compare(prediction)) {
+        return;
+    } else if (command->invalidate || command->empty) {
+        predict_kept(prediction);
+    } else {
+        add_absent(prediction, ANSWER_DONE);
+    }
 }
 
 uint32_t predict(const struct world *world, const struct command *command,
@@ -233,7 +382,7 @@ uint32_t predict(const struct world *world, const struct command *command,
         predict_write(&prediction);
         break;
     case COMMAND_DELETE:
-        add_absent(&prediction, before->present ? ANSWER_DONE : ANSWER_MISS);
+        predict_delete(&prediction);
         break;
     case COMMAND_INCR:
     case COMMAND_DECR:
@@ -288,7 +437,11 @@ bool predict_agrees(const struct command *command, struct outcome *outcome,
         return true;
     }
     if (observed->has_tokens &&
-        (observed->won != outcome->won || observed->token_sent != outcome->token_sent)) {
+        (observed->won != outcome->won || observed->token_sent != outcome->token_sent ||
+         observed->stale != outcome->stale)) {
+        return false;
+    }
+    if (observed->has_tokens && observed->has_key && observed->base64 != outcome->base64) {
         return false;
     }
     const struct value *value = state->value;

@@ -14,6 +14,8 @@ struct outcome {
     uint64_t number;
     bool won;
     bool token_sent;    /* before */
+    bool stale;         /* before */
+    bool base64;        /* its key is returned so */
     struct state state; /* holds its value */
 };
 

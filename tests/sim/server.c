@@ -55,6 +55,7 @@ static struct config server_config(const struct choices *choices) {
         .memory_bytes = choices->memory_bytes * choices->reactors,
         .item_bytes_max = choices->item_bytes_max,
         .no_eviction = choices->no_eviction,
+        .no_cas = choices->no_cas,
         .sasl = choices->logins,
         .verbosity = choices->verbosity,
         .turn_requests = choices->turn_requests,

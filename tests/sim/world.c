@@ -102,6 +102,7 @@ static void choose(struct world *world) {
     choices->ring_capacity = 1u << random_below(random, 9);
     choices->logins = random_one_in(random, 6);
     choices->turn_requests = random_one_in(random, 3) ? random_size(random, 64) : 128;
+    choices->no_cas = random_one_in(random, 10);
     choices->spin_us = random_one_in(random, 5) ? random_size(random, 20) : 0;
     choices->connections_max =
         random_one_in(random, 8) ? random_between(random, 1, WORLD_CLIENTS_MAX) : 64;

@@ -49,6 +49,7 @@ struct choices {
     bool ample;               /* memory is enough for all that clients send: nothing is evicted */
     bool crowded;             /* and this is sure to be too little */
     bool no_eviction;
+    bool no_cas;
     bool logins;
     uint32_t turn_requests;
     uint32_t idle_timeout_s;
