@@ -8,23 +8,10 @@
 
 #define WORD_SHOWN_MAX 40
 
-static const char *const op_names[] = {
-    [OP_GET] = "get",
-    [OP_TOUCH] = "touch",
-    [OP_GAT] = "gat",
-    [OP_SET] = "set",
-    [OP_ADD] = "add",
-    [OP_REPLACE] = "replace",
-    [OP_APPEND] = "append",
-    [OP_PREPEND] = "prepend",
-    [OP_DELETE] = "delete",
-    [OP_INCR] = "incr",
-    [OP_DECR] = "decr",
-    [OP_META_GET] = "mg",
-    [OP_META_ITEM] = "me",
+/* Where it is another word than the name in op_infos. */
+static const char *const op_words[OP_COUNT] = {
     [OP_REJECT] = "REJECT",
     [OP_FLUSH] = "flush",
-    [OP_STATS] = "stats",
     [OP_METADUMP] = "metadump",
     [OP_MGDUMP] = "mgdump",
     [OP_CRAWL] = "crawl",
@@ -33,18 +20,12 @@ static const char *const op_names[] = {
     [OP_CRAWLER_TOCRAWL] = "crawler_tocrawl",
     [OP_MEMORY_LIMIT] = "memory_limit",
     [OP_DEBUG_TIME] = "debug_time",
-    [OP_VERSION] = "version",
     [OP_VERBOSITY] = "level",
-    [OP_NOOP] = "noop",
     [OP_OK] = "ok",
-    [OP_SHUTDOWN] = "shutdown",
-    [OP_LOGIN] = "login",
-    [OP_SASL_LIST] = "sasl_list",
     [OP_UPLOAD_PART] = "part",
     [OP_UPLOAD_END] = "end",
     [OP_END] = "END",
     [OP_ERROR] = "ERROR",
-    [OP_QUIT] = "quit",
 };
 
 static const char *const error_names[] = {
@@ -196,7 +177,7 @@ static bool is_shared_by_meta(const struct request *request) {
 
 void render_request(FILE *out, const struct request *request) {
     fputs(is_shared_by_meta(request) ? "m-" : "", out);
-    fputs(op_names[request->op], out);
+    fputs(op_words[request->op] ? op_words[request->op] : op_infos[request->op].name, out);
     if (request->key_length > 0 && request->op != OP_ERROR) {
         render_word(out, " ", request->key, request->key_length);
     }
