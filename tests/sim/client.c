@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/config.h"
 #include "server.h"
 
 void bytes_add(struct bytes *bytes, const char *more, size_t length) {
@@ -100,6 +101,9 @@ static bool client_connect(struct client *client) {
     client->incarnation++;
     world->connections++;
     client->binary = random_one_in(random, 3);
+    if (world->choices.binding != BINDING_AUTO) {
+        client->binary = world->choices.binding == BINDING_BINARY;
+    }
     client->key_is_long = random_one_in(random, 6);
     client->ending = (enum ending)random_below(random, 3);
     client->said_quit = client->ended = client->logged_in = client->was_quiet = false;

@@ -85,6 +85,12 @@ bool client_has_later(const struct client *client, uint32_t key);
 void command_make(struct client *client, struct command *command);
 int64_t make_exptime(const struct client *client, bool negative);
 
+/* make_admin.c: one whose answer is always the same; one of statistics or dumps; one that changes
+ * the server. */
+void make_fixed(struct client *client, struct command *command);
+void make_lines(struct client *client, struct command *command);
+void make_administration(struct client *client, struct command *command);
+
 /* make_meta.c: what is chosen for a meta command; its kind and value are. */
 void make_meta(struct client *client, struct command *command);
 

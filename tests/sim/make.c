@@ -128,77 +128,6 @@ static void make_text(struct client *client, struct command *command) {
     }
 }
 
-/* Commands whose answer is always the same. */
-
-static void make_fixed(struct client *client, struct command *command) {
-    static const struct {
-        const char *line, *answer;
-        enum speech speech;
-    } lines[] = {
-        {"mn\r\n", "MN", SPEECH_META},
-        {"verbosity 0\r\n", "OK", SPEECH_TEXT},
-        {"ge\r\n", "ERROR", SPEECH_TEXT},
-        {"get\r\n", "CLIENT_ERROR bad command line format", SPEECH_TEXT},
-        {"set a 0 0 -1\r\n", "CLIENT_ERROR bad command line format", SPEECH_TEXT},
-        {"set a x 0 5\r\n12345\r\n", "CLIENT_ERROR bad command line format", SPEECH_TEXT},
-        {"incr a -1\r\n", "CLIENT_ERROR invalid numeric delta argument", SPEECH_TEXT},
-        {"touch a abc\r\n", "CLIENT_ERROR invalid exptime argument", SPEECH_TEXT},
-        {"lru_crawler crawl all\r\n", "OK", SPEECH_TEXT},
-        {"lru_crawler sleep 10\r\n", "OK", SPEECH_TEXT},
-        {"cache_memlimit 1\r\n", "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
-         SPEECH_TEXT},
-        {"mg a v v\r\n", "CLIENT_ERROR duplicate flag", SPEECH_META},
-    };
-    static const struct {
-        uint8_t opcode;
-        uint8_t status;
-    } packets[] = {{0x0a, 0}, {0x0b, 0}, {0x20, 0}, {0x66, 0x81}};
-    struct random *random = &client->world->random;
-    command->kind = COMMAND_FIXED;
-    if (client->binary) {
-        uint32_t i = random_below(random, sizeof(packets) / sizeof(packets[0]));
-        command->opaque = client->opaque++;
-        command->opcode = packets[i].opcode;
-        command->initial = packets[i].status;
-        if (command->opcode == 0x20 && !client->world->choices.logins) {
-            command->opcode = 0x0a;
-        }
-        return;
-    }
-    uint32_t i = random_below(random, sizeof(lines) / sizeof(lines[0]));
-    add_text(client, lines[i].line);
-    command->fixed = lines[i].answer;
-    command->speech = lines[i].speech;
-}
-
-static void make_lines(struct client *client, struct command *command) {
-    static const struct {
-        const char *line, *end;
-    } lines[] = {
-        {"stats\r\n", "END"},
-        {"stats settings\r\n", "END"},
-        {"stats items\r\n", "END"},
-        {"stats slabs\r\n", "END"},
-        {"stats sizes\r\n", "END"},
-        {"stats conns\r\n", "END"},
-        {"lru_crawler metadump all\r\n", "END"},
-        {"lru_crawler mgdump all\r\n", "EN"},
-    };
-    command->kind = COMMAND_LINES;
-    if (client->binary) {
-        command->opcode = 0x10;
-        command->opaque = client->opaque++;
-        return;
-    }
-    /* Scans may have nothing before them. */
-    bool scans = client->count == 0 && !client->was_quiet;
-    uint32_t count = sizeof(lines) / sizeof(lines[0]) - (scans ? 0 : 2);
-    uint32_t i = random_below(&client->world->random, count);
-    add_text(client, lines[i].line);
-    command->fixed = lines[i].end;
-    command->create = i >= 6; /* it is a scan */
-}
-
 static void make_flush(struct client *client, struct command *command) {
     struct world *world = client->world;
     command->kind = COMMAND_FLUSH;
@@ -304,8 +233,10 @@ void command_make(struct client *client, struct command *command) {
         make_fixed(client, command);
     } else if (world->choices.scans && random_one_in(random, 12)) {
         make_lines(client, command);
-    } else if (world->choices.flushes && world->flush_count < WORLD_FLUSHES_MAX &&
-               random_one_in(random, 20)) {
+    } else if (world->choices.administers && !client->binary && random_one_in(random, 20)) {
+        make_administration(client, command);
+    } else if (world->choices.flushes && !world->choices.no_flush &&
+               world->flush_count < WORLD_FLUSHES_MAX && random_one_in(random, 20)) {
         make_flush(client, command);
     } else {
         make_item(client, command);

@@ -179,7 +179,7 @@ static void run_clients(struct world *world) {
 
 /* All goes well from here on, so that whatever is left comes to its end. */
 static void settle(struct world *world) {
-    if (clients_are_done(world)) {
+    if (clients_are_done(world) && !world->stopping) {
         world->settled = true;
         world_progress(world);
         while (!server_is_idle(world)) {

@@ -51,16 +51,19 @@ static struct config server_config(const struct choices *choices) {
         .listeners_given = true,
         .backlog = 1024,
         .connections_max = choices->connections_max,
-        .binding = BINDING_AUTO,
+        .binding = (enum binding_protocol)choices->binding,
         .memory_bytes = choices->memory_bytes * choices->reactors,
         .item_bytes_max = choices->item_bytes_max,
         .no_eviction = choices->no_eviction,
         .no_cas = choices->no_cas,
+        .no_flush = choices->no_flush,
+        .no_dump = choices->no_dump,
+        .shutdown_enabled = choices->shutdown_enabled,
         .sasl = choices->logins,
         .verbosity = choices->verbosity,
         .turn_requests = choices->turn_requests,
         .idle_timeout_s = choices->idle_timeout_s,
-        .prefix_delimiter = ':',
+        .prefix_delimiter = '.',
         .crawler_sleep_us = 100,
         .ring_capacity = choices->ring_capacity,
         .spin_us = choices->spin_us,
@@ -97,6 +100,13 @@ static void server_signalled(void *owner, struct completion *completion, int res
     reactor_order_stop(reactor);
 }
 
+/* The command shutdown. */
+static void server_stop_asked(void *context) {
+    struct world *world = context;
+    WORLD_CHECK(world, world->choices.shutdown_enabled);
+    world->server->signal = true;
+}
+
 static void server_open_listeners(struct world *world, struct simulated_server *server) {
     server->listeners.count = LISTENERS_SIMULATED;
     for (uint32_t i = 0; i < LISTENERS_SIMULATED; i++) {
@@ -116,7 +126,7 @@ static void server_prepare_reactor(struct world *world, uint32_t id) {
         .group = &server->group,
         .facts = &server->facts,
         .seed = world->seed,
-        .memory_bytes_max = server->config.memory_bytes,
+        .memory_bytes_max = server->config.memory_bytes * 2,
         .logins = server->logins,
         .mesh = server->mesh,
         .shards = server->shards,
@@ -126,6 +136,8 @@ static void server_prepare_reactor(struct world *world, uint32_t id) {
         .acceptor = id == 0 ? &server->acceptor : NULL,
         .signals = id == 0 ? SIGNALS_DESCRIPTOR : -1,
         .signalled = &server->signalled,
+        .stop_asked = server_stop_asked,
+        .context = world,
     };
     bool before = server_enter_product(world, true);
     int error = reactor_init(&server->reactors[id], &server->reactor_configs[id]);
@@ -270,6 +282,22 @@ bool server_is_idle(const struct world *world) {
     return sockets_open(world) == 0;
 }
 
+uint32_t server_find_port(const struct world *world, const struct mesh_port *port) {
+    uint32_t i = 0;
+    while (mesh_port(world->server->mesh, i) != port) {
+        i++;
+        WORLD_CHECK(world, i < world->choices.reactors);
+    }
+    return i;
+}
+
+/* By our own count. */
+static void check_no_message(const struct world *world, uint32_t id) {
+    for (uint32_t i = 0; i < world->choices.reactors; i++) {
+        WORLD_CHECK(world, credit_used(&world->credits[id][i]) == 0);
+    }
+}
+
 static void check_nothing_held(struct world *world, uint32_t id) {
     const struct shard *shard = &world->server->reactors[id].net.shard;
     struct store_stats stats;
@@ -280,6 +308,7 @@ static void check_nothing_held(struct world *world, uint32_t id) {
     WORLD_CHECK(world, stats.leased_bytes == 0);
     WORLD_CHECK(world, stats.pinned_bytes == 0);
     WORLD_CHECK(world, shard->messages.out == 0);
+    check_no_message(world, id);
     WORLD_CHECK(world, shard->uploads == 0);
     WORLD_CHECK(world, shard->leases == 0);
     WORLD_CHECK(world, shard->buffers.bytes == shard->buffers.free_count * BUFFER_STANDARD_BYTES);
@@ -299,9 +328,11 @@ void server_check_idle(struct world *world) {
 void server_finish(struct world *world) {
     struct simulated_server *server = world->server;
     uint32_t reactors = world->choices.reactors;
-    world->evictions = server_evictions(world);
-    world->refusals = server_refusals(world);
-    world->kicks = server_kicks(world);
+    if (!world->was_reset) {
+        world->evictions = server_evictions(world);
+        world->refusals = server_refusals(world);
+        world->kicks = server_kicks(world);
+    }
     server_enter_product(world, true);
     world->ended = true;
     for (uint32_t i = 0; i < reactors; i++) {
@@ -327,8 +358,9 @@ void server_finish(struct world *world) {
 
 /* Sums. */
 
+/* Once statistics have been reset anything may have been counted before. */
 uint64_t server_evictions(const struct world *world) {
-    uint64_t sum = 0;
+    uint64_t sum = world->was_reset ? world->step : 0;
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
         struct store_stats stats;
         store_stats(world->server->shards[i]->keys.store, &stats);
@@ -338,7 +370,7 @@ uint64_t server_evictions(const struct world *world) {
 }
 
 uint64_t server_refusals(const struct world *world) {
-    uint64_t sum = 0;
+    uint64_t sum = world->was_reset ? world->step : 0;
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
         const struct shard *shard = world->server->shards[i];
         struct store_stats stats;
@@ -350,7 +382,7 @@ uint64_t server_refusals(const struct world *world) {
 }
 
 uint64_t server_kicks(const struct world *world) {
-    uint64_t sum = 0;
+    uint64_t sum = world->was_reset ? UINT32_MAX : 0;
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
         const struct counters *counters = &world->server->shards[i]->counters;
         sum += counters->idle_kicks + counters->stall_kicks;

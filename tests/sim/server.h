@@ -38,6 +38,10 @@ void server_check_idle(struct world *world);
 /* No reactor takes the time for earlier than this second of the store. */
 uint32_t server_oldest_second(const struct world *world);
 
+/* Whose end of the rings it is. */
+struct mesh_port;
+uint32_t server_find_port(const struct world *world, const struct mesh_port *port);
+
 /* Sums over the shards, since the start. */
 uint64_t server_evictions(const struct world *world);
 uint64_t server_refusals(const struct world *world); /* for want of memory */

@@ -300,7 +300,8 @@ static bool read_lines(struct client *client, struct command *command, struct re
             continue;
         }
         if (length < 3 || (memcmp(line, "STAT ", 5) != 0 && memcmp(line, "key=", 4) != 0 &&
-                           memcmp(line, "mg ", 3) != 0)) {
+                           memcmp(line, "mg ", 3) != 0 && memcmp(line, "ITEM ", 5) != 0 &&
+                           memcmp(line, "PREFIX ", 7) != 0)) {
             fail_line(client, command, line, length);
         }
         note_scanned(client, command, line, length);

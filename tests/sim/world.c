@@ -95,6 +95,18 @@ static void choose_clients(struct world *world) {
     choices->expires = random_one_in(random, 2);
 }
 
+static void choose_options(struct random *random, struct choices *choices) {
+    choices->no_cas = random_one_in(random, 10);
+    choices->no_flush = random_one_in(random, 8);
+    choices->no_dump = random_one_in(random, 8);
+    choices->binding = random_one_in(random, 8) ? (uint8_t)random_between(random, 1, 2) : 0;
+    choices->administers = random_one_in(random, 4);
+    choices->shutdown_enabled = random_one_in(random, 6);
+    choices->resets = random_one_in(random, 3);
+    choices->crawler_switches = random_one_in(random, 3);
+    choices->log_full = random_one_in(random, 3);
+}
+
 static void choose(struct world *world) {
     struct random *random = &world->random;
     struct choices *choices = &world->choices;
@@ -102,7 +114,7 @@ static void choose(struct world *world) {
     choices->ring_capacity = 1u << random_below(random, 9);
     choices->logins = random_one_in(random, 6);
     choices->turn_requests = random_one_in(random, 3) ? random_size(random, 64) : 128;
-    choices->no_cas = random_one_in(random, 10);
+    choose_options(random, choices);
     choices->spin_us = random_one_in(random, 5) ? random_size(random, 20) : 0;
     choices->connections_max =
         random_one_in(random, 8) ? random_between(random, 1, WORLD_CLIENTS_MAX) : 64;

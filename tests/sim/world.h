@@ -50,6 +50,14 @@ struct choices {
     bool crowded;             /* and this is sure to be too little */
     bool no_eviction;
     bool no_cas;
+    bool no_flush;
+    bool no_dump;
+    bool shutdown_enabled;
+    bool administers;      /* settings are changed while it runs */
+    bool resets;           /* with these, statistics are reset */
+    bool crawler_switches; /* the crawler is switched off and on */
+    bool log_full;         /* stderr takes nothing */
+    uint8_t binding;       /* enum binding_protocol */
     bool logins;
     uint32_t turn_requests;
     uint32_t idle_timeout_s;
@@ -79,6 +87,18 @@ struct flush {
     uint32_t due_s;     /* the latest second in which it may come to take effect; 0: at once */
 };
 
+/* Messages from one reactor to another, by where they are: see credit.c. */
+struct credit {
+    uint32_t requested; /* in the ring of requests */
+    uint32_t executed;  /* taken by their owner */
+    uint32_t replied;   /* in the ring of replies */
+    uint32_t returned;  /* taken by their origin, their credit not given back */
+};
+
+static inline uint32_t credit_used(const struct credit *credit) {
+    return credit->requested + credit->executed + credit->replied + credit->returned;
+}
+
 struct simulated_server;
 struct sockets;
 struct client;
@@ -99,6 +119,7 @@ struct world {
     bool trace;
     bool in_reactor; /* a reactor has the processor: whatever is allocated is the product's */
     bool stopping;   /* the order to stop has been given */
+    bool was_reset;  /* `stats reset` has been sent: counters tell little */
     bool settled;    /* what is going on is the end of the seed, without faults */
     bool ended;      /* all reactors have, and are closed */
     uint64_t mallocs_failed;
@@ -108,6 +129,7 @@ struct world {
     struct simulated_server *server;
     struct engine *engines[WORLD_REACTORS_MAX];
     struct client *clients[WORLD_CLIENTS_MAX];
+    struct credit credits[WORLD_REACTORS_MAX][WORLD_REACTORS_MAX]; /* from, to */
     struct flush flushes[WORLD_FLUSHES_MAX];
     uint32_t flush_count;
 
@@ -156,6 +178,7 @@ static inline bool world_fault(struct world *world, uint32_t parts) {
 /* wrap.c: the functions of libc that the product may call and that must not have their own will
  * (the clocks, malloc(), writes to stderr) ask this world; NULL: none. */
 void wrap_world(struct world *world);
+struct world *wrap_current(void);
 /* Blocks that the product has allocated and not freed. */
 int64_t wrap_blocks(void);
 

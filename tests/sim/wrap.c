@@ -41,6 +41,10 @@ void wrap_world(struct world *world) {
     blocks = 0;
 }
 
+struct world *wrap_current(void) {
+    return wrapped;
+}
+
 int64_t wrap_blocks(void) {
     return blocks;
 }
@@ -119,7 +123,7 @@ ssize_t __wrap_write(int descriptor, const void *bytes, size_t length) {
     if (!in_product() || descriptor != STDERR_FILENO) {
         return __real_write(descriptor, bytes, length);
     }
-    if (world_fault(wrapped, wrapped->choices.faults.send_again)) {
+    if (wrapped->choices.log_full || world_fault(wrapped, wrapped->choices.faults.send_again)) {
         errno = EAGAIN;
         return -1;
     }
