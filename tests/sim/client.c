@@ -249,12 +249,7 @@ static void finish_command(struct client *client, struct command *command) {
         }
     }
     if (command->kind == COMMAND_LINES && command->create) {
-        for (uint32_t i = 0; i < client->model.keys && i < 64; i++) {
-            if (!(command->seen & ((uint64_t)1 << i)) &&
-                model_is_there(&client->model, command, i)) {
-                world_fail(world, "client %u: a scan has left out key %u", client->id, i);
-            }
-        }
+        scan_check(client, command);
     }
     client->was_quiet = command->quiet;
     value_release(command->value);

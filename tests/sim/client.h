@@ -110,6 +110,11 @@ bool meta_read(struct client *client, struct command *command, struct reading *r
 void binary_write(struct client *client, struct command *command);
 bool binary_read(struct client *client, struct command *command, struct reading *reading);
 
+/* scan.c: a line of a dump; and its end: whether all that it must tell of was there, once. */
+void scan_note(const struct client *client, struct command *command, const char *line,
+               size_t length);
+void scan_check(const struct client *client, const struct command *command);
+
 /* A whole line at the front of what is left, without its end; NULL: not yet. */
 const char *reading_line(const struct client *client, const struct reading *reading,
                          size_t *length);

@@ -81,7 +81,10 @@ struct command {
     const char *fixed; /* its answer, or the line before which lines end */
     uint32_t fixed_length;
     uint32_t flush; /* its number in the world, + 1 */
-    uint64_t seen;  /* scans: a bit for each key that was seen */
+
+    /* Scans: a bit for each key of each client that was seen; and of which of its connections. */
+    uint64_t seen[WORLD_CLIENTS_MAX];
+    uint32_t seen_incarnations[WORLD_CLIENTS_MAX];
 
     /* When it was sent. */
     uint64_t sent_step;

@@ -273,3 +273,13 @@ bool model_is_there(const struct model *model, const struct command *command, ui
     }
     return true;
 }
+
+bool model_is_older(const struct model *model, uint32_t number, uint64_t step) {
+    const struct model_key *key = &model->all[number];
+    for (uint32_t i = 0; i < key->count; i++) {
+        if (key->states[i].done_step >= step) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -65,4 +65,7 @@ uint32_t model_length(const struct model *model, uint32_t key);
 /* Whether a key is certainly there, for as long as the command has been under way. */
 bool model_is_there(const struct model *model, const struct command *command, uint32_t key);
 
+/* Whether nothing but a command of its client can have changed it since a step. */
+bool model_is_older(const struct model *model, uint32_t key, uint64_t step);
+
 #endif

@@ -146,6 +146,9 @@ static void scheduler_step(struct world *world) {
     for (uint32_t i = 0; i < TRIES_MAX; i++) {
         world->step++;
         pass_time(world);
+        if (world->choices.renews_logins && random_one_in(&world->random, 500)) {
+            server_renew_logins(world);
+        }
         if (step_some(world)) {
             server_check_awake(world);
             return;

@@ -214,6 +214,17 @@ void server_stop(struct world *world) {
     world->server->signal = true;
 }
 
+void server_renew_logins(struct world *world) {
+    bool before = server_enter_product(world, true);
+    for (uint32_t i = 0; i < world->choices.reactors; i++) {
+        struct logins *copy = logins_copy(world->server->logins);
+        if (copy) {
+            shard_renew_logins(world->server->shards[i], copy);
+        }
+    }
+    server_enter_product(world, before);
+}
+
 bool server_is_readable(const struct world *world, int descriptor) {
     return descriptor == SIGNALS_DESCRIPTOR && world->server->signal;
 }

@@ -18,6 +18,9 @@ bool server_run(struct world *world, uint32_t reactor);
 /* When the first of the sleeping reactors is to go on without anything happening. */
 uint64_t server_deadline_ns(const struct world *world);
 
+/* The users are read anew, the same as before: by another thread, in the product. */
+void server_renew_logins(struct world *world);
+
 /* The signal that ends it. */
 void server_stop(struct world *world);
 bool server_has_ended(const struct world *world);

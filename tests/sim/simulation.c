@@ -17,13 +17,15 @@
  *     engine, completions  io.h's engine; what comes of an operation
  *     sockets              streams in between
  *     wrap                 libc's clocks and malloc()
+ *     credit               our own count of the messages between reactors
  *     client, make         what clients do; what they say
- *     text, meta, binary   how it is written and read
+ *     text, meta, binary   how it is written and read; scan: what dumps must tell
  *     model, predict       what they may be told; by what rules
  *
  * What is checked: after each turn the invariants of connections, pipelines, rings and (now and
  * then) stores; whoever sleeps with messages in its rings has been forgotten; each answer, to the
- * byte, by the client's model; a connection ends early only for a reason that the simulation has
+ * byte, by the client's model; dumps, by all of them; each message between reactors, by our own
+ * count; a connection ends early only for a reason that the simulation has
  * made or the server has counted; when all clients are gone nothing is held any more; when the
  * server has ended no memory, buffer, message or descriptor is left; and nobody waits for ever.
  *

@@ -248,46 +248,6 @@ static bool is_number(const char *line, size_t length, uint64_t *number) {
     return strcmp(text, again) == 0;
 }
 
-/* As much of a key as fits, and a zero. Returns the length. */
-static size_t read_base64(char *to, size_t bytes, const char *from) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint32_t collected = 0, bits = 0;
-    size_t length = 0;
-    const char *digit;
-    for (; *from != ' ' && length + 1 < bytes && (digit = strchr(digits, *from)); from++) {
-        collected = collected << 6 | (uint32_t)(digit - digits);
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            to[length++] = (char)(collected >> bits);
-        }
-    }
-    to[length] = '\0';
-    return length;
-}
-
-/* The lines of a scan name keys. */
-static void note_scanned(struct client *client, struct command *command, const char *line,
-                         size_t length) {
-    const char *line_begin = line;
-    char own[32];
-    size_t own_length =
-        (size_t)snprintf(own, sizeof(own), "c%u.%u.", client->id, client->incarnation);
-    char plain[32];
-    if (length > 5 && memcmp(line, "mg ", 3) == 0 && memcmp(line + length - 2, " b", 2) == 0) {
-        line = plain;
-        length = read_base64(plain, sizeof(plain), line_begin + 3);
-    }
-    const char *at =
-        length > own_length
-            ? memmem(line, own_length + 4 < length ? own_length + 4 : length, own, own_length)
-            : NULL;
-    if (at) {
-        unsigned long number = strtoul(at + own_length, NULL, 10);
-        command->seen |= number < 64 ? (uint64_t)1 << number : 0;
-    }
-}
-
 static bool read_lines(struct client *client, struct command *command, struct reading *reading) {
     size_t length;
     const char *line;
@@ -304,7 +264,7 @@ static bool read_lines(struct client *client, struct command *command, struct re
                            memcmp(line, "PREFIX ", 7) != 0)) {
             fail_line(client, command, line, length);
         }
-        note_scanned(client, command, line, length);
+        scan_note(client, command, line, length);
     }
     return false;
 }

@@ -104,6 +104,7 @@ static void choose_options(struct random *random, struct choices *choices) {
     choices->shutdown_enabled = random_one_in(random, 6);
     choices->resets = random_one_in(random, 3);
     choices->crawler_switches = random_one_in(random, 3);
+    choices->renews_logins = choices->logins && random_one_in(random, 2);
     choices->log_full = random_one_in(random, 3);
 }
 

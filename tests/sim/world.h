@@ -56,8 +56,9 @@ struct choices {
     bool administers;      /* settings are changed while it runs */
     bool resets;           /* with these, statistics are reset */
     bool crawler_switches; /* the crawler is switched off and on */
-    bool log_full;         /* stderr takes nothing */
-    uint8_t binding;       /* enum binding_protocol */
+    bool renews_logins;
+    bool log_full;   /* stderr takes nothing */
+    uint8_t binding; /* enum binding_protocol */
     bool logins;
     uint32_t turn_requests;
     uint32_t idle_timeout_s;
