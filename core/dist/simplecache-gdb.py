@@ -48,11 +48,16 @@ def reactors():
     return [found['reactors'][i] for i in range(int(found['config']['cores']))]
 
 
+def number_of(word, count, what):
+    """A number below count, of that many things."""
+    if not word.isdecimal() or int(word) >= count:
+        raise gdb.GdbError('there are %d %s, with numbers from 0' % (count, what))
+    return int(word)
+
+
 def reactor_of(word):
-    number, all_reactors = int(word), reactors()
-    if number >= len(all_reactors):
-        raise gdb.GdbError('there are %d reactors' % len(all_reactors))
-    return all_reactors[number]
+    all_reactors = reactors()
+    return all_reactors[number_of(word, len(all_reactors), 'reactors')]
 
 
 def store_of(reactor):
@@ -171,7 +176,8 @@ class Items(Command):
     name, arguments = 'items', ('REACTOR', 'SEGMENT', '[N]')
 
     def show(self, reactor, segment, most='20'):
-        log, number = store_of(reactor_of(reactor))['log'], int(segment)
+        log = store_of(reactor_of(reactor))['log']
+        number = number_of(segment, 1 << 32, 'segments at most')
         in_range = int(log['block_segments']) <= number <= int(log['segments_max'])
         if not in_range or not int(log['segments'][number]['sequence']):
             print('segment %d is not in use' % number)
@@ -179,7 +185,7 @@ class Items(Command):
         location = number << int(log['unit_shift'])
         at = int(log['base']) + location * ITEM_ALIGN
         end = at + int(log['segments'][number]['used_bytes'])
-        for _ in range(int(most)):
+        for _ in range(number_of(most, 1 << 32, 'records at most')):
             if at >= end:
                 return
             record = Record(at)
@@ -194,9 +200,8 @@ class Chain(Command):
     def show(self, reactor, bucket):
         store = store_of(reactor_of(reactor))
         index = store['index']
-        if int(bucket) >= int(index['primary']['count']):
-            raise gdb.GdbError('there are %d buckets' % int(index['primary']['count']))
-        current, name = index['primary']['buckets'][int(bucket)], 'bucket ' + bucket
+        number = number_of(bucket, int(index['primary']['count']), 'buckets')
+        current, name = index['primary']['buckets'][number], 'bucket %d' % number
         while True:
             slots = [int(current['slots'][slot]) for slot in range(INDEX_SLOTS)]
             print('%s:' % name if any(slots) else '%s is empty' % name)

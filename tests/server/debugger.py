@@ -77,6 +77,14 @@ class Debugger(unittest.TestCase):
         self.assertEqual(sorted(found), sorted('key_%d' % i for i in range(KEYS)))
         self.assertRegex(chains, r'(?m)^bucket \d+ is empty$')
 
+    def test_numbers(self):
+        """One that is none, or beyond the last, is told; nothing is read there."""
+        answer = self.ask('segments -1', 'segments 2', 'connections x', 'chain 0 -5', 'chain 0 99999999', 'items 0 -1',
+                          'items 0 x')
+        self.assertEqual(answer.count('there are 2 reactors, with numbers from 0\n'), 3, answer)
+        self.assertEqual(len(re.findall(r'there are \d+ buckets, with numbers from 0\n', answer)), 2, answer)
+        self.assertEqual(answer.count(' segments at most, with numbers from 0\n'), 2, answer)
+
     def test_core_file(self):
         """One that the kernel writes when the process dies, where it writes it to a file."""
         with open('/proc/sys/kernel/core_pattern', encoding='ascii') as pattern:
