@@ -232,6 +232,17 @@ static void win(struct outcome *outcome) {
     outcome->won = outcome->state.token_sent = true;
 }
 
+/* A gat of a large value whose lease is refused is run anew later. It has touched the item before:
+ * if that has expired meanwhile, it is missing. */
+static bool is_gone_by_itself(const struct prediction *prediction, const struct outcome *outcome) {
+    const struct world *world = prediction->world;
+    const struct state *state = &outcome->state;
+    bool expired =
+        !state->present || (state->expires_low > 0 && world_seconds(world) >= state->expires_low);
+    return expired && outcome->answer == ANSWER_HIT && server_has_refused_leases(world) &&
+           prediction->before->value->length > PREDICT_LONG_BYTES;
+}
+
 static void predict_get(struct prediction *prediction) {
     if (!prediction->before->present && prediction->command->create) {
         add_vivified(prediction);
@@ -259,6 +270,9 @@ static void predict_get(struct prediction *prediction) {
     if (prediction->command->kind != COMMAND_GET) {
         add_touch_refusals(prediction);
         set_expiry(prediction, &outcome->state);
+        if (is_gone_by_itself(prediction, outcome)) {
+            add_absent(prediction, ANSWER_MISS);
+        }
     }
 }
 
