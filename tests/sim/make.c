@@ -175,12 +175,18 @@ static void make_item(struct client *client, struct command *command) {
     };
     struct random *random = &client->world->random;
     command->kind = kinds[random_below(random, sizeof(kinds) / sizeof(kinds[0]))];
+    bool renews = client->world->choices.renews_items && !client->binary;
+    if (renews && random_one_in(random, 2)) {
+        static const enum command_kind renewals[] = {COMMAND_GET, COMMAND_CAS, COMMAND_DELETE};
+        command->kind = renewals[random_below(random, 3)];
+    }
     if (client->world->choices.crowded && random_one_in(random, 2)) {
         command->kind = COMMAND_SET;
     }
     command->key_count = 1;
     command->keys[0] = (uint8_t)random_below(random, client->world->choices.keys);
-    bool metas = command->kind != COMMAND_TOUCH && !client->binary && random_one_in(random, 3);
+    bool metas =
+        command->kind != COMMAND_TOUCH && !client->binary && (renews || random_one_in(random, 3));
     command->speech = metas ? SPEECH_META : command->speech;
     if (command->kind >= COMMAND_SET && command->kind <= COMMAND_CAS) {
         make_write(client, command);

@@ -91,6 +91,7 @@ static void choose_clients(struct world *world) {
         choose_crowd(random, choices);
     }
     choices->flushes = random_one_in(random, 4);
+    choices->keys = choices->renews_items ? random_between(random, 1, 3) : choices->keys;
     choices->scans = random_one_in(random, 3);
     choices->expires = random_one_in(random, 2);
 }
@@ -105,6 +106,7 @@ static void choose_options(struct random *random, struct choices *choices) {
     choices->resets = random_one_in(random, 3);
     choices->crawler_switches = random_one_in(random, 3);
     choices->renews_logins = choices->logins && random_one_in(random, 2);
+    choices->renews_items = random_one_in(random, 6);
     choices->log_full = random_one_in(random, 3);
 }
 

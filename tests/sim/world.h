@@ -57,8 +57,9 @@ struct choices {
     bool resets;           /* with these, statistics are reset */
     bool crawler_switches; /* the crawler is switched off and on */
     bool renews_logins;
-    bool log_full;   /* stderr takes nothing */
-    uint8_t binding; /* enum binding_protocol */
+    bool renews_items; /* clients mark few items stale, win them and store them anew */
+    bool log_full;     /* stderr takes nothing */
+    uint8_t binding;   /* enum binding_protocol */
     bool logins;
     uint32_t turn_requests;
     uint32_t idle_timeout_s;
