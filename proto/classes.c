@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "proto/number.h"
+
 static bool classes_are(const struct request *request, const char *word) {
     return request->key_length == strlen(word) &&
            memcmp(request->key, word, request->key_length) == 0;
@@ -15,18 +17,17 @@ enum classes classes_of(const struct request *request) {
     const char *end = request->key + request->key_length;
     enum classes found = CLASSES_OTHER;
     while (at < end) {
-        uint32_t number = 0;
-        const char *start = at;
-        for (; at < end && *at >= '0' && *at <= '9' && number <= CLASS_MAX; at++) {
-            number = 10 * number + (uint32_t)(*at - '0');
-        }
-        if (at == start || number == 0 || number > CLASS_MAX || (at < end && *at != ',')) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *stop = comma ? comma : end;
+        int64_t number;
+        if (!number_parse_front(at, (size_t)(stop - at), &number) || number <= 0 ||
+            number > CLASS_MAX) {
             return CLASSES_BAD;
         }
         if (number == CLASS_OF_ITEMS) {
             found = CLASSES_ALL;
         }
-        at += at < end;
+        at = comma ? comma + 1 : end;
     }
     return found;
 }

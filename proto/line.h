@@ -95,11 +95,17 @@ static inline struct word line_take_word(struct line *line) {
     return (struct word){start, length};
 }
 
-/* Takes the next word off the line as a number. False when it is none, or there is no word; it is
- * taken off all the same. */
+/* Takes the next word off the line as a number, see proto/number.h. False when it is none, or there
+ * is no word; it is taken off all the same. */
 bool line_take_u64(struct line *line, uint64_t *value);
 bool line_take_u32(struct line *line, uint32_t *value);
-bool line_take_i64(struct line *line, int64_t *value);
+bool line_take_i32(struct line *line, int64_t *value);
+
+/* The same for flags and exptime of a text set, which memcached reads with strtol(3): a word of
+ * white space alone is the number that follows it. It keeps the lower 32 bits of an exptime, which
+ * has a sign, so that 4294967295 is -1; greater flags are none here. */
+bool line_take_flags(struct line *line, uint32_t *value);
+bool line_take_exptime(struct line *line, int64_t *value);
 
 /* Whether the last word is noreply (protocol.txt: "instructs the server to not send the reply"). */
 bool line_is_quiet(const struct line *line);

@@ -54,41 +54,65 @@ static bool number_parse_digits(const char *text, size_t length, uint64_t *value
 }
 
 bool number_parse_u64(const char *text, size_t length, uint64_t *value) {
-    if (length > 1 && text[0] == '+') {
-        text++;
-        length--;
-    }
-    return number_parse_digits(text, length, value);
+    return length <= NUMBER_LENGTH_64_MAX && number_parse_digits(text, length, value);
 }
 
 bool number_parse_u32(const char *text, size_t length, uint32_t *value) {
     uint64_t wide;
-    if (!number_parse_u64(text, length, &wide) || wide > UINT32_MAX) {
+    if (length > NUMBER_LENGTH_32_MAX || !number_parse_digits(text, length, &wide) ||
+        wide > UINT32_MAX) {
         return false;
     }
     *value = (uint32_t)wide;
     return true;
 }
 
-bool number_parse_i64(const char *text, size_t length, int64_t *value) {
-    bool negative = length > 1 && text[0] == '-';
-    uint64_t magnitude;
-    bool ok = negative ? number_parse_digits(text + 1, length - 1, &magnitude)
-                       : number_parse_u64(text, length, &magnitude);
-    if (!ok || magnitude > INT64_MAX) {
+/* False when the number is outside -max - 1 .. max. */
+static bool number_sign(uint64_t magnitude, bool negative, int64_t max, int64_t *value) {
+    if (magnitude > (uint64_t)max + negative) {
         return false;
     }
-    *value = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+    *value = (int64_t)(negative ? -magnitude : magnitude);
     return true;
 }
 
-bool number_parse_seconds(const char *text, size_t length, int64_t *value) {
-    int64_t wide;
-    if (!number_parse_i64(text, length, &wide) || wide < INT32_MIN || wide > INT32_MAX) {
-        return false;
+static bool number_parse_signed(const char *text, size_t length, int64_t max, int64_t *value) {
+    bool negative = length > 0 && text[0] == '-';
+    uint64_t magnitude = 0;
+    bool sign_alone = negative && length == 1;
+    return (sign_alone || number_parse_digits(text + negative, length - negative, &magnitude)) &&
+           number_sign(magnitude, negative, max, value);
+}
+
+bool number_parse_i64(const char *text, size_t length, int64_t *value) {
+    return length <= NUMBER_LENGTH_64_MAX && number_parse_signed(text, length, INT64_MAX, value);
+}
+
+bool number_parse_i32(const char *text, size_t length, int64_t *value) {
+    return length <= NUMBER_LENGTH_32_MAX && number_parse_signed(text, length, INT32_MAX, value);
+}
+
+/* isspace() of the C locale, which may not be the program's. */
+static bool number_is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool number_parse_front(const char *text, size_t length, int64_t *value) {
+    const char *end = text + length;
+    const char *at = text;
+    while (at < end && number_is_space(*at)) {
+        at++;
     }
-    *value = wide;
-    return true;
+    bool negative = at < end && *at == '-';
+    at += at < end && (*at == '-' || *at == '+');
+    const char *digits = at;
+    while (at < end && number_digit(*at) <= 9) {
+        at++;
+    }
+    uint64_t magnitude;
+    bool ends = at == end || number_is_space(*at) || *at == '\0';
+    return ends && number_parse_digits(digits, (size_t)(at - digits), &magnitude) &&
+           number_sign(magnitude, negative, INT64_MAX, value);
 }
 
 static unsigned number_count_digits(uint64_t value) {

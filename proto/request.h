@@ -151,8 +151,8 @@ struct request {
     uint32_t client_flags;
     uint32_t opaque; /* binary: in network order as received, repeated in the reply */
 
-    /* Seconds, as the client sent it: 0 never, negative already expired, up to 30 days relative to
-     * now, else Unix time (protocol.txt, "Expiration times"). */
+    /* Seconds, as the client sent it (of a text set the lower 32 bits): 0 never, negative already
+     * expired, up to 30 days relative to now, else Unix time (protocol.txt, "Expiration times"). */
     int64_t exptime;
     uint64_t cas;
     uint64_t delta; /* incr, decr; administration: see enum op */

@@ -29,9 +29,8 @@ static bool stats_word_is(const struct stats_words *words, uint32_t index, const
     return index < words->count && word_is(words->at[index], text);
 }
 
-/* Digits alone. */
 static bool stats_number_of(struct word word, uint32_t *number) {
-    return word.start[0] != '+' && number_parse_u32(word.start, word.length, number);
+    return number_parse_u32(word.start, word.length, number);
 }
 
 static struct stats_command stats_refuse(const char *line) {

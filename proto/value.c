@@ -7,7 +7,12 @@
 #define VALUE_LENGTH_PLAUSIBLE_MAX (INT32_MAX - VALUE_END_LENGTH)
 
 bool value_take_length(struct line *line, uint32_t *length) {
-    return line_take_u32(line, length) && *length <= VALUE_LENGTH_PLAUSIBLE_MAX;
+    int64_t wide;
+    if (!line_take_i32(line, &wide) || wide < 0 || wide > VALUE_LENGTH_PLAUSIBLE_MAX) {
+        return false;
+    }
+    *length = (uint32_t)wide;
+    return true;
 }
 
 enum parse_status value_refuse(struct parse *parse, bool delete_old, enum proto_error error) {

@@ -106,24 +106,16 @@ static void *flag_field(struct request *request, const struct flag *flag) {
     return (char *)request + flag->field;
 }
 
-/* As in memcached numbers of flags have no plus sign, unlike those of text commands. */
 static bool flag_take_number(const struct flag_word *word, uint64_t *value) {
-    return flag_token_length(word) > 0 && word->token[0] != '+' &&
-           number_parse_u64(word->token, flag_token_length(word), value);
+    return number_parse_u64(word->token, flag_token_length(word), value);
 }
 
 static bool flag_take_number_32(const struct flag_word *word, uint32_t *value) {
-    uint64_t wide;
-    if (!flag_take_number(word, &wide) || wide > UINT32_MAX) {
-        return false;
-    }
-    *value = (uint32_t)wide;
-    return true;
+    return number_parse_u32(word->token, flag_token_length(word), value);
 }
 
 static bool flag_take_seconds(const struct flag_word *word, int64_t *value) {
-    return flag_token_length(word) > 0 && word->token[0] != '+' &&
-           number_parse_seconds(word->token, flag_token_length(word), value);
+    return number_parse_i32(word->token, flag_token_length(word), value);
 }
 
 static bool flag_take_opaque(const struct flag_word *word, struct request *request) {

@@ -1,10 +1,15 @@
 /* Commands for those who run the server. As in memcached a noreply counts as a word like any other,
  * and commands with a fixed number of words are refused when it is there. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
 #include "proto/number.h"
 #include "proto/refusal.h"
 #include "proto/text/command.h"
 
 #define WORDS_MAX 6
+#define FRACTION_LENGTH_MAX 31
 
 #define LRU_SHARES_MAX 80
 #define AUTOMOVE_LEVEL_MAX 2
@@ -37,20 +42,21 @@ static bool words_number(const struct words *words, size_t index, uint32_t *valu
     return number_parse_u32(word.start, word.length, value);
 }
 
-/* Whether the word is digits with at most one point among them: how shares and factors are given.
- */
-static bool words_fraction(const struct words *words, size_t index, bool *is_zero) {
+/* Shares and factors: as in memcached all that strtod(3) takes, which white space may follow. */
+static bool words_fraction(const struct words *words, size_t index, double *value) {
     struct word word = words->word[index];
-    size_t digits = 0;
-    size_t points = 0;
-    *is_zero = true;
-    for (size_t i = 0; i < word.length; i++) {
-        bool digit = word.start[i] >= '0' && word.start[i] <= '9';
-        digits += digit;
-        points += word.start[i] == '.';
-        *is_zero &= word.start[i] == '0' || word.start[i] == '.';
+    char text[FRACTION_LENGTH_MAX + 1];
+    if (word.length > FRACTION_LENGTH_MAX) {
+        return false;
     }
-    return digits > 0 && points <= 1 && digits + points == word.length;
+    if (word.length > 0) {
+        memcpy(text, word.start, word.length);
+    }
+    text[word.length] = '\0';
+    char *end;
+    errno = 0;
+    *value = strtod(text, &end);
+    return errno == 0 && end != text && (*end == '\0' || isspace((unsigned char)*end));
 }
 
 static enum parse_status admin_accept(struct parse *parse, const struct line *line, enum op op,
@@ -125,17 +131,17 @@ enum parse_status text_parse_lru(struct parse *parse, struct line *line) {
     struct words words = words_take(line);
     uint32_t hot;
     uint32_t warm;
-    bool zero_hot;
-    bool zero_warm;
+    double hot_factor;
+    double warm_factor;
     if (!word_is(words.word[0], "tune") || words.count < 5 || !words_number(&words, 1, &hot) ||
-        !words_number(&words, 2, &warm) || !words_fraction(&words, 3, &zero_hot) ||
-        !words_fraction(&words, 4, &zero_warm)) {
+        !words_number(&words, 2, &warm) || !words_fraction(&words, 3, &hot_factor) ||
+        !words_fraction(&words, 4, &warm_factor)) {
         return refusal_fill_line(parse, line, PROTO_ERROR_COMMAND);
     }
     if ((uint64_t)hot + warm > LRU_SHARES_MAX) {
         return refusal_fill_line(parse, line, PROTO_ERROR_LRU_SHARES);
     }
-    if (zero_hot || zero_warm) {
+    if (hot_factor <= 0 || warm_factor <= 0) {
         return refusal_fill_line(parse, line, PROTO_ERROR_LRU_FACTORS);
     }
     return admin_accept(parse, line, (enum op)line->op, 0);
@@ -145,9 +151,9 @@ enum parse_status text_parse_lru(struct parse *parse, struct line *line) {
 static enum proto_error admin_check_automove(const struct words *words) {
     struct word what = words->word[1];
     uint32_t number;
-    bool is_zero;
+    double share;
     if (word_is(what, "ratio") || word_is(what, "freeratio")) {
-        return words_fraction(words, 2, &is_zero) ? PROTO_ERROR_NONE : PROTO_ERROR_COMMAND;
+        return words_fraction(words, 2, &share) ? PROTO_ERROR_NONE : PROTO_ERROR_COMMAND;
     }
     if (word_is(what, "window")) {
         if (!words_number(words, 2, &number)) {

@@ -63,7 +63,7 @@ static enum parse_status command_parse_touch(struct parse *parse, struct line *l
         return refusal_fill_line(parse, line, PROTO_ERROR_FORMAT);
     }
     struct request *request = command_fill(parse, line, key);
-    if (!number_parse_seconds(exptime.start, exptime.length, &request->exptime)) {
+    if (!number_parse_i32(exptime.start, exptime.length, &request->exptime)) {
         return refusal_fill_line(parse, line, PROTO_ERROR_EXPTIME);
     }
     return PARSE_REQUEST;
@@ -81,7 +81,7 @@ static enum parse_status command_parse_flush(struct parse *parse, struct line *l
     if (delay.length == 0 || (is_last && word_is(delay, "noreply"))) {
         return PARSE_REQUEST;
     }
-    if (!number_parse_seconds(delay.start, delay.length, &request->exptime)) {
+    if (!number_parse_i32(delay.start, delay.length, &request->exptime)) {
         return refusal_fill_line(parse, line, PROTO_ERROR_EXPTIME);
     }
     if (request->exptime < 0) {

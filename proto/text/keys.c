@@ -79,7 +79,7 @@ enum parse_status text_parse_gat(struct parse *parse, struct line *line) {
     if (line_skip_spaces(line->rest, line->end) == line->end) {
         return refusal_fill(parse, PROTO_ERROR_FORMAT);
     }
-    if (!number_parse_seconds(exptime.start, exptime.length, &parse->parser->exptime)) {
+    if (!number_parse_i32(exptime.start, exptime.length, &parse->parser->exptime)) {
         return refusal_fill(parse, PROTO_ERROR_EXPTIME);
     }
     return keys_take_first(parse, line, TEXT_TOUCH_KEYS);

@@ -16,8 +16,8 @@ static bool store_take_fields(struct line *line, struct request *request, bool *
         .key = key.start,
     };
     bool ok = word_fits_key(key);
-    ok &= line_take_u32(line, &request->client_flags);
-    ok &= line_take_i64(line, &request->exptime);
+    ok &= line_take_flags(line, &request->client_flags);
+    ok &= line_take_exptime(line, &request->exptime);
     *length_ok = value_take_length(line, &request->value_length);
     if (line->cas) {
         ok &= line_take_u64(line, &request->cas);

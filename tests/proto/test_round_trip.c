@@ -58,9 +58,7 @@ static struct request text_request(struct material *m, uint64_t *seed) {
     r.compare_cas = r.op == OP_SET && random_below(seed, 2) == 0;
     r.cas = r.compare_cas ? random_number(seed) : 0;
     r.client_flags = stores(r.op) ? (uint32_t)random_number(seed) : 0;
-    if (stores(r.op)) {
-        r.exptime = (int64_t)random_number(seed) / 2 * (random_below(seed, 4) == 0 ? -1 : 1);
-    } else if (r.op == OP_TOUCH || r.op == OP_GAT) {
+    if (stores(r.op) || r.op == OP_TOUCH || r.op == OP_GAT) {
         r.exptime = random_seconds(seed);
     }
     r.delta = r.op == OP_INCR || r.op == OP_DECR ? random_number(seed) : 0;

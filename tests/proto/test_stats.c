@@ -64,6 +64,8 @@ Test(stats_command, answers_of_one_line) {
     expect_line("cachedump x y", STATS_REFUSED, "CLIENT_ERROR bad command line format");
     expect_line("cachedump 1 -1", STATS_REFUSED, "CLIENT_ERROR bad command line format");
     expect_line("cachedump 1 4294967296", STATS_REFUSED, "CLIENT_ERROR bad command line format");
+    expect_line("cachedump 1 +1", STATS_REFUSED, "CLIENT_ERROR bad command line format");
+    expect_line("cachedump 1 000000000001", STATS_REFUSED, "CLIENT_ERROR bad command line format");
     expect_line("cachedump 64 x", STATS_REFUSED, "CLIENT_ERROR bad command line format");
     expect_line("cachedump 64 1", STATS_REFUSED, "CLIENT_ERROR Illegal slab id");
 }
@@ -100,8 +102,13 @@ Test(classes, all_items_are_of_class_1) {
     cr_assert(eq(int, classes("1"), CLASSES_ALL));
     cr_assert(eq(int, classes("2,1"), CLASSES_ALL));
     cr_assert(eq(int, classes("001,63"), CLASSES_ALL));
+    cr_assert(eq(int, classes("+1"), CLASSES_ALL));
+    cr_assert(eq(int, classes("2,\t1"), CLASSES_ALL));
+    cr_assert(eq(int, classes("1\tx,2"), CLASSES_ALL));
+    cr_assert(eq(int, classes("2,"), CLASSES_OTHER));
     cr_assert(eq(int, classes("2,63"), CLASSES_OTHER));
-    const char *bad[] = {"0", "64", "1,,2", ",1", "x", "1x", "-1", "4294967297", "All"};
+    const char *bad[] = {"0",  "64", "1,,2",       ",1",  "x",    "1x",
+                         "-1", "-0", "4294967297", "All", "+all", "\t"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         cr_assert(eq(int, classes(bad[i]), CLASSES_BAD), "%s", bad[i]);
     }

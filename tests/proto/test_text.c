@@ -111,7 +111,6 @@ Test(text, stores) {
         CASE("set k 0 0 3 other\r\nabc\r\n", "set k v\"abc\""),
         CASE("set k 4294967295 -1 4\r\n\r\n\r\n\r\n", "set k f4294967295 e-1 v\"\r\n\r\n\""),
         CASE("set k 0 0 9\r\nget a b\r\n\r\n", "set k v\"get a b\r\n\""),
-        CASE("set k +1 +2 +3\r\nabc\r\n", "set k f1 e2 v\"abc\""),
         CASE("set k 00000000000000000000001 0 3\r\nabc\r\n", "set k f1 v\"abc\""),
         CASE("add k 0 0 1\r\na\r\n", "add k v\"a\""),
         CASE("replace k 0 0 1\r\na\r\n", "replace k v\"a\""),
@@ -196,6 +195,90 @@ Test(text, values_up_to_the_limit) {
     struct stream_case c = {bytes, strlen(bytes), "set k v\"<1000>\"; get a last"};
     stream_check(&c);
     free(bytes);
+}
+
+/* memcached keeps the lower 32 bits of the exptime of a set, as a number with a sign; the other
+ * commands refuse what doesn't fit. */
+Test(text, exptimes_beyond_2038) {
+    static const struct stream_case cases[] = {
+        CASE("set k 0 2147483647 1\r\na\r\n", "set k e2147483647 v\"a\""),
+        CASE("set k 0 2147483648 1\r\na\r\n", "set k e-2147483648 v\"a\""),
+        CASE("add k 0 4102444800 1\r\na\r\n", "add k e-192522496 v\"a\""),
+        CASE("set k 0 4294967294 1\r\na\r\n", "set k e-2 v\"a\""),
+        CASE("replace k 0 4294967295 1\r\na\r\n", "replace k e-1 v\"a\""),
+        CASE("cas k 0 4294967295 1 5\r\na\r\n", "set k e-1 cas5 v\"a\""),
+        CASE("set k 0 4294967296 1\r\na\r\n", "set k v\"a\""),
+        CASE("set k 0 4294967306 1\r\na\r\n", "set k e10 v\"a\""),
+        CASE("set k 0 9223372036854775807 1\r\na\r\n", "set k e-1 v\"a\""),
+        CASE("set k 0 9223372036854775808 1\r\na\r\n", "ERROR format"),
+        CASE("set k 0 -2147483649 1\r\na\r\n", "set k e2147483647 v\"a\""),
+        CASE("set k 0 -4294967296 1\r\na\r\n", "set k v\"a\""),
+        CASE("touch k 4294967295\r\n", "ERROR exptime"),
+        CASE("gat 4294967295 k\r\n", "ERROR exptime"),
+        CASE("flush_all 4294967295\r\n", "ERROR exptime"),
+    };
+    CHECK_ALL(cases);
+}
+
+/* memcached reads flags and exptime of a set with strtol(): signs, white space, and the next word
+ * where one is nothing but white space. */
+Test(text, flags_and_exptime_with_signs_and_blanks) {
+    static const struct stream_case cases[] = {
+        CASE("set k +1 +2 3\r\nabc\r\n", "set k f1 e2 v\"abc\""),
+        CASE("set k -0 -0 1\r\na\r\n", "set k v\"a\""),
+        CASE("set k \t1 \v+2 1\r\na\r\n", "set k f1 e2 v\"a\""),
+        CASE("set k 1\t 2\f 1\r\na\r\n", "set k f1 e2 v\"a\""),
+        CASE("set k 1\tx 2\rx 1\r\na\r\n", "set k f1 e2 v\"a\""),
+        CASE("set k 1\0x 2\0x 1\r\na\r\n", "set k f1 e2 v\"a\""),
+        CASE("set k \t 5 1\r\na\r\n", "set k f5 e5 v\"a\""),
+        CASE("set k \t \t 1\r\na\r\n", "set k f1 e1 v\"a\""),
+        CASE("set k + 0 1\r\na\r\n", "ERROR format"),
+        CASE("set k - 0 1\r\na\r\n", "ERROR format"),
+        CASE("set k 0 + 1\r\na\r\n", "ERROR format"),
+        CASE("set k 0 - 1\r\na\r\n", "ERROR format"),
+        CASE("set k 0 +-1 1\r\na\r\n", "ERROR format"),
+        CASE("set k \t-1 0 1\r\na\r\n", "ERROR format"),
+        CASE("set k \t\r\nget a\r\n", "ERROR format; get a last"),
+    };
+    CHECK_ALL(cases);
+}
+
+/* Its other numbers are digits alone, in at most 11 characters, or 22; a minus alone is 0 where
+ * there may be one. */
+Test(text, numbers_with_signs_and_blanks) {
+    static const struct stream_case cases[] = {
+        CASE("set k 0 0 +1\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 \t1\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 1\t\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 000000000001\r\nget a\r\n", "ERROR format; get a last"),
+        CASE("set k 0 0 00000000001\r\na\r\n", "set k v\"a\""),
+        CASE("set k 0 0 -0\r\n\r\n", "set k v\"\""),
+        CASE("set k 0 0 -\r\n\r\n", "set k v\"\""),
+        CASE("cas k 0 0 1 +1\r\na\r\n", "ERROR format"),
+        CASE("cas k 0 0 1 0000000000000000000001\r\na\r\n", "set k cas1 v\"a\""),
+        CASE("cas k 0 0 1 00000000000000000000001\r\na\r\n", "ERROR format"),
+        CASE("incr k +1\r\n", "ERROR delta"),
+        CASE("decr k +1\r\n", "ERROR delta"),
+        CASE("incr k -0\r\n", "ERROR delta"),
+        CASE("incr k \t1\r\n", "ERROR delta"),
+        CASE("incr k 0000000000000000000001\r\n", "incr k d1"),
+        CASE("incr k 00000000000000000000001\r\n", "ERROR delta"),
+        CASE("touch k +1\r\n", "ERROR exptime"),
+        CASE("touch k \t1\r\n", "ERROR exptime"),
+        CASE("touch k -\r\n", "touch k"),
+        CASE("touch k 00000000001\r\n", "touch k e1"),
+        CASE("touch k 000000000001\r\n", "ERROR exptime"),
+        CASE("gat +1 k\r\n", "ERROR exptime"),
+        CASE("gats +1 k\r\n", "ERROR exptime"),
+        CASE("gat - k\r\n", "gat k last"),
+        CASE("flush_all +1\r\n", "ERROR exptime"),
+        CASE("flush_all -\r\n", "flush"),
+        CASE("flush_all 000000000001\r\n", "ERROR exptime"),
+        CASE("verbosity +1\r\n", "ERROR format"),
+        CASE("verbosity -0\r\n", "ERROR format"),
+        CASE("verbosity 000000000001\r\n", "ERROR format"),
+    };
+    CHECK_ALL(cases);
 }
 
 Test(text, delete_) {
