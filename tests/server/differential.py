@@ -95,6 +95,11 @@ class Session:
             self.latest[key] = cas
         return b'<%d>' % self.order.setdefault(cas, len(self.order))
 
+    def sent(self, command):
+        """The command's bytes for this server: see generator.py."""
+        older = isinstance(self.server, Original) and not generator.Other.modern
+        return command.older if older else command.sent
+
     def send(self, data):
         try:
             self.client.send(data)
@@ -109,7 +114,7 @@ class TextSession(Session):
 
     def play(self, burst, first):
         """Replies to a burst, by number, and whether the connection was closed."""
-        data = b''.join(re.sub(rb'<cas:([^>]*)>', self.known, command.sent) + self.mark(first + n)
+        data = b''.join(re.sub(rb'<cas:([^>]*)>', self.known, self.sent(command)) + self.mark(first + n)
                         for n, command in enumerate(burst))
         self.send(data + self.mark(LAST))  # one more, since the last command may take its own for data
         end = self.read_until(b'VALUE mark%d 0 0\r\n\r\nEND\r\n' % LAST)

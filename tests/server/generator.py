@@ -7,9 +7,11 @@ is asked of their keys.) <cas:KEY> stands for the CAS value that the server has 
 
 Times are 0, far or past, never near, so that no second passing changes an answer.
 
+Numbers with signs, blanks and zeros, and those that are too wide, are read as memcached 1.6.45 does.
+Where the other server is older it is sent, in their place, what every version reads so.
+
 What is not generated, since memcached is at odds with itself or with its later versions there:
-  flags of 2^32 and over (cut silently); numbers made of blanks (it reads on behind the value)
-  numbers with a sign and exptimes of 64 bits (1.6.45 alone takes them)
+  flags of 2^32 and over (cut silently); values made of blanks (incr reads on behind them)
   a cas without its token (its data is swallowed or not)
   a length that is none together with noreply (silenced or not)
   keys that are too long on a get line (an empty line too many)
@@ -36,6 +38,11 @@ NUMERALS = [b'0', b'5', b'10', b'99', b'100', b'007', b'18446744073709551615', b
             b'12345678901234567890']
 NO_NUMBERS = [b'abc', b'-1', b'1x', b'', b'18446744073709551616', b'5x', b'0x10']
 EXPTIMES = [b'0', b'0', b'0', b'1000', b'-1', b'2592000', b'2592001', b'2147483647']
+BLANKS = [b'\t', b'\v', b'\f', b'\t\t']
+# Exptimes beyond 2038, and what a set reads: their lower 32 bits; other commands refuse them.
+WIDE = [(b'2147483648', b'-1'), (b'4102444800', b'-1'), (b'4294967294', b'-1'), (b'4294967295', b'-1'),
+        (b'4294967296', b'0'), (b'4294968296', b'1000'), (b'9223372036854775807', b'-1'),
+        (b'-4294966296', b'1000'), (b'9223372036854775808', b'abc'), (b'-9223372036854775809', b'abc')]
 SET_CAS = [b'4000000000001', b'4000000000002', b'4000000000003']  # for meta's E
 
 
@@ -49,8 +56,9 @@ class Other:
 class Command:
     """What is sent, whose item it asks for, and how the reply is to be read."""
 
-    def __init__(self, sent, key=b'', closes=False, broken=False):
+    def __init__(self, sent, key=b'', closes=False, broken=False, older=None):
         self.sent, self.key = sent, key
+        self.older = older or sent  # what memcached before 1.6.45 is sent in its place
         self.closes = closes  # the server ends the connection
         self.broken = broken  # its data isn't as long as it says, so the rest may be taken for anything
 
@@ -74,7 +82,7 @@ def newline(rng):
 def text(rng):
     """A command of the text protocol."""
     kinds = (text_store,) * 8 + (text_get,) * 6 + (text_number,) * 6 + (text_touch, text_delete) * 2 + (
-        text_mistake, text_mistake, text_bad_store, text_rare)
+        text_mistake, text_mistake, text_bad_store, text_rare, odd_set, odd_set, odd_text, odd_text)
     return rng.choice(kinds)(rng)
 
 
@@ -131,6 +139,78 @@ def text_mistake(rng):
         b'incr %s 1\r\n' % (LONG + b'k'), b'delete %s\r\n' % (LONG + b'k')]))
 
 
+def odd_number(rng, digits, kind):
+    """These digits, oddly written, and as every version reads it, abc if it is refused. Kinds: set (its
+    flags and exptime), i32 (with a minus sign), u32, u64."""
+    is_set, blank = kind == 'set', rng.choice(BLANKS)
+    written, taken = rng.choice([
+        (b'+' + digits, is_set), (blank + digits, is_set), (blank + b'+' + digits, is_set),
+        (digits + blank, is_set), (digits + blank + b'x', is_set), (digits + b'\0x', is_set),
+        (b'\r' + digits, is_set), (digits.rjust(11, b'0'), True),
+        (digits.rjust(12, b'0'), kind in ('set', 'u64')),
+        (digits.rjust(22, b'0'), kind in ('set', 'u64')), (digits.rjust(23, b'0'), is_set),
+        (b'+', False), (b'+-1', False), (blank + b'x', False),
+        (b'-', kind == 'i32'), (b'-0', kind in ('set', 'i32'))])
+    return written, (b'0' if written[:1] == b'-' else digits) if taken else b'abc'
+
+
+def odd_command(form, number, key=b'', data=b''):
+    """A command with an odd number, and with the plain one for older servers. Data that a refused
+    command leaves behind may be taken for commands."""
+    written, plain = number
+    return Command(form % written + data, key, broken=bool(data) and plain == b'abc',
+                   older=form % plain + data)
+
+
+def odd_set(rng):
+    """A set with odd flags or an odd exptime; one of blanks alone is what the next word is."""
+    key, value = rng.choice(KEYS), rng.choice([b'', b'y' * 3000])
+    data = b'%d\r\n%s\r\n' % (len(value), value)
+    verb = rng.choice([b'set', b'set', b'add', b'replace'])
+    flags = odd_number(rng, rng.choice([b'0', b'7']), 'set')
+    exptime = odd_number(rng, rng.choice([b'0', b'1000']), 'set')
+    form, number = rng.choice([
+        (b' %s 0 ', flags), (b' %s 0 ', (b'\t', b'0')), (b' 0 %s ', exptime), (b' 0 %s ', exptime),
+        (b' 0 %s ', rng.choice(WIDE)), (b' 0 %s ', (rng.choice(BLANKS), b'%d' % len(value)))])
+    return odd_command(verb + b' ' + key + form, number, key, data)
+
+
+def odd_text(rng):
+    """The other commands of text with an odd number."""
+    key, time = rng.choice(KEYS), rng.choice([b'0', b'1000'])
+    form, digits, kind = rng.choice([
+        (b'incr %s %%s\r\n' % rng.choice(NUMBERS), b'5', 'u64'),
+        (b'decr %s %%s\r\n' % rng.choice(NUMBERS), b'5', 'u64'), (b'touch %s %%s\r\n' % key, time, 'i32'),
+        (b'gat %%s %s\r\n' % key, time, 'i32'), (b'gats %%s %s\r\n' % key, time, 'i32'),
+        (b'flush_all %s\r\n', b'0', 'i32'), (b'verbosity %s\r\n', b'0', 'u32'),
+        (b'cache_memlimit %s\r\n', b'64', 'u32'), (b'lru_crawler sleep %s\r\n', b'100', 'u32'),
+        (b'set %s 0 0 %%s\r\n' % key, b'0', 'i32'), (b'cas %s 0 0 2 %%s\r\n' % key, b'1', 'u64')])
+    number = odd_number(rng, digits, kind)
+    if kind == 'i32' and not form.startswith(b'set') and chance(rng, 20):
+        number = rng.choice(WIDE)[0], b'abc'
+    if form.startswith(b'set'):
+        return odd_command(form, number, key, b'' if number[1] == b'abc' else b'\r\n')
+    return odd_command(form, number, key, b'hi\r\n' if form.startswith(b'cas') else b'')
+
+
+def odd_meta(rng):
+    """Meta commands with an odd number."""
+    key, number_key, time = rng.choice(KEYS), rng.choice(NUMBERS), rng.choice([b'0', b'1000'])
+    form, digits, kind, data = rng.choice([
+        (b'mg %s v T%%s\r\n' % key, time, 'i32', b''), (b'mg %s v N%%s\r\n' % key, time, 'i32', b''),
+        (b'mg %s v R%%s\r\n' % key, time, 'i32', b''), (b'md %s I T%%s\r\n' % key, time, 'i32', b''),
+        (b'md %s C%%s\r\n' % key, b'1', 'u64', b''), (b'ma %s v D%%s\r\n' % number_key, b'5', 'u64', b''),
+        (b'ma %s N0 v J%%s\r\n' % number_key, b'5', 'u64', b''),
+        (b'ms %s 2 T%%s\r\n' % key, time, 'i32', b'hi\r\n'),
+        (b'ms %s 2 F%%s\r\n' % key, b'7', 'u32', b'hi\r\n'), (b'ms %s %%s\r\n' % key, b'0', 'i32', None)])
+    number = odd_number(rng, digits, kind)
+    if kind == 'i32' and data is not None and chance(rng, 20):
+        number = rng.choice(WIDE)[0], b'abc'
+    if data is None:
+        data = b'' if number[1] == b'abc' else b'\r\n'
+    return odd_command(form, number, key, data)
+
+
 def text_bad_store(rng):
     """A set whose data is not as it says, or that is refused with its data."""
     key = rng.choice(KEYS)
@@ -155,7 +235,7 @@ def text_rare(rng):
 def meta(rng):
     """A command of the meta protocol, or now and then of the text protocol."""
     kinds = (meta_get,) * 6 + (meta_set,) * 6 + (meta_delete,) * 3 + (meta_arithmetic,) * 5 + (
-        meta_mistake, meta_other)
+        meta_mistake, meta_other, odd_meta, odd_meta)
     return rng.choice(kinds)(rng)
 
 
@@ -308,7 +388,7 @@ def binary_store(rng):
         opcode = rng.choice([binary.APPEND, binary.PREPEND, 0x19, 0x1a])
         return packet(rng, opcode, key, b'', value)
     extras = struct.pack('>II', rng.choice([0, 7, 0xffffffff]),
-                         rng.choice([0, 0, 0, FAR, 2592001, 0xffffffff]))
+                         rng.choice([0, 0, 0, FAR, 2592001, 1 << 31, 0xffffffff]))
     return packet(rng, (1, 2, 3, 0x11, 0x12, 0x13)[opcode], key, extras, value, binary_cas(rng, key))
 
 
@@ -320,12 +400,12 @@ def binary_number(rng):
         return packet(rng, binary.GET, key)
     values = [0, 1, 5, 100, 1 << 32, (1 << 64) - 1, (1 << 64) - 2]
     extras = binary.number(rng.choice(values), rng.choice(values),
-                           rng.choice([0, 0, FAR, 0xffffffff, 0xffffffff]))
+                           rng.choice([0, 0, FAR, 1 << 31, 0xffffffff, 0xffffffff]))
     return packet(rng, rng.choice([5, 6, 0x15, 0x16]), key, extras)
 
 
 def binary_touch(rng):
-    extras = struct.pack('>I', rng.choice([0, FAR, 2592001]))
+    extras = struct.pack('>I', rng.choice([0, FAR, 2592001, 1 << 31, 0xffffffff]))
     return packet(rng, rng.choice([0x1c, 0x1d, 0x1e, 0x23, 0x24]), binary_key(rng), extras)
 
 

@@ -17,6 +17,7 @@ import unittest
 import exchanges_admin  # noqa: F401  these fill EXCHANGES
 import exchanges_binary  # noqa: F401
 import exchanges_meta  # noqa: F401
+import exchanges_numbers  # noqa: F401
 import exchanges_text  # noqa: F401
 import exchanges_thirty  # noqa: F401
 import server
