@@ -40,7 +40,7 @@ static void connection_log_opened(struct net *net, const struct connection *conn
             net->shard.id);
 }
 
-/* -B: what the first byte would tell is known. */
+/* The protocol that -B fixes; without it the first byte of the connection tells. */
 static enum protocol connection_first_protocol(const struct config *config) {
     switch (config->binding) {
     case BINDING_AUTO:
@@ -111,7 +111,7 @@ void connection_drain(struct net *net, struct connection *connection) {
     io_shut_down(net->io, connection->descriptor, SHUT_RD);
 }
 
-/* From here on what is out comes back, and nothing else happens. */
+/* From here on operations and messages under way end, and none begins. */
 static void connection_mark_broken(struct connection *connection, const char *reason) {
     if (connection->state < CONNECTION_BROKEN) {
         connection->state = CONNECTION_BROKEN;
@@ -122,7 +122,7 @@ static void connection_mark_broken(struct connection *connection, const char *re
     }
 }
 
-/* There was no memory for what it has sent or is owed. */
+/* Breaks a connection for whose input or output there was no memory. */
 static void connection_starve(struct net *net, struct connection *connection) {
     net->shard.counters.malloc_fails += !connection_is_broken(connection);
     connection_mark_broken(connection, no_memory);

@@ -25,7 +25,7 @@ static void name_listener(struct listener *listener, const struct sockaddr *addr
     listener->port = (uint16_t)atoi(port);
 }
 
-/* An abstract one begins with a zero byte, which people write as @. */
+/* The name of an abstract unix socket begins with a zero byte, written as @ here. */
 static void name_unix(struct listener *listener, const char *path, size_t length) {
     bool abstract = length > 0 && !*path;
     listener->family = AF_UNIX;
@@ -251,7 +251,7 @@ bool listeners_open_udp(struct listeners *listeners, const struct config *config
 
 /* The unix socket. */
 
-/* A file that a server left which ended without removing it: nobody listens there. */
+/* Whether the socket file is a leftover of a server that has ended: nobody listens on it. */
 static bool is_stale(const struct sockaddr_un *address) {
     struct stat file;
     if (lstat(address->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) {
@@ -267,7 +267,7 @@ static bool is_stale(const struct sockaddr_un *address) {
     return refused;
 }
 
-/* The file is made with its permissions, so that nobody slips in between. */
+/* The file is created with its final permissions: no client can connect before they are set. */
 static int bind_unix(int descriptor, const struct sockaddr_un *address, mode_t mode) {
     if (is_stale(address)) {
         unlink(address->sun_path);
@@ -309,7 +309,7 @@ static bool tell_unix_failure(const char *path, int error) {
     return false;
 }
 
-/* Our socket holds on to its file, so that no other gets its number meanwhile. */
+/* The bound socket keeps the inode in use, so that no other file can have got its number. */
 static void remember_file(struct listeners *listeners, const char *path) {
     struct stat file = {0};
     lstat(path, &file);
