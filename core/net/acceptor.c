@@ -11,7 +11,7 @@
 #include "core/net/connection.h"
 #include "core/net/net.h"
 
-/* After running out of descriptors or memory, before the next try. */
+/* Pause before the next accept, after one that failed for want of descriptors or memory. */
 #define ACCEPT_RETRY_NS 20000000
 
 static bool acceptor_is_logged(const struct net *net) {
@@ -31,7 +31,7 @@ static void acceptor_hand_over(struct acceptor *acceptor, struct net *net, int d
     mesh_send_request(net->shard.port, chosen, message);
 }
 
-/* As memcached does: the client is told and let go. */
+/* As memcached does: the client gets one line, and its connection is closed. */
 static void acceptor_refuse(struct net *net, int descriptor) {
     static const char text[] = "ERROR Too many open connections\r\n";
     io_refuse(net->io, descriptor, text, sizeof(text) - 1);
@@ -111,7 +111,7 @@ void acceptor_start(struct acceptor *acceptor, struct net *net) {
     }
 }
 
-/* An accept that waits on a socket which goes on listening would take the next client. */
+/* A pending accept would take the next client of a socket that goes on listening after us. */
 void acceptor_stop(struct acceptor *acceptor, struct net *net) {
     struct listeners *listeners = acceptor->listeners;
     acceptor->stopped = true;

@@ -9,7 +9,7 @@
 
 #define SECOND_NS ((uint64_t)1000000000)
 
-/* One that has yet to take its replies is not idle, as in memcached. */
+/* A connection with replies that it has not taken is not idle, as in memcached. */
 static bool timeouts_is_owed(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     return pipeline->first || pipeline->scan || pipeline->output.length > 0 ||
@@ -45,7 +45,7 @@ static void timeouts_close_idle(void *owner, struct timer *timer) {
     timer_set(&net->timers, timer, net->shard.keys.now_ns + next_s * SECOND_NS);
 }
 
-/* Those that hold memory of a store while others are refused some. */
+/* Connections that hold memory of a store while others are refused some. */
 
 static bool timeouts_holds_upload(const struct shard *shard, const struct connection *connection) {
     const struct upload *upload = connection->pipeline.upload;

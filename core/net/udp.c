@@ -12,15 +12,16 @@
 #include "core/net/net.h"
 #include "proto/reply.h"
 
-/* More than any datagram holds. */
+/* Size of the receive buffer: more than any datagram holds. */
 #define RECEIVE_BYTES 65536
 
 #define PAYLOAD_BYTES_MAX (UDP_FRAME_BYTES_MAX - UDP_HEADER_BYTES)
 
-/* So a pipeline that runs nothing more because its output is full is one with too long an answer.
- */
+/* A pipeline stops running requests when its output is full; with equal limits that means that the
+ * answer is too long for UDP. */
 /* NOLINTNEXTLINE(misc-redundant-expression): two macros, which are to stay equal */
-_Static_assert(UDP_ANSWER_BYTES_MAX == PIPELINE_OUTPUT_BYTES_MAX, "the pipeline knows it first");
+_Static_assert(UDP_ANSWER_BYTES_MAX == PIPELINE_OUTPUT_BYTES_MAX,
+               "full output is too long an answer");
 _Static_assert(UDP_ANSWER_BYTES_MAX / PAYLOAD_BYTES_MAX < UINT16_MAX, "frames can be numbered");
 
 struct datagram {
@@ -228,7 +229,7 @@ static bool udp_send_frame(struct udp *udp, const struct datagram *datagram, siz
     return sent > 0;
 }
 
-/* Where there is nothing to say nothing is sent. */
+/* Without a reply (noreply, quiet commands) no datagram is sent. */
 static void udp_answer(struct udp *udp, struct datagram *datagram) {
     struct pipeline *pipeline = &datagram->connection.pipeline;
     if (pipeline_output_full(pipeline)) {
@@ -243,7 +244,8 @@ static void udp_answer(struct udp *udp, struct datagram *datagram) {
     }
 }
 
-/* Large values are copied into the answer, which is bounded: one byte too many is enough. */
+/* Copies large values into the answer, at most one byte beyond its limit: that is enough to tell
+ * that it is too long. False without memory. */
 static bool udp_copy_leases(struct connection *connection, struct shard *shard) {
     struct outgoing *outgoing = &connection->outgoing;
     struct buffer *output = &connection->pipeline.output;
@@ -291,7 +293,8 @@ static bool udp_copy_values(struct udp *udp, struct connection *connection) {
     return released;
 }
 
-/* Nothing more of it will be run. Half a command at its end will not be completed. */
+/* True when no further request of the datagram will run. An incomplete command at its end stays
+ * incomplete. */
 static bool udp_is_through(const struct pipeline *pipeline) {
     return pipeline->wants_more || pipeline->closing || pipeline->out_of_memory ||
            pipeline_output_full(pipeline);

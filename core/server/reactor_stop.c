@@ -44,9 +44,9 @@ static void reactor_break_all(struct reactor *reactor) {
     }
 }
 
-/* One that was accepted just before the order to stop may come in a message when the reactor has
- * none left. It takes its word back before the sender learns that it has the connection, so that
- * the group does not end meanwhile. */
+/* A connection accepted just before the order to stop may arrive by message after the reactor has
+ * counted itself drained. The count is taken back before the reply to that message is published:
+ * until then the sender is not drained, so the group does not end meanwhile. */
 void reactor_note_late_connection(struct reactor *reactor) {
     if (reactor->drained && !LIST_EMPTY(&reactor->net.connections)) {
         reactor->drained = false;
@@ -54,7 +54,7 @@ void reactor_note_late_connection(struct reactor *reactor) {
     }
 }
 
-/* Nothing is left here, nor on its way to another reactor: a connection may be. */
+/* No connection is left here, and no message is out that may carry one to another reactor. */
 static bool reactor_is_drained(const struct reactor *reactor) {
     const struct net *net = &reactor->net;
     return LIST_EMPTY(&net->connections) && udp_is_stopped(net->udp) &&
