@@ -138,21 +138,32 @@ static void panic_write_backtrace(void) {
     }
 }
 
+/* Another thread reports already: the process ends with that. */
+static void panic_wait_for_end(void) {
+    for (;;) {
+        pause();
+    }
+}
+
 /* What is most certain to work comes first: a fault in here ends the process at once, since all
- * signals are blocked. SA_RESETHAND has restored the default action; the signal that is raised
- * stays blocked until this handler returns, so that a core file shows the place of the fault. */
+ * signals are blocked. The signal that is raised stays blocked until this handler returns, so that
+ * a core file shows the place of the fault. */
 static void panic_handle(int number) {
     const struct panic_report *report = panic_thread_report;
+    if (report && atomic_exchange(report->taken, true)) {
+        panic_wait_for_end();
+    }
     panic_write_signal(number, report);
     panic_write_reactor(report);
     panic_write_work(report);
     panic_write_backtrace();
+    signal(number, SIG_DFL);
     raise(number);
 }
 
 void panic_init(void) {
     static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS};
-    struct sigaction action = {.sa_handler = panic_handle, .sa_flags = SA_RESETHAND | SA_ONSTACK};
+    struct sigaction action = {.sa_handler = panic_handle, .sa_flags = SA_ONSTACK};
     void *frame;
     if (PANIC_LEFT_TO_SANITIZER) {
         return;
@@ -164,7 +175,8 @@ void panic_init(void) {
     }
 }
 
-void panic_thread_init(struct panic_report *report) {
+void panic_thread_init(struct panic_report *report, _Atomic bool *taken) {
+    report->taken = taken;
     panic_thread_report = report;
     if (PANIC_LEFT_TO_SANITIZER) {
         return;

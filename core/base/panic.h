@@ -15,6 +15,8 @@
 #ifndef CORE_BASE_PANIC_H
 #define CORE_BASE_PANIC_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PANIC_NO_REACTOR UINT32_MAX
@@ -38,15 +40,19 @@ struct panic_report {
      * is called in the signal's handler, and may only read. */
     const void *work;
     struct panic_work (*describe)(const void *work);
+    /* Set by panic_thread_init(). */
+    _Atomic bool *taken;
 };
 
 /* Has the three signals reported from now on. Thread: the main one, before it starts others. */
 void panic_init(void);
 
-/* This thread is the one that `report` tells of; it must last until panic_thread_finish(). Also
- * gives the thread a stack for signal handlers, since an overflow of its own is a SIGSEGV: without
- * memory for it there is no report of that. */
-void panic_thread_init(struct panic_report *report);
+/* This thread is the one that `report` tells of; it must last until panic_thread_finish(). taken:
+ * one for all threads of the process, false at first; the thread that sets it reports, and others
+ * that fail meanwhile wait for the end of the process, so that there is one report and a whole one.
+ * Also gives the thread a stack for signal handlers, since an overflow of its own is a SIGSEGV:
+ * without memory for it there is no report of that. */
+void panic_thread_init(struct panic_report *report, _Atomic bool *taken);
 void panic_thread_finish(void);
 
 #endif

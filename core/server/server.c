@@ -139,7 +139,7 @@ int server_run(const struct config *config) {
         return EXIT_FAILURE;
     }
     panic_init();
-    panic_thread_init(&server.panic);
+    panic_thread_init(&server.panic, &server.panic_taken);
     if (geteuid() == 0 && !config->user) {
         log_line("running as root; -u NAME switches to another user");
     }

@@ -27,6 +27,8 @@ struct server {
     struct server_facts facts;
     /* Of the main thread. */
     struct panic_report panic;
+    /* Set by the thread that reports a panic; sequentially consistent by default. */
+    _Atomic bool panic_taken;
     /* Of the hash of keys; new at each start. */
     uint64_t seed;
     /* The most that the command cache_memlimit may raise -m to. */

@@ -73,7 +73,7 @@ static void *threads_main(void *argument) {
     pthread_barrier_wait(&server->prepared);
     pthread_barrier_wait(&server->go);
     if (server->start) {
-        panic_thread_init(&server->shards[thread->id]->panic);
+        panic_thread_init(&server->shards[thread->id]->panic, &server->panic_taken);
         reactor_run(reactor);
         panic_thread_finish();
     }

@@ -87,6 +87,32 @@ class Panic(unittest.TestCase):
         os.kill(dying.pid, signal.SIGSEGV)
         self.assertEqual(self.end_of(dying, signal.SIGSEGV), '')
 
+    @unittest.skipUnless(os.uname().machine == 'x86_64', 'the number of the system call')
+    def test_two_at_once(self):
+        """A second thread that fails during the report doesn't cut it off: stderr is full at first."""
+        reader, stderr = socket.socketpair()
+        self.addCleanup(reader.close)
+        self.addCleanup(stderr.close)
+        dying = self.start(stderr=stderr.fileno())
+        dying.stat('threads')  # is answered when all reactors run
+        stderr.setblocking(False)
+        filled = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                filled += stderr.send(bytes(4096))
+        stderr.setblocking(True)
+        self.kill_thread(dying, 'reactor 0', signal.SIGSEGV)
+        time.sleep(0.05)  # it waits for a reader for longer than that
+        self.kill_thread(dying, 'reactor 1', signal.SIGSEGV)
+        while filled > 0:
+            filled -= len(reader.recv(filled))
+        self.end_of(dying, signal.SIGSEGV)
+        reader.setblocking(False)
+        report = reader.recv(1 << 20).decode()
+        self.assertIn('panic: reactor 0, turn', report)
+        self.assertNotIn('panic: reactor 1, turn', report)
+        self.assertIn('reactor_run', report.partition('panic: backtrace:')[2])
+
     def debug(self, debugged, *commands):
         """gdb, attached; ready for what it waits for when this returns."""
         server.need('gdb', 'gdb')
