@@ -164,7 +164,7 @@ void server_start(struct world *world) {
     server->signalled.done = server_signalled;
     server->group.count = reactors;
     server->group.peers = server->peers;
-    server->reactors = aligned_alloc(CACHE_LINE_BYTES, bytes);
+    WORLD_CHECK(world, posix_memalign((void **)&server->reactors, CACHE_LINE_BYTES, bytes) == 0);
     memset(server->reactors, 0, bytes);
     WORLD_CHECK(world, mesh_create(&server->mesh, reactors, world->choices.ring_capacity) == 0);
     server_open_listeners(world, server);
