@@ -16,8 +16,9 @@ static void *options_field_of(struct config *config, const struct command_option
     return (char *)config + option->field;
 }
 
-enum config_status options_read_number(const struct command_option *option, const char *value,
-                                       int64_t *number) {
+/* Reads a decimal number between the limits of the row. */
+static enum config_status options_read_number(const struct command_option *option,
+                                              const char *value, int64_t *number) {
     char *end, name[OPTION_NAME_BYTES];
     errno = 0;
     long long read = strtoll(value, &end, 10);

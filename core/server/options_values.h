@@ -4,10 +4,6 @@
 
 #include "core/server/options.h"
 
-/* Reads a decimal number between the limits of the row. */
-enum config_status options_read_number(const struct command_option *option, const char *value,
-                                       int64_t *number);
-
 /* Into the row's field: true or false into a bool, the value by reference into a const char *, a
  * number within the row's limits into a uint32_t, a port into an int32_t. */
 option_parser options_set_switch, options_clear_switch, options_set_text, options_set_number,
