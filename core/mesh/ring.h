@@ -28,8 +28,9 @@ struct ring {
     uint32_t producer_mask;
     void **producer_slots;
 
-    /* The consumer's line. */
-    _Alignas(CACHE_LINE_BYTES) uint32_t head;
+    /* The consumer's line. The head is atomic, and relaxed, since others may ask whether the ring
+     * is empty: they may see an older one, and then take an empty ring for one that is not. */
+    _Alignas(CACHE_LINE_BYTES) _Atomic uint32_t head;
     uint32_t consumer_mask;
     void **consumer_slots;
 };
@@ -38,8 +39,8 @@ struct ring {
  */
 static inline void ring_init(struct ring *ring, void **slots, uint32_t capacity) {
     atomic_init(&ring->tail, 0);
+    atomic_init(&ring->head, 0);
     ring->pushed = 0;
-    ring->head = 0;
     ring->producer_slots = ring->consumer_slots = slots;
     ring->producer_mask = ring->consumer_mask = capacity - 1;
 }
@@ -61,22 +62,26 @@ static inline bool ring_publish(struct ring *ring) {
     return true;
 }
 
-/* Consumer: true when nothing is published. Sequentially consistent for the sake of
- * mesh_may_sleep(). */
+/* Any thread: true when nothing is published. False may be wrong, unless the consumer asks; true
+ * never is: the tail is loaded first, and a head that has reached it has passed all before it.
+ * Sequentially consistent for the sake of mesh_may_sleep(). */
 static inline bool ring_is_empty(const struct ring *ring) {
-    return atomic_load_explicit(&ring->tail, memory_order_seq_cst) == ring->head;
+    uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_seq_cst);
+    return tail == atomic_load_explicit(&ring->head, memory_order_relaxed);
 }
 
 /* Consumer: takes up to max entries, oldest first; returns how many. The acquire pairs with the
  * store in ring_publish(): what the producer wrote to an entry before publishing is seen here. */
 static inline uint32_t ring_pop(struct ring *ring, void **entries, uint32_t max) {
-    uint32_t count = atomic_load_explicit(&ring->tail, memory_order_acquire) - ring->head;
+    uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    uint32_t count = atomic_load_explicit(&ring->tail, memory_order_acquire) - head;
     if (count > max) {
         count = max;
     }
     for (uint32_t i = 0; i < count; i++) {
-        entries[i] = ring->consumer_slots[ring->head++ & ring->consumer_mask];
+        entries[i] = ring->consumer_slots[(head + i) & ring->consumer_mask];
     }
+    atomic_store_explicit(&ring->head, head + count, memory_order_relaxed);
     return count;
 }
 
