@@ -56,13 +56,13 @@ static void acceptor_take(struct acceptor *acceptor, struct net *net, int descri
 static void acceptor_pause(struct acceptor *acceptor, struct net *net, struct listener *listener,
                            int error) {
     net->shard.counters.listen_disabled_num++;
-    acceptor->paused_ns = net->shard.keys.now_ns;
+    acceptor->paused_ns = net->shard.now_ns;
     net->shard.counters.accepting_conns = 0;
     if (acceptor_is_logged(net)) {
         log_add(&net->shard.log, LOG_NO_CONNECTION, "can't accept on %s: %s; trying again",
                 listener->name, strerror(-error));
     }
-    timer_set(&net->timers, &listener->retry, net->shard.keys.now_ns + ACCEPT_RETRY_NS);
+    timer_set(&net->timers, &listener->retry, net->shard.now_ns + ACCEPT_RETRY_NS);
 }
 
 static void acceptor_retry(void *owner, struct timer *timer) {
@@ -71,7 +71,7 @@ static void acceptor_retry(void *owner, struct timer *timer) {
     struct listener *listener = container_of(timer, struct listener, retry);
     net->shard.counters.accepting_conns = 1;
     net->shard.counters.time_in_listen_disabled_us +=
-        (net->shard.keys.now_ns - acceptor->paused_ns) / 1000;
+        (net->shard.now_ns - acceptor->paused_ns) / 1000;
     if (!acceptor->stopped) {
         io_accept(net->io, listener->descriptor, &listener->event);
     }

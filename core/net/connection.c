@@ -65,7 +65,7 @@ void connection_init(struct net *net, struct connection *connection, int descrip
     connection->pipeline.number = descriptor;
     connection->pipeline.parser.protocol =
         (uint8_t)connection_first_protocol(net->shard.facts->config);
-    connection->last_command_s = net->shard.keys.now;
+    connection->last_command_s = net->shard.now_s;
 }
 
 void connection_open(struct net *net, int descriptor) {
@@ -186,8 +186,8 @@ static void connection_take_lent(struct net *net, struct connection *connection,
 static void connection_take_bytes(struct net *net, struct connection *connection,
                                   enum connection_receive receive, size_t length) {
     net->shard.counters.bytes_read += length;
-    connection->last_command_s = net->shard.keys.now;
-    pace_count(&connection->receive_pace, length, net->shard.keys.now);
+    connection->last_command_s = net->shard.now_s;
+    pace_count(&connection->receive_pace, length, net->shard.now_s);
     if (receive == RECEIVE_DIRECT) {
         pipeline_direct_feed(&connection->pipeline, &net->shard, length);
     } else {
@@ -261,7 +261,7 @@ static void connection_start_outgoing(struct net *net, struct connection *connec
         return;
     }
     pipeline_take_output(pipeline, &connection->outgoing);
-    connection->send_pace = (struct pace){.since_s = net->shard.keys.now};
+    connection->send_pace = (struct pace){.since_s = net->shard.now_s};
     connection_start_send(net, connection);
 }
 
@@ -323,7 +323,7 @@ static void connection_sent(void *owner, struct completion *completion, int resu
         connection_fail(connection, result);
     }
     if (result > 0) {
-        pace_count(&connection->send_pace, (size_t)result, net->shard.keys.now);
+        pace_count(&connection->send_pace, (size_t)result, net->shard.now_s);
         net->shard.counters.bytes_written += (size_t)result;
         outgoing_advance(outgoing, &net->shard, (size_t)result);
     }
@@ -351,10 +351,10 @@ static void connection_log_failed_logins(struct net *net, struct connection *con
     char address[STATS_ADDRESS_MAX];
     net->logins_failed += connection->pipeline.logins_failed;
     connection->pipeline.logins_failed = 0;
-    if (!connection_is_logged(net) && net->login_failure_told_s == net->shard.keys.now) {
+    if (!connection_is_logged(net) && net->login_failure_told_s == net->shard.now_s) {
         return;
     }
-    net->login_failure_told_s = net->shard.keys.now;
+    net->login_failure_told_s = net->shard.now_s;
     connection_write_peer(connection, address);
     log_add(&net->shard.log, connection->descriptor,
             "wrong login from %s, %u on this reactor since the last line", address,

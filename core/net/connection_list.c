@@ -75,7 +75,7 @@ static struct stats_connection connection_list_show(const struct net *net,
         .descriptor = socket->descriptor,
         .udp = is_udp,
         .state = is_udp ? STATS_CONNECTION_READ : STATS_CONNECTION_LISTENING,
-        .idle_s = net->shard.keys.now - since_s,
+        .idle_s = net->shard.now_s - since_s,
     };
 }
 
@@ -112,7 +112,7 @@ bool connection_list(void *context, const struct request *request, uint64_t *cur
         struct stats_connection shown = {
             .descriptor = connection->descriptor,
             .state = connection_list_state(connection),
-            .idle_s = net->shard.keys.now - connection->last_command_s,
+            .idle_s = net->shard.now_s - connection->last_command_s,
         };
         if (!chunk_has_space(chunk, STATS_CONNECTION_MAX)) {
             return true;

@@ -19,7 +19,7 @@ static bool timeouts_is_owed(const struct connection *connection) {
 /* Seconds to wait before the connection is due; 0: it was due and is closed. */
 static uint32_t timeouts_close_if_due(struct net *net, struct connection *connection,
                                       uint32_t timeout_s) {
-    uint32_t idle_s = net->shard.keys.now - connection->last_command_s;
+    uint32_t idle_s = net->shard.now_s - connection->last_command_s;
     if (idle_s <= timeout_s) {
         return timeout_s - idle_s + 1;
     }
@@ -42,7 +42,7 @@ static void timeouts_close_idle(void *owner, struct timer *timer) {
             next_s = left_s;
         }
     }
-    timer_set(&net->timers, timer, net->shard.keys.now_ns + next_s * SECOND_NS);
+    timer_set(&net->timers, timer, net->shard.now_ns + next_s * SECOND_NS);
 }
 
 /* Connections that hold memory of a store while others are refused some. */
@@ -50,9 +50,9 @@ static void timeouts_close_idle(void *owner, struct timer *timer) {
 static bool timeouts_holds_upload(const struct shard *shard, const struct connection *connection) {
     const struct upload *upload = connection->pipeline.upload;
     uint32_t since = upload ? upload_held_since(upload) : 0;
-    return since > 0 && shard->keys.now - since > TIMEOUT_UPLOAD_S &&
-           shard->keys.now - connection->receive_pace.since_s > TIMEOUT_UPLOAD_S &&
-           keyspace_has_refused(&shard->all[upload_owner(upload)]->keys, shard->keys.now);
+    return since > 0 && shard->now_s - since > TIMEOUT_UPLOAD_S &&
+           shard->now_s - connection->receive_pace.since_s > TIMEOUT_UPLOAD_S &&
+           keyspace_has_refused(&shard->all[upload_owner(upload)]->keys, shard->now_s);
 }
 
 /* Output behind what is being sent waits for it, and so do the leases in it. */
@@ -60,12 +60,12 @@ static bool timeouts_holds_lease(const struct shard *shard, const struct connect
     const struct outgoing *outgoing = &connection->outgoing;
     const struct buffer *behind = &connection->pipeline.leases;
     if (outgoing_is_empty(outgoing) ||
-        shard->keys.now - connection->send_pace.since_s <= TIMEOUT_LEASE_S) {
+        shard->now_s - connection->send_pace.since_s <= TIMEOUT_LEASE_S) {
         return false;
     }
     for (uint32_t i = 0; i < shard->count; i++) {
         if ((outgoing_has_lease_of(outgoing, i) || leases_have_owner(behind, i)) &&
-            keyspace_has_refused(&shard->all[i]->keys, shard->keys.now)) {
+            keyspace_has_refused(&shard->all[i]->keys, shard->now_s)) {
             return true;
         }
     }
@@ -90,7 +90,7 @@ static void timeouts_close_stalled(void *owner, struct timer *timer) {
 void timeouts_step(struct net *net) {
     struct timer *stalled = &net->timeouts.stalled;
     if (net->shard.uploads + net->shard.leases > 0 && !stalled->set) {
-        timer_set(&net->timers, stalled, net->shard.keys.now_ns + SECOND_NS);
+        timer_set(&net->timers, stalled, net->shard.now_ns + SECOND_NS);
     }
 }
 

@@ -93,7 +93,7 @@ static void udp_poll(struct udp *udp) {
 
 void udp_start(struct udp *udp, struct net *net) {
     udp->net = net;
-    udp->last_command_s = net->shard.keys.now;
+    udp->last_command_s = net->shard.now_s;
     for (uint32_t i = 0; i < udp->sockets->count; i++) {
         udp->sockets->all[i].event.done = udp_readable;
     }
@@ -157,7 +157,7 @@ static void udp_begin(struct udp *udp, const struct listener *socket, struct dat
     connection->pipeline.number = LOG_NO_CONNECTION;
     LIST_INSERT_HEAD(&udp->working, connection, all_link);
     memcpy(datagram->id, udp->received, sizeof(datagram->id));
-    udp->last_command_s = net->shard.keys.now;
+    udp->last_command_s = net->shard.now_s;
     if (pipeline_feed_copy(&connection->pipeline, &net->shard, request,
                            length - UDP_HEADER_BYTES)) {
         schedule_run(&net->schedule, &connection->scheduled);

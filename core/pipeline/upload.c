@@ -82,7 +82,7 @@ static void upload_complete(struct shard *shard, struct message *message) {
     assert(upload->out > 0);
     upload->out--;
     if (message->kind == MESSAGE_UPLOAD_BEGIN) {
-        take_begin(upload, status, message->large, &message->window, shard->keys.now);
+        take_begin(upload, status, message->large, &message->window, shard->now_s);
     } else {
         take_window(upload, status, &message->window);
     }
@@ -137,7 +137,7 @@ static void upload_begin(struct pipeline *pipeline, struct shard *shard) {
         struct upload_window window;
         enum store_status status = execute_upload_begin(&shard->keys, pipeline, &upload->request,
                                                         upload->hash, &handle, &window);
-        take_begin(upload, status, handle, &window, shard->keys.now);
+        take_begin(upload, status, handle, &window, shard->now_s);
         return;
     }
     struct message *message = message_take(&shard->messages);

@@ -24,7 +24,7 @@ static void reactor_begin_stop(struct reactor *reactor) {
     struct net *net = &reactor->net;
     struct connection *connection;
     net->stopping = true;
-    reactor->stop_deadline_ns = net->shard.keys.now_ns + REACTOR_DRAIN_NS_MAX;
+    reactor->stop_deadline_ns = net->shard.now_ns + REACTOR_DRAIN_NS_MAX;
     LIST_FOREACH(connection, &net->connections, all_link) {
         connection_drain(net, connection);
     }
@@ -70,7 +70,7 @@ bool reactor_is_stopped(struct reactor *reactor) {
     if (!net->stopping) {
         return false;
     }
-    if (net->shard.keys.now_ns > reactor->stop_deadline_ns) {
+    if (net->shard.now_ns > reactor->stop_deadline_ns) {
         reactor_break_all(reactor);
     }
     if (!reactor->drained && reactor_is_drained(reactor)) {

@@ -153,7 +153,7 @@ static void reactor_end_turns(struct reactor *reactor) {
         }
     }
     if (!TAILQ_EMPTY(&net->schedule.retrying) && !reactor->retry.set) {
-        timer_set(&net->timers, &reactor->retry, net->shard.keys.now_ns + RETRY_NS);
+        timer_set(&net->timers, &reactor->retry, net->shard.now_ns + RETRY_NS);
     }
 }
 
@@ -173,12 +173,11 @@ static void reactor_send_large(struct reactor *reactor) {
 static void reactor_run_timers(struct reactor *reactor) {
     struct net *net = &reactor->net;
     timeouts_step(net);
-    timers_run(&net->timers, net, net->shard.keys.now_ns);
+    timers_run(&net->timers, net, net->shard.now_ns);
 }
 
 static void reactor_crawl(struct reactor *reactor) {
-    crawler_step(&reactor->net.shard.keys, &reactor->net.shard.settings,
-                 reactor->net.shard.keys.now_ns);
+    crawler_step(&reactor->net.shard.keys, &reactor->net.shard.settings, reactor->net.shard.now_ns);
 }
 
 static void reactor_flush_log(struct reactor *reactor) {
@@ -211,12 +210,12 @@ static uint64_t reactor_store_wait_ns(const struct reactor *reactor) {
 }
 
 static uint64_t reactor_timers_wait_ns(const struct reactor *reactor) {
-    return timers_wait_ns(&reactor->net.timers, reactor->net.shard.keys.now_ns);
+    return timers_wait_ns(&reactor->net.timers, reactor->net.shard.now_ns);
 }
 
 static uint64_t reactor_crawler_wait_ns(const struct reactor *reactor) {
     return crawler_wait_ns(&reactor->net.shard.keys, &reactor->net.shard.settings,
-                           reactor->net.shard.keys.now_ns);
+                           reactor->net.shard.now_ns);
 }
 
 static uint64_t reactor_log_wait_ns(const struct reactor *reactor) {
@@ -352,13 +351,10 @@ static void reactor_enter(struct reactor *reactor) {
 
 /* With debugtime the clock may be ahead or stand still, but it never runs backwards. */
 static void reactor_read_clock(struct reactor *reactor) {
-    struct keyspace *keys = &reactor->net.shard.keys;
-    uint64_t start_ns = reactor->net.shard.facts->start_ns;
-    keys->now_ns = clock_monotonic_ns(keys->clock);
-    int64_t now = clock_store_seconds(keys->now_ns, start_ns) + keys->debug_offset_s;
-    if (!keys->debug_paused && now > keys->now) {
-        keys->now = (uint32_t)now;
-    }
+    struct shard *shard = &reactor->net.shard;
+    shard->now_ns = clock_monotonic_ns(shard->keys.clock);
+    keyspace_pass_time(&shard->keys, shard->now_ns, shard->facts->start_ns);
+    shard->now_s = shard->keys.now;
 }
 
 static void reactor_start(struct reactor *reactor) {

@@ -66,6 +66,7 @@ static void set_debug_time(struct shard *shard, const struct request *request,
         shard->keys.debug_offset_s += request->exptime;
         if (request->exptime > 0) {
             shard->keys.now += (uint32_t)request->exptime;
+            shard->now_s = shard->keys.now;
         }
         break;
     case DEBUG_TIME_PAUSE:

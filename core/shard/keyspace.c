@@ -1,5 +1,17 @@
 #include "core/shard/keyspace.h"
 
+#include "core/base/clock.h"
+
+void keyspace_pass_time(struct keyspace *keys, uint64_t now_ns, uint64_t start_ns) {
+    int64_t now = clock_store_seconds(now_ns, start_ns) + keys->debug_offset_s;
+    if (now_ns > keys->now_ns) {
+        keys->now_ns = now_ns;
+    }
+    if (!keys->debug_paused && now > keys->now) {
+        keys->now = (uint32_t)now;
+    }
+}
+
 void keyspace_note_refusal(struct keyspace *keys) {
     atomic_store_explicit(&keys->refused_s, keys->now, memory_order_relaxed);
 }

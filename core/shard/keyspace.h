@@ -22,7 +22,7 @@ struct clock;
 struct keyspace {
     uint32_t id; /* of the shard */
     struct store *store;
-    uint32_t now;              /* seconds on the store's scale, set once a turn */
+    uint32_t now;              /* seconds on the store's scale, see keyspace_pass_time() */
     uint64_t now_ns;           /* monotonic, likewise */
     const struct clock *clock; /* for the times that now and now_ns don't tell */
     int64_t debug_offset_s;    /* that debugtime has moved the clock by; else 0 */
@@ -42,6 +42,10 @@ struct keyspace {
      * uploads. Relaxed: it may be a moment old. */
     _Atomic uint32_t refused_s;
 };
+
+/* Moves the time of the keys on to the monotonic time now_ns, of a server that started at start_ns.
+ * It never runs backwards, whosever now_ns it is; with debugtime it may be ahead or stand still. */
+void keyspace_pass_time(struct keyspace *keys, uint64_t now_ns, uint64_t start_ns);
 
 /* Notes that an upload or a lease has been refused, since others hold too much. */
 void keyspace_note_refusal(struct keyspace *keys);

@@ -52,6 +52,10 @@ struct shard {
     uint32_t count; /* of shards */
     uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
 
+    /* The reactor's time, read once a turn: monotonic, and in seconds on the store's scale. */
+    uint64_t now_ns;
+    uint32_t now_s;
+
     /* What belongs to this shard's keys; all else belongs to the reactor and its connections. */
     struct keyspace keys;
 

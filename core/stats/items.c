@@ -20,9 +20,10 @@ static void items_put_slab_number(struct stats_writer *writer, const char *name,
     stats_put_number(writer, full, number);
 }
 
-/* Seconds since the oldest segment of a queue was opened; 0 when there is none. */
+/* Seconds since the oldest segment of a queue was opened; 0 when there is none. Another shard's
+ * time may be ahead of the reactor's that asks. */
 static uint64_t items_age_of(const struct stats_sources *sources, uint64_t oldest_time) {
-    return oldest_time == 0 ? 0 : sources->now - oldest_time;
+    return oldest_time == 0 || oldest_time > sources->now ? 0 : sources->now - oldest_time;
 }
 
 /* What becomes of items: the same rows as in `stats`. */

@@ -43,7 +43,7 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
     };
     int error = shard_init(&fixture->shard[id], &config);
     assert(error == 0);
-    fixture->shard[id].keys.now = FIRST_SECOND;
+    fixture->shard[id].keys.now = fixture->shard[id].now_s = FIRST_SECOND;
     fixture->shard[id].hooks = &fixture_hooks;
 }
 

@@ -256,7 +256,7 @@ Test(admin, a_crawl_drops_what_has_expired_and_nothing_else) {
     for (int i = 0; i < 2; i++) {
         struct shard *shard = &fixture.shard[i];
         struct shard_stats stats;
-        shard->keys.now += 11;
+        shard->keys.now = shard->now_s += 11;
         for (uint64_t now_ns = 1; shard->keys.crawler.running; now_ns += 1000000) {
             crawler_step(&shard->keys, &shard->settings, now_ns);
         }
@@ -287,7 +287,7 @@ Test(admin, the_crawler_begins_by_itself) {
     struct shard *shard = &fixture.shard[0];
     cr_assert(eq(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1), UINT64_MAX));
     ask(&fixture, "set a 0 10 1\r\nx\r\nset b 0 0 1\r\nx\r\n");
-    shard->keys.now += 11;
+    shard->keys.now = shard->now_s += 11;
     crawler_step(&shard->keys, &shard->settings, 1);
     cr_assert(eq(u64, store_items(shard->keys.store), 1));
     cr_assert(not(shard->keys.crawler.running));
@@ -300,7 +300,7 @@ Test(admin, the_crawler_begins_by_itself) {
     crawler_step(&shard->keys, &shard->settings, 1 + CRAWLER_PAUSE_NS);
     cr_assert(not(shard->keys.crawler.running));
     ask(&fixture, "lru_crawler disable\r\n");
-    shard->keys.now += 11;
+    shard->keys.now = shard->now_s += 11;
     crawler_step(&shard->keys, &shard->settings, 1 + CRAWLER_PAUSE_NS);
     cr_assert(eq(u64, store_items(shard->keys.store), 2));
     cr_assert(eq(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1), UINT64_MAX));
