@@ -67,7 +67,7 @@ struct store {
     struct index index;
     struct segment_log log;
     struct ghost ghost;
-    uint32_t now;      /* seconds; the time of the current operation */
+    uint32_t now;      /* the time of the current operation */
     uint32_t flush_at; /* when a flush is due, or 0 */
     /* The earliest expiry time (store_expires_soonest()). While a crawl is unfinished: of the items
      * that it has passed, and of those written since it began. */

@@ -60,7 +60,7 @@ enum item_bits {
 
 struct item {
     uint32_t value_length; /* may have ITEM_LARGE set: see item_value_length() */
-    uint32_t access;       /* seconds: when it was last read or stored */
+    uint32_t access;       /* when it was last read or stored */
     uint32_t cas_low;
     uint16_t cas_high;
     uint8_t key_length;

@@ -1,7 +1,7 @@
 #include "store/lifetime.h"
 
 /* All open segments are closed first, so that the watermark separates what was stored before the
- * flush from what is stored after it in the same second. */
+ * flush from what is stored after it in the same tick. */
 void store_flush_now(struct store *store) {
     segment_seal_all(&store->log);
     store->flush_sequence = store->log.sequence_next;

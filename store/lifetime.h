@@ -13,7 +13,7 @@
 /* Carries out a flush: all that is stored so far is dead from now on. */
 void store_flush_now(struct store *store);
 
-/* Every public operation starts with this: takes the time, in seconds, from 1 up, and carries out a
+/* Every public operation starts with this: takes the time, from 1 up, and carries out a
  * flush that has come due. */
 static inline void store_begin_operation(struct store *store, uint32_t now) {
     assert(now > 0);

@@ -74,7 +74,7 @@ struct segment {
     uint32_t used_bytes;
     uint32_t older;     /* neighbours in the queue, 0 at its ends */
     uint32_t newer;     /* also the link of the lists of free segments */
-    uint32_t opened;    /* time in seconds; all items here were stored then or later */
+    uint32_t opened;    /* time; all items here were stored then or later */
     uint32_t pins : 27; /* while not 0 the segment is neither evicted nor freed */
     uint32_t queue : 1; /* enum segment_queue_name */
     /* It is appended to, so it is neither sparse nor evicted; when its last item dies it is

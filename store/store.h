@@ -7,8 +7,9 @@
  * clock, does I/O or keeps globals; `now` and the hash function are parameters, so that every
  * behaviour can be tested without waiting.
  *
- * Times are whole seconds on the store's own scale, which starts at 1 or later and never runs
- * backwards. An expiry time of 0 means never; an item with expiry time t is dead from now == t on.
+ * Times are ticks, of whatever length the caller likes, on a scale that starts at 1 or later and
+ * never runs backwards. An expiry time of 0 means never; an item with expiry time t is dead from
+ * now == t on.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -204,7 +205,7 @@ struct store_stats {
     uint64_t evictions;    /* live items dropped to free memory */
     uint64_t evicted_unfetched;
     uint64_t evicted_expiring; /* of these, items with an expiry time */
-    uint64_t evicted_idle;     /* seconds since the last of these was read: take the greatest */
+    uint64_t evicted_idle;     /* ticks since the last of these was read: take the greatest */
     uint64_t segments_evicted; /* segments emptied to free memory */
     uint64_t segments_dropped; /* of these, within one operation, so that no read item was kept */
     uint64_t segments_cleaned; /* segments whose live items were gathered in another */
@@ -408,7 +409,7 @@ int store_resize(struct store *store, size_t memory_bytes);
 bool store_maintain(struct store *store, uint32_t now);
 
 /* Everything stored before the time `at` is gone from then on. With at <= now that is at once, and
- * items stored after the call, even in the same second, stay. A call replaces an earlier one that
+ * items stored after the call, even in the same tick, stay. A call replaces an earlier one that
  * has not come due. O(1): the items are dropped later. */
 void store_flush(struct store *store, uint32_t at, uint32_t now);
 

@@ -12,8 +12,9 @@
 struct server_facts {
     const struct config *config;
     const char *version;
-    /* Monotonic time of the start. */
+    /* When it started: monotonic time and boot time. */
     uint64_t start_ns;
+    uint64_t start_boot_ns;
     /* The first TCP and the first UDP port that is listened on; 0: none. */
     uint16_t tcp_port;
     uint16_t udp_port;

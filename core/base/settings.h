@@ -9,8 +9,7 @@
 struct server_settings {
     /* cache_memlimit: of all shards together. */
     uint64_t memory_bytes;
-    /* When the last flush_all takes effect, in the store's seconds, past or to come; 0: none yet.
-     */
+    /* When the last flush_all takes effect: a tick of the store, past or to come; 0: none yet. */
     uint32_t flushed_at;
     /* lru_crawler tocrawl, sleep, enable and disable. */
     uint64_t lru_crawler_tocrawl; /* items of one scan, 0 for all */

@@ -52,7 +52,7 @@ static bool timeouts_holds_upload(const struct shard *shard, const struct connec
     uint32_t since = upload ? upload_held_since(upload) : 0;
     return since > 0 && shard->now_s - since > TIMEOUT_UPLOAD_S &&
            shard->now_s - connection->receive_pace.since_s > TIMEOUT_UPLOAD_S &&
-           keyspace_has_refused(&shard->all[upload_owner(upload)]->keys, shard->now_s);
+           keyspace_has_refused(&shard->all[upload_owner(upload)]->keys, shard->now_ns);
 }
 
 /* Output behind what is being sent waits for it, and so do the leases in it. */
@@ -65,7 +65,7 @@ static bool timeouts_holds_lease(const struct shard *shard, const struct connect
     }
     for (uint32_t i = 0; i < shard->count; i++) {
         if ((outgoing_has_lease_of(outgoing, i) || leases_have_owner(behind, i)) &&
-            keyspace_has_refused(&shard->all[i]->keys, shard->now_s)) {
+            keyspace_has_refused(&shard->all[i]->keys, shard->now_ns)) {
             return true;
         }
     }

@@ -81,7 +81,7 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request, const struct shard_stats *sum) {
     const struct stats_sources sources = {
         .sum = sum,
-        .now = shard->now_s,
+        .now = clock_tick_moved(shard->tick, shard->keys.debug_offset_s),
         .unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s),
         .facts = shard->facts,
         .settings = &shard->settings,

@@ -349,12 +349,28 @@ static void reactor_enter(struct reactor *reactor) {
     reactor_sleep(reactor, wait_ns);
 }
 
-/* With debugtime the clock may be ahead or stand still, but it never runs backwards. */
+/* After a suspend the tick is behind for as long as it would have lasted without, which is what it
+ * costs not to read two clocks each turn. */
+static void reactor_read_tick(struct shard *shard) {
+    uint64_t since_start_ns = shard->now_ns - shard->facts->start_ns;
+    uint64_t since_boot_ns = clock_boot_ns(shard->keys.clock) - shard->facts->start_boot_ns;
+    uint64_t second_left_ns = CLOCK_SECOND_NS - since_start_ns % CLOCK_SECOND_NS;
+    uint64_t tick_left_ns = CLOCK_TICK_NS - since_boot_ns % CLOCK_TICK_NS;
+    shard->tick_ends_ns = shard->now_ns + reactor_sooner(second_left_ns, tick_left_ns);
+    shard->tick = clock_tick((int64_t)since_boot_ns);
+    int64_t now_s = clock_server_seconds(since_start_ns) + shard->keys.debug_offset_s;
+    if (!shard->keys.debug_paused && now_s > shard->now_s) {
+        shard->now_s = (uint32_t)now_s;
+    }
+}
+
 static void reactor_read_clock(struct reactor *reactor) {
     struct shard *shard = &reactor->net.shard;
     shard->now_ns = clock_monotonic_ns(shard->keys.clock);
-    keyspace_pass_time(&shard->keys, shard->now_ns, shard->facts->start_ns);
-    shard->now_s = shard->keys.now;
+    if (shard->now_ns >= shard->tick_ends_ns) {
+        reactor_read_tick(shard);
+    }
+    keyspace_pass_time(&shard->keys, shard->now_ns, shard->tick);
 }
 
 static void reactor_start(struct reactor *reactor) {

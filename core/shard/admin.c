@@ -16,13 +16,14 @@ static void admin_say(struct result *result, const char *line) {
     result->value_length = (uint32_t)strlen(line);
 }
 
+/* What is to be gone after n seconds is not seen later: a tick less than an item has to live. */
 static void admin_flush(struct shard *shard, const struct request *request) {
-    uint32_t at = shard->keys.now;
+    const struct keyspace *keys = &shard->keys;
+    uint32_t at = keys->now;
     if (request->exptime > 0) {
-        at = clock_expires(shard->keys.clock, request->exptime, shard->keys.now,
-                           shard->keys.debug_offset_s);
+        at = clock_expires(keys->clock, request->exptime, keys->now, keys->debug_offset_s) - 1;
     }
-    store_flush(shard->keys.store, at, shard->keys.now);
+    store_flush(keys->store, at, keys->now);
     shard->settings.flushed_at = at;
 }
 
@@ -59,14 +60,21 @@ static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *r
     }
 }
 
+/* By so many seconds, and to the end of a tick, so that what was set before has lived for at least
+ * as long. */
+static void admin_move_clock(struct shard *shard, uint32_t seconds) {
+    uint64_t now = shard->keys.now + (uint64_t)seconds * CLOCK_TICKS_PER_SECOND + 1;
+    shard->keys.now = now < CLOCK_LAST_TICK ? (uint32_t)now : CLOCK_LAST_TICK;
+    shard->now_s += seconds;
+}
+
 static void set_debug_time(struct shard *shard, const struct request *request,
                            struct result *result) {
     switch ((enum debug_time)request->delta) {
     case DEBUG_TIME_MOVE:
         shard->keys.debug_offset_s += request->exptime;
         if (request->exptime > 0) {
-            shard->keys.now += (uint32_t)request->exptime;
-            shard->now_s = shard->keys.now;
+            admin_move_clock(shard, (uint32_t)request->exptime);
         }
         break;
     case DEBUG_TIME_PAUSE:

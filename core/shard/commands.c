@@ -44,13 +44,14 @@ static void drop_value(struct result *result) {
     result->large = 0;
 }
 
-/* -1: never. An item that expires later than INT32_MAX seconds from now counts as that late. */
+/* -1: never. What expires later than the store can count, or than INT32_MAX seconds from now,
+ * counts as that late. */
 static int32_t seconds_left(uint32_t expires, uint32_t now) {
     if (expires == 0) {
         return -1;
     }
-    uint32_t left = expires > now ? expires - now : 0;
-    return left < INT32_MAX ? (int32_t)left : INT32_MAX;
+    uint32_t left = clock_seconds_left(expires, now);
+    return left < INT32_MAX && expires < UINT32_MAX ? (int32_t)left : INT32_MAX;
 }
 
 /* Compiles to a mask as long as the store and the protocol use the same bits. */
@@ -68,7 +69,7 @@ static void set_facts(struct result *result, const struct request *request,
     result->cas = item->cas;
     uint32_t expires = request->meta & META_TTL_AFTER ? item->expires : item->expires_before;
     result->ttl_s = seconds_left(expires, now);
-    result->idle_s = now - item->access;
+    result->idle_s = clock_seconds_since(item->access, now);
     result->state = state_of(item->state);
 }
 
@@ -127,7 +128,8 @@ static struct store_read read_of(const struct keyspace *keys, const struct reque
         .vivify = request->meta & META_VIVIFY,
         .vivify_expires = expires_of(keys, request->vivify_exptime),
         .recache = request->meta & META_RECACHE,
-        .recache_expires = expires_of(keys, request->recache_exptime),
+        .recache_expires = clock_expires_sooner(keys->clock, request->recache_exptime, keys->now,
+                                                keys->debug_offset_s),
         .recache_after_touch = request->meta & META_RECACHE_AFTER,
         .set_cas = request->meta & META_SET_CAS,
         .new_cas = request->new_cas,

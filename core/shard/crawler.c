@@ -22,10 +22,13 @@ static bool may_begin(const struct keyspace *keys, const struct server_settings 
     return settings->lru_crawler && store_items(keys->store) > 0;
 }
 
-/* Seconds until something expires. */
-static uint64_t seconds_left(const struct keyspace *keys) {
+/* Nanoseconds until something expires; UINT64_MAX: nothing does. */
+static uint64_t crawler_left_ns(const struct keyspace *keys) {
     uint32_t soonest = store_expires_soonest(keys->store);
-    return soonest > keys->now ? soonest - keys->now : 0;
+    if (soonest == UINT32_MAX) {
+        return UINT64_MAX;
+    }
+    return soonest > keys->now ? (soonest - keys->now) * CLOCK_TICK_NS : 0;
 }
 
 static void crawler_slice(struct keyspace *keys, const struct server_settings *settings,
@@ -56,7 +59,7 @@ void crawler_step(struct keyspace *keys, const struct server_settings *settings,
     }
     if (crawler->running) {
         crawler_slice(keys, settings, now_ns);
-    } else if (may_begin(keys, settings) && seconds_left(keys) == 0) {
+    } else if (may_begin(keys, settings) && crawler_left_ns(keys) == 0) {
         crawler_begin(keys, settings, false);
         crawler_slice(keys, settings, now_ns);
     }
@@ -68,7 +71,7 @@ uint64_t crawler_wait_ns(const struct keyspace *keys, const struct server_settin
     if (!crawler->running && !may_begin(keys, settings)) {
         return UINT64_MAX;
     }
-    uint64_t left_ns = crawler->running ? 0 : seconds_left(keys) * 1000000000;
+    uint64_t left_ns = crawler->running ? 0 : crawler_left_ns(keys);
     uint64_t rest_ns = crawler->next_ns > now_ns ? crawler->next_ns - now_ns : 0;
     return left_ns > rest_ns ? left_ns : rest_ns;
 }

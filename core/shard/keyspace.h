@@ -2,7 +2,7 @@
  * serves them.
  *
  * Executing a command needs this and nothing else of a shard. Only the thread that serves the keys
- * touches it, but for refused_s and for a store's values under a lease (store_lease_read()).
+ * touches it, but for refused_ns and for a store's values under a lease (store_lease_read()).
  */
 #ifndef CORE_SHARD_KEYSPACE_H
 #define CORE_SHARD_KEYSPACE_H
@@ -22,9 +22,10 @@ struct clock;
 struct keyspace {
     uint32_t id; /* of the shard */
     struct store *store;
-    uint32_t now;              /* seconds on the store's scale, see keyspace_pass_time() */
+    uint32_t now;              /* the store's tick, see keyspace_pass_time() */
+    uint32_t tick;             /* the same without debugtime */
     uint64_t now_ns;           /* monotonic, likewise */
-    const struct clock *clock; /* for the times that now and now_ns don't tell */
+    const struct clock *clock; /* for the times that these don't tell */
     int64_t debug_offset_s;    /* that debugtime has moved the clock by; else 0 */
     bool debug_paused;         /* debugtime has stopped the clock */
     bool maintaining;          /* store_maintain() has more to do */
@@ -37,22 +38,31 @@ struct keyspace {
     struct priority lease_priority;
     struct priority upload_priority;
 
-    /* When the store last refused an upload or a lease, in seconds on its scale; 0: never. Written
-     * by the thread that serves the keys, read by every reactor whose clients hold leases or
-     * uploads. Relaxed: it may be a moment old. */
-    _Atomic uint32_t refused_s;
+    /* When the store last refused an upload or a lease, in monotonic time; 0: never. Written by the
+     * thread that serves the keys, read by every reactor whose clients hold leases or uploads.
+     * Relaxed: it may be a moment old. */
+    _Atomic uint64_t refused_ns;
 };
 
-/* Moves the time of the keys on to the monotonic time now_ns, of a server that started at start_ns.
- * It never runs backwards, whosever now_ns it is; with debugtime it may be ahead or stand still. */
-void keyspace_pass_time(struct keyspace *keys, uint64_t now_ns, uint64_t start_ns);
+/* Moves the time of the keys on to the monotonic time now_ns, which is in this tick without
+ * debugtime. It never runs backwards, whosever time it is; with debugtime it may be ahead or stand
+ * still. */
+void keyspace_pass_tick(struct keyspace *keys, uint32_t tick);
+static inline void keyspace_pass_time(struct keyspace *keys, uint64_t now_ns, uint32_t tick) {
+    if (now_ns > keys->now_ns) {
+        keys->now_ns = now_ns;
+    }
+    if (tick > keys->tick) {
+        keyspace_pass_tick(keys, tick);
+    }
+}
 
 /* Notes that an upload or a lease has been refused, since others hold too much. */
 void keyspace_note_refusal(struct keyspace *keys);
 
-/* True when one has been refused in the last KEYSPACE_REFUSED_S seconds before now. Any thread.
- * A refused requester asks again well within this time. */
-#define KEYSPACE_REFUSED_S 2
-bool keyspace_has_refused(const struct keyspace *keys, uint32_t now);
+/* True when one has been refused in the last KEYSPACE_REFUSED_NS before now_ns. Any thread. A
+ * refused requester asks again well within this time. */
+#define KEYSPACE_REFUSED_NS ((uint64_t)2000000000)
+bool keyspace_has_refused(const struct keyspace *keys, uint64_t now_ns);
 
 #endif

@@ -176,20 +176,19 @@ bool scan_end(struct scan *scan, struct shard *shard, const struct request *requ
 struct item_visit {
     enum scan_kind kind;
     const struct shard *shard;
-    int64_t unix_now;
+    int64_t tick_0_ns; /* Unix time of the store's tick 0 */
     struct chunk *chunk;
 };
 
 static struct item_line line_of(const struct item_visit *visit, const struct store_entry *entry) {
     const struct store_item *item = &entry->item;
-    int64_t zero = visit->unix_now - visit->shard->keys.now; /* of the store's scale */
     return (struct item_line){
         .key = entry->key,
         .key_length = entry->key_length,
         .binary_key = item->state & STORE_BINARY_KEY,
         .fetched = item->state & STORE_FETCHED,
-        .exptime = item->expires ? zero + item->expires : -1,
-        .last_access = zero + item->access,
+        .exptime = item->expires ? clock_unix_of_tick(visit->tick_0_ns, item->expires) : -1,
+        .last_access = clock_unix_of_tick(visit->tick_0_ns, item->access),
         .cas = item->cas,
         .bytes = item->bytes,
         .value_length = item->value_length,
@@ -241,7 +240,7 @@ bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cur
     struct item_visit visit = {
         .kind = scan_kind_of(request),
         .shard = shard,
-        .unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s),
+        .tick_0_ns = clock_unix_of_tick_0(shard->keys.clock, shard->facts->start_boot_ns),
         .chunk = chunk,
     };
     if (visit.kind == SCAN_CONNECTIONS) {

@@ -52,14 +52,18 @@ struct shard {
     uint32_t count; /* of shards */
     uint64_t seed;  /* of the key hash; the same for all shards of a server, new at each start */
 
-    /* The reactor's time, read once a turn: monotonic, and in seconds on the store's scale. */
+    /* The reactor's time, read once a turn: monotonic, in seconds of the server for what is timed
+     * by the second, and the store's tick without debugtime; and the monotonic time at which one of
+     * these is over. */
     uint64_t now_ns;
+    uint64_t tick_ends_ns;
     uint32_t now_s;
+    uint32_t tick;
 
     /* What belongs to this shard's keys; all else belongs to the reactor and its connections. */
     struct keyspace keys;
 
-    /* All shards of the server. Of another one only keys.refused_s may be read, and keys.store by
+    /* All shards of the server. Of another one only keys.refused_ns may be read, and keys.store by
      * store_lease_read() under a lease. */
     struct shard *const *all;
     struct mesh_port *port;

@@ -24,7 +24,7 @@
 struct stats_sources {
     /* Over all shards. May be NULL for sub-commands that have no use for it: `stats settings`. */
     const struct shard_stats *sum;
-    uint32_t now; /* in the store's seconds */
+    uint32_t now; /* tick on the store's scale */
     int64_t unix_now;
     const struct server_facts *facts;
     const struct server_settings *settings;

@@ -3,6 +3,7 @@
  * the mean size. */
 #include <stdio.h>
 
+#include "core/base/clock.h"
 #include "core/stats/statistic.h"
 #include "core/stats/writer.h"
 
@@ -23,7 +24,10 @@ static void items_put_slab_number(struct stats_writer *writer, const char *name,
 /* Seconds since the oldest segment of a queue was opened; 0 when there is none. Another shard's
  * time may be ahead of the reactor's that asks. */
 static uint64_t items_age_of(const struct stats_sources *sources, uint64_t oldest_time) {
-    return oldest_time == 0 || oldest_time > sources->now ? 0 : sources->now - oldest_time;
+    if (oldest_time == 0 || oldest_time > sources->now) {
+        return 0;
+    }
+    return clock_seconds_since((uint32_t)oldest_time, sources->now);
 }
 
 /* What becomes of items: the same rows as in `stats`. */
@@ -89,7 +93,7 @@ void stats_put_items(struct stats_writer *writer, const struct stats_sources *so
     items_put_item_number(writer, "mem_requested", store->item_bytes);
     items_put_item_number(writer, "evicted", store->evictions);
     items_put_item_number(writer, "evicted_nonzero", store->evicted_expiring);
-    items_put_item_number(writer, "evicted_time", store->evicted_idle);
+    items_put_item_number(writer, "evicted_time", store->evicted_idle / CLOCK_TICKS_PER_SECOND);
     items_put_item_number(writer, "outofmemory", store->out_of_memory);
     items_put_item_number(writer, "tailrepairs", 0); /* items have no reference counts */
     items_put_outcomes(writer, sources);

@@ -69,7 +69,7 @@ static void settings_put_permissions(struct stats_writer *writer, const struct c
 /* When the last flush_all takes effect, in seconds since the start: older items are gone then. */
 static uint64_t settings_oldest_of(const struct server_settings *settings) {
     uint32_t at = settings->flushed_at;
-    return at > CLOCK_FIRST_SECOND ? at - CLOCK_FIRST_SECOND : 0;
+    return at > CLOCK_FIRST_TICK ? clock_seconds_since(CLOCK_FIRST_TICK, at) : 0;
 }
 
 static void settings_put_items(struct stats_writer *writer, const struct stats_sources *sources) {

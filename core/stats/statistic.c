@@ -22,7 +22,7 @@ static uint64_t statistic_pid(const struct stats_sources *sources) {
 }
 
 static uint64_t statistic_uptime(const struct stats_sources *sources) {
-    return sources->now - CLOCK_FIRST_SECOND;
+    return clock_seconds_since(CLOCK_FIRST_TICK, sources->now);
 }
 
 static uint64_t statistic_time(const struct stats_sources *sources) {

@@ -10,7 +10,6 @@
 #include "core/shard/execute.h"
 
 #define SEED 42
-#define FIRST_SECOND 2
 
 static void no_progress(void *reactor, struct pipeline *pipeline) {
     (void)reactor;
@@ -43,7 +42,9 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
     };
     int error = shard_init(&fixture->shard[id], &config);
     assert(error == 0);
-    fixture->shard[id].keys.now = fixture->shard[id].now_s = FIRST_SECOND;
+    fixture->shard[id].keys.now = fixture->shard[id].tick = CLOCK_FIRST_TICK;
+    fixture->shard[id].keys.now_ns = 1;
+    fixture->shard[id].now_s = CLOCK_FIRST_SECOND;
     fixture->shard[id].hooks = &fixture_hooks;
 }
 

@@ -291,7 +291,8 @@ static struct crowd *crowd_create(uint64_t seed, uint32_t ring_capacity) {
                                             .clock = &clock_system};
         crowd->all[i] = &crowd->shard[i];
         cr_assert(zero(int, shard_init(&crowd->shard[i], &config)));
-        crowd->shard[i].keys.now = 2;
+        crowd->shard[i].keys.now = CLOCK_FIRST_TICK;
+        crowd->shard[i].now_s = CLOCK_FIRST_SECOND;
         crowd->shard[i].hooks = &fixture_hooks;
     }
     for (uint32_t i = 0; i < crowd->clients; i++) {

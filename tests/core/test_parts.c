@@ -6,31 +6,9 @@
 #include <time.h>
 
 #include "core/base/buffer.h"
-#include "core/base/clock.h"
 #include "core/mesh/message.h"
 #include "core/shard/execute.h"
 #include "tests/core/fixture.h"
-
-Test(clock, relative_and_absolute_expiry_times) {
-    const uint32_t now = 1000;
-    cr_assert(eq(u32, clock_expires(&clock_system, 0, now, 0), 0));
-    cr_assert(eq(u32, clock_expires(&clock_system, -1, now, 0), 1));
-    cr_assert(eq(u32, clock_expires(&clock_system, INT64_MIN, now, 0), 1));
-    cr_assert(eq(u32, clock_expires(&clock_system, 1, now, 0), 1001));
-    cr_assert(eq(u32, clock_expires(&clock_system, 2592000, now, 0), 2593000));
-    cr_assert(eq(u32, clock_expires(&clock_system, 2592001, now, 0), 1), "31 January 1970 is past");
-    cr_assert(eq(u32, clock_expires(&clock_system, INT64_MAX, now, 0), UINT32_MAX));
-    int64_t soon = (int64_t)time(NULL) + 100;
-    uint32_t expires = clock_expires(&clock_system, soon, now, 0);
-    cr_assert(expires >= 1099 && expires <= 1100, "%u", expires);
-    cr_assert(eq(u32, clock_expires(&clock_system, soon - 101, now, 0), 1));
-}
-
-Test(clock, store_time_begins_after_what_means_past) {
-    cr_assert(eq(u32, clock_store_seconds(5, 5), 2));
-    cr_assert(eq(u32, clock_store_seconds(5 + 999999999, 5), 2));
-    cr_assert(eq(u32, clock_store_seconds(5 + 3000000000, 5), 5));
-}
 
 Test(buffer, grows_keeps_and_gives_back) {
     struct buffer_pool pool;

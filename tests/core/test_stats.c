@@ -40,7 +40,7 @@ static char *answer_to(const char *words, enum protocol protocol, const struct s
     struct buffer_pool pool;
     struct buffer output = {0};
     struct request request = asks(words, protocol);
-    struct stats_sources sources = {.sum = sum, .now = 100, .facts = &facts, .settings = settings};
+    struct stats_sources sources = {.sum = sum, .now = 1000, .facts = &facts, .settings = settings};
     buffer_pool_init(&pool);
     cr_assert(stats_write(&pool, &output, &request, &sources));
     char *copy = calloc(1, output.length + 1);
@@ -214,7 +214,7 @@ Test(stats_write, general_stays_short) {
 
 Test(stats_write, oldest_is_when_the_last_flush_comes_due) {
     struct server_settings settings = {0};
-    const uint32_t moments[] = {0, 1, 2, 90};
+    const uint32_t moments[] = {0, 1, 2, 889};
     const char *oldest[] = {"0", "0", "0", "88"};
     for (size_t i = 0; i < sizeof(moments) / sizeof(*moments); i++) {
         settings.flushed_at = moments[i];
@@ -264,12 +264,12 @@ Test(stats_write, all_items_are_in_class_1) {
                                      .dead_bytes = 80,
                                      .evictions = 3,
                                      .evicted_expiring = 2,
-                                     .evicted_idle = 44,
+                                     .evicted_idle = 449,
                                      .segments_dropped = 5,
                                      .ghost_hits = 6,
-                                     .oldest_time = 93,
-                                     .small = {.items = 4, .segments = 1, .oldest_time = 95},
-                                     .main = {.hits = 9, .moved_items = 8, .oldest_time = 93},
+                                     .oldest_time = 930,
+                                     .small = {.items = 4, .segments = 1, .oldest_time = 950},
+                                     .main = {.hits = 9, .moved_items = 8, .oldest_time = 930},
                                      .segments = 2,
                                      .segment_bytes = 16384};
     sum.counters.get_hits = 21;

@@ -190,7 +190,7 @@ static bool client_make(struct client *client) {
         &client->commands[(client->first + client->count) % CLIENT_COMMANDS_MAX];
     *command = (struct command){
         .sent_step = world->step,
-        .sent_s = server_oldest_second(world),
+        .sent_tick = server_oldest_tick(world),
         .sent_unix_s = world->wall_s,
         .evictions = server_evictions(world),
         .refusals = server_refusals(world),

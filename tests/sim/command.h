@@ -88,7 +88,7 @@ struct command {
 
     /* When it was sent. */
     uint64_t sent_step;
-    uint32_t sent_s; /* no reactor runs it earlier than this second of the store */
+    uint32_t sent_tick; /* no reactor runs it earlier than this tick of the store */
     int64_t sent_unix_s;
     uint64_t evictions; /* of the server */
     uint64_t refusals;

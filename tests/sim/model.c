@@ -84,10 +84,10 @@ static enum fate flush_fate(const struct world *world, const struct state *state
 
 static enum fate expiry_fate(const struct world *world, const struct state *state,
                              const struct command *command) {
-    if (state->expires_low == 0 || world_seconds(world) < state->expires_low) {
+    if (state->expires_low == 0 || world_tick(world) < state->expires_low) {
         return FATE_STAYS;
     }
-    return command->sent_s >= state->expires_high ? FATE_GONE : FATE_UNKNOWN;
+    return command->sent_tick >= state->expires_high ? FATE_GONE : FATE_UNKNOWN;
 }
 
 static enum fate state_fate(const struct world *world, const struct state *state,

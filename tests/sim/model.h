@@ -20,7 +20,7 @@ struct state {
     bool base64; /* its key came so when it was made */
     bool cas_known;
     uint64_t cas;
-    uint32_t expires_low; /* seconds of the store between which it expires; 0: never */
+    uint32_t expires_low; /* ticks of the store between which it expires; 0: never */
     uint32_t expires_high;
     uint64_t since_step; /* when the command was sent that stored it, and when it was answered */
     uint64_t done_step;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "server.h"
 
 #define RELATIVE_SECONDS_MAX 2592000
@@ -48,8 +49,9 @@ static void set_expiry_to(const struct prediction *prediction, struct state *sta
         *state = (struct state){0};
         return;
     }
-    state->expires_low = command->sent_s + (uint32_t)exptime;
-    state->expires_high = world_seconds(prediction->world) + (uint32_t)exptime;
+    uint32_t ticks = (uint32_t)exptime * CLOCK_TICKS_PER_SECOND + 1;
+    state->expires_low = command->sent_tick + ticks;
+    state->expires_high = world_tick(prediction->world) + ticks;
 }
 
 static void set_expiry(const struct prediction *prediction, struct state *state) {
@@ -221,11 +223,11 @@ static enum wins wins(const struct prediction *prediction) {
     if (command->recache_s == 0 || before->expires_low == 0) {
         return WINS_NOT;
     }
-    if (before->expires_high < command->sent_s + command->recache_s) {
+    if (clock_seconds_left(before->expires_high, command->sent_tick) < command->recache_s) {
         return WINS;
     }
-    return before->expires_low < world_seconds(prediction->world) + command->recache_s ? WINS_MAYBE
-                                                                                       : WINS_NOT;
+    uint32_t left_s = clock_seconds_left(before->expires_low, world_tick(prediction->world));
+    return left_s < command->recache_s ? WINS_MAYBE : WINS_NOT;
 }
 
 static void win(struct outcome *outcome) {
@@ -238,7 +240,7 @@ static bool is_gone_by_itself(const struct prediction *prediction, const struct 
     const struct world *world = prediction->world;
     const struct state *state = &outcome->state;
     bool expired =
-        !state->present || (state->expires_low > 0 && world_seconds(world) >= state->expires_low);
+        !state->present || (state->expires_low > 0 && world_tick(world) >= state->expires_low);
     return expired && outcome->answer == ANSWER_HIT && server_has_refused_leases(world) &&
            prediction->before->value->length > PREDICT_LONG_BYTES;
 }
@@ -431,7 +433,7 @@ static bool agrees_ttl(const struct state *state, const struct command *command,
     if (state->expires_low == 0 || observed->ttl_s == -1) {
         return state->expires_low == 0 && (observed->ttl_s == -1 || observed->ttl_s > 1000000);
     }
-    return observed->ttl_s <= (int64_t)state->expires_high - (int64_t)command->sent_s;
+    return observed->ttl_s <= clock_seconds_left(state->expires_high, command->sent_tick);
 }
 
 bool predict_agrees(const struct command *command, struct outcome *outcome,

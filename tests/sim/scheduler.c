@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "core/base/clock.h"
 #include "engine.h"
 #include "server.h"
 #include "sockets.h"
@@ -18,6 +19,9 @@
 
 /* Of time that passes at once while nobody can do anything. */
 #define LEAP_NS_MAX ((uint64_t)10 * 1000000000)
+
+/* Of a suspend. */
+#define SUSPEND_NS_MAX ((uint64_t)8 * 1000000000)
 
 /* Rounds in a row in which nobody could do anything, and no time is set when anyone could. */
 #define LOST_ROUNDS_MAX 200
@@ -133,9 +137,22 @@ static void leap(struct world *world) {
     }
 }
 
+/* The system is suspended: boot time alone goes on. */
+static void suspend(struct world *world) {
+    if (world->now_ns >= world->suspended_at_ns + CLOCK_TICK_NS) {
+        world->suspended_before_ns = world->suspended_ns;
+    }
+    world->suspended_at_ns = world->now_ns;
+    world->suspended_ns += random_next(&world->random) % SUSPEND_NS_MAX;
+    world_note(world, "suspended", world->suspended_ns, 0, 0);
+}
+
 static void pass_time(struct world *world) {
     const struct choices *choices = &world->choices;
     world->now_ns += choices->step_ns;
+    if (random_one_in(&world->random, 8192) && world_fault(world, choices->faults.time_leaps)) {
+        suspend(world);
+    }
     if (random_one_in(&world->random, 256) && world_fault(world, choices->faults.time_leaps)) {
         world->now_ns += random_next(&world->random) % (choices->leap_ns_max + 1);
         world->wall_s += (int64_t)random_below(&world->random, 2001) - 1000;

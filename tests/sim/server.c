@@ -158,8 +158,10 @@ void server_start(struct world *world) {
     world->server = server;
     world->settled = true; /* no faults before it runs */
     server->config = server_config(&world->choices);
-    server->facts = (struct server_facts){
-        .config = &server->config, .version = "simulated", .start_ns = world->start_ns};
+    server->facts = (struct server_facts){.config = &server->config,
+                                          .version = "simulated",
+                                          .start_ns = world->start_ns,
+                                          .start_boot_ns = world->start_ns};
     server->logins = world->choices.logins ? server_read_logins(world) : NULL;
     server->signalled.done = server_signalled;
     server->group.count = reactors;
@@ -238,7 +240,7 @@ bool server_has_ended(const struct world *world) {
     return true;
 }
 
-uint32_t server_oldest_second(const struct world *world) {
+uint32_t server_oldest_tick(const struct world *world) {
     uint64_t oldest_ns = world->now_ns;
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
         const struct engine *engine = world->engines[i];
@@ -246,7 +248,9 @@ uint32_t server_oldest_second(const struct world *world) {
             oldest_ns = engine->turn_ns;
         }
     }
-    return clock_store_seconds(oldest_ns, world->start_ns);
+    bool is_old = oldest_ns < world->suspended_at_ns + CLOCK_TICK_NS;
+    uint64_t suspended_ns = is_old ? world->suspended_before_ns : world->suspended_ns;
+    return clock_tick((int64_t)(oldest_ns + suspended_ns - world->start_ns));
 }
 
 /* Checks. */
@@ -411,7 +415,7 @@ uint64_t server_malloc_fails(const struct world *world) {
 
 bool server_has_refused_leases(const struct world *world) {
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
-        if (atomic_load(&world->server->shards[i]->keys.refused_s) > 0) {
+        if (atomic_load(&world->server->shards[i]->keys.refused_ns) > 0) {
             return true;
         }
     }

@@ -39,7 +39,7 @@ bool server_is_idle(const struct world *world);
 void server_check_idle(struct world *world);
 
 /* No reactor takes the time for earlier than this second of the store. */
-uint32_t server_oldest_second(const struct world *world);
+uint32_t server_oldest_tick(const struct world *world);
 
 /* Whose end of the rings it is. */
 struct mesh_port;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
+
 /* Most seeds have this one at 0. */
 static uint32_t pick_fault(struct random *random, uint32_t most) {
     return random_one_in(random, 3) ? random_size(random, most) : 0;
@@ -165,15 +167,15 @@ void world_progress(struct world *world) {
     world->lost_rounds = 0;
 }
 
-uint32_t world_seconds(const struct world *world) {
-    return (uint32_t)((world->now_ns - world->start_ns) / 1000000000u) + 2;
+uint32_t world_tick(const struct world *world) {
+    return clock_tick((int64_t)(world->now_ns + world->suspended_ns - world->start_ns));
 }
 
 void world_fail(const struct world *world, const char *format, ...) {
     va_list arguments;
     fflush(stdout);
-    printf("# seed %llu, step %llu, second %u: ", (unsigned long long)world->seed,
-           (unsigned long long)world->step, world_seconds(world));
+    printf("# seed %llu, step %llu, tick %u: ", (unsigned long long)world->seed,
+           (unsigned long long)world->step, world_tick(world));
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);

@@ -112,7 +112,12 @@ struct world {
     struct choices choices;
     uint64_t now_ns;
     uint64_t start_ns; /* of the server */
-    int64_t wall_s;    /* Unix time at start_ns, moved as clocks are set */
+    /* For how long the system has been suspended, and had been before the last time: what a reactor
+     * may still take for true for a tick. */
+    uint64_t suspended_ns;
+    uint64_t suspended_before_ns;
+    uint64_t suspended_at_ns;
+    int64_t wall_s; /* Unix time at start_ns, moved as clocks are set */
     uint64_t step;
     uint64_t progress_step; /* when something last went ahead */
     uint32_t lost_rounds;   /* since then in which nobody could do anything, at no time */
@@ -155,8 +160,8 @@ void world_note(struct world *world, const char *what, uint64_t a, uint64_t b, u
 /* Something has gone ahead: nobody waits for ever. */
 void world_progress(struct world *world);
 
-/* Time on the store's scale. */
-uint32_t world_seconds(const struct world *world);
+/* The time on the store's scale. */
+uint32_t world_tick(const struct world *world);
 
 /* Says what is wrong and how to have it again, and ends the process. */
 __attribute__((format(printf, 2, 3), noreturn)) void world_fail(const struct world *world,

@@ -98,9 +98,12 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *time) {
         return __real_clock_gettime(clock, time);
     }
     wrapped->now_ns += 20;
-    uint64_t ns = clock == CLOCK_REALTIME ? (uint64_t)wrapped->wall_s * 1000000000u +
-                                                wrapped->now_ns - wrapped->start_ns
-                                          : wrapped->now_ns;
+    uint64_t ns = wrapped->now_ns;
+    if (clock == CLOCK_REALTIME) {
+        ns += (uint64_t)wrapped->wall_s * 1000000000u - wrapped->start_ns;
+    } else if (clock == CLOCK_BOOTTIME) {
+        ns += wrapped->suspended_ns;
+    }
     time->tv_sec = (time_t)(ns / 1000000000u);
     time->tv_nsec = (long)(ns % 1000000000u);
     return 0;
