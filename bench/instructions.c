@@ -116,10 +116,10 @@ static void instructions_send(struct fixture *fixture) {
 
 static void instructions_serve(struct run *run) {
     struct fixture *fixture = &run->fixture;
-    mesh_publish(fixture->shard[0].port, fixture_no_wake, NULL);
+    mesh_publish(fixture->shard[0].port, true, fixture_no_wake, NULL);
     for (uint32_t i = 1; i < fixture->shards; i++) {
         exchange_serve_peers(&fixture->shard[i]);
-        mesh_publish(fixture->shard[i].port, fixture_no_wake, NULL);
+        mesh_publish(fixture->shard[i].port, true, fixture_no_wake, NULL);
     }
     exchange_collect_replies(&fixture->shard[0]);
 }

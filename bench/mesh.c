@@ -168,8 +168,12 @@ static void sleep_until_woken(struct side *side) {
 static void turn(struct side *side) {
     uint32_t moved = collect(side);
     moved += serve(side);
-    moved += send_some(side);
-    mesh_publish(side->port, wake, side);
+    uint32_t sent = send_some(side);
+    moved += sent;
+    mesh_publish(side->port, true, wake, side);
+    if (sent > 0 && mesh_claim_wake(mesh_of(side->port), !side->id)) {
+        wake(side, !side->id); /* nobody lends here: the owner is to serve */
+    }
     if (side->bench->mode != ASLEEP) {
         return;
     }

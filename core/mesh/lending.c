@@ -18,13 +18,6 @@ void lending_init(struct lending *lending) {
     atomic_init(&lending->word, LENDING_HELD);
 }
 
-/* The second try can't fail: what is wanted only its own reactor takes. */
-bool lending_take(struct lending *lending) {
-    uint32_t state = LENDING_FREE;
-    return lending_change(lending, &state, LENDING_HELD) ||
-           (state == LENDING_WANTED && lending_change(lending, &state, LENDING_HELD));
-}
-
 /* Between two tries it may be returned, and borrowed by the next one; so a further round means that
  * another reactor has got ahead, and the mark ends that. */
 bool lending_take_or_want(struct lending *lending) {
@@ -75,6 +68,7 @@ void lending_return_wanted(struct lending *lending) {
     assert(before == LENDING_LENT || before == LENDING_LENT_WANTED);
 }
 
-bool lending_is_free(const struct lending *lending) {
-    return lending_state(lending) == LENDING_FREE;
+bool lending_is_lent(const struct lending *lending) {
+    enum lending_state state = lending_state(lending);
+    return state == LENDING_LENT || state == LENDING_LENT_WANTED;
 }

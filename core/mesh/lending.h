@@ -49,11 +49,8 @@ void lending_init(struct lending *lending);
 
 /* For the shard's own reactor. */
 
-/* Takes the shard. False when it is lent. */
-bool lending_take(struct lending *lending);
-
-/* The same, and when it is lent marks it as wanted: then it is not lent again before its reactor
- * has taken it, and who returns it wakes that. */
+/* Takes the shard. False when it is lent: it is marked as wanted then, so that it is not lent again
+ * before its reactor has taken it, and who returns it wakes that. */
 bool lending_take_or_want(struct lending *lending);
 
 /* Leaves the shard, which it has. It has to look at the shard's request rings after that, as before
@@ -81,9 +78,9 @@ bool lending_return(struct lending *lending);
 /* Returns a borrowed shard to its own reactor alone. The caller has to wake that if it sleeps. */
 void lending_return_wanted(struct lending *lending);
 
-/* Both. */
+/* Any. */
 
-/* True when the shard is free for everybody. */
-bool lending_is_free(const struct lending *lending);
+/* True while another reactor than its own has it. */
+bool lending_is_lent(const struct lending *lending);
 
 #endif

@@ -21,7 +21,8 @@ struct origin_end {
     uint32_t outstanding_total;
 };
 
-/* A reactor as the owner of keys: pairs[from * stride] are the rings from and to an origin. */
+/* A reactor as the owner of keys: pairs[from * stride] are the rings from and to an origin. It does
+ * not change; what it leads to is used by whoever has the shard. */
 struct owner_end {
     struct pair *pairs;
     uint32_t stride; /* the number of shards */
@@ -31,6 +32,8 @@ struct mesh_port {
     /* Set by the reactor before it sleeps, cleared by itself or by the one producer that is going
      * to wake it. Sequentially consistent on both sides, together with the rings' tails. */
     _Alignas(CACHE_LINE_BYTES) _Atomic bool sleeping;
+
+    struct lending lending;
 
     _Alignas(CACHE_LINE_BYTES) struct mesh *mesh;
     uint32_t shard;
@@ -99,12 +102,14 @@ static void mesh_connect(struct mesh *mesh) {
         port->origin = (struct origin_end){.pairs = mesh->pairs + (size_t)i * n,
                                            .outstanding = mesh->counts + (size_t)i * n};
         port->owner = (struct owner_end){.pairs = mesh->pairs + i, .stride = n};
+        port->origin.outstanding[i] = mesh->capacity; /* no message ever goes there */
         atomic_init(&port->sleeping, false);
+        lending_init(&port->lending);
     }
 }
 
 int mesh_create(struct mesh **result, uint32_t shards, uint32_t capacity) {
-    assert(shards > 0);
+    assert(shards > 0 && shards <= MESH_SHARDS_MAX);
     assert(capacity > 0 && capacity <= MESH_CAPACITY_MAX && (capacity & (capacity - 1)) == 0);
     struct mesh *mesh = calloc(1, sizeof(*mesh));
     if (!mesh) {
@@ -141,6 +146,14 @@ struct mesh_port *mesh_port(struct mesh *mesh, uint32_t shard) {
     return &mesh->ports[shard];
 }
 
+struct mesh *mesh_of(const struct mesh_port *port) {
+    return port->mesh;
+}
+
+struct lending *mesh_lending(struct mesh_port *port) {
+    return &port->lending;
+}
+
 /* The origin's end. */
 
 bool mesh_has_credit(const struct mesh_port *port, uint32_t to) {
@@ -173,6 +186,10 @@ uint32_t mesh_take_replies(struct mesh_port *port, uint32_t from, struct message
     return ring_pop(&pair_to(port, from)->replies, (void **)messages, max);
 }
 
+bool mesh_request_waits(const struct mesh_port *port, uint32_t to) {
+    return !ring_is_empty(&pair_to(port, to)->requests);
+}
+
 uint32_t mesh_outstanding(const struct mesh_port *port) {
     return port->origin.outstanding_total;
 }
@@ -184,8 +201,32 @@ uint32_t mesh_take_requests(struct mesh_port *port, uint32_t from, struct messag
     return ring_pop(&pair_from(port, from)->requests, (void **)messages, max);
 }
 
+uint32_t mesh_take_borrowed(struct mesh_port *port, uint32_t from, struct message **messages,
+                            uint32_t max, struct mesh_left *left) {
+    struct ring *ring = &pair_from(port, from)->requests;
+    uint32_t waiting = ring_length(ring), taken = 0;
+    if (waiting == 0) {
+        return 0;
+    }
+    uint32_t count = ring_peek(ring, (void **)messages, max);
+    for (uint32_t i = 0; i < count; i++) {
+        message_prefetch(messages[i]);
+    }
+    while (taken < count && !message_is_for_reactor((enum message_kind)messages[taken]->kind)) {
+        taken++;
+    }
+    ring_skip(ring, taken);
+    left->count += waiting > taken ? waiting - taken : 0;
+    left->for_reactor |= taken < count;
+    return taken;
+}
+
 void mesh_send_reply(struct mesh_port *port, uint32_t to, struct message *message) {
     ring_push(&pair_from(port, to)->replies, message);
+}
+
+bool mesh_publish_replies(struct mesh_port *port, uint32_t to) {
+    return ring_publish(&pair_from(port, to)->replies);
 }
 
 /* Both. */
@@ -196,31 +237,50 @@ bool mesh_claim_wake(struct mesh *mesh, uint32_t shard) {
            atomic_exchange_explicit(sleeping, false, memory_order_seq_cst);
 }
 
-void mesh_publish(struct mesh_port *port, mesh_wake *wake, void *context) {
-    struct mesh *mesh = port->mesh;
-    for (uint32_t other = 0; other < mesh->shards; other++) {
-        bool requests = ring_publish(&pair_to(port, other)->requests);
-        bool replies = ring_publish(&pair_from(port, other)->replies);
-        if ((requests || replies) && mesh_claim_wake(mesh, other)) {
-            wake(context, other);
+void mesh_publish_requests(struct mesh_port *port) {
+    for (uint32_t to = 0; to < port->mesh->shards; to++) {
+        if (port->origin.outstanding[to] > 0) {
+            ring_publish(&pair_to(port, to)->requests);
         }
     }
 }
 
-bool mesh_has_arrivals(const struct mesh_port *port) {
-    const struct mesh *mesh = port->mesh;
-    for (uint32_t other = 0; other < mesh->shards; other++) {
-        if (!ring_is_empty(&pair_from(port, other)->requests) ||
-            !ring_is_empty(&pair_to(port, other)->replies)) {
+void mesh_publish(struct mesh_port *port, bool has_shard, mesh_wake *wake, void *context) {
+    struct mesh *mesh = port->mesh;
+    mesh_publish_requests(port);
+    for (uint32_t to = 0; has_shard && to < mesh->shards; to++) {
+        if (mesh_publish_replies(port, to) && mesh_claim_wake(mesh, to)) {
+            wake(context, to);
+        }
+    }
+}
+
+static bool mesh_has_replies(const struct mesh_port *port) {
+    for (uint32_t to = 0; to < port->mesh->shards; to++) {
+        if (port->origin.outstanding[to] > 0 && !ring_is_empty(&pair_to(port, to)->replies)) {
             return true;
         }
     }
     return false;
 }
 
+bool mesh_has_requests(const struct mesh_port *port) {
+    for (uint32_t from = 0; from < port->mesh->shards; from++) {
+        if (!ring_is_empty(&pair_from(port, from)->requests)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mesh_has_work(const struct mesh_port *port) {
+    return mesh_has_replies(port) || lending_waits_for_owner(&port->lending) ||
+           (mesh_has_requests(port) && !lending_is_lent(&port->lending));
+}
+
 bool mesh_may_sleep(struct mesh_port *port) {
     atomic_store_explicit(&port->sleeping, true, memory_order_seq_cst);
-    if (!mesh_has_arrivals(port)) {
+    if (!mesh_has_work(port)) {
         return true;
     }
     mesh_awake(port);
@@ -238,13 +298,17 @@ void mesh_check(const struct mesh *mesh) {
         for (uint32_t to = 0; to < mesh->shards; to++) {
             const struct ring *requests = &origin->pairs[to].requests;
             const struct ring *replies = &origin->pairs[to].replies;
-            uint32_t under_way = requests->pushed - requests->head;
-            under_way += replies->pushed - replies->head;
+            uint32_t under_way = requests->pushed - atomic_load(&requests->head);
+            under_way += replies->pushed - atomic_load(&replies->head);
+            if (to == i) {
+                assert(origin->outstanding[to] == mesh->capacity);
+                assert(under_way == 0);
+                continue;
+            }
             assert(origin->outstanding[to] <= mesh->capacity);
             assert(origin->outstanding[to] == under_way);
             total += origin->outstanding[to];
         }
-        assert(origin->outstanding[i] == 0);
         assert(origin->outstanding_total == total);
     }
 }

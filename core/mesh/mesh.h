@@ -6,8 +6,13 @@
  * since executing a request sends no other one, reactors can't block each other in a circle.
  * Without credit a connection stalls, and the rest of its reactor goes on.
  *
- * A struct mesh_port is one reactor's end of all its rings, as the origin of messages and as the
- * owner of keys; only that reactor's thread uses it.
+ * A struct mesh_port is one reactor's end of all its rings. Its part as the origin of messages only
+ * that reactor's thread uses. Its part as the owner of keys goes with the shard: it is used by
+ * whoever has that, its own reactor or one that has borrowed it (core/mesh/lending.h).
+ *
+ * A request wakes nobody. Who publishes one tries to borrow the owner's shard then, and executes
+ * the request itself; or the shard is somebody's, who looks at its rings when leaving it. Only when
+ * it is left to its own reactor alone that is woken. Replies wake their origin.
  */
 #ifndef CORE_MESH_MESH_H
 #define CORE_MESH_MESH_H
@@ -15,10 +20,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/mesh/lending.h"
 #include "core/mesh/message.h"
 
 #define MESH_CAPACITY_DEFAULT 256
 #define MESH_CAPACITY_MAX 4096
+#define MESH_SHARDS_MAX 256
 
 struct mesh;
 struct mesh_port;
@@ -30,7 +37,12 @@ void mesh_destroy(struct mesh *mesh);
 /* The end that belongs to one reactor. Lives as long as the mesh. */
 struct mesh_port *mesh_port(struct mesh *mesh, uint32_t shard);
 
-/* True when one more request may be sent to a shard before another has come back. */
+/* Any thread: the mesh that a port is of; and the word that says who has the port's shard. */
+struct mesh *mesh_of(const struct mesh_port *port);
+struct lending *mesh_lending(struct mesh_port *port);
+
+/* True when one more request may be sent to a shard before another has come back; never to the
+ * port's own. */
 bool mesh_has_credit(const struct mesh_port *port, uint32_t to);
 
 /* True when no request can be sent to anyone before one comes back. */
@@ -47,6 +59,25 @@ void mesh_release(struct mesh_port *port, uint32_t from);
 uint32_t mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
                             uint32_t max);
 
+/* What who has borrowed a shard has left in its rings. */
+struct mesh_left {
+    uint32_t count;   /* of messages */
+    bool for_reactor; /* some wait behind one that is for the owner's reactor alone */
+};
+
+/* The same for who has borrowed the shard: it ends before a message that is for the owner's reactor
+ * alone (message_is_for_reactor()). Adds to *left what stays in the ring. */
+uint32_t mesh_take_borrowed(struct mesh_port *port, uint32_t from, struct message **messages,
+                            uint32_t max, struct mesh_left *left);
+
+/* True when a request that has come to the port's shard has not been taken. Any thread; who does
+ * not have the shard may be told of one that was taken a moment ago. */
+bool mesh_has_requests(const struct mesh_port *port);
+
+/* True when a request of this port's has not been taken yet at the shard `to`, or was taken a
+ * moment ago. */
+bool mesh_request_waits(const struct mesh_port *port, uint32_t to);
+
 /* Sends a request back to where it came from. */
 void mesh_send_reply(struct mesh_port *port, uint32_t to, struct message *message);
 
@@ -57,22 +88,32 @@ uint32_t mesh_take_replies(struct mesh_port *port, uint32_t from, struct message
 /* Messages sent to other shards that have not come back. */
 uint32_t mesh_outstanding(const struct mesh_port *port);
 
-/* Makes the messages visible that were sent since the last call. Calls wake for each reactor that
- * was asleep and has messages now; of several callers for one reactor only one is told to wake it.
- */
+/* Called for a reactor that was asleep; of several who would wake it only one is told to. */
 typedef void mesh_wake(void *context, uint32_t shard);
-void mesh_publish(struct mesh_port *port, mesh_wake *wake, void *context);
 
-/* Before sleeping: announces it and looks at the incoming rings once more. False when a message has
- * arrived; the announcement is withdrawn then. After true the next reactor that publishes a message
- * for this one wakes it. */
+/* Makes the requests visible that were sent since the last call. */
+void mesh_publish_requests(struct mesh_port *port);
+
+/* Makes the replies to a shard visible that were sent since the last call; false: there were none.
+ * The caller wakes that shard's reactor if it sleeps (mesh_claim_wake()). */
+bool mesh_publish_replies(struct mesh_port *port, uint32_t to);
+
+/* Makes requests and replies visible, and wakes those to whom replies go. For the reactor that owns
+ * the port; of its part as an owner only while it has its shard. */
+void mesh_publish(struct mesh_port *port, bool has_shard, mesh_wake *wake, void *context);
+
+/* Before sleeping: announces it and then asks mesh_has_work() once more. False when there is some;
+ * the announcement is withdrawn then. After true the next reactor that publishes a reply for this
+ * one, or leaves its shard to it alone, wakes it. */
 bool mesh_may_sleep(struct mesh_port *port);
 
 /* After sleeping: withdraws the announcement (unless a waker has done so). */
 void mesh_awake(struct mesh_port *port);
 
-/* True when a request or reply has arrived; for polling before sleep. */
-bool mesh_has_arrivals(const struct mesh_port *port);
+/* True when there is something for this reactor to do: a reply has arrived; or its shard is left to
+ * it alone; or requests have arrived that nobody is about to take, since the shard is free or this
+ * reactor has it. (Who has borrowed it looks at the requests when returning it.) */
+bool mesh_has_work(const struct mesh_port *port);
 
 /* Fails an assertion when a credit is not that of a message in a ring. For tests, between the turns
  * of reactors that share one thread: then no message is anywhere else. */

@@ -1,9 +1,9 @@
 /* message: one request under way between two shards, and the place for its reply.
  *
  * The reactor whose connection asked (the origin) takes a message from its pool, fills it and sends
- * it to the shard that owns the key; the owner executes it and sends the same message back. At any
- * moment one thread alone may touch it: origin, request ring, owner, reply ring, origin. It goes
- * back to the pool it came from.
+ * it to the shard that owns the key; whoever has that shard executes it and sends the same message
+ * back. At any moment one thread alone may touch it: origin, request ring, who has the owner's
+ * shard, reply ring, origin. It goes back to the pool it came from.
  *
  *   near | key and opaque, padded to 288 | the request's value, then the reply's, if it is short |
  *   wide | a longer value, up to 16 KiB, in a range apart from the messages
@@ -14,6 +14,7 @@
 #ifndef CORE_MESH_MESSAGE_H
 #define CORE_MESH_MESSAGE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +50,28 @@ enum message_kind {
     MESSAGE_LEASE_END,
     MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
 };
+
+/* True for what the owner's own reactor alone may do, on its thread: it concerns more than the
+ * keys. Every other kind is done by whoever has the shard (core/mesh/lending.h). */
+static inline bool message_is_for_reactor(enum message_kind kind) {
+    switch (kind) {
+    case MESSAGE_EVERY_SHARD:
+    case MESSAGE_SCAN:
+    case MESSAGE_CONNECTION:
+        return true;
+    case MESSAGE_REQUEST:
+    case MESSAGE_UPLOAD_END:
+    case MESSAGE_LEASE:
+    case MESSAGE_LEASE_BACK:
+    case MESSAGE_UPLOAD_BEGIN:
+    case MESSAGE_UPLOAD_WINDOW:
+    case MESSAGE_UPLOAD_CANCEL:
+    case MESSAGE_LEASE_END:
+        return false;
+    }
+    assert(!"a message of unknown kind");
+    return true;
+}
 
 /* Memory of the owner's store for the next bytes of an upload, in one piece. */
 struct upload_window {

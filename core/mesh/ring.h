@@ -18,7 +18,7 @@
 #define CACHE_LINE_BYTES 64
 
 struct ring {
-    /* The one word both sides touch: stored by ring_publish(), loaded by ring_pop() and
+    /* The one word both sides touch: stored by ring_publish(), loaded by ring_peek() and
      * ring_is_empty(). It has its line to itself, so that pushing doesn't disturb a consumer that
      * polls. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint32_t tail;
@@ -70,9 +70,16 @@ static inline bool ring_is_empty(const struct ring *ring) {
     return tail == atomic_load_explicit(&ring->head, memory_order_relaxed);
 }
 
-/* Consumer: takes up to max entries, oldest first; returns how many. The acquire pairs with the
- * store in ring_publish(): what the producer wrote to an entry before publishing is seen here. */
-static inline uint32_t ring_pop(struct ring *ring, void **entries, uint32_t max) {
+/* Consumer: how many entries are published. */
+static inline uint32_t ring_length(const struct ring *ring) {
+    return atomic_load_explicit(&ring->tail, memory_order_relaxed) -
+           atomic_load_explicit(&ring->head, memory_order_relaxed);
+}
+
+/* Consumer: the oldest entries, up to max, which stay in the ring; returns how many. The acquire
+ * pairs with the store in ring_publish(): what the producer wrote to an entry before publishing is
+ * seen here. */
+static inline uint32_t ring_peek(const struct ring *ring, void **entries, uint32_t max) {
     uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     uint32_t count = atomic_load_explicit(&ring->tail, memory_order_acquire) - head;
     if (count > max) {
@@ -81,7 +88,19 @@ static inline uint32_t ring_pop(struct ring *ring, void **entries, uint32_t max)
     for (uint32_t i = 0; i < count; i++) {
         entries[i] = ring->consumer_slots[(head + i) & ring->consumer_mask];
     }
+    return count;
+}
+
+/* Consumer: takes the first `count` of those that ring_peek() has shown. */
+static inline void ring_skip(struct ring *ring, uint32_t count) {
+    uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     atomic_store_explicit(&ring->head, head + count, memory_order_relaxed);
+}
+
+/* Consumer: takes up to max entries, oldest first; returns how many. */
+static inline uint32_t ring_pop(struct ring *ring, void **entries, uint32_t max) {
+    uint32_t count = ring_peek(ring, entries, max);
+    ring_skip(ring, count);
     return count;
 }
 

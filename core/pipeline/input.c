@@ -45,7 +45,7 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
         if (op_has_key(request->op)) {
             slot->hash = shard_hash(shard, request->key, request->key_length);
             slot->owner = shard_owner(shard, slot->hash);
-            if (slot->owner == shard->id) {
+            if (shard_holds(shard, slot->owner)) {
                 store_prefetch_bucket(shard->keys.store, slot->hash);
             }
         }

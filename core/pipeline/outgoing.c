@@ -3,7 +3,7 @@
 #include <assert.h>
 
 bool lease_end(struct shard *shard, uint32_t owner, uint64_t large) {
-    if (owner == shard->id) {
+    if (shard_holds(shard, owner)) {
         store_lease_end(shard->keys.store, large);
         return true;
     }

@@ -62,7 +62,8 @@ struct outgoing {
 };
 
 /* Ends the lease that a connection of this shard has on a value of the shard `owner`. False without
- * credit or a message for telling that one: to be called again when messages have come back. */
+ * credit or a message for telling that one, or while its own is lent: to be called again when
+ * messages, or the shard, have come back. */
 bool lease_end(struct shard *shard, uint32_t owner, uint64_t large);
 
 /* Ends all leases and releases the buffer. False when some are left, as with lease_end(). */

@@ -19,11 +19,11 @@
  *
  * exchange.h has a shard's part in the traffic between shards.
  *
- * A request for this shard on a connection that owes no reply runs straight from the input into the
- * output. Any other takes a message and a place in the connection's queue; replies leave the queue
- * in request order, whatever order they come back in. A request that can't run now (no credit, no
- * message, output full) takes its parsing back: the pipeline is stalled and goes on from there
- * later.
+ * A request for this shard, while the reactor has it, on a connection that owes no reply runs
+ * straight from the input into the output. Any other takes a message and a place in the
+ * connection's queue; replies leave the queue in request order, whatever order they come back in. A
+ * request that can't run now (no credit, no message, output full) takes its parsing back: the
+ * pipeline is stalled and goes on from there later.
  *
  * Values that are too long for a message are never here as a whole. One that is stored is received
  * where it will stay (core/pipeline/upload.h); of one that was found the output holds a lease

@@ -24,7 +24,7 @@ static void lose_lease(struct message *message) {
 static void give_lease_back(struct pipeline *pipeline, struct shard *shard,
                             struct message *message) {
     uint32_t owner = shard_owner(shard, message->hash);
-    if (owner == shard->id) {
+    if (shard_holds(shard, owner)) {
         lease_end(shard, owner, message->result.large);
         lose_lease(message);
         return;
@@ -52,7 +52,7 @@ static bool request_lease(struct pipeline *pipeline, struct shard *shard) {
     uint32_t owner = shard_owner(shard, first->hash);
     message_park(&shard->messages, first);
     give_leases_back(pipeline, shard);
-    if (!first->lease_asked && owner == shard->id) {
+    if (!first->lease_asked && shard_holds(shard, owner)) {
         first->lease_asked = true;
         first->refused =
             !execute_lease(&shard->keys, pipeline, &first->request, first->hash, &first->result);

@@ -178,8 +178,8 @@ static bool run_request(struct pipeline *pipeline, struct shard *shard,
                         const struct batch_slot *slot) {
     const struct request *request = &slot->request;
     if (op_has_key(request->op)) {
-        return slot->owner == shard->id ? run_here(pipeline, shard, slot)
-                                        : run_there(pipeline, shard, slot);
+        return shard_holds(shard, slot->owner) ? run_here(pipeline, shard, slot)
+                                               : run_there(pipeline, shard, slot);
     }
     if (!op_concerns_shards(request->op)) {
         return run_alone(pipeline, shard, slot);
@@ -226,14 +226,15 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
     pipeline->wants_more = false;
     pipeline->closing = pipeline->protocol_error = false;
     pipeline->stalled = true;
-    shard->counters.mesh_stalls += !pipeline_is_blocked(pipeline) && !pipeline->scan;
+    shard->counters.mesh_stalls +=
+        !pipeline_is_blocked(pipeline) && !pipeline->scan && shard_holds(shard, shard->id);
 }
 
 void batch_run(struct batch *batch, struct shard *shard) {
     shard->panic.describe = pipeline_describe;
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
-        if (op_has_key(slot->request.op) && slot->owner == shard->id) {
+        if (op_has_key(slot->request.op) && shard_holds(shard, slot->owner)) {
             store_prefetch_item(shard->keys.store, slot->hash);
         }
     }

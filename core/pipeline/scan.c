@@ -68,7 +68,7 @@ static bool end_scan(struct pipeline *pipeline, struct shard *shard,
 static void request_chunk(struct pipeline *pipeline, struct shard *shard,
                           const struct request *request) {
     const struct scan *scan = pipeline->scan;
-    bool here = scan->shard == shard->id;
+    bool here = shard_holds(shard, scan->shard);
     if (!here && !queue_may_send(pipeline, shard, scan->shard)) {
         return;
     }

@@ -132,7 +132,7 @@ static struct upload *upload_create(const struct batch_slot *slot) {
 /* Takes memory of the owner: at once on this shard, else by a message for which there is credit. */
 static void upload_begin(struct pipeline *pipeline, struct shard *shard) {
     struct upload *upload = pipeline->upload;
-    if (upload->owner == shard->id) {
+    if (shard_holds(shard, upload->owner)) {
         uint64_t handle;
         struct upload_window window;
         enum store_status status = execute_upload_begin(&shard->keys, pipeline, &upload->request,
@@ -147,7 +147,7 @@ static void upload_begin(struct pipeline *pipeline, struct shard *shard) {
 
 static bool upload_start(struct pipeline *pipeline, struct shard *shard,
                          const struct batch_slot *slot) {
-    if (slot->owner != shard->id && !may_send(shard, slot->owner)) {
+    if (!shard_holds(shard, slot->owner) && !may_send(shard, slot->owner)) {
         return false;
     }
     pipeline->upload = upload_create(slot);
@@ -167,7 +167,7 @@ bool upload_is_busy(const struct upload *upload) {
 void upload_retry(struct pipeline *pipeline, struct shard *shard) {
     const struct upload *upload = pipeline->upload;
     bool asks = upload->out > 0;
-    if (!asks && (upload->owner == shard->id || may_send(shard, upload->owner))) {
+    if (!asks && (shard_holds(shard, upload->owner) || may_send(shard, upload->owner))) {
         upload_begin(pipeline, shard);
     }
 }
@@ -194,7 +194,7 @@ static bool has_window(struct pipeline *pipeline, struct shard *shard) {
         upload->window = upload->next_window;
         upload->next_window.length = 0;
     }
-    if (upload->window.length == 0 && upload->owner == shard->id) {
+    if (upload->window.length == 0 && shard_holds(shard, upload->owner)) {
         struct upload_window window;
         take_window(upload, execute_upload_window(&shard->keys, upload->handle, &window), &window);
     }
@@ -266,7 +266,7 @@ static bool upload_cancel(struct shard *shard, struct upload *upload) {
     if (upload->handle == 0) {
         return true;
     }
-    if (upload->owner == shard->id) {
+    if (shard_holds(shard, upload->owner)) {
         store_upload_cancel(shard->keys.store, upload->handle);
     } else {
         if (!mesh_has_credit(shard->port, upload->owner) || !shard_has_spare_message(shard)) {
@@ -340,8 +340,8 @@ static enum upload_progress upload_end(struct pipeline *pipeline, struct shard *
     if (has_failed(upload)) {
         return upload_cancel(shard, upload) ? UPLOAD_REFUSED : UPLOAD_WAITS;
     }
-    bool committed =
-        upload->owner == shard->id ? commit_here(pipeline, shard) : commit_there(pipeline, shard);
+    bool committed = shard_holds(shard, upload->owner) ? commit_here(pipeline, shard)
+                                                       : commit_there(pipeline, shard);
     return committed ? UPLOAD_ENDED : UPLOAD_WAITS;
 }
 

@@ -1,9 +1,10 @@
 /* reactor: one thread, one engine of I/O, one shard, its connections.
  *
  * A turn takes what the engine has completed, the replies and requests of other reactors, runs what
- * its connections have sent, sends what they are owed, and enters the engine once. See
- * core/README.md. All it knows of the rest of the server is in struct reactor_config; all
- * that it waits in is io_enter(), so that a simulation may run several reactors in one thread.
+ * its connections have sent, sends what they are owed, and enters the engine once. While it is in
+ * the engine others may serve its shard. See core/README.md. All it knows of the rest of the server
+ * is in struct reactor_config; all that it waits in is io_enter(), so that a simulation may run
+ * several reactors in one thread.
  */
 #ifndef CORE_SERVER_REACTOR_H
 #define CORE_SERVER_REACTOR_H
@@ -77,6 +78,9 @@ struct reactor {
     struct completion *signalled;
     void (*stop_asked)(void *context);
     void *context;
+
+    /* How long it may sleep on its keys' account, as of this turn. */
+    uint64_t keys_wait_ns;
 
     struct timer retry; /* of connections that were refused memory of a store */
 

@@ -23,20 +23,70 @@ static void reactor_take_completions(struct reactor *reactor) {
 
 /* Messages. */
 
-static void reactor_exchange(struct reactor *reactor) {
+static bool reactor_has_keys(const struct reactor *reactor) {
+    return shard_holds(&reactor->net.shard, reactor->net.shard.id);
+}
+
+/* Takes its keys, unless it has them; what had to wait for them goes on then. False when they are
+ * lent. */
+static bool reactor_take_keys(struct reactor *reactor) {
     struct net *net = &reactor->net;
-    if (exchange_collect_replies(&net->shard)) {
+    if (reactor_has_keys(reactor)) {
+        return true;
+    }
+    if (!shard_take(&net->shard)) {
+        return false;
+    }
+    schedule_wake_waiting(&net->schedule);
+    return true;
+}
+
+static bool reactor_collect(struct reactor *reactor) {
+    struct net *net = &reactor->net;
+    bool any = exchange_collect_replies(&net->shard);
+    if (any) {
         schedule_wake_waiting(&net->schedule);
     }
-    exchange_serve_peers(&net->shard);
+    return any;
+}
+
+static void reactor_exchange(struct reactor *reactor) {
+    reactor_collect(reactor);
+    if (reactor_take_keys(reactor)) {
+        exchange_serve_peers(&reactor->net.shard);
+    }
 }
 
 static void reactor_wake_other(void *context, uint32_t other) {
     net_wake(context, other);
 }
 
+/* Sends what is to be sent to other shards, and serves those that are free, its own requests among
+ * what waits there. */
+static void reactor_serve_others(struct reactor *reactor) {
+    struct net *net = &reactor->net;
+    if (mesh_outstanding(net->shard.port) > 0) {
+        mesh_publish_requests(net->shard.port);
+        exchange_serve_others(&net->shard, reactor_wake_other, net);
+    }
+}
+
+/* Serves others in the middle of a turn, and goes on with what has come back: replies, and its own
+ * keys. True when there was something. */
+static bool reactor_meet_others(struct reactor *reactor) {
+    bool had_keys = reactor_has_keys(reactor);
+    if (had_keys && mesh_outstanding(reactor->net.shard.port) == 0) {
+        return false;
+    }
+    reactor_serve_others(reactor);
+    bool has_keys = reactor_take_keys(reactor);
+    return reactor_collect(reactor) || (has_keys && !had_keys);
+}
+
 static void reactor_publish(struct reactor *reactor) {
-    mesh_publish(reactor->net.shard.port, reactor_wake_other, &reactor->net);
+    struct net *net = &reactor->net;
+    mesh_publish(net->shard.port, reactor_has_keys(reactor), reactor_wake_other, net);
+    reactor_serve_others(reactor);
 }
 
 /* Requests. */
@@ -95,15 +145,19 @@ static bool reactor_is_yielding(const struct connection *connection) {
     return pipeline_can_run(pipeline) && pipeline->consumed < pipeline->length;
 }
 
+/* After each round, and before the first, other shards are served: so a connection that asks for
+ * many keys goes on in the same turn, whosever they are. */
 static void reactor_run_requests(struct reactor *reactor) {
     struct net *net = &reactor->net;
     struct scheduled *one;
     uint32_t left = net->shard.facts->config->turn_requests;
     bool more = true;
+    reactor_meet_others(reactor);
     while (more && left > 0 && !TAILQ_EMPTY(&net->schedule.ready)) {
         uint32_t requests_max = left < PIPELINE_ROUND_MAX ? left : PIPELINE_ROUND_MAX;
         more = reactor_run_round(reactor, requests_max);
         left -= requests_max;
+        more |= reactor_meet_others(reactor);
     }
     TAILQ_FOREACH(one, &net->schedule.ready, place_link) {
         net->shard.counters.conn_yields += reactor_is_yielding(connection_of(one));
@@ -177,7 +231,10 @@ static void reactor_run_timers(struct reactor *reactor) {
 }
 
 static void reactor_crawl(struct reactor *reactor) {
-    crawler_step(&reactor->net.shard.keys, &reactor->net.shard.settings, reactor->net.shard.now_ns);
+    struct shard *shard = &reactor->net.shard;
+    if (reactor_has_keys(reactor)) {
+        crawler_step(&shard->keys, &shard->settings, shard->now_ns);
+    }
 }
 
 static void reactor_flush_log(struct reactor *reactor) {
@@ -186,9 +243,28 @@ static void reactor_flush_log(struct reactor *reactor) {
 
 static void reactor_maintain_store(struct reactor *reactor) {
     struct shard *shard = &reactor->net.shard;
+    if (!reactor_has_keys(reactor)) {
+        return;
+    }
     PROBES_MAINTAIN_BEGIN(shard->id, shard->keys.now);
     shard->keys.maintaining = store_maintain(shard->keys.store, shard->keys.now);
     PROBES_MAINTAIN_END(shard->id, shard->keys.maintaining);
+}
+
+/* How long the reactor may sleep on the keys' account. */
+static uint64_t reactor_plan_keys_ns(const struct shard *shard) {
+    return shard->keys.maintaining ? 0
+                                   : crawler_wait_ns(&shard->keys, &shard->settings, shard->now_ns);
+}
+
+/* Leaves the keys to others, until the reactor comes back from the kernel. */
+static void reactor_leave_keys(struct reactor *reactor) {
+    struct shard *shard = &reactor->net.shard;
+    reactor->keys_wait_ns = UINT64_MAX;
+    if (reactor_has_keys(reactor)) {
+        reactor->keys_wait_ns = reactor_plan_keys_ns(shard);
+        shard_leave(shard);
+    }
 }
 
 /* How long the reactor may sleep on a step's account; 0: the step has more to do at once. */
@@ -205,17 +281,17 @@ static uint64_t reactor_large_wait_ns(const struct reactor *reactor) {
     return reactor_wait_if(TAILQ_EMPTY(&reactor->net.schedule.sending));
 }
 
-static uint64_t reactor_store_wait_ns(const struct reactor *reactor) {
-    return reactor_wait_if(!reactor->net.shard.keys.maintaining);
-}
-
 static uint64_t reactor_timers_wait_ns(const struct reactor *reactor) {
     return timers_wait_ns(&reactor->net.timers, reactor->net.shard.now_ns);
 }
 
-static uint64_t reactor_crawler_wait_ns(const struct reactor *reactor) {
-    return crawler_wait_ns(&reactor->net.shard.keys, &reactor->net.shard.settings,
-                           reactor->net.shard.now_ns);
+static uint64_t reactor_turn_ends_wait_ns(const struct reactor *reactor) {
+    return reactor_wait_if(TAILQ_EMPTY(&reactor->net.schedule.ending));
+}
+
+/* The crawler's and the store's. */
+static uint64_t reactor_keys_wait_ns(const struct reactor *reactor) {
+    return reactor->keys_wait_ns;
 }
 
 static uint64_t reactor_log_wait_ns(const struct reactor *reactor) {
@@ -233,21 +309,24 @@ static uint64_t reactor_no_wait_ns(const struct reactor *reactor) {
 }
 
 /* The turn: each step is done once, in this order, and tells how long the reactor may sleep on its
- * account. The store comes last: what the turn has given back may be what it waits for. It is a
- * macro and no array, so that the steps are compiled into the turn: calling them by their addresses
- * took 200 instructions more for a get. */
+ * account. The store comes behind the requests: what the turn has given back may be what it waits
+ * for. KEYS leaves the shard, with how long the reactor may sleep on the account of crawler and
+ * store; the log, which may take its time, comes behind. It is a macro and no array, so that the
+ * steps are compiled into the turn: calling them by their addresses took 200 instructions more for
+ * a get. */
 #define REACTOR_STEPS(STEP)                                                                        \
     STEP(COMPLETIONS, reactor_take_completions, reactor_no_wait_ns)                                \
     STEP(MESSAGES, reactor_exchange, reactor_no_wait_ns)                                           \
     STEP(REQUESTS, reactor_run_requests, reactor_requests_wait_ns)                                 \
-    STEP(CRAWLER, reactor_crawl, reactor_crawler_wait_ns)                                          \
+    STEP(CRAWLER, reactor_crawl, reactor_no_wait_ns)                                               \
     STEP(TIMERS, reactor_run_timers, reactor_timers_wait_ns)                                       \
     STEP(STOP, reactor_pass_stop, reactor_stop_wait_ns)                                            \
-    STEP(TURN_ENDS, reactor_end_turns, reactor_no_wait_ns)                                         \
+    STEP(TURN_ENDS, reactor_end_turns, reactor_turn_ends_wait_ns)                                  \
     STEP(LARGE_VALUES, reactor_send_large, reactor_large_wait_ns)                                  \
     STEP(PUBLISH, reactor_publish, reactor_no_wait_ns)                                             \
-    STEP(LOG, reactor_flush_log, reactor_log_wait_ns)                                              \
-    STEP(STORE, reactor_maintain_store, reactor_store_wait_ns)
+    STEP(STORE, reactor_maintain_store, reactor_no_wait_ns)                                        \
+    STEP(KEYS, reactor_leave_keys, reactor_keys_wait_ns)                                           \
+    STEP(LOG, reactor_flush_log, reactor_log_wait_ns)
 
 /* Their numbers, in the order of the turn, as the probe `step` tells them. */
 enum reactor_step {
@@ -290,15 +369,15 @@ static void reactor_relax(void) {
 #endif
 }
 
-/* Polls for the replies that other reactors owe, for as long as a sleep and a wake would cost. True
- * when something has come. */
+/* Polls for what other reactors owe, replies or its own keys, for as long as a sleep and a wake
+ * would cost. True when something has come. */
 static bool reactor_spin(struct reactor *reactor) {
     struct net *net = &reactor->net;
     const struct clock *clock = net->shard.keys.clock;
     uint64_t spin_ns = (uint64_t)net->shard.facts->config->spin_us * 1000;
     uint64_t end_ns = clock_monotonic_ns(clock) + spin_ns;
     do {
-        if (io_has_events(net->io) || mesh_has_arrivals(net->shard.port)) {
+        if (io_has_events(net->io) || mesh_has_work(net->shard.port)) {
             return true;
         }
         reactor_relax();
@@ -331,6 +410,12 @@ static void reactor_sleep(struct reactor *reactor, uint64_t wait_ns) {
     mesh_awake(net->shard.port);
 }
 
+/* Whether other reactors owe it replies, or its keys. */
+static bool reactor_is_owed(const struct reactor *reactor) {
+    struct mesh_port *port = reactor->net.shard.port;
+    return mesh_outstanding(port) > 0 || lending_is_wanted(mesh_lending(port));
+}
+
 /* The end of a turn: submits what it has asked of the engine, and waits if there is nothing to do.
  */
 static void reactor_enter(struct reactor *reactor) {
@@ -340,7 +425,7 @@ static void reactor_enter(struct reactor *reactor) {
         io_enter(net->io, 0);
         return;
     }
-    if (mesh_outstanding(net->shard.port) > 0 && net->shard.facts->config->spin_us > 0) {
+    if (reactor_is_owed(reactor) && net->shard.facts->config->spin_us > 0) {
         io_enter(net->io, 0);
         if (reactor_spin(reactor)) {
             return;
@@ -370,7 +455,9 @@ static void reactor_read_clock(struct reactor *reactor) {
     if (shard->now_ns >= shard->tick_ends_ns) {
         reactor_read_tick(shard);
     }
-    keyspace_pass_time(&shard->keys, shard->now_ns, shard->tick);
+    if (reactor_has_keys(reactor)) {
+        keyspace_pass_time(&shard->keys, shard->now_ns, shard->tick);
+    }
 }
 
 static void reactor_start(struct reactor *reactor) {
@@ -394,5 +481,6 @@ void reactor_run(struct reactor *reactor) {
         reactor_run_steps(reactor);
         reactor_enter(reactor);
         reactor_read_clock(reactor);
+        reactor->net.shard.counters.lend_wanted += !reactor_take_keys(reactor);
     }
 }

@@ -75,3 +75,17 @@ uint64_t crawler_wait_ns(const struct keyspace *keys, const struct server_settin
     uint64_t rest_ns = crawler->next_ns > now_ns ? crawler->next_ns - now_ns : 0;
     return left_ns > rest_ns ? left_ns : rest_ns;
 }
+
+/* When something expires for which a crawl would begin by itself; UINT32_MAX: never. */
+static uint32_t crawler_due(const struct keyspace *keys, const struct server_settings *settings) {
+    return may_begin(keys, settings) ? store_expires_soonest(keys->store) : UINT32_MAX;
+}
+
+/* While it runs the reactor comes back for the next slice, and then plans again. */
+void crawler_plan(struct keyspace *keys, const struct server_settings *settings) {
+    keys->crawler.planned = keys->crawler.running ? 0 : crawler_due(keys, settings);
+}
+
+bool crawler_is_late(const struct keyspace *keys, const struct server_settings *settings) {
+    return crawler_due(keys, settings) < keys->crawler.planned;
+}

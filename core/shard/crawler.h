@@ -35,6 +35,7 @@ struct crawler {
     uint64_t cursor;  /* of store_crawl() */
     uint64_t left;    /* items that it still may look at */
     uint64_t next_ns; /* when the next slice, or the next crawl, is due */
+    uint32_t planned; /* of crawler_plan() */
 };
 
 /* Begins a crawl by command, or begins again. */
@@ -46,5 +47,11 @@ void crawler_step(struct keyspace *keys, const struct server_settings *settings,
 /* How long the reactor may sleep before the next call, in ns; UINT64_MAX: for ever. */
 uint64_t crawler_wait_ns(const struct keyspace *keys, const struct server_settings *settings,
                          uint64_t now_ns);
+
+/* Before the shard's reactor leaves its keys: notes for which time, on the store's scale, it plans
+ * a crawl by itself. Who has served the shard meanwhile asks whether there is reason for an earlier
+ * one: then the reactor is to be woken, to plan again. */
+void crawler_plan(struct keyspace *keys, const struct server_settings *settings);
+bool crawler_is_late(const struct keyspace *keys, const struct server_settings *settings);
 
 #endif

@@ -104,52 +104,78 @@ static void execute_part(struct shard *shard, struct message *message) {
     message_set_result(message, &result);
 }
 
-static void execute_request(struct shard *shard, struct message *message) {
+static void execute_request(struct keyspace *keys, struct message *message) {
     struct result result;
-    message->refused = !execute(&shard->keys, &message->request, message->hash, &result);
+    message->refused = !execute(keys, &message->request, message->hash, &result);
     message_set_result(message, &result);
 }
 
-void execute_message(struct shard *shard, struct message *message) {
+void execute_for_keys(struct keyspace *keys, struct message *message) {
     const struct request *request = &message->request;
     struct result *result = &message->result;
     switch ((enum message_kind)message->kind) {
     case MESSAGE_REQUEST:
-        execute_request(shard, message);
+        execute_request(keys, message);
         return;
+    case MESSAGE_UPLOAD_BEGIN:
+        message->status = (uint8_t)execute_upload_begin(
+            keys, message->requester, request, message->hash, &message->large, &message->window);
+        return;
+    case MESSAGE_UPLOAD_WINDOW:
+        message->status = (uint8_t)execute_upload_window(keys, message->large, &message->window);
+        return;
+    case MESSAGE_UPLOAD_END:
+        execute_upload_end(keys, request, message->hash, message->large, result);
+        return;
+    case MESSAGE_UPLOAD_CANCEL:
+        store_upload_cancel(keys->store, message->large);
+        return;
+    case MESSAGE_LEASE:
+        message->refused = !execute_lease(keys, message->requester, request, message->hash, result);
+        message_set_result(message, result);
+        return;
+    case MESSAGE_LEASE_BACK:
+    case MESSAGE_LEASE_END:
+        store_lease_end(keys->store, message->large);
+        return;
+    case MESSAGE_EVERY_SHARD:
+    case MESSAGE_SCAN:
+    case MESSAGE_CONNECTION:
+        break;
+    }
+    assert(!"a message for the reactor itself");
+}
+
+/* What message_is_for_reactor() is true of. */
+static void execute_for_reactor(struct shard *shard, struct message *message) {
+    switch ((enum message_kind)message->kind) {
     case MESSAGE_EVERY_SHARD:
         execute_part(shard, message);
         return;
     case MESSAGE_SCAN:
         execute_scan(shard, message);
         return;
-    case MESSAGE_UPLOAD_BEGIN:
-        message->status =
-            (uint8_t)execute_upload_begin(&shard->keys, message->requester, request, message->hash,
-                                          &message->large, &message->window);
-        return;
-    case MESSAGE_UPLOAD_WINDOW:
-        message->status =
-            (uint8_t)execute_upload_window(&shard->keys, message->large, &message->window);
-        return;
-    case MESSAGE_UPLOAD_END:
-        execute_upload_end(&shard->keys, request, message->hash, message->large, result);
-        return;
-    case MESSAGE_UPLOAD_CANCEL:
-        store_upload_cancel(shard->keys.store, message->large);
-        return;
-    case MESSAGE_LEASE:
-        message->refused =
-            !execute_lease(&shard->keys, message->requester, request, message->hash, result);
-        message_set_result(message, result);
-        return;
-    case MESSAGE_LEASE_BACK:
-    case MESSAGE_LEASE_END:
-        store_lease_end(shard->keys.store, message->large);
-        return;
     case MESSAGE_CONNECTION:
         shard->hooks->open_connection(shard->reactor, message->descriptor);
         return;
+    case MESSAGE_REQUEST:
+    case MESSAGE_UPLOAD_END:
+    case MESSAGE_LEASE:
+    case MESSAGE_LEASE_BACK:
+    case MESSAGE_UPLOAD_BEGIN:
+    case MESSAGE_UPLOAD_WINDOW:
+    case MESSAGE_UPLOAD_CANCEL:
+    case MESSAGE_LEASE_END:
+        break;
     }
-    assert(!"a message of unknown kind");
+    assert(!"a message for whoever has the keys");
+}
+
+void execute_message(struct shard *shard, struct message *message) {
+    assert(shard_holds(shard, shard->id));
+    if (message_is_for_reactor((enum message_kind)message->kind)) {
+        execute_for_reactor(shard, message);
+    } else {
+        execute_for_keys(&shard->keys, message);
+    }
 }

@@ -1,7 +1,7 @@
 /* execute: requests, leases and uploads on the keys of a shard, and the messages that ask for them.
  * No protocol, no I/O; nothing here sends a message.
  *
- * Thread: the one that serves the keys.
+ * Thread: that of the reactor which has the keys' shard, its own or one that has borrowed it.
  */
 #ifndef CORE_SHARD_EXECUTE_H
 #define CORE_SHARD_EXECUTE_H
@@ -34,7 +34,11 @@ enum store_status execute_upload_window(struct keyspace *keys, uint64_t upload,
 void execute_upload_end(struct keyspace *keys, const struct request *request, uint64_t hash,
                         uint64_t upload, struct result *result);
 
-/* Executes a message of any kind on the shard to which it was sent, and puts the result into it. */
+/* Executes a message that needs nothing but the keys of the shard to which it was sent, and puts
+ * the result into it. Thread: of whoever has that shard. */
+void execute_for_keys(struct keyspace *keys, struct message *message);
+
+/* Executes a message of any kind. Thread: the reactor that owns the shard to which it was sent. */
 void execute_message(struct shard *shard, struct message *message);
 
 #endif

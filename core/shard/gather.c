@@ -72,7 +72,7 @@ enum gather_progress gather_send(struct gather *gather, struct shard *shard,
                                  const struct request *request) {
     for (; gather->next < shard->count; gather->next++) {
         bool is_last = gather->next == shard->count - 1;
-        if (gather->next == shard->id) {
+        if (shard_holds(shard, gather->next)) {
             gather_execute(gather, shard, request, is_last);
         } else if (may_send(gather, shard)) {
             gather_send_part(gather, shard, request, is_last);

@@ -38,7 +38,7 @@ struct gather {
 };
 
 enum gather_progress {
-    GATHER_WAITS, /* not every shard has been asked yet */
+    GATHER_WAITS, /* not every shard has been asked yet; its own is not while that is lent */
     GATHER_SENT,  /* every shard has; done will be called */
     GATHER_DONE,  /* every shard has, and all have answered; done will not be called */
 };

@@ -1,8 +1,11 @@
-/* keyspace: what belongs to the keys of one shard, apart from the connections of the reactor that
- * serves them.
+/* keyspace: what belongs to the keys of one shard, apart from the reactor that owns them and its
+ * connections.
  *
- * Executing a command needs this and nothing else of a shard. Only the thread that serves the keys
- * touches it, but for refused_ns and for a store's values under a lease (store_lease_read()).
+ * Executing a command needs this and nothing else of a shard. At any moment one thread alone
+ * touches it: that of the reactor that has the shard, its own or one that has borrowed it
+ * (core/mesh/lending.h). But for refused_ns, for a store's values under a lease
+ * (store_lease_read()), and for what never changes. debug_offset_s and debug_paused are written by
+ * the owner alone, which may read them at any time.
  */
 #ifndef CORE_SHARD_KEYSPACE_H
 #define CORE_SHARD_KEYSPACE_H
@@ -30,7 +33,7 @@ struct keyspace {
     bool debug_paused;         /* debugtime has stopped the clock */
     bool maintaining;          /* store_maintain() has more to do */
 
-    struct counters counters; /* of commands on these keys; the shard has those of connections */
+    struct counters counters;     /* of commands on these keys; reactors count all else */
     struct prefix_table prefixes; /* of keys, for `stats detail` */
     struct crawler crawler;
 

@@ -17,6 +17,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         .count = config->count,
         .seed = config->seed,
         .all = config->all,
+        .held = config->id,
         .port = mesh_port(config->mesh, config->id),
         .facts = config->facts,
         .keys = {.id = config->id, .clock = config->clock},
@@ -64,6 +65,23 @@ void shard_finish(struct shard *shard) {
     logins_free(atomic_load(&shard->logins_mailbox));
 }
 
+bool shard_take(struct shard *shard) {
+    if (!lending_take_or_want(mesh_lending(shard->port))) {
+        return false;
+    }
+    shard->held = shard->id;
+    keyspace_pass_time(&shard->keys, shard->now_ns, shard->tick);
+    return true;
+}
+
+void shard_leave(struct shard *shard) {
+    if (shard->count > 1 && shard_holds(shard, shard->id)) {
+        shard->held = SHARD_NONE;
+        crawler_plan(&shard->keys, &shard->settings);
+        lending_free(mesh_lending(shard->port));
+    }
+}
+
 const struct logins *shard_logins(struct shard *shard) {
     struct logins *newer =
         atomic_exchange_explicit(&shard->logins_mailbox, NULL, memory_order_acq_rel);
@@ -99,4 +117,5 @@ void shard_check(const struct shard *shard) {
     assert(shard->messages.out <= SHARD_MESSAGES_MAX);
     assert(mesh_outstanding(shard->port) <= shard->messages.out + shard->messages.parked);
     assert(shard->keys.id == shard->id);
+    assert(shard->held == shard->id || shard->held == SHARD_NONE);
 }

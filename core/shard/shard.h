@@ -1,4 +1,6 @@
-/* shard: what one reactor owns apart from its io_uring. Only that reactor's thread touches it.
+/* shard: what one reactor owns apart from its io_uring. Only that reactor's thread touches it, but
+ * for what belongs to its keys: while the reactor is in the kernel another one may borrow those,
+ * and then serves the requests that have been sent to them (core/mesh/lending.h).
  *
  * Everything that handles requests works on a struct shard and does no I/O, so that tests drive it
  * without a kernel ring.
@@ -60,11 +62,17 @@ struct shard {
     uint32_t now_s;
     uint32_t tick;
 
-    /* What belongs to this shard's keys; all else belongs to the reactor and its connections. */
-    struct keyspace keys;
+    /* What belongs to this shard's keys, on cache lines that nothing else is on; all else belongs
+     * to the reactor and its connections. */
+    _Alignas(CACHE_LINE_BYTES) struct keyspace keys;
 
-    /* All shards of the server. Of another one only keys.refused_ns may be read, and keys.store by
-     * store_lease_read() under a lease. */
+    /* The number of the shard whose keys this reactor may use now: its own, or SHARD_NONE while
+     * that is not its own, see shard_take(). */
+    _Alignas(CACHE_LINE_BYTES) uint32_t held;
+
+    /* All shards of the server. Of one that it has not borrowed only keys.refused_ns may be read,
+     * and keys.store by store_lease_read() under a lease. Of one that it has, keys, port and
+     * settings may be used; settings are only read. */
     struct shard *const *all;
     struct mesh_port *port;
     struct message_pool messages;
@@ -74,8 +82,8 @@ struct shard {
     /* What the reactor is working on, for a report when the process dies of a bug. */
     struct panic_report panic;
     const struct server_facts *facts;
-    struct server_settings settings;
-    uint32_t scan_slices; /* done in this turn, see core/shard/scan.h */
+    struct server_settings settings; /* written only while it has its keys */
+    uint32_t scan_slices;            /* done in this turn, see core/shard/scan.h */
 
     /* What the connections hold, of whichever shard's memory: uploads under way, and leases on
      * large values that are output. */
@@ -91,6 +99,9 @@ struct shard {
     const struct shard_hooks *hooks;
     void *reactor; /* their first parameter */
 };
+
+/* The number of no shard. */
+#define SHARD_NONE UINT32_MAX
 
 struct shard_config {
     uint32_t id;
@@ -112,6 +123,22 @@ struct shard_config {
  * that is too small; the shard needs no shard_finish() then. */
 int shard_init(struct shard *shard, const struct shard_config *config);
 void shard_finish(struct shard *shard);
+
+/* Whether the reactor may use the keys of the shard `owner` now: it is its own, and not lent. What
+ * needs keys while it may not does what it does for another shard to which there is no credit:
+ * mesh_has_credit() is never true of the own. */
+static inline bool shard_holds(const struct shard *shard, uint32_t owner) {
+    return owner == shard->held;
+}
+
+/* Takes the keys, which the reactor does not have, and moves their time on. False when they are
+ * lent: they are marked as wanted then, and this is to be called again. */
+bool shard_take(struct shard *shard);
+
+/* Leaves the keys, for as long as the reactor is in the kernel; does nothing when they are lent, or
+ * when this is the only shard. The caller enters the kernel only after mesh_has_work() or
+ * mesh_may_sleep(). */
+void shard_leave(struct shard *shard);
 
 /* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);

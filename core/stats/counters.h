@@ -64,6 +64,12 @@
     ROW(reactor_wakes_sent, COUNT, "messages",                                                     \
         "Wakes that reactors have sent to others that slept.")                                     \
     ROW(mesh_requests, COUNT, "messages", "Requests that reactors have sent to others.")           \
+    ROW(lent_requests, COUNT, "messages",                                                          \
+        "Requests of those that were done in place of the reactor whose keys they are for.")       \
+    ROW(lend_refused, COUNT, "times",                                                              \
+        "Times that a reactor found the keys that it has sent requests for in use.")               \
+    ROW(lend_wanted, COUNT, "times",                                                               \
+        "Times that a reactor came back from the kernel and found its own keys in use.")           \
     ROW(mesh_stalls, COUNT, "times",                                                               \
         "Times that a connection had to wait for room in the ring to another reactor.")            \
     ROW(buffer_bytes, GAUGE, "bytes", "Memory of the buffers of connections, kept ones included.")

@@ -106,7 +106,7 @@ void fixture_break(struct fixture *fixture) {
         exchange_collect_replies(shard);
         gone = pipeline_release_output(&fixture->pipeline, shard, &fixture->outgoing);
         gone &= pipeline_abort(&fixture->pipeline, shard);
-        mesh_publish(shard->port, fixture_no_wake, NULL);
+        mesh_publish(shard->port, true, fixture_no_wake, NULL);
         fixture_check(fixture);
         for (uint32_t i = 1; i < fixture->shards; i++) {
             fixture_serve(fixture, i, UINT32_MAX);
@@ -162,7 +162,7 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     run_rounds(fixture);
     fixture->broken |= !pipeline_pause(pipeline, shard);
     free(copy);
-    mesh_publish(shard->port, fixture_no_wake, NULL);
+    mesh_publish(shard->port, true, fixture_no_wake, NULL);
     fixture_check(fixture);
 }
 
@@ -184,7 +184,7 @@ bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
         mesh_send_reply(port, 0, message);
         any = true;
     }
-    mesh_publish(port, fixture_no_wake, NULL);
+    mesh_publish(port, true, fixture_no_wake, NULL);
     fixture_check(fixture);
     return any;
 }
@@ -223,7 +223,7 @@ void fixture_read(struct fixture *fixture, size_t max) {
             pipeline_release_output(&fixture->pipeline, shard, &fixture->outgoing);
         }
     } while (taken > 0);
-    mesh_publish(shard->port, fixture_no_wake, NULL);
+    mesh_publish(shard->port, true, fixture_no_wake, NULL);
     fixture_check(fixture);
 }
 

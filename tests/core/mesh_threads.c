@@ -1,7 +1,7 @@
 /* Two and more threads on the mesh, each sending requests to all others as fast as its credit
- * allows, with tiny rings: nothing is lost, doubled or reordered within a pair, and nobody sleeps
- * through a message. A plain program, because criterion doesn't run under the thread sanitizer.
- * Prints TAP. */
+ * allows, with tiny rings, and each serving the others' shards while these are free: nothing is
+ * lost, doubled or reordered within a pair, nobody sleeps through a message, and no two serve a
+ * shard. A plain program, because criterion doesn't run under the thread sanitizer. Prints TAP. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,7 +20,9 @@ struct worker {
     pthread_mutex_t mutex; /* stands for the kernel, which puts a reactor to sleep and wakes it */
     pthread_cond_t wake;
     bool woken;
-    uint64_t sent[THREADS_MAX], served[THREADS_MAX], returned[THREADS_MAX], sleeps;
+    uint64_t sent[THREADS_MAX], returned[THREADS_MAX], sleeps, lent;
+    uint64_t served[THREADS_MAX]; /* of its shard: written by whoever has that */
+    bool has_shard;
     _Atomic uint32_t *finished;
     const char *failure;
 };
@@ -57,8 +59,21 @@ static void send_some(struct worker *worker, struct mesh_port *port) {
                 return;
             }
             message->hash = worker->sent[to]++;
+            message->kind = message->hash % 8 == 7 ? MESSAGE_SCAN : MESSAGE_REQUEST;
             mesh_send_request(port, to, message);
         }
+    }
+}
+
+/* Executes messages for the shard of `owner`, on the thread of `worker`, which has it. */
+static void execute_some(struct worker *worker, struct worker *owner, uint32_t from,
+                         struct message *const *messages, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (messages[i]->hash != owner->served[from]++) {
+            worker->failure = "requests out of order";
+        }
+        messages[i]->result.number = messages[i]->hash * 3 + owner->id;
+        mesh_send_reply(mesh_port(worker->mesh, owner->id), from, messages[i]);
     }
 }
 
@@ -66,12 +81,49 @@ static void serve_some(struct worker *worker, struct mesh_port *port) {
     for (uint32_t from = 0; from < worker->count; from++) {
         struct message *messages[8];
         uint32_t count = mesh_take_requests(port, from, messages, 8);
-        for (uint32_t i = 0; i < count; i++) {
-            if (messages[i]->hash != worker->served[from]++) {
-                worker->failure = "requests out of order";
-            }
-            messages[i]->result.number = messages[i]->hash * 3 + worker->id;
-            mesh_send_reply(port, from, messages[i]);
+        execute_some(worker, worker, from, messages, count);
+    }
+}
+
+static void wake_if_asleep(struct worker *worker, uint32_t other) {
+    if (mesh_claim_wake(worker->mesh, other)) {
+        wake(worker, other);
+    }
+}
+
+/* One message in eight is for the owner alone, see send_some(). */
+static void serve_borrowed(struct worker *worker, struct worker *owner) {
+    struct mesh_port *port = mesh_port(worker->mesh, owner->id);
+    struct lending *lending = mesh_lending(port);
+    bool replied[THREADS_MAX] = {false}, left_to_owner;
+    struct mesh_left left = {0};
+    for (uint32_t from = 0; from < worker->count; from++) {
+        struct message *messages[8];
+        uint32_t count = mesh_take_borrowed(port, from, messages, 8, &left);
+        execute_some(worker, owner, from, messages, count);
+        replied[from] = mesh_publish_replies(port, from);
+        worker->lent += count;
+    }
+    if (left.for_reactor) {
+        lending_return_wanted(lending);
+        left_to_owner = true;
+    } else {
+        left_to_owner = lending_return(lending);
+    }
+    for (uint32_t i = 0; i < worker->count; i++) {
+        if (replied[i] || (left_to_owner && i == owner->id)) {
+            wake_if_asleep(worker, i);
+        }
+    }
+}
+
+static void serve_others(struct worker *worker, struct mesh_port *port) {
+    for (uint32_t to = 0; to < worker->count; to++) {
+        struct mesh_port *other = mesh_port(worker->mesh, to);
+        bool waits = to != worker->id && mesh_request_waits(port, to);
+        while (waits && lending_borrow(mesh_lending(other))) {
+            serve_borrowed(worker, &worker->all[to]);
+            waits = mesh_has_requests(other);
         }
     }
 }
@@ -103,11 +155,19 @@ static void *work(void *argument) {
     struct worker *worker = argument;
     struct mesh_port *port = mesh_port(worker->mesh, worker->id);
     bool counted = false;
+    lending_free(mesh_lending(port));
     while (atomic_load(worker->finished) < worker->count && !worker->failure) {
+        worker->has_shard = lending_take_or_want(mesh_lending(port));
         collect_some(worker, port);
-        serve_some(worker, port);
+        if (worker->has_shard) {
+            serve_some(worker, port);
+        }
         send_some(worker, port);
-        mesh_publish(port, wake, worker);
+        mesh_publish(port, worker->has_shard, wake, worker);
+        serve_others(worker, port);
+        if (worker->has_shard) {
+            lending_free(mesh_lending(port));
+        }
         if (!counted && is_through(worker)) {
             counted = true;
             atomic_fetch_add(worker->finished, 1);

@@ -262,7 +262,7 @@ static void shard_turn(struct crowd *crowd, uint32_t id) {
             client_turn(crowd, &crowd->client[i]);
         }
     }
-    mesh_publish(crowd->shard[id].port, fixture_no_wake, NULL);
+    mesh_publish(crowd->shard[id].port, true, fixture_no_wake, NULL);
     check_shard(crowd, id);
     mesh_check(crowd->mesh);
 }

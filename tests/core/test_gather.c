@@ -33,7 +33,7 @@ static enum gather_progress ask(struct fixture *fixture, struct asker *asker,
                                 const struct request *request) {
     struct shard *shard = &fixture->shard[0];
     enum gather_progress progress = gather_send(&asker->gather, shard, request);
-    mesh_publish(shard->port, fixture_no_wake, NULL);
+    mesh_publish(shard->port, true, fixture_no_wake, NULL);
     return progress;
 }
 

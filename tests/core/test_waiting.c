@@ -119,7 +119,7 @@ static void turns(struct waiting *waiting, int count) {
         for (uint32_t i = 0; i < waiting->count; i++) {
             client_turn(waiting, &waiting->clients[i]);
         }
-        mesh_publish(fixture->shard[0].port, fixture_no_wake, NULL);
+        mesh_publish(fixture->shard[0].port, true, fixture_no_wake, NULL);
     }
 }
 

@@ -8,6 +8,8 @@ void __real_mesh_send_request(struct mesh_port *port, uint32_t to, struct messag
 void __real_mesh_release(struct mesh_port *port, uint32_t from);
 uint32_t __real_mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
                                    uint32_t max);
+uint32_t __real_mesh_take_borrowed(struct mesh_port *port, uint32_t from, struct message **messages,
+                                   uint32_t max, struct mesh_left *left);
 void __real_mesh_send_reply(struct mesh_port *port, uint32_t to, struct message *message);
 uint32_t __real_mesh_take_replies(struct mesh_port *port, uint32_t from, struct message **messages,
                                   uint32_t max);
@@ -15,6 +17,8 @@ void __wrap_mesh_send_request(struct mesh_port *port, uint32_t to, struct messag
 void __wrap_mesh_release(struct mesh_port *port, uint32_t from);
 uint32_t __wrap_mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
                                    uint32_t max);
+uint32_t __wrap_mesh_take_borrowed(struct mesh_port *port, uint32_t from, struct message **messages,
+                                   uint32_t max, struct mesh_left *left);
 void __wrap_mesh_send_reply(struct mesh_port *port, uint32_t to, struct message *message);
 uint32_t __wrap_mesh_take_replies(struct mesh_port *port, uint32_t from, struct message **messages,
                                   uint32_t max);
@@ -27,14 +31,30 @@ void __wrap_mesh_send_request(struct mesh_port *port, uint32_t to, struct messag
     __real_mesh_send_request(port, to, message);
 }
 
-uint32_t __wrap_mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
-                                   uint32_t max) {
-    struct world *world = wrap_current();
-    struct credit *credit = &world->credits[from][server_find_port(world, port)];
-    uint32_t count = __real_mesh_take_requests(port, from, messages, max);
+static void credit_take(struct world *world, uint32_t from, uint32_t to, uint32_t count) {
+    struct credit *credit = &world->credits[from][to];
+    WORLD_CHECK(world, world->holders[to] == world->running);
     WORLD_CHECK(world, count <= credit->requested);
     credit->requested -= count;
     credit->executed += count;
+}
+
+uint32_t __wrap_mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
+                                   uint32_t max) {
+    struct world *world = wrap_current();
+    uint32_t count = __real_mesh_take_requests(port, from, messages, max);
+    credit_take(world, from, server_find_port(world, port), count);
+    return count;
+}
+
+uint32_t __wrap_mesh_take_borrowed(struct mesh_port *port, uint32_t from, struct message **messages,
+                                   uint32_t max, struct mesh_left *left) {
+    struct world *world = wrap_current();
+    uint32_t count = __real_mesh_take_borrowed(port, from, messages, max, left);
+    credit_take(world, from, server_find_port(world, port), count);
+    for (uint32_t i = 0; i < count; i++) {
+        WORLD_CHECK(world, !message_is_for_reactor((enum message_kind)messages[i]->kind));
+    }
     return count;
 }
 

@@ -45,12 +45,16 @@ static const char *engine_advice(int error) {
     return "the simulated engine always opens";
 }
 
+void engine_yield(struct engine *engine) {
+    engine->in_turn = true;
+    fiber_yield(engine->fiber);
+    engine->in_turn = false;
+}
+
 /* Another thread may have its turn whenever this one asks for something. */
 static void engine_pause(struct engine *engine) {
     if (engine->fiber && world_fault(engine->world, engine->world->choices.faults.yields)) {
-        engine->in_turn = true;
-        fiber_yield(engine->fiber);
-        engine->in_turn = false;
+        engine_yield(engine);
     }
 }
 
@@ -196,9 +200,7 @@ static void engine_take(struct io *io, void *owner) {
 static bool engine_has_events(struct io *io) {
     struct engine *engine = engine_of(io);
     if (random_one_in(&engine->world->random, 4)) {
-        engine->in_turn = true;
-        fiber_yield(engine->fiber);
-        engine->in_turn = false;
+        engine_yield(engine);
     }
     engine_reap(engine);
     return engine->ready_count > 0;

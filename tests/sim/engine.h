@@ -76,6 +76,9 @@ struct engine {
     uint64_t stands_until; /* a step */
 };
 
+/* Another reactor may have its turn now, in the middle of this one's. */
+void engine_yield(struct engine *engine);
+
 /* Whether the reactor has a reason to go on. */
 bool engine_is_runnable(const struct engine *engine);
 

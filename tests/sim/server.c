@@ -178,6 +178,7 @@ void server_start(struct world *world) {
         WORLD_CHECK(world,
                     fiber_init(&server->fibers[i], server_run_reactor, &server->reactors[i]));
         world->engines[i]->fiber = &server->fibers[i];
+        world->holders[i] = i;
     }
     world->settled = false;
 }
@@ -191,6 +192,7 @@ bool server_run(struct world *world, uint32_t reactor) {
         return false;
     }
     world->turns++;
+    world->running = reactor;
     world_note(world, "runs", reactor, engine->arrived_count, engine->in_turn);
     server_enter_product(world, true);
     fiber_resume(&server->fibers[reactor]);
@@ -262,6 +264,9 @@ void server_check_turn(struct world *world, uint32_t id) {
     const struct connection *connection;
     reactor_check(reactor);
     shard_check(shard);
+    for (uint32_t i = 0; i < world->choices.reactors && world->choices.reactors > 1; i++) {
+        WORLD_CHECK(world, world->holders[i] != id); /* not across an enter */
+    }
     LIST_FOREACH(connection, &reactor->net.connections, all_link) {
         pipeline_check(&connection->pipeline, shard, &connection->outgoing);
     }
@@ -280,7 +285,13 @@ void server_check_awake(const struct world *world) {
     }
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
         if (!server->fibers[i].finished) {
-            engine_check_awake(world->engines[i], mesh_has_arrivals(mesh_port(server->mesh, i)));
+            const struct shard *shard = server->shards[i];
+            const struct keyspace *keys = &shard->keys;
+            bool must_plan = keys->maintaining || crawler_is_late(keys, &shard->settings);
+            WORLD_CHECK(world, world->choices.reactors == 1 ||
+                                   !lending_is_lent(mesh_lending(shard->port)));
+            engine_check_awake(world->engines[i], mesh_has_work(shard->port) ||
+                                                      (must_plan && world->choices.reactors > 1));
         }
     }
 }
@@ -300,6 +311,24 @@ bool server_is_idle(const struct world *world) {
 uint32_t server_find_port(const struct world *world, const struct mesh_port *port) {
     uint32_t i = 0;
     while (mesh_port(world->server->mesh, i) != port) {
+        i++;
+        WORLD_CHECK(world, i < world->choices.reactors);
+    }
+    return i;
+}
+
+uint32_t server_find_lending(const struct world *world, const struct lending *lending) {
+    uint32_t i = 0;
+    while (mesh_lending(mesh_port(world->server->mesh, i)) != lending) {
+        i++;
+        WORLD_CHECK(world, i < world->choices.reactors);
+    }
+    return i;
+}
+
+uint32_t server_find_store(const struct world *world, const struct store *store) {
+    uint32_t i = 0;
+    while (world->server->shards[i]->keys.store != store) {
         i++;
         WORLD_CHECK(world, i < world->choices.reactors);
     }

@@ -45,6 +45,12 @@ uint32_t server_oldest_tick(const struct world *world);
 struct mesh_port;
 uint32_t server_find_port(const struct world *world, const struct mesh_port *port);
 
+/* Whose shard the word is of, and whose the store. */
+struct lending;
+uint32_t server_find_lending(const struct world *world, const struct lending *lending);
+struct store;
+uint32_t server_find_store(const struct world *world, const struct store *store);
+
 /* Sums over the shards, since the start. */
 uint64_t server_evictions(const struct world *world);
 uint64_t server_refusals(const struct world *world); /* for want of memory */

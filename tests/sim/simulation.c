@@ -84,6 +84,7 @@ struct sums {
     uint64_t refusals;
     uint64_t kicks;
     uint64_t mallocs_failed;
+    uint64_t borrows;
 };
 
 static bool parse_arguments(struct arguments *arguments, int argc, char **argv) {
@@ -126,6 +127,7 @@ static uint64_t run_seed(uint64_t seed, bool trace, struct sums *sums) {
     sums->refusals += world->refusals;
     sums->kicks += world->kicks;
     sums->mallocs_failed += world->mallocs_failed;
+    sums->borrows += world->borrows;
     uint64_t hash = world->hash;
     free(world);
     return hash;
@@ -164,8 +166,9 @@ static void run_seeds(const struct arguments *arguments, struct sums *sums) {
            sums->completions, sums->operations, sums->injected);
     printf("# %" PRIu64 " connections, %" PRIu64 " items evicted, %" PRIu64
            " writes refused, %" PRIu64 " connections closed for their idleness, %" PRIu64
-           " allocations refused\n",
-           sums->connections, sums->evictions, sums->refusals, sums->kicks, sums->mallocs_failed);
+           " allocations refused, %" PRIu64 " shards borrowed\n",
+           sums->connections, sums->evictions, sums->refusals, sums->kicks, sums->mallocs_failed,
+           sums->borrows);
 }
 
 int main(int argc, char **argv) {

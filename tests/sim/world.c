@@ -32,6 +32,7 @@ static void choose_faults(struct world *world) {
         .client_stalls = pick_fault(random, 32),
         .reactor_stands = pick_fault(random, 64),
         .yields = pick_fault(random, 256),
+        .lending_stands = pick_fault(random, 256),
         .time_leaps = pick_fault(random, 64),
     };
     faults->malloc_fails = random_one_in(random, 10) ? random_size(random, 512) : 0;

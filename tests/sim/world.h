@@ -16,6 +16,7 @@
 #define WORLD_REACTORS_MAX 5
 #define WORLD_CLIENTS_MAX 10
 #define WORLD_FLUSHES_MAX 64
+#define WORLD_NO_HOLDER UINT32_MAX
 
 /* How often something goes wrong: parts of 1024 of the chances that it has. */
 struct faults {
@@ -32,7 +33,9 @@ struct faults {
     uint32_t client_stalls;   /* it reads nothing for a time */
     uint32_t reactor_stands;  /* a reactor gets no processor for some steps of the others */
     uint32_t yields;          /* in the middle of a turn, whenever it asks for I/O */
-    uint32_t time_leaps;      /* of 1024 * 64: per step, up to leap_ns_max */
+    uint32_t
+        lending_stands;  /* a reactor stands still while it has a shard, or takes or leaves it */
+    uint32_t time_leaps; /* of 1024 * 64: per step, up to leap_ns_max */
     uint32_t malloc_fails;
 };
 
@@ -136,6 +139,8 @@ struct world {
     struct simulated_server *server;
     struct engine *engines[WORLD_REACTORS_MAX];
     struct client *clients[WORLD_CLIENTS_MAX];
+    uint32_t running;                     /* the reactor that has the processor, or had it last */
+    uint32_t holders[WORLD_REACTORS_MAX]; /* of each shard: who has it, see lending.c */
     struct credit credits[WORLD_REACTORS_MAX][WORLD_REACTORS_MAX]; /* from, to */
     struct flush flushes[WORLD_FLUSHES_MAX];
     uint32_t flush_count;
@@ -143,6 +148,7 @@ struct world {
     /* What has happened, for the last line. */
     uint64_t operations;
     uint64_t turns;
+    uint64_t borrows;
     uint64_t completions;
     uint64_t injected;
     uint64_t evictions;
