@@ -10,6 +10,7 @@
 
 #define CONFIG_ADDRESSES_MAX 16
 #define CONFIG_CORES_MAX 256
+#define CONFIG_CONNECTIONS_MAX 1000000
 
 /* A port of -p, -U or -l: any free one (written as -1). */
 #define CONFIG_PORT_FREE (-1)
@@ -94,6 +95,8 @@ struct config {
 
     /* -o ring_capacity: messages under way from one reactor to another, a power of two. */
     uint32_t ring_capacity;
+    /* The engine's rings are small, since little memory may be locked; see core/server/fit.h. */
+    bool small_rings;
     /* -o spin: how long a reactor polls for replies before it sleeps. */
     uint32_t spin_us;
     bool spin_given;

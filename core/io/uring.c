@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -232,24 +233,16 @@ static void uring_close_socket(struct io *io, int socket) {
 
 /* Opening and closing. */
 
-static int uring_create_ring(struct uring *uring) {
+static int uring_create_ring(struct uring *uring, bool small) {
     /* TASKRUN_FLAG: without it, a reactor that polls its rings in user space would never learn of
      * socket events. */
     struct io_uring_params params = {
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
-        .cq_entries = URING_COMPLETIONS,
+        .cq_entries = small ? URING_SMALL_COMPLETIONS : URING_COMPLETIONS,
     };
-    int error = io_uring_queue_init_params(URING_SUBMISSIONS, &uring->ring, &params);
-    if (error) {
-        return error;
-    }
-    error = io_uring_register_ring_fd(&uring->ring);
-    if (error < 0) {
-        io_uring_queue_exit(&uring->ring);
-        return error;
-    }
-    return 0;
+    return io_uring_queue_init_params(small ? URING_SMALL_SUBMISSIONS : URING_SUBMISSIONS,
+                                      &uring->ring, &params);
 }
 
 static int uring_create_buffers(struct uring *uring) {
@@ -283,8 +276,8 @@ static int uring_try_enter(struct uring *uring) {
     return result < 0 && result != -EINTR ? result : 0;
 }
 
-static int uring_init(struct uring *uring) {
-    int error = uring_create_ring(uring);
+static int uring_init(struct uring *uring, bool small) {
+    int error = uring_create_ring(uring, small);
     if (error) {
         return error;
     }
@@ -298,19 +291,34 @@ static int uring_init(struct uring *uring) {
     return error;
 }
 
-static int uring_open(struct io **io, void *context) {
-    (void)context;
+/* The kernel takes back the memory of a ring some time after it was closed: those of a server that
+ * has just ended, and those of uring_count(), may still count. */
+#define URING_RETRY_NS 10000000
+#define URING_OPEN_RETRIES 200
+#define URING_COUNT_RETRIES 30
+
+static int uring_init_patiently(struct uring *uring, bool small, int retries) {
+    int error = uring_init(uring, small);
+    while (error == -ENOMEM && retries-- > 0) {
+        const struct timespec pause = {.tv_nsec = URING_RETRY_NS};
+        nanosleep(&pause, NULL);
+        error = uring_init(uring, small);
+    }
+    return error;
+}
+
+static int uring_create(struct uring **result, bool small, int retries) {
     struct uring *uring = calloc(1, sizeof(*uring));
     if (!uring) {
         return -ENOMEM;
     }
     uring->io.engine = &uring_engine;
-    int error = uring_init(uring);
+    int error = uring_init_patiently(uring, small, retries);
     if (error) {
         free(uring);
         return error;
     }
-    *io = &uring->io;
+    *result = uring;
     return 0;
 }
 
@@ -319,6 +327,38 @@ static void uring_close(struct io *io) {
     io_uring_queue_exit(&uring->ring);
     munmap(uring->buffers, BUFFER_RING_BYTES + (size_t)URING_BUFFERS * IO_BUFFER_BYTES);
     free(uring);
+}
+
+/* A thread may register few rings, so only the one that it uses. */
+static int uring_open(struct io **io, void *context) {
+    const bool *small = context;
+    struct uring *uring;
+    int error = uring_create(&uring, small && *small, URING_OPEN_RETRIES);
+    if (error) {
+        return error;
+    }
+    error = io_uring_register_ring_fd(&uring->ring);
+    if (error < 0) {
+        uring_close(&uring->io);
+        return error;
+    }
+    *io = &uring->io;
+    return 0;
+}
+
+uint32_t uring_count(uint32_t wanted, bool small, int *error) {
+    struct uring **rings = calloc(wanted, sizeof(struct uring *));
+    uint32_t count = 0;
+    *error = rings ? 0 : -ENOMEM;
+    while (rings && count < wanted && !*error) {
+        *error = uring_create(&rings[count], small, URING_COUNT_RETRIES);
+        count += !*error;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uring_close(&rings[i]->io);
+    }
+    free(rings);
+    return count;
 }
 
 static const char *uring_advice(int error) {

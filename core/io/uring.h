@@ -9,8 +9,11 @@
 
 #include "core/io/io.h"
 
+/* Entries of a ring's two queues; and of a small ring, which takes a quarter of the memory. */
 #define URING_SUBMISSIONS 256
 #define URING_COMPLETIONS 4096
+#define URING_SMALL_SUBMISSIONS 64
+#define URING_SMALL_COMPLETIONS 512
 
 /* 2 MiB of receive buffers a reactor. A buffer is in use from its completion to the end of that
  * turn, no longer. */
@@ -19,8 +22,15 @@
 /* The lowest kernel that has all that is used here: DEFER_TASKRUN came last. */
 #define URING_KERNEL_NEEDED "Linux 6.1"
 
-/* Its context is not looked at. open() returns -EINVAL, -ENOSYS or -EPERM where this kernel or
- * sandbox won't do. */
+/* Its context is a const bool, whether rings are small, or NULL. open() returns -EINVAL, -ENOSYS or
+ * -EPERM where this kernel or sandbox won't do, and -ENOMEM, for which it tries for 2 seconds,
+ * when a ring takes more than may be locked: of this user, in all processes that may not ignore it.
+ */
 extern const struct io_engine uring_engine;
+
+/* How many rings can be open at a time: `wanted`, or fewer, and then `error` becomes -errno of the
+ * first that could not be opened. Opens and closes them. Thread: any, before reactors open theirs.
+ */
+uint32_t uring_count(uint32_t wanted, bool small, int *error);
 
 #endif

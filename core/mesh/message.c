@@ -11,6 +11,10 @@ _Static_assert(KEY_LENGTH_MAX + META_OPAQUE_LENGTH_MAX <= MESSAGE_KEY_BYTES,
 /* A message and its part of the wide range. */
 #define MESSAGE_BYTES (sizeof(struct message) + MESSAGE_VALUE_BYTES_MAX)
 
+uint64_t message_pool_bytes(uint64_t count) {
+    return count * MESSAGE_BYTES;
+}
+
 int message_pool_init(struct message_pool *pool, uint32_t count) {
     void *memory = mmap(NULL, count * MESSAGE_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

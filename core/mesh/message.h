@@ -123,6 +123,9 @@ struct message_pool {
     uint32_t parked;    /* taken now, and parked */
 };
 
+/* Addresses in bytes that a pool reserves; its memory is provided as it is used. */
+uint64_t message_pool_bytes(uint64_t count);
+
 /* Reserves a pool of count messages, parked ones included. Returns 0 or -ENOMEM. */
 int message_pool_init(struct message_pool *pool, uint32_t count);
 void message_pool_finish(struct message_pool *pool);

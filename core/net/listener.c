@@ -47,44 +47,42 @@ void listener_name(struct listener *listener) {
     }
 }
 
+static int set_option(int descriptor, int level, int name) {
+    int one = 1;
+    return setsockopt(descriptor, level, name, &one, sizeof(one)) == 0 ? 0 : -errno;
+}
+
 /* Accepted sockets inherit these from the listening one, which saves setting them one by one. */
 int listener_set_options(int descriptor) {
-    int one = 1;
-    if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) != 0 ||
-        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0) {
-        return -errno;
-    }
-    return 0;
+    int reuse = set_option(descriptor, SOL_SOCKET, SO_REUSEADDR);
+    int keepalive = set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE);
+    int nodelay = set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
+    return reuse ? reuse : keepalive ? keepalive : nodelay;
 }
 
 /* Each datagram comes with the address that it was sent to, where the answer has to come from. No
  * SO_REUSEADDR: with it two servers could have the same port of UDP. */
 static int set_datagram_options(int descriptor, int family) {
-    int one = 1;
-    int error = family == AF_INET6
-                    ? setsockopt(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one))
-                    : setsockopt(descriptor, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
-    return error ? -errno : 0;
+    return family == AF_INET6 ? set_option(descriptor, IPPROTO_IPV6, IPV6_RECVPKTINFO)
+                              : set_option(descriptor, IPPROTO_IP, IP_PKTINFO);
 }
 
-static int set_options(int descriptor, int family, bool udp) {
-    int one = 1;
-    if (family == AF_INET6 &&
-        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) {
-        return -errno;
-    }
-    return udp ? set_datagram_options(descriptor, family) : listener_set_options(descriptor);
+/* Those that a socket can't do without. */
+static int set_needed_options(int descriptor, int family, bool udp) {
+    int error = family == AF_INET6 ? set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) : 0;
+    return udp && !error ? set_datagram_options(descriptor, family) : error;
 }
 
-/* A socket for one address, listening but for UDP, or -errno. */
-static int open_socket(const struct addrinfo *address, uint32_t backlog, bool udp) {
+/* A socket for one address, listening but for UDP, or -errno. `unset` becomes the error of an
+ * option that it does without. */
+static int open_socket(const struct addrinfo *address, uint32_t backlog, bool udp, int *unset) {
     int type = udp ? SOCK_DGRAM : SOCK_STREAM;
     int descriptor = socket(address->ai_family, type | SOCK_CLOEXEC, 0);
     if (descriptor < 0) {
         return -errno;
     }
-    int error = set_options(descriptor, address->ai_family, udp);
+    int error = set_needed_options(descriptor, address->ai_family, udp);
+    *unset = udp ? 0 : listener_set_options(descriptor);
     if (!error && bind(descriptor, address->ai_addr, address->ai_addrlen) != 0) {
         error = -errno;
     }
@@ -138,9 +136,15 @@ static int open_address(struct listeners *listeners, const struct addrinfo *addr
     if (is_open(listeners, listener->name)) {
         return 0;
     }
-    int descriptor = open_socket(address, backlog, listeners->udp);
+    int unset = 0;
+    int descriptor = open_socket(address, backlog, listeners->udp, &unset);
     if (descriptor < 0) {
         return descriptor;
+    }
+    if (unset && listeners->count == 0) { /* as in memcached no reason not to serve */
+        log_line("setsockopt(2) is refused here, as by a sandbox: %s; connections are without "
+                 "TCP_NODELAY and keep-alive",
+                 strerror(-unset));
     }
     listener->descriptor = descriptor;
     listener_name(listener); /* the kernel may have chosen the port */
@@ -148,22 +152,50 @@ static int open_address(struct listeners *listeners, const struct addrinfo *addr
     return 0;
 }
 
-/* A name may stand for several addresses. Those that this machine lacks are left out as long as
- * there is another. */
+static bool is_lacking(int error) {
+    return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
+}
+
+static bool has_ipv4(const struct addrinfo *addresses) {
+    while (addresses && addresses->ai_family != AF_INET) {
+        addresses = addresses->ai_next;
+    }
+    return addresses;
+}
+
+/* Whether the others of a name's addresses may do: where this machine lacks one, and where an IPv6
+ * address beside an IPv4 one is taken (as in memcached, so that a server with -l ::1 can run
+ * beside). Not where the IPv4 address is taken: clients would go to the other program. */
+static bool may_leave_out(const struct addrinfo *addresses, const struct addrinfo *address,
+                          int error) {
+    return is_lacking(error) || (address->ai_family == AF_INET6 && has_ipv4(addresses));
+}
+
+/* All addresses of a name, as far as may be, but at least one of them. */
 static bool open_addresses(struct listeners *listeners, const struct addrinfo *addresses,
                            uint32_t backlog) {
+    struct listener left_out = {.name = ""};
+    int left_out_error = 0;
     bool any = false;
-    int error = 0;
     for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
-        error = open_address(listeners, address, backlog);
+        int error = open_address(listeners, address, backlog);
         any |= error == 0;
-        bool lacking = error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
-        if (error && (!lacking || (!any && !address->ai_next))) {
-            tell_failure(listeners->all[listeners->count].name, error, listeners->udp);
+        if (error && (!left_out_error || !is_lacking(error))) {
+            name_listener(&left_out, address->ai_addr, address->ai_addrlen);
+            left_out_error = error;
+        }
+        if (error && !may_leave_out(addresses, address, error)) {
+            tell_failure(left_out.name, error, listeners->udp);
             return false;
         }
     }
-    return true;
+    if (!any) {
+        tell_failure(left_out.name, left_out_error, listeners->udp);
+    } else if (left_out_error && !is_lacking(left_out_error)) {
+        log_line("can't listen on %s%s: %s; the rest is served", listeners->udp ? "udp:" : "",
+                 left_out.name, strerror(-left_out_error));
+    }
+    return any;
 }
 
 static bool open_name(struct listeners *listeners, const char *name, uint16_t port,
@@ -185,24 +217,24 @@ static bool open_name(struct listeners *listeners, const char *name, uint16_t po
     return opened;
 }
 
-/* The loopback addresses, or 127.0.0.1 alone: a machine without IPv6 does without ::1, and one that
- * is taken is no reason to serve nobody (as in memcached, so that one with -l ::1 can run beside).
- */
+/* The loopback addresses, or one of them where this machine lacks the other. */
 static bool open_loopback(struct listeners *listeners, uint16_t port, uint32_t backlog) {
     struct sockaddr_in v4 = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 v6 = {
         .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_loopback};
-    struct addrinfo first = {
-        .ai_family = AF_INET, .ai_addr = (struct sockaddr *)&v4, .ai_addrlen = sizeof(v4)};
     struct addrinfo second = {
         .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&v6, .ai_addrlen = sizeof(v6)};
+    struct addrinfo first = {.ai_family = AF_INET,
+                             .ai_addr = (struct sockaddr *)&v4,
+                             .ai_addrlen = sizeof(v4),
+                             .ai_next = &second};
     if (!open_addresses(listeners, &first, backlog)) {
         return false;
     }
-    if (open_address(listeners, &second, backlog) == -EADDRINUSE) {
-        log_line("another program listens on %s: 127.0.0.1 alone is served",
-                 listeners->all[listeners->count].name);
+    if (listeners->all[0].family == AF_INET6) {
+        log_line("this machine has no 127.0.0.1: %s%s alone is served",
+                 listeners->udp ? "udp:" : "", listeners->all[0].name);
     }
     return true;
 }
@@ -237,9 +269,8 @@ static bool open_all(struct listeners *listeners, const struct config *config, i
 bool listeners_open(struct listeners *listeners, const struct config *config) {
     *listeners = (struct listeners){0};
     if (config->port == 0 && config->udp_port == 0 && !config->socket_path) {
-        log_line("-p 0 leaves nothing to listen on: give a unix socket with -s PATH, or "
-                 "UDP with -U PORT");
-        return false;
+        log_line("-p 0 leaves nothing to listen on: no client can connect; give a unix socket with "
+                 "-s PATH, or UDP with -U PORT");
     }
     return open_all(listeners, config, config->port);
 }

@@ -40,8 +40,10 @@ struct listeners {
 };
 
 /* Opens a socket for every TCP address of the configuration, of which there may be none. False when
- * one can't be opened; one line on stderr has said why. A missing ::1 is no error where no address
- * was asked for, and one that is taken earns a warning. */
+ * one can't be opened; one line on stderr has said why. Where a name has several addresses, or none
+ * was asked for, those that this machine lacks are left out, and an IPv6 one beside an IPv4 one
+ * that is taken; the latter earns a warning, as do a missing 127.0.0.1 and nothing to listen on at
+ * all. */
 bool listeners_open(struct listeners *listeners, const struct config *config);
 
 /* The same for UDP. */
@@ -55,7 +57,8 @@ bool listeners_open_unix(struct listeners *listeners, const struct config *confi
 /* Fills in what the socket of a listener is bound to: family, port and name. */
 void listener_name(struct listener *listener);
 
-/* Sets the options of a listening TCP socket. Returns 0 or -errno. */
+/* Sets the options of a listening TCP socket, those that can be set. Returns 0, or -errno of the
+ * first that can't. */
 int listener_set_options(int descriptor);
 
 /* The port of the first one that has any, 0 where there is none. */

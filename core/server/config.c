@@ -274,27 +274,76 @@ static enum config_status config_choose_users_file(struct config *config) {
 /* The largest item may take a quarter of a core's memory: the store's own limit. */
 #define ITEM_MEMORY_FACTOR 4
 
-static bool config_item_fits(const struct config *config, uint32_t cores) {
-    return config->item_bytes_max <= config->memory_bytes / cores / ITEM_MEMORY_FACTOR;
+/* The least memory of each core. */
+static uint64_t config_shard_bytes_min(const struct config *config) {
+    uint64_t item = config->item_bytes_max * ITEM_MEMORY_FACTOR;
+    return item > SHARD_MEMORY_BYTES_MIN ? item : SHARD_MEMORY_BYTES_MIN;
+}
+
+/* The most cores that there is memory for. */
+static uint32_t config_cores_max(const struct config *config) {
+    uint64_t cores = config->memory_bytes / config_shard_bytes_min(config);
+    return cores < CONFIG_CORES_MAX ? (uint32_t)cores : CONFIG_CORES_MAX;
+}
+
+uint64_t config_memory_min(const struct config *config) {
+    return config->cores * config_shard_bytes_min(config);
+}
+
+void config_fit_shards(struct config *config) {
+    uint64_t item_max = config->memory_bytes / ITEM_MEMORY_FACTOR;
+    if (config->item_bytes_max > item_max) {
+        config->item_bytes_max = item_max;
+    }
+    uint32_t cores_max = config_cores_max(config);
+    if (config->cores > cores_max) {
+        config->cores = cores_max;
+    }
 }
 
 static uint32_t config_default_cores(const struct config *config) {
     uint32_t cores = resources_default_cores(config->memory_bytes);
-    while (cores > 1 && !config_item_fits(config, cores)) {
-        cores--;
-    }
-    return cores;
+    uint32_t cores_max = config_cores_max(config);
+    return cores < cores_max ? cores : cores_max;
 }
 
-static enum config_status config_check_item(const struct config *config) {
-    if (config_item_fits(config, config->cores)) {
-        return CONFIG_RUN;
+/* Of all cores together. memcached refuses an item of more than half of it too. */
+static enum config_status config_fit_item(struct config *config) {
+    uint64_t item_max = config->memory_bytes / ITEM_MEMORY_FACTOR;
+    uint64_t given = config->item_bytes_max;
+    unsigned long long memory_mib = (given * ITEM_MEMORY_FACTOR + MIB - 1) / MIB;
+    if (given > 2 * item_max) {
+        return options_wrong("-I is more than half of -m: give -m %llu or more", memory_mib);
     }
-    uint64_t bytes = config->item_bytes_max * ITEM_MEMORY_FACTOR * config->cores;
-    return options_wrong(
-        "-I is more than a quarter of the memory of a core: give -m %llu or more%s",
-        (unsigned long long)((bytes + MIB - 1) / MIB),
-        config->cores > 1 ? ", or fewer --cores" : "");
+    if (given > item_max) {
+        config->item_bytes_max = item_max;
+        fprintf(stderr, "simplecache: -I lowered to %llu, a quarter of -m: -m %llu allows %llu\n",
+                (unsigned long long)item_max, memory_mib, (unsigned long long)given);
+    }
+    return CONFIG_RUN;
+}
+
+/* More cores were given than there is memory for: little more memory where each has its least, but
+ * fewer cores where each would need it for large items. */
+static void config_fit_cores(struct config *config) {
+    uint32_t cores_max = config_cores_max(config);
+    unsigned long long memory_mib = (config_memory_min(config) + MIB - 1) / MIB;
+    if (config->cores <= cores_max) {
+        return;
+    }
+    if (config_shard_bytes_min(config) == SHARD_MEMORY_BYTES_MIN) {
+        fprintf(
+            stderr,
+            "simplecache: -m raised to %llu MB, the least for %u cores: -t %u keeps it at %llu\n",
+            memory_mib, config->cores, cores_max, (unsigned long long)(config->memory_bytes / MIB));
+        config->memory_bytes = config_memory_min(config);
+    } else {
+        fprintf(stderr,
+                "simplecache: -t lowered to %u, as -I may be a quarter of a core's memory: -m %llu "
+                "allows %u\n",
+                cores_max, memory_mib, config->cores);
+        config->cores = cores_max;
+    }
 }
 
 /* As in memcached: a connection logs in, and a datagram has none. */
@@ -306,20 +355,22 @@ static enum config_status config_check_udp(const struct config *config) {
                          "let everybody in: leave one of them out");
 }
 
-static void config_fill_in(struct config *config) {
+static enum config_status config_fill_in(struct config *config) {
+    if (config->memory_bytes < SHARD_MEMORY_BYTES_MIN) {
+        fprintf(stderr, "simplecache: -m raised to %llu MB, the least for a core\n",
+                (unsigned long long)(SHARD_MEMORY_BYTES_MIN / MIB));
+        config->memory_bytes = SHARD_MEMORY_BYTES_MIN;
+    }
+    enum config_status status = config_fit_item(config);
     if (config->cores == 0) {
         config->cores = config_default_cores(config);
-    }
-    uint64_t memory_min = config->cores * SHARD_MEMORY_BYTES_MIN;
-    if (config->memory_bytes < memory_min) {
-        fprintf(stderr, "simplecache: -m raised to %llu MB, the least for %u core%s\n",
-                (unsigned long long)(memory_min / MIB), config->cores,
-                config->cores == 1 ? "" : "s");
-        config->memory_bytes = memory_min;
+    } else if (status == CONFIG_RUN) {
+        config_fit_cores(config);
     }
     if (!config->spin_given && config->cores > resources_cpus()) {
         config->spin_us = 0;
     }
+    return status;
 }
 
 enum config_status config_parse(struct config *config, int argc, char **argv) {
@@ -353,8 +404,7 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         return status;
     }
     config_warn_of_ignored(&line);
-    config_fill_in(config);
-    return config_check_item(config);
+    return config_fill_in(config);
 }
 
 void config_finish(struct config *config) {

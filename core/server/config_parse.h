@@ -18,4 +18,11 @@ enum config_status {
 enum config_status config_parse(struct config *config, int argc, char **argv);
 void config_finish(struct config *config);
 
+/* The least memory, in bytes, for config.cores and config.item_bytes_max. */
+uint64_t config_memory_min(const struct config *config);
+
+/* After memory_bytes was lowered: lowers item_bytes_max and cores to what fits into it. cores
+ * becomes 0 where there is too little for one. */
+void config_fit_shards(struct config *config);
+
 #endif

@@ -60,7 +60,7 @@ const struct command_option option_table[] = {
          options_set_binding),
     DONE("conn-limit", 'c', "N",
          "simultaneous connections; one more is told so and closed (default 1024)",
-         NUMBER(connections_max, 1, 1000000)),
+         NUMBER(connections_max, 1, INT32_MAX)),
     REFUSED("enable-ssl", 'Z', NULL, NO_TLS),
 
     DONE("memory-limit", 'm', "MB",

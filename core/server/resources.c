@@ -1,6 +1,9 @@
 #include "core/server/resources.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #define CACHE_BYTES_PER_CORE_MIN ((uint64_t)16 << 20)
@@ -57,13 +61,34 @@ uint32_t resources_cpus(void) {
     return cpus > 0 ? cpus : 1;
 }
 
-uint64_t resources_memory_bytes(void) {
-    uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+/* 0 where it isn't told. */
+static uint64_t resources_meminfo_bytes(void) {
+    char line[256];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (!file) {
+        return 0;
+    }
+    while (kib == 0 && fgets(line, sizeof(line), file)) {
+        sscanf(line, "MemTotal: %llu kB", &kib);
+    }
+    fclose(file);
+    return (uint64_t)kib * 1024;
+}
+
+uint64_t resources_memory_bytes(int *refused) {
+    struct sysinfo info;
+    int error = sysinfo(&info) == 0 ? 0 : -errno;
+    uint64_t bytes =
+        error ? resources_meminfo_bytes() : (uint64_t)info.totalram * (uint64_t)info.mem_unit;
+    if (refused) {
+        *refused = error;
+    }
     char text[128];
     if (resources_read_cgroup("memory.max", text, sizeof(text))) {
         char *end;
         unsigned long long limit = strtoull(text, &end, 10);
-        if (end != text && limit < bytes) {
+        if (end != text && (limit < bytes || bytes == 0)) {
             return limit;
         }
     }
@@ -80,6 +105,10 @@ bool resources_has_addresses(uint64_t bytes) {
     return true;
 }
 
+void resources_save_addresses(void) {
+    mallopt(M_ARENA_MAX, 1);
+}
+
 uint32_t resources_default_cores(uint64_t cache_bytes) {
     uint64_t cores = cache_bytes / CACHE_BYTES_PER_CORE_MIN;
     uint32_t cpus = resources_cpus();
@@ -89,24 +118,81 @@ uint32_t resources_default_cores(uint64_t cache_bytes) {
     return cores > 0 ? (uint32_t)cores : 1;
 }
 
-uint64_t resources_raise_limits(uint64_t descriptors) {
+uint64_t resources_raise_lock_limit(void) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_MEMLOCK, &limit);
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) {
+        return UINT64_MAX;
     }
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= descriptors) {
-        return 0;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_MEMLOCK, &limit);
+    return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+}
+
+uint64_t resources_raise_descriptors(uint64_t descriptors) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return descriptors; /* it can't be asked: more will be known when they have run out */
     }
-    limit.rlim_cur = descriptors;
-    if (limit.rlim_max < descriptors) {
-        limit.rlim_max = descriptors; /* allowed to root alone */
+    if (limit.rlim_cur >= descriptors) {
+        return limit.rlim_cur;
     }
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        return 0;
+    struct rlimit raised = {.rlim_cur = descriptors, .rlim_max = limit.rlim_max};
+    if (raised.rlim_max < descriptors) {
+        raised.rlim_max = descriptors; /* allowed to root alone */
     }
-    getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
+        return descriptors;
+    }
+    raised.rlim_cur = raised.rlim_max = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
+/* Without /proc the standard streams alone are known. */
+uint64_t resources_open_descriptors(void) {
+    uint64_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (!folder) {
+        return STDERR_FILENO + 1;
+    }
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(folder);
+    return count - 1; /* the folder itself */
+}
+
+/* Waits for the main thread to unlock it. */
+static void *resources_wait_at(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+uint32_t resources_threads(uint32_t wanted, int *error) {
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t *threads = calloc(wanted, sizeof(*threads));
+    uint32_t started = 0;
+    *error = threads ? 0 : -ENOMEM;
+    pthread_mutex_lock(&gate);
+    while (threads && started < wanted && !*error) {
+        *error = -pthread_create(&threads[started], NULL, resources_wait_at, &gate);
+        started += !*error;
+    }
+    pthread_mutex_unlock(&gate);
+    for (uint32_t i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    free(threads);
+    return started;
+}
+
+uint64_t resources_stack_bytes(void) {
+    pthread_attr_t attributes;
+    size_t bytes = 0;
+    pthread_attr_init(&attributes);
+    pthread_attr_getstacksize(&attributes, &bytes);
+    pthread_attr_destroy(&attributes);
+    return bytes;
 }
 
 bool resources_allow_core_files(void) {

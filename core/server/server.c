@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/random.h"
 #include "core/net/activation.h"
 #include "core/net/udp.h"
+#include "core/server/fit.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
 #include "core/server/signals.h"
@@ -22,8 +23,23 @@
 /* -m may be raised to the machine's memory, unless addresses are scarce: a store reserves three
  * times as many of them. */
 static uint64_t server_memory_bytes_max(const struct config *config) {
-    uint64_t memory = resources_memory_bytes();
-    return resources_has_addresses(4 * memory) ? memory : config->memory_bytes;
+    uint64_t memory = resources_memory_bytes(NULL);
+    bool known = memory >= config->memory_bytes;
+    return known && resources_has_addresses(4 * memory) ? memory : config->memory_bytes;
+}
+
+/* The seed of the hash of keys. */
+static bool server_choose_seed(struct server *server) {
+    int refused, error = random_fill(&server->seed, sizeof(server->seed), &refused);
+    if (error) {
+        log_line("getrandom(2) is refused here, as by a sandbox: %s; allow it, or let /dev/urandom "
+                 "be read: keys are hashed with a random number",
+                 strerror(-error));
+    } else if (refused) {
+        log_line("getrandom(2) is refused here, as by a sandbox: %s; /dev/urandom is read instead",
+                 strerror(-refused));
+    }
+    return !error;
 }
 
 /* Memory for something of each reactor's, zeroed and on its own cache lines. */
@@ -45,6 +61,7 @@ static bool server_init(struct server *server, const struct config *config) {
     };
     server->panic =
         (struct panic_report){.version = SIMPLECACHE_VERSION, .reactor = PANIC_NO_REACTOR};
+    server->small_rings = config->small_rings;
     server->memory_bytes_max = server_memory_bytes_max(config);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers */
     server->shards = calloc(config->cores, sizeof(*server->shards));
@@ -54,9 +71,11 @@ static bool server_init(struct server *server, const struct config *config) {
     server->group.count = config->cores;
     acceptor_init(&server->acceptor, &server->listeners);
     if (!server->shards || !server->threads || !server->reactors || !server->group.peers ||
-        getrandom(&server->seed, sizeof(server->seed), 0) != sizeof(server->seed) ||
         mesh_create(&server->mesh, config->cores, config->ring_capacity) != 0) {
         log_line("no memory for %u reactors; give fewer --cores", config->cores);
+        return false;
+    }
+    if (!server_choose_seed(server)) {
         return false;
     }
     for (uint32_t i = 0; i < config->cores; i++) {
@@ -122,15 +141,16 @@ static bool server_detach(struct server *server) {
 static bool server_open_signals(struct server *server) {
     server->signals = signals_open();
     if (server->signals < 0) {
-        log_line("can't receive signals: %s", strerror(errno));
+        log_line("can't receive signals: signalfd(2): %s", strerror(errno));
     }
     return server->signals >= 0;
 }
 
-int server_run(const struct config *config) {
+int server_run(struct config *config) {
     process_fill_streams();
     struct server server = {.config = config, .activation_sockets = systemd_take_sockets()};
-    if (server.activation_sockets < 0 || !start_check(&server) || !server_detach(&server)) {
+    if (server.activation_sockets < 0 || !start_check(&server) || !fit_to_machine(config) ||
+        !server_detach(&server)) {
         return EXIT_FAILURE;
     }
     if (config->lock_memory) {

@@ -39,6 +39,8 @@ struct server {
     struct listeners listeners;
     struct acceptor acceptor;
     struct listeners udp_sockets;
+    /* The context of the engine, as in config. */
+    bool small_rings;
     /* NULL without -U. */
     struct udp *udp;
     /* As last read; each shard has a copy. NULL: nobody has to log in. */
@@ -63,8 +65,9 @@ struct server {
     bool start;
 };
 
-/* Starts the server, runs it until a signal ends it, and frees it. Returns the exit status; the
+/* Starts the server, runs it until a signal ends it, and frees it. What the machine has too little
+ * of is lowered in config, see core/server/fit.h. Returns the exit status; the
  * reason for a failure to start has been written to stderr in one line. Thread: the main one. */
-int server_run(const struct config *config);
+int server_run(struct config *config);
 
 #endif

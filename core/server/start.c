@@ -18,36 +18,6 @@
 
 /* Checks. */
 
-/* Descriptors that are no connection: the standard streams, the signals and the like (16), a ring
- * for each reactor, and the listeners: a name may stand for several addresses, each of which may
- * have a TCP and a UDP socket. */
-static uint64_t start_other_descriptors(const struct server *server) {
-    const struct config *config = server->config;
-    return 16 + config->cores + 8 * (uint64_t)config->address_count +
-           (uint64_t)server->activation_sockets;
-}
-
-static bool start_check_resources(const struct server *server) {
-    const struct config *config = server->config;
-    uint64_t memory = resources_memory_bytes();
-    if (config->memory_bytes > memory) {
-        log_line("-m %llu MB is more than the %llu MB of memory there is: give less",
-                 (unsigned long long)(config->memory_bytes >> 20),
-                 (unsigned long long)(memory >> 20));
-        return false;
-    }
-    uint64_t needed = config->connections_max + start_other_descriptors(server);
-    uint64_t allowed = resources_raise_limits(needed);
-    if (allowed) {
-        log_line(
-            "%u connections need %llu descriptors, but the limit is %llu: raise it (ulimit -n, "
-            "LimitNOFILE=) or give a smaller -c",
-            config->connections_max, (unsigned long long)needed, (unsigned long long)allowed);
-        return false;
-    }
-    return true;
-}
-
 /* As in memcached -u has no effect unless root starts the server. */
 static bool start_switches_user(const struct config *config) {
     return config->user && geteuid() == 0;
@@ -64,28 +34,43 @@ static bool start_check_user(const struct config *config) {
     return false;
 }
 
-static bool start_check_core_files(const struct config *config) {
-    if (!config->core_dumps || resources_allow_core_files()) {
-        return true;
+static void start_allow_core_files(const struct config *config) {
+    if (config->core_dumps && !resources_allow_core_files()) {
+        log_line("-r: there will be no core file: the limit on them is 0; raise it (ulimit -c, "
+                 "LimitCORE=)");
     }
-    log_line("-r: the limit on core files is 0: raise it (ulimit -c, LimitCORE=)");
-    return false;
 }
 
 bool start_check(const struct server *server) {
-    return start_check_resources(server) && start_check_user(server->config) &&
-           start_check_core_files(server->config);
+    if (!start_check_user(server->config)) {
+        return false;
+    }
+    start_allow_core_files(server->config);
+    return true;
 }
 
 /* The end of the start. */
+
+/* A user namespace may have no groups, which it says by EPERM; as in memcached that is no reason
+ * not to serve. */
+static bool start_take_groups(const struct passwd *user) {
+    if (initgroups(user->pw_name, user->pw_gid) == 0) {
+        return true;
+    }
+    if (errno != EPERM) {
+        return false;
+    }
+    log_line("-u %s: the supplementary groups stay as they are: setgroups(2) is refused here: %s",
+             user->pw_name, strerror(EPERM));
+    return true;
+}
 
 static bool start_drop_root(const struct config *config) {
     if (!start_switches_user(config)) {
         return true;
     }
     const struct passwd *user = getpwnam(config->user);
-    if (user && initgroups(config->user, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 &&
-        setuid(user->pw_uid) == 0) {
+    if (user && start_take_groups(user) && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0) {
         /* The kernel writes no core file of a process that changed its user, unless told to. */
         if (config->core_dumps) {
             prctl(PR_SET_DUMPABLE, 1);
@@ -117,10 +102,10 @@ static void start_write_ports(const struct server *server) {
     }
 }
 
-static bool start_write_pid(struct server *server) {
+/* As in memcached a failure is no reason not to serve. */
+static void start_write_pid(struct server *server) {
     const char *path = server->config->pid_file;
     server->pid_written = path && process_write_pid(path);
-    return !path || server->pid_written;
 }
 
 /* The end of the line that says the server is up. */
@@ -148,7 +133,10 @@ static void start_tell(const struct server *server) {
     const struct config *config = server->config;
     char addresses[2 * LISTENERS_MAX * (LISTENER_NAME_BYTES + 5)] = "", facts[64];
     char *end = start_add_names(addresses, " ", &server->listeners);
-    start_add_names(end, " udp:", &server->udp_sockets);
+    end = start_add_names(end, " udp:", &server->udp_sockets);
+    if (end == addresses) {
+        stpcpy(end, " nothing");
+    }
     snprintf(facts, sizeof(facts), "%u core%s, %llu MB", config->cores,
              config->cores == 1 ? "" : "s", (unsigned long long)(config->memory_bytes >> 20));
     printf("simplecache %s listening on%s, %s%s\n", SIMPLECACHE_VERSION, addresses, facts,
@@ -171,9 +159,7 @@ bool start_finish(struct server *server) {
     }
     start_lock_memory(config);
     start_write_ports(server);
-    if (!start_write_pid(server)) {
-        return false;
-    }
+    start_write_pid(server);
     start_tell(server);
     if (config->daemonize) {
         process_ready(server->caller, config);

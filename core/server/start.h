@@ -7,9 +7,7 @@
 
 struct server;
 
-/* Before anything is made: whether the machine has the memory and the descriptors that the
- * configuration needs, the user exists, and core files can be written where -r asks for them.
- * Raises the limits that have to be. */
+/* Before anything is made: whether the user exists. Raises the limit on core files for -r. */
 bool start_check(const struct server *server);
 
 /* The reactors are prepared. Drops root, opens the unix socket and writes the files, as the user

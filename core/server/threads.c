@@ -52,6 +52,7 @@ static struct reactor_config threads_reactor_config(struct server *server, uint3
         .shards = server->shards,
         .clock = &clock_system,
         .engine = &uring_engine,
+        .engine_context = &server->small_rings,
         .acceptor = first ? &server->acceptor : NULL,
         .udp = first ? server->udp : NULL,
         .signals = first ? server->signals : -1,

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "core/base/random.h"
 
 /* Bytes of the file that are read at a time. */
 #define READ_BYTES 4096
@@ -109,10 +110,12 @@ static struct logins *logins_new(void) {
     if (!logins) {
         return NULL;
     }
-    if (getrandom(logins->secret, sizeof(logins->secret), 0) == sizeof(logins->secret)) {
+    int error = random_fill(logins->secret, sizeof(logins->secret), NULL);
+    if (!error) {
         return logins;
     }
     free(logins);
+    errno = -error;
     return NULL;
 }
 

@@ -56,7 +56,7 @@ MISTAKES = (
     (('--udp-port=65536',), '-U (--udp-port) takes a number from -1 to 65535, not "65536"'),
     (('-m', '64m'), '-m (--memory-limit) takes a number from 1 to 1073741824, not "64m"'),
     (('-m', '0'), '-m (--memory-limit) takes a number from 1 to 1073741824, not "0"'),
-    (('-c', '+5'), '-c (--conn-limit) takes a number from 1 to 1000000, not "+5"'),
+    (('-c', '+5'), '-c (--conn-limit) takes a number from 1 to 2147483647, not "+5"'),
     (('-t', '257'), '-t (--cores) takes a number from 1 to 256, not "257"'),
     (('-b', '0'), '-b (--listen-backlog) takes a number from 1 to 2147483647, not "0"'),
     (('-I', '1023'), '-I (--max-item-size) takes a size from 1k to 1024m, not "1023"'),
@@ -64,8 +64,7 @@ MISTAKES = (
     (('-I', '-1k'), '-I (--max-item-size) takes a size from 1k to 1024m, not "-1k"'),
     (('-I', '512kb'), '-I (--max-item-size) takes a size from 1k to 1024m, not "512kb"'),
     (('-I', 'k'), '-I (--max-item-size) takes a size from 1k to 1024m, not "k"'),
-    (('-I', '65m', '-m', '512', '-t', '2'), '-I is more than a quarter of the memory of a core: '
-     'give -m 520 or more, or fewer --cores'),
+    (('-I', '65m', '-m', '128', '-t', '2'), '-I is more than half of -m: give -m 260 or more'),
     (('-I', ''), '-I (--max-item-size) takes a size from 1k to 1024m, not ""'),
     (('-a', '888'), '-a (--unix-mask) takes permissions from 0 to 777 in octal, not "888"'),
     (('-a', '1777'), '-a (--unix-mask) takes permissions from 0 to 777 in octal, not "1777"'),
@@ -254,8 +253,8 @@ class Effects(FlagsTest):
     @unittest.skipIf(server.ORIGINAL, 'memcached keeps the little it was given')
     def test_too_little_memory(self):
         """For values of 1 MiB in each shard: it is told."""
-        for cores, given, least in ((1, '7', '8 MB, the least for 1 core'),
-                                    (2, '8', '16 MB, the least for 2 cores')):
+        for cores, given, least in ((1, '7', '8 MB, the least for a core'),
+                                    (2, '8', '16 MB, the least for 2 cores: -t 1 keeps it at 8')):
             under_test = self.start('-m', given, cores=cores, talks=True)
             self.assertEqual(under_test.errors(), 'simplecache: -m raised to %s\n' % least)
             self.assertEqual(under_test.stat('limit_maxbytes'), str(cores << 23))

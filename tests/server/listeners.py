@@ -118,10 +118,6 @@ class Ports(ListenerTest):
         self.answers(under_test)
         self.assertIn('/no/such/folder', under_test.errors())
 
-    @unittest.skipIf(server.ORIGINAL, 'memcached then serves nobody')
-    def test_nothing_to_listen_on(self):
-        self.assertIn('-s', self.refused('-p', '0'))
-
     @staticmethod
     def setting(under_test, name):
         with under_test.connect() as client:

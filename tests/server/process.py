@@ -146,7 +146,6 @@ class Daemon(ServiceTest):
         other = self.start()
         self.fails('-p', str(other.port), name=str(other.port))
         self.fails('-s', '/no/such/folder', name='/no/such/folder')
-        self.fails('-P', '/no/such/folder', name='/no/such/folder')
         self.fails(name='io_uring', before=lambda: forbid_io_uring(errno.EPERM))
 
     def test_signals(self):
@@ -256,22 +255,42 @@ class PidFile(ServiceTest):
         third.stop()
         self.assertEqual(os.listdir(self.folder), [])
 
-    @unittest.skipIf(server.ORIGINAL, 'memcached goes on')
+    def serves_without(self, path, reason, *flags):
+        under_test = server.Server(flags=('-P', path) + flags)
+        under_test.may_talk = True
+        self.addCleanup(under_test.stop)
+        if not server.ORIGINAL:
+            self.assertEqual(under_test.errors(),
+                             "simplecache: can't write the pid file %s: %s\n" % (path, reason))
+        self.assertFalse(os.path.exists(path))
+
     def test_unwritable(self):
-        path = self.folder + '/none/pid'
-        status, _, stderr = run('-P', path, *self.flags)
-        self.assertEqual(status, 1)
-        self.assertRegex(stderr, r'^[^\n]*%s[^\n]*\n$' % path)
+        """Is told; the server serves, as memcached does."""
+        self.serves_without(self.folder + '/none/pid', 'No such file or directory')
+        os.mkdir(self.folder + '/folder')
+        under_test = server.Server(flags=('-P', self.folder + '/folder'))
+        under_test.may_talk = True
+        under_test.stop()
+        self.assertEqual(os.listdir(self.folder + '/folder'), [])
+
+    @unittest.skipIf(server.ORIGINAL, 'its number is in no file')
+    def test_unwritable_by_daemon(self):
+        """It serves too, and its starter learns so."""
+        status, stdout, stderr = run('-d', '-P', self.folder + '/none/pid', *self.flags)
+        self.assertEqual(status, 0)
+        self.assertIn('listening on', stdout)
+        self.assertRegex(stderr, r'^[^\n]*%s/none/pid[^\n]*\n$' % self.folder)
+        with server.Connection(self.port) as client:
+            client.send(b'stats\r\nquit\r\n')
+            self.end(int(re.search(rb'STAT pid (\d+)', client.read_all())[1]))
 
     @unittest.skipIf(os.geteuid() != 0 or server.SANITIZED or server.ORIGINAL, 'for root')
     def test_belongs_to_the_user(self):
-        """So that the server may remove it; where the user may not write, nothing starts."""
+        """So that the server may remove it; where the user may not write, there is none."""
         self.start(flags=('-P', self.pid_file, '-u', 'nobody'))
         self.assertEqual(os.stat(self.pid_file).st_uid, 65534)
         os.chmod(self.folder, 0o755)
-        status, _, stderr = run('-P', self.folder + '/other', '-p', str(self.port), '-u', 'nobody')
-        self.assertEqual(status, 1)
-        self.assertIn('Permission denied', stderr)
+        self.serves_without(self.folder + '/other', 'Permission denied', '-u', 'nobody')
         os.chmod(self.folder, 0o777)
 
 
@@ -307,15 +326,19 @@ class CoreFiles(ServiceTest):
         self.assertEqual(os.stat('/proc/%d/status' % under_test.pid).st_uid,
                          65534 if self.switched else os.geteuid())
 
-    @unittest.skipIf(server.ORIGINAL, 'not asked of it')
+    @unittest.skipIf(server.ORIGINAL, 'memcached does not start')
     def test_limit_of_nothing(self):
+        """Is told; the server serves."""
         def forbid():
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             if os.geteuid() == 0:
                 drop_capabilities()
-        status, _, stderr = run('-r', *self.flags, before=forbid)
-        self.assertEqual(status, 1)
-        self.assertRegex(stderr, r'^[^\n]*core files[^\n]*\n$')
+        under_test = server.Server(flags=('-r',), before=forbid)
+        under_test.may_talk = True
+        self.addCleanup(under_test.stop)
+        self.assertEqual(under_test.errors(), 'simplecache: -r: there will be no core file: the limit on '
+                                              'them is 0; raise it (ulimit -c, LimitCORE=)\n')
+        self.assertEqual(self.limit_of(under_test)[0], '0')
 
 
 def may_lock_memory():

@@ -31,7 +31,7 @@ def run(*flags, before=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def forbid_io_uring(error, call=IO_URING_SETUP):
+def forbid(error, call):
     """Makes that system call fail in this process from now on, as a container's profile does."""
     load, equal, result = 0x20, 0x15, 0x06  # BPF: load a word, jump if equal, return
     allow, fail = 0x7fff0000, 0x00050000
@@ -43,6 +43,10 @@ def forbid_io_uring(error, call=IO_URING_SETUP):
     for call in ((38, 1, 0, 0, 0), (22, 2, program, 0, 0)):  # NO_NEW_PRIVS, SECCOMP
         if prctl(*call) != 0:
             raise OSError(ctypes.get_errno(), 'prctl')
+
+
+def forbid_io_uring(error, call=IO_URING_SETUP):
+    forbid(error, call)
 
 
 def limit_addresses(size):
@@ -143,10 +147,9 @@ class Mistakes(server.ServerTest):
             with self.subTest(flags=flags):
                 self.refused(*flags, names=[flags[0]] if flags[0] != '-o' else ['ring_capacity'])
 
-    def test_more_memory_than_there_is(self):
+    def test_more_memory_than_numbers_have(self):
         if server.ORIGINAL:
             self.skipTest('memcached promises anything')
-        self.refused('-m', '100000000', status=FAILED, names=['-m 100000000 MB is more than'])
         self.refused('-m', '99999999999999999999999')
 
     def test_bad_address(self):
@@ -160,24 +163,11 @@ class Mistakes(server.ServerTest):
         self.assertEqual(status, 67 if server.ORIGINAL else FAILED)
         self.assertRegex(stderr, r'^[^\n]*no-such-user[^\n]*\n$')
 
-    def test_more_connections_than_descriptors(self):
-        """The hard limit on descriptors is too low for -c and can't be raised."""
-        def limit():
-            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-            drop_capabilities()
-        self.refused('-c', '10000', status=FAILED, before=limit,
-                     names=['10000 connections need ', ' descriptors, but the limit is 64: raise'])
-
     @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
     def test_too_little_locked_memory(self):
         """What kernels say that count rings against the limit."""
         self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.ENOMEM),
                      status=FAILED, names=['raise the locked-memory limit (ulimit -l'])
-
-    @unittest.skipIf(server.ORIGINAL or server.SANITIZED, 'sanitizers need addresses')
-    def test_too_few_addresses(self):
-        self.refused('--cores', '2', before=lambda: limit_addresses(100 << 20),
-                     status=FAILED, names=['no memory for its part of -m', 'ulimit -v'])
 
 
 class Questions(unittest.TestCase):
