@@ -94,12 +94,13 @@ static size_t meta_write_miss(char *out, const struct request *request,
     return (size_t)(at - out);
 }
 
-/* mg. An item that can't be returned for lack of memory is a miss, too: the client is to renew it.
- */
+/* mg. For lack of memory an item can't be touched; one that can't be created is a miss, as in
+ * memcached. */
 static size_t meta_write_value(char *out, const struct request *request,
                                const struct result *result) {
     if (result->status != RESULT_OK) {
-        return meta_write_miss(out, request, result);
+        return result->status == RESULT_NO_MEMORY ? refusal_write_failure(out, RESULT_NO_MEMORY)
+                                                  : meta_write_miss(out, request, result);
     }
     bool value = result->value || result->large != 0;
     char *at = meta_put_status(out, value, result->value_length);

@@ -22,7 +22,9 @@ static char *text_put_value_line(char *out, const struct request *request,
     return PUT_LITERAL(out, "\r\n");
 }
 
-/* A miss is silent; the last key of a line is followed by END. */
+/* A miss is silent; the last key of a line is followed by END. A gat for which there is no memory
+ * is told as what it is in the place of END: an error in the middle of a line's answers would be
+ * taken for the end of them. */
 static size_t text_write_value(char *out, const struct request *request,
                                const struct result *result) {
     char *at = out;
@@ -33,6 +35,8 @@ static size_t text_write_value(char *out, const struct request *request,
         }
         at = put_bytes(at, result->value, result->value_length);
         at = PUT_LITERAL(at, "\r\n");
+    } else if (request->last && result->status == RESULT_NO_MEMORY) {
+        return refusal_write_failure(out, RESULT_NO_MEMORY);
     }
     if (request->last) {
         at = PUT_LITERAL(at, "END\r\n");

@@ -65,7 +65,9 @@ Test(meta_reply, get_misses) {
          miss,
          "EN knope Oabc\r\n"},
         {{.op = OP_META_GET, .returns = "k", .quiet = true}, miss, ""},
-        {{.op = OP_META_GET}, {.status = RESULT_NO_MEMORY}, "EN\r\n"},
+        {{.op = OP_META_GET, .returns = "t", .quiet = true},
+         {.status = RESULT_NO_MEMORY},
+         "SERVER_ERROR out of memory storing object\r\n"},
     };
     CHECK_ALL(cases);
 }
