@@ -83,7 +83,7 @@ static void check_segment(const struct store *store, uint32_t number, struct sum
             live_bytes += item_bytes(item);
             check_linked(store, at, sums);
         }
-        at += item_bytes(item) / ITEM_ALIGN;
+        at = segment_next(log, at, end);
     }
     assert(at == end);
     assert(live_bytes == segment->live_bytes);

@@ -26,9 +26,6 @@
  * one included. */
 #define AHEAD_RECORDS 8
 
-/* The smallest item: a header, a key of one byte and no value. */
-#define ITEM_BYTES_MIN 20
-
 /* The hashes of the next records of a segment: of record n of the slice at n % AHEAD_RECORDS. */
 struct ahead {
     uint64_t hashes[AHEAD_RECORDS];
@@ -276,7 +273,7 @@ static void evict_look_ahead(const struct store *store, struct ahead *ahead, uin
         __builtin_prefetch(index_primary(&store->index, (uint32_t)hash));
         __builtin_prefetch(ghost_bucket(&store->ghost, (uint32_t)hash));
         ahead->hashes[ahead->hashed++ % AHEAD_RECORDS] = hash;
-        ahead->at += item_bytes(record) / ITEM_ALIGN;
+        ahead->at = segment_next(&store->log, ahead->at, end);
     }
 }
 
@@ -296,19 +293,20 @@ static bool evict_is_over(const struct store *store) {
     return segment->live_bytes == 0 || segment->pins != 0;
 }
 
-/* Visits the current record, dead or alive, and goes on to the next, unless it is blocked. hash is
- * that of a live record. */
-static void evict_step(struct store *store, struct item *record, uint32_t bytes, uint64_t hash) {
+/* Visits the current record, dead or alive, and goes on to the one at `next`, unless it is blocked.
+ * hash is that of a live record. */
+static void evict_step(struct store *store, struct item *record, uint64_t next, uint64_t hash) {
     struct store_emptying *emptying = &store->emptying;
+    uint32_t bytes = item_bytes(record);
     uint32_t moved_bytes = store->slice.moved_bytes;
     if ((record->bits & ITEM_LINKED) && !evict_visit(store, record, bytes, hash)) {
         store->slice.blocked = true;
         return;
     }
     if (store->slice.moved_bytes == moved_bytes && emptying->how != EMPTYING_CLEAN) {
-        evict_earn_credit(store, bytes);
+        evict_earn_credit(store, (next - emptying->at) * ITEM_ALIGN);
     }
-    emptying->at += bytes / ITEM_ALIGN;
+    emptying->at = next;
     store->slice.items++;
 }
 
@@ -324,12 +322,12 @@ static bool evict_empty(struct store *store) {
            (store->emptying.how == EMPTYING_FLUSHED || !evict_is_enough(store))) {
         assert(store->emptying.at < until);
         struct item *record = segment_item(log, store->emptying.at);
-        uint32_t bytes = item_bytes(record);
-        if (!evict_slice_allows(store, bytes)) {
+        if (!evict_slice_allows(store, item_bytes(record))) {
             return false;
         }
         evict_look_ahead(store, &ahead, until);
-        evict_step(store, record, bytes, ahead.hashes[store->slice.items % AHEAD_RECORDS]);
+        uint64_t next = segment_next(log, store->emptying.at, until);
+        evict_step(store, record, next, ahead.hashes[store->slice.items % AHEAD_RECORDS]);
     }
     return true;
 }
@@ -400,7 +398,7 @@ bool store_evict_at_once(struct store *store, uint32_t free_wanted) {
         return false;
     }
     enum emptying how = store->emptying.how;
-    slice->items_max += (uint32_t)(store->log.segment_bytes / ITEM_BYTES_MIN);
+    slice->items_max += (uint32_t)(store->log.segment_bytes / ITEM_RECORD_BYTES_MIN);
     if (store->config.no_eviction) {
         slice->moved_bytes_max += (uint32_t)store->log.segment_bytes;
     } else {

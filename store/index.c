@@ -181,6 +181,14 @@ void index_insert(struct index *index, uint64_t hash, uint64_t location) {
     index->entries++;
 }
 
+bool index_has_space(const struct index *index, uint64_t hash) {
+    const struct index_bucket *primary = index_primary(index, (uint32_t)hash);
+    const struct index_bucket *first = index_next(index, primary);
+    size_t bytes = ((size_t)index->overflow.count + 1) * sizeof(*first);
+    return index_filled(primary) < INDEX_SLOTS || (first && index_filled(first) < INDEX_SLOTS) ||
+           bytes <= index->overflow.resident_bytes;
+}
+
 void index_remove(struct index *index, struct index_ref ref) {
     uint64_t *hole = &ref.bucket->slots[ref.slot];
     assert(*hole != 0);

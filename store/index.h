@@ -88,6 +88,9 @@ void index_finish(struct index *index);
 void index_insert(struct index *index, uint64_t hash, uint64_t location);
 void index_remove(struct index *index, struct index_ref ref);
 
+/* Whether an entry for this hash can be added without taking a page. */
+bool index_has_space(const struct index *index, uint64_t hash);
+
 /* Finds the entry of an item by its hash and location; ref.primary is NULL when there is none. */
 struct index_ref index_find_location(const struct index *index, uint32_t hash, uint64_t location);
 

@@ -92,6 +92,9 @@ struct store {
     uint32_t leases;
     struct store_emptying emptying;
     struct store_slice slice;
+    /* The optional fields that every item has: with no_eviction those for the expiry time and the
+     * flags, so that a full store can set them. */
+    uint8_t item_fields;
     uint32_t written_bytes;    /* by the last operation, to new places in the log */
     uint32_t record_bytes_max; /* store_record_bytes_max() */
     /* Bytes that eviction may still move: each byte freed earns EVICT_MOVED_PER_BYTE, up to

@@ -35,9 +35,13 @@
 
 #define ITEM_ALIGN 4u
 #define ITEM_KEY_LENGTH_MAX 250u
+#define ITEM_RECORD_BYTES_MIN 20u /* a header and one byte, aligned */
 #define ITEM_CAS_BITS 48
 #define ITEM_LARGE ((uint32_t)1 << 31) /* a bit of value_length */
 #define ITEM_BYTES_MAX (((size_t)1 << 30) - 1)
+/* A word that fills the log between two records, where the first one was made shorter. No record
+ * begins with it: a value is never that long. */
+#define ITEM_PAD UINT32_MAX
 #define ITEM_HEAD_HASH_MASK (((uint64_t)1 << ITEM_CAS_BITS) - 1)
 
 /* The values of the optional fields' bits are chosen for item_optional_bytes(), those of the last
@@ -55,7 +59,8 @@ enum item_bits {
 
 #define ITEM_STATE (ITEM_BINARY_KEY | ITEM_STALE | ITEM_TOKEN_SENT | ITEM_FETCHED)
 
-/* The bits that change where the key and the value lie. */
+/* The bits that change where the key and the value lie. Where nothing may be evicted, all items
+ * have the first two fields, so that a time and flags can be set in a full store. */
 #define ITEM_SHAPE (ITEM_EXPIRES | ITEM_CLIENT_FLAGS | ITEM_LONG_CAS)
 
 struct item {
@@ -79,8 +84,9 @@ struct item_extent {
 
 struct item_list {
     uint32_t count;
-    uint32_t bytes;  /* of the extents in the log */
-    uint32_t leases; /* granted and not ended */
+    uint32_t bytes;       /* of the extents in the log */
+    uint32_t leases : 31; /* granted and not ended */
+    uint32_t shared : 1;  /* extents were leased by way of an earlier head, and may still be */
     struct item_extent extents[];
 } __attribute__((packed));
 

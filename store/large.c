@@ -7,14 +7,17 @@ void store_release_record(struct store *store, uint64_t location) {
     segment_release(&store->log, location, item_bytes(item));
 }
 
+void store_release_extents(struct store *store, const struct item_list *list) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        store_release_record(store, list->extents[i].location);
+    }
+}
+
 /* The extents first, since the list that names them lies in the head. */
 void store_release_item(struct store *store, uint64_t location) {
     const struct item *item = segment_item(&store->log, location);
     if (item_is_large(item)) {
-        const struct item_list *list = item_list_read(item);
-        for (uint32_t i = 0; i < list->count; i++) {
-            store_release_record(store, list->extents[i].location);
-        }
+        store_release_extents(store, item_list_read(item));
     }
     store_release_record(store, location);
 }
@@ -29,6 +32,25 @@ void store_unpin_extents(struct store *store, const struct item_list *list) {
     for (uint32_t i = 0; i < list->count; i++) {
         segment_unpin(&store->log, segment_of(&store->log, list->extents[i].location));
     }
+}
+
+uint32_t store_list_find(const struct item_list *list, uint32_t offset) {
+    uint32_t low = 0;
+    uint32_t high = list->count - 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (list->extents[middle].end > offset) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+void store_list_inherit(struct item_list *list, const struct item_list *old) {
+    list->leases = 0;
+    list->shared = old->shared || old->leases != 0;
 }
 
 /* The extent's position in the list; list->count when the list does not name it. */

@@ -53,25 +53,10 @@ void store_lease_end(struct store *store, uint64_t large) {
     segment_unpin(&store->log, lease_head_segment(store, large));
 }
 
-/* The extent that holds the byte at offset: the first one that ends after it. */
-static uint32_t lease_extent(const struct item_list *list, uint32_t offset) {
-    uint32_t low = 0;
-    uint32_t high = list->count - 1;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (list->extents[middle].end > offset) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return low;
-}
-
 uint32_t store_lease_read(const struct store *store, uint64_t large, uint32_t offset,
                           const char **bytes) {
     const struct item_list *list = lease_list(store, large);
-    uint32_t i = lease_extent(list, offset);
+    uint32_t i = store_list_find(list, offset);
     uint32_t start = i == 0 ? 0 : list->extents[i - 1].end;
     uint32_t end = list->extents[i].end;
     assert(offset >= start && offset < end);

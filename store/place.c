@@ -4,12 +4,6 @@
 #include "store/lifetime.h"
 #include "store/memory.h"
 
-uint8_t store_optional_bits(uint32_t client_flags, uint32_t expires, uint64_t cas) {
-    return (uint8_t)((expires != 0 ? ITEM_EXPIRES : 0) |
-                     (client_flags != 0 ? ITEM_CLIENT_FLAGS : 0) |
-                     (cas >> ITEM_CAS_BITS != 0 ? ITEM_LONG_CAS : 0));
-}
-
 /* The counter starts again when the value would no longer fit in the 48 bits of an item: two
  * versions of a key have to differ, and about 2^48 writes lie between equal values. */
 uint64_t store_next_cas(struct store *store, bool set_cas, uint64_t new_cas) {
@@ -28,17 +22,12 @@ uint64_t store_next_cas(struct store *store, bool set_cas, uint64_t new_cas) {
     return store->cas_counter * config->shards + config->shard;
 }
 
-static uint32_t place_draft_bytes(const struct store_draft *draft) {
-    uint32_t payload = draft->extents != 0 ? item_list_bytes(draft->extents) : draft->value_length;
-    return (uint32_t)item_bytes_of(draft->bits, draft->key->length, payload);
-}
-
 /* Whether the draft can take the place of the item found. Pins do not matter: a lease reads lists
  * and extents only, and those are never overwritten. */
 static bool place_fits(const struct store_found *found, const struct store_draft *draft) {
     return found->item && !item_is_large(found->item) && draft->extents == 0 &&
            (found->item->bits & ITEM_SHAPE) == (draft->bits & ITEM_SHAPE) &&
-           item_bytes(found->item) == place_draft_bytes(draft);
+           item_bytes(found->item) == store_draft_bytes(draft);
 }
 
 /* A new version of an item stays in its queue. A new item goes to the small queue, or to the main
@@ -57,14 +46,13 @@ static enum segment_end place_end(struct store *store, const struct store_key *k
 
 struct item *store_allocate(struct store *store, const struct store_draft *draft,
                             const struct store_found *found, uint64_t *location) {
-    uint32_t bytes = place_draft_bytes(draft);
+    uint32_t bytes = store_draft_bytes(draft);
     enum segment_end end = place_end(store, draft->key, found);
     if (end == SEGMENT_NEW_MAIN && !store_space_at(store, end, bytes)) {
         end = SEGMENT_NEW_SMALL;
     }
     bool index_has_room = found->item || store_index_may_grow(store);
     if (!index_has_room || !store_space_at(store, end, bytes)) {
-        store->counters.out_of_memory++;
         return NULL;
     }
     *location = segment_append(&store->log, end, bytes);
@@ -76,10 +64,59 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
     return item;
 }
 
+/* Whether the draft can be written over the item found, shorter or not. A value that keeps bytes of
+ * the old one (a join) is never shorter, and has no field less. The list of a large item must not
+ * be overwritten while someone reads it. */
+static bool place_may_overwrite(const struct store_found *found, const struct store_draft *draft) {
+    struct item *old = found->item;
+    if (!old || draft->extents != 0 || store_draft_bytes(draft) > item_bytes(old)) {
+        return false;
+    }
+    if (item_is_large(old)) {
+        return item_list_read(old)->leases == 0;
+    }
+    bool new_fields = draft->bits & ITEM_SHAPE & ~old->bits;
+    return draft->value_length < item_value_length(old) || !new_fields;
+}
+
+/* Where there is no memory, an item that is no longer than the old one, head or inline item, takes
+ * the old one's place. What is left over of that is dead. */
+__attribute__((noinline, cold)) static struct item *place_overwrite(struct store *store,
+                                                                    const struct store_draft *draft,
+                                                                    struct store_found *found,
+                                                                    uint64_t *location) {
+    if (!place_may_overwrite(found, draft)) {
+        store->counters.out_of_memory++;
+        return NULL;
+    }
+    *location = found->location;
+    struct item *item = found->item;
+    uint32_t bytes = item_bytes(item);
+    store_uncount_item(store, found->location);
+    if (item_is_large(item)) {
+        store_release_extents(store, item_list(item));
+    }
+    segment_cut(&store->log, found->location, bytes, store_draft_bytes(draft));
+    item->value_length = draft->value_length;
+    item->bits = draft->bits | ITEM_LINKED;
+    memcpy(item_key(item), draft->key->bytes, draft->key->length);
+    store_count_item(store, found->location);
+    return item;
+}
+
+/* Not inline, so that the shorter way through store_place() saves no registers. */
+__attribute__((noinline)) static struct item *place_elsewhere(struct store *store,
+                                                              const struct store_draft *draft,
+                                                              struct store_found *found,
+                                                              uint64_t *location) {
+    struct item *item = store_allocate(store, draft, found, location);
+    return item ? item : place_overwrite(store, draft, found, location);
+}
+
 struct item *store_place(struct store *store, const struct store_draft *draft,
                          struct store_found *found, uint64_t *location) {
     if (!place_fits(found, draft)) {
-        return store_allocate(store, draft, found, location);
+        return place_elsewhere(store, draft, found, location);
     }
     *location = found->location;
     return found->item;
@@ -90,7 +127,9 @@ static void place_link(struct store *store, const struct store_draft *draft,
                        const struct store_found *found, uint64_t location) {
     store_count_item(store, location);
     if (!found->item) {
-        index_step(&store->index);
+        if (!draft->index_is_full) {
+            index_step(&store->index);
+        }
         index_insert(&store->index, draft->key->hash, location);
         return;
     }
@@ -139,11 +178,12 @@ bool store_add_fields(struct store *store, const struct store_key *key, struct s
     uint64_t location;
     struct item *item = store_allocate(store, &draft, found, &location);
     if (!item) {
+        store->counters.out_of_memory++;
         return false;
     }
     memcpy(item_value(item), item_value(old), item_payload_bytes(old));
     if (draft.extents != 0) {
-        item_list(item)->leases = 0;
+        store_list_inherit(item_list(item), item_list(old));
     }
     store_commit(store, &draft, found, location);
     item->access = access;

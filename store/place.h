@@ -17,12 +17,24 @@ struct store_draft {
     uint32_t extents; /* of a large value; 0: an inline one */
     uint32_t client_flags;
     uint32_t expires;
-    uint8_t bits;  /* enum item_bits, all but ITEM_LINKED */
-    bool inherits; /* the old version's extents are not released: the draft keeps them */
+    uint8_t bits;       /* enum item_bits, all but ITEM_LINKED */
+    bool inherits;      /* the old version's extents are not released: the draft keeps them */
+    bool index_is_full; /* a new key is added without a step of the index, which may take a page */
 };
 
-/* The bits of the optional fields that these values need (part of ITEM_SHAPE). */
-uint8_t store_optional_bits(uint32_t client_flags, uint32_t expires, uint64_t cas);
+/* The bytes that the item, or its head, will take. */
+static inline uint32_t store_draft_bytes(const struct store_draft *draft) {
+    uint32_t payload = draft->extents != 0 ? item_list_bytes(draft->extents) : draft->value_length;
+    return (uint32_t)item_bytes_of(draft->bits, draft->key->length, payload);
+}
+
+/* The bits of the optional fields that an item with these values has (part of ITEM_SHAPE). */
+static inline uint8_t store_optional_bits(const struct store *store, uint32_t client_flags,
+                                          uint32_t expires, uint64_t cas) {
+    return (uint8_t)(store->item_fields | (expires != 0 ? ITEM_EXPIRES : 0) |
+                     (client_flags != 0 ? ITEM_CLIENT_FLAGS : 0) |
+                     (cas >> ITEM_CAS_BITS != 0 ? ITEM_LONG_CAS : 0));
+}
 
 /* The CAS value of an item that changes: new_cas with set_cas, else the next of the counter; 0
  * where the store has none. */
@@ -33,8 +45,9 @@ uint64_t store_next_cas(struct store *store, bool set_cas, uint64_t new_cas);
 struct item *store_allocate(struct store *store, const struct store_draft *draft,
                             const struct store_found *found, uint64_t *location);
 
-/* The same, but takes the place of the item found where the draft fits exactly. Header and value
- * there are still the old ones. */
+/* The same, but takes the place of the item found where the draft fits exactly: header and value
+ * there are still the old ones then. Where there is no memory it takes that place, too, if the
+ * draft is no longer than what is there. */
 struct item *store_place(struct store *store, const struct store_draft *draft,
                          struct store_found *found, uint64_t *location);
 

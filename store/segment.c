@@ -345,6 +345,23 @@ void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes)
     segment_free_if_dead(log, number);
 }
 
+/* The bytes cut off become a dead record, which the log can be read across in one step, or pads. A
+ * dead record has no fewer bytes than a live one, so that a segment's length bounds its records. */
+void segment_cut(struct segment_log *log, uint64_t location, uint32_t from, uint32_t to) {
+    assert(from >= to && to >= ITEM_RECORD_BYTES_MIN);
+    assert(from % ITEM_ALIGN == 0 && to % ITEM_ALIGN == 0);
+    uint32_t bytes = from - to;
+    struct item *rest = segment_item(log, location + to / ITEM_ALIGN);
+    if (bytes >= ITEM_RECORD_BYTES_MIN) {
+        *rest = (struct item){.value_length = bytes - (uint32_t)offsetof(struct item, body)};
+    } else {
+        memset(rest, UINT8_MAX, bytes);
+    }
+    if (bytes != 0) {
+        segment_release(log, location, bytes);
+    }
+}
+
 void segment_hold(struct segment_log *log, uint32_t number) {
     assert(segment_in_use(&log->segments[number]));
     assert(!log->segments[number].held);

@@ -155,6 +155,9 @@ uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t 
 /* The `bytes` of the record at location died. Frees the segment with its last live byte. */
 void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes);
 
+/* Makes a live record shorter, from `from` bytes to `to`; what lies behind it is dead. */
+void segment_cut(struct segment_log *log, uint64_t location, uint32_t from, uint32_t to);
+
 /* Holds a segment that is emptied in slices, so that it is not freed, and used again, in between.
  */
 void segment_hold(struct segment_log *log, uint32_t number);
@@ -187,6 +190,16 @@ static inline uint32_t segment_of(const struct segment_log *log, uint64_t locati
 /* The location of a segment's first record. */
 static inline uint64_t segment_first(const struct segment_log *log, uint32_t number) {
     return (uint64_t)number << log->unit_shift;
+}
+
+/* The location of the record behind the one at `at`; `until` is the end of the segment's records.
+ */
+static inline uint64_t segment_next(const struct segment_log *log, uint64_t at, uint64_t until) {
+    at += item_bytes(segment_item(log, at)) / ITEM_ALIGN;
+    while (at < until && segment_item(log, at)->value_length == ITEM_PAD) {
+        at++;
+    }
+    return at;
 }
 
 static inline bool segment_in_use(const struct segment *segment) {

@@ -41,6 +41,7 @@ int store_create(struct store **result, const struct store_config *config) {
     store->log.warm_max += (uint32_t)(store_item_bytes_max(store) / store->log.segment_bytes);
     if (config->no_eviction) {
         store->log.sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS_MAX;
+        store->item_fields = ITEM_EXPIRES | ITEM_CLIENT_FLAGS;
     }
     store->credit_bytes = config->memory_bytes;
     error = index_init(&store->index, config, store->log.base, page_bytes);

@@ -38,7 +38,9 @@ struct store_config {
     /* The largest item: header, key and value; at least 1. Never more than a quarter of
      * memory_bytes, nor 1 GiB. */
     size_t item_bytes_max;
-    bool no_eviction; /* when memory is full, writes are refused instead */
+    /* When memory is full, writes are refused instead, unless they give back as much memory as they
+     * take. Each item takes 8 bytes for an expiry time and flags, whether it has any or not. */
+    bool no_eviction;
 
     /* This shard's number and the number of shards, below 2^16. CAS values are
      * counter × shards + shard, so that no two shards ever give out the same. */
@@ -255,7 +257,8 @@ void store_destroy(struct store *store);
 uint32_t store_value_length_max(const struct store *store, uint32_t key_length);
 
 /* The longest value that store_write() keeps in one piece, in bytes: it comes back as item.value.
- * Longer values, and all that come by an upload, are large. Less for longer keys; at least
+ * Longer values, and all that come by an upload, are large; so is a shorter one that replaces a
+ * large one where there is no memory beside that (no_eviction). Less for longer keys; at least
  * 1.7 KiB. */
 uint32_t store_inline_max(const struct store *store, uint32_t key_length);
 
@@ -288,12 +291,22 @@ enum store_status store_write(struct store *store, const struct store_key *key,
  * evicted, so the caller that begins an upload must end or cancel it. All uploads together reserve
  * at most a quarter of the memory bound; one alone may be larger. */
 
-/* Begins an upload. value_length is that of the whole value, at least 1; with `joins` the upload
- * may end as append or prepend, without it must not. STORE_OK and *upload, never 0; STORE_BUSY when
- * other uploads, or leases, hold too much; STORE_TOO_LARGE as store_write(); STORE_NO_MEMORY. The
- * item under the key is not touched, even where a failed store_write() would remove it. */
+/* How an upload may end: by which modes of struct store_write. */
+enum store_upload_end {
+    STORE_UPLOAD_STORES, /* any but append and prepend */
+    STORE_UPLOAD_JOINS,  /* any */
+    /* STORE_SET without compare_cas. Where nothing may be evicted and memory is short, the upload
+     * takes the memory of the item under the key, which is gone then, if that is large and its
+     * value no shorter. It is refused at the beginning or not at all, as far as memory goes. */
+    STORE_UPLOAD_SETS,
+};
+
+/* Begins an upload. value_length is that of the whole value, at least 1. STORE_OK and *upload,
+ * never 0; STORE_BUSY when other uploads, or leases, hold too much, or a lease the memory to be
+ * taken; STORE_TOO_LARGE as store_write(); STORE_NO_MEMORY. The item under the key is not touched,
+ * even where a failed store_write() would remove it, but for STORE_UPLOAD_SETS. */
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
-                                     uint32_t value_length, bool joins, uint32_t now,
+                                     uint32_t value_length, enum store_upload_end end, uint32_t now,
                                      uint64_t *upload);
 
 /* Copies the next bytes of the value, value_length of store_upload_begin() in all. STORE_OK, or
@@ -354,8 +367,8 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
 
 /* Reads an item as memcached's mg does, and touches, creates or wins it as asked. A stale item
  * whose token was not sent is won in any case. The token of an item that was won counts as sent
- * until the item is stored or marked stale again. STORE_OK, STORE_NOT_FOUND; STORE_NO_MEMORY when
- * an item had to be created or copied. */
+ * until the item is stored or marked stale again. STORE_OK; STORE_NOT_FOUND, also when there is no
+ * memory to create the item; STORE_NO_MEMORY when there is none to touch it. */
 enum store_status store_read(struct store *store, const struct store_key *key,
                              const struct store_read *read, uint32_t now, struct store_item *item);
 

@@ -51,7 +51,7 @@ static enum store_status delta_create(struct store *store, const struct store_ke
         .cas = cas,
         .value_length = digits.length,
         .expires = delta->expires,
-        .bits = (uint8_t)(store_optional_bits(0, delta->expires, cas) |
+        .bits = (uint8_t)(store_optional_bits(store, 0, delta->expires, cas) |
                           (delta->binary_key ? ITEM_BINARY_KEY : 0)),
     };
     return delta_store_digits(store, &draft, found, &digits);
@@ -69,7 +69,7 @@ static enum store_status delta_grow(struct store *store, const struct store_key 
         .client_flags = item_client_flags(item),
         .expires = item_expires(item),
         .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) |
-                          store_optional_bits(0, 0, cas)),
+                          store_optional_bits(store, 0, 0, cas)),
     };
     return delta_store_digits(store, &draft, found, digits);
 }
@@ -82,7 +82,7 @@ static enum store_status delta_change(struct store *store, const struct store_ke
     if (digits.length > found->item->value_length) {
         return delta_grow(store, key, found, &digits, cas);
     }
-    if (!store_add_fields(store, key, found, store_optional_bits(0, 0, cas))) {
+    if (!store_add_fields(store, key, found, store_optional_bits(store, 0, 0, cas))) {
         return STORE_NO_MEMORY;
     }
     struct item *item = found->item;

@@ -17,7 +17,8 @@ enum store_status store_get(struct store *store, const struct store_key *key, ui
     return STORE_OK;
 }
 
-/* Creates a missing item, empty. Its state is shown before its bits are set, as not read yet. */
+/* Creates a missing item, empty, or leaves it missing when there is no memory. Its state is shown
+ * before its bits are set, as not read yet. */
 static enum store_status read_vivify(struct store *store, const struct store_key *key,
                                      const struct store_read *read, struct store_found *found,
                                      struct store_item *shown) {
@@ -26,12 +27,12 @@ static enum store_status read_vivify(struct store *store, const struct store_key
         .key = key,
         .cas = cas,
         .expires = read->vivify_expires,
-        .bits = (uint8_t)(store_optional_bits(0, read->vivify_expires, cas) |
+        .bits = (uint8_t)(store_optional_bits(store, 0, read->vivify_expires, cas) |
                           (read->binary_key ? ITEM_BINARY_KEY : 0)),
     };
     uint64_t location;
     if (!store_place(store, &draft, found, &location)) {
-        return STORE_NO_MEMORY;
+        return STORE_NOT_FOUND;
     }
     store_commit(store, &draft, found, location);
     store->counters.items_stored++;

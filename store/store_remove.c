@@ -10,7 +10,7 @@ static enum store_status delete_mark_stale(struct store *store, const struct sto
                                            struct store_found *found) {
     uint64_t cas = store_next_cas(store, removal->set_cas, removal->new_cas);
     uint32_t expires = removal->touch ? removal->expires : item_expires(found->item);
-    if (!store_add_fields(store, key, found, store_optional_bits(0, expires, cas))) {
+    if (!store_add_fields(store, key, found, store_optional_bits(store, 0, expires, cas))) {
         return STORE_NO_MEMORY;
     }
     store_write_expires(store, found->item, expires);
@@ -34,7 +34,7 @@ static enum store_status delete_empty(struct store *store, const struct store_ke
         .cas = cas,
         .client_flags = removal->client_flags,
         .expires = expires,
-        .bits = (uint8_t)(store_optional_bits(removal->client_flags, expires, cas) |
+        .bits = (uint8_t)(store_optional_bits(store, removal->client_flags, expires, cas) |
                           (found->item->bits & ITEM_BINARY_KEY) |
                           (removal->mark_stale ? ITEM_STALE : 0)),
     };

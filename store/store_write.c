@@ -4,6 +4,7 @@
 #include "store/lookup.h"
 #include "store/place.h"
 #include "store/reclaim.h"
+#include "store/take_over.h"
 #include "store/upload.h"
 
 static bool write_is_join(const struct store_write *write) {
@@ -67,7 +68,7 @@ static enum store_status write_refuse(struct store *store, const struct store_ke
 
 /* An item that is appended or prepended to keeps its client flags, expiry time and optional fields,
  * but becomes fresh. */
-static struct store_draft write_draft_join(const struct store_key *key,
+static struct store_draft write_draft_join(const struct store *store, const struct store_key *key,
                                            const struct store_write *write, struct item *item,
                                            uint64_t cas) {
     return (struct store_draft){
@@ -77,18 +78,19 @@ static struct store_draft write_draft_join(const struct store_key *key,
         .client_flags = item_client_flags(item),
         .expires = item_expires(item),
         .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) |
-                          store_optional_bits(0, 0, cas)),
+                          store_optional_bits(store, 0, 0, cas)),
     };
 }
 
-static struct store_draft write_draft(const struct store_key *key, const struct store_write *write,
-                                      struct item *item, uint64_t cas) {
+static struct store_draft write_draft(const struct store *store, const struct store_key *key,
+                                      const struct store_write *write, struct item *item,
+                                      uint64_t cas) {
     bool stale = item && write_is_stale(write, item);
     uint32_t expires = write_is_join(write) ? write->create_expires : write->expires;
     if (stale) {
         expires = item_expires(item);
     }
-    uint8_t bits = store_optional_bits(write->client_flags, expires, cas);
+    uint8_t bits = store_optional_bits(store, write->client_flags, expires, cas);
     if (write->binary_key) {
         bits |= ITEM_BINARY_KEY;
     }
@@ -130,21 +132,49 @@ static void write_compose(char *to, const struct store_write *write, const char 
     }
 }
 
+/* In the place of an upload: there is no memory for the value, long or short, beside the old one.
+ */
+#define WRITE_OVER UINT64_MAX
+
+/* A large value that is replaced gives its memory to the new one, whatever the length of that. A
+ * longer CAS might not fit there. Returns false when it can't be had, and nothing has changed. */
+__attribute__((noinline, cold)) static bool write_over(struct store *store,
+                                                       const struct store_write *write,
+                                                       struct store_draft *draft,
+                                                       struct store_found *found) {
+    uint64_t upload;
+    bool new_fields = found->item && (draft->bits & ITEM_SHAPE & ~found->item->bits);
+    if (write->value_length == 0 || write_is_join(write) || new_fields ||
+        store_upload_take_over(store, draft->key, write->value_length, &upload) != STORE_OK) {
+        return false;
+    }
+    enum store_status status =
+        store_upload_add(store, upload, write->value, write->value_length, store->now);
+    assert(status == STORE_OK);
+    found->item = NULL;
+    bool placed = store_upload_place(store, upload, draft, found, NULL);
+    assert(placed);
+    return true;
+}
+
 /* Stores the item; returns false when there is no memory. */
 static bool write_place(struct store *store, const struct store_key *key,
                         const struct store_write *write, uint64_t upload, struct store_found *found,
                         uint64_t cas) {
     struct item *old = found->item;
     bool join = old && write_is_join(write);
-    struct store_draft draft =
-        join ? write_draft_join(key, write, old, cas) : write_draft(key, write, old, cas);
+    struct store_draft draft = join ? write_draft_join(store, key, write, old, cas)
+                                    : write_draft(store, key, write, old, cas);
+    if (upload == WRITE_OVER) {
+        return write_over(store, write, &draft, found);
+    }
     if (upload != 0) {
         return store_upload_place(store, upload, &draft, found, join ? &write->mode : NULL);
     }
     uint64_t location;
     struct item *item = store_place(store, &draft, found, &location);
     if (!item) {
-        return false;
+        return write_over(store, write, &draft, found);
     }
     if (old) {
         index_hit(found->ref);
@@ -195,12 +225,13 @@ static enum store_status write_end_upload(struct store *store, uint64_t upload,
     return status;
 }
 
-/* A long value in the caller's memory is stored like one that comes in parts. */
+/* A long value in the caller's memory is stored like one that comes in parts. With STORE_NO_MEMORY
+ * the old value is still there. */
 static enum store_status write_large(struct store *store, const struct store_key *key,
                                      const struct store_write *write, uint64_t *cas) {
     uint64_t upload = store_upload_open(store, key, write->value_length, write_is_join(write));
     if (upload == 0) {
-        return write_refuse(store, key, write, STORE_NO_MEMORY);
+        return STORE_NO_MEMORY;
     }
     enum store_status status =
         store_upload_add(store, upload, write->value, write->value_length, store->now);
@@ -208,29 +239,35 @@ static enum store_status write_large(struct store *store, const struct store_key
         return write_end_upload(store, upload, key, write, cas);
     }
     store_upload_cancel(store, upload);
-    return write_refuse(store, key, write, status);
+    return status;
 }
 
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas) {
     struct store_found found;
+    enum store_status status;
+    uint64_t upload = 0;
     store_begin_operation(store, now);
     if (store_is_too_large(store, key->length, write->value_length)) {
         return write_refuse(store, key, write, STORE_TOO_LARGE);
     }
     if (write->value_length > store_inline_max(store, key->length)) {
-        return write_large(store, key, write, cas);
+        status = write_large(store, key, write, cas);
+        if (status != STORE_NO_MEMORY) {
+            return status;
+        }
+        upload = WRITE_OVER;
     }
     store_reclaim(store, 0);
     store_find(store, key, &found);
-    enum store_status status = write_condition(store, key, write, found.item);
+    status = write_condition(store, key, write, found.item);
     if (status != STORE_OK) {
         return status;
     }
     if (write_joins_large(store, key, write, found.item)) {
         return write_large(store, key, write, cas);
     }
-    return write_store(store, key, write, 0, &found, cas);
+    return write_store(store, key, write, upload, &found, cas);
 }
 
 enum store_status store_upload_end(struct store *store, uint64_t upload,

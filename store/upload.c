@@ -1,14 +1,12 @@
-/* Uploads: large values that come in parts, before they become an item.
+/* Uploads: large values that come in parts, before they become an item. upload_record.h has a
+ * picture.
  *
- * A record in the log, with the header of an extent, holds the list of the extents received so far;
- * its location is the handle of the upload:
+ * The head of the item is created at the end, with a copy of the list: so a flush in between does
+ * not concern the item.
  *
- *   | header | value length 4 | received 4 | joins 4 |
- *                              count 4 | bytes 4 | leases 4 | location 8, end 4 | ...
- *
- * This record and the extents are pinned until the upload is ended or cancelled. The head of the
- * item is created at the end, with a copy of the list: so a flush in between does not concern the
- * item.
+ * Where nothing may be evicted, an upload that will replace an item gets all of its extents at the
+ * beginning, if memory is short. When they can't be had it takes the old value's: that is gone
+ * then, as when memcached refuses the new one, but the new one is stored.
  */
 #include "store/upload.h"
 
@@ -17,72 +15,16 @@
 #include "store/limits.h"
 #include "store/memory.h"
 #include "store/reclaim.h"
+#include "store/take_over.h"
+#include "store/upload_record.h"
 
 /* An extent is not made shorter, to fill a segment up, than this part of the longest one. */
 #define EXTENT_LEAST_PART 16
 
-/* The body of an upload's record, before the list. */
-struct upload {
-    uint32_t value_length;
-    uint32_t received;
-    uint32_t joins; /* 1: it may end as append or prepend */
-};
-
-static struct upload *upload_at(const struct store *store, uint64_t location) {
-    struct item *item = segment_item(&store->log, location);
-    assert(item_is_extent(item) && item->bits == ITEM_LINKED);
-    return (void *)item->body;
-}
-
-static struct item_list *upload_list(const struct store *store, uint64_t location) {
-    return (void *)(upload_at(store, location) + 1);
-}
-
-/* Bits 0 to 47 of the hash of the key, which all records of an upload have. */
-static uint64_t upload_hash(const struct store *store, uint64_t location) {
-    return item_head_hash(segment_item(&store->log, location));
-}
-
-/* Creates a pinned record of an upload; returns its location, or 0 when there is no memory. */
-static uint64_t upload_record_create(struct store *store, uint64_t hash, uint32_t length) {
-    uint32_t bytes = item_extent_bytes(length);
-    if (!store_space_at(store, SEGMENT_EXTENTS, bytes)) {
-        store->counters.out_of_memory++;
-        return 0;
-    }
-    store->written_bytes += bytes;
-    uint64_t location = segment_append(&store->log, SEGMENT_EXTENTS, bytes);
-    struct item *item = segment_item(&store->log, location);
-    *item = (struct item){.value_length = length, .access = store->now, .bits = ITEM_LINKED};
-    item_set_cas(item, hash);
-    segment_pin(&store->log, segment_of(&store->log, location));
-    store->upload_bytes += bytes;
-    return location;
-}
-
-/* Unpins a record, which no longer belongs to the upload. */
-static void upload_record_detach(struct store *store, uint64_t location) {
-    store->upload_bytes -= item_bytes(segment_item(&store->log, location));
-    segment_unpin(&store->log, segment_of(&store->log, location));
-}
-
-static void upload_record_drop(struct store *store, uint64_t location) {
-    store_release_record(store, location);
-    upload_record_detach(store, location);
-}
-
-static uint32_t extent_length(const struct item_list *list, uint32_t i) {
-    return list->extents[i].end - (i == 0 ? 0 : list->extents[i - 1].end);
-}
-
-static uint32_t list_length(const struct item_list *list) {
-    return list->count == 0 ? 0 : list->extents[list->count - 1].end;
-}
-
 uint64_t store_upload_open(struct store *store, const struct store_key *key, uint32_t value_length,
                            bool joins) {
-    uint32_t length =
-        (uint32_t)sizeof(struct upload) + item_list_bytes(store_extents_max(store, value_length));
+    uint32_t length = item_optional_bytes(ITEM_SHAPE) + key->length +
+                      item_list_bytes(store_extents_max(store, value_length));
     store_reclaim(store, item_extent_bytes(length));
     uint64_t location = upload_record_create(store, key->hash, length);
     if (location == 0) {
@@ -90,8 +32,7 @@ uint64_t store_upload_open(struct store *store, const struct store_key *key, uin
     }
     *upload_at(store, location) = (struct upload){.value_length = value_length, .joins = joins};
     *upload_list(store, location) = (struct item_list){0};
-    store->uploads++;
-    store->upload_reserved_bytes += value_length;
+    upload_count(store, location);
     return location;
 }
 
@@ -101,21 +42,6 @@ static bool upload_may_begin(const struct store *store, uint32_t value_length) {
     return store->uploads == 0 || (store->upload_reserved_bytes + value_length <=
                                        store->bound_bytes / STORE_UPLOADS_PART &&
                                    !store_pins_exhausted(store));
-}
-
-enum store_status store_upload_begin(struct store *store, const struct store_key *key,
-                                     uint32_t value_length, bool joins, uint32_t now,
-                                     uint64_t *upload) {
-    store_begin_operation(store, now);
-    assert(value_length > 0);
-    if (store_is_too_large(store, key->length, value_length)) {
-        return STORE_TOO_LARGE;
-    }
-    if (!upload_may_begin(store, value_length)) {
-        return STORE_BUSY;
-    }
-    *upload = store_upload_open(store, key, value_length, joins);
-    return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
 /* The length of the first extent of a value that fits in one: the whole value, or, where that does
@@ -141,9 +67,9 @@ static uint32_t upload_short_length(const struct store *store, const struct uplo
 static uint32_t upload_next_length(const struct store *store, uint64_t location) {
     const struct item_list *list = upload_list(store, location);
     const struct upload *upload = upload_at(store, location);
-    uint32_t missing = upload->value_length - list_length(list);
+    uint32_t missing = upload->value_length - upload_list_length(list);
     uint32_t max = store_extent_length_max(store);
-    uint32_t least = list->count == 0 ? 0 : max - extent_length(list, list->count - 1);
+    uint32_t least = list->count == 0 ? 0 : max - upload_extent_length(list, list->count - 1);
     uint32_t space = segment_space(&store->log, SEGMENT_EXTENTS);
     uint32_t length = max;
     if (missing < max) {
@@ -169,7 +95,8 @@ static bool upload_add_extent(struct store *store, uint64_t location) {
         return false;
     }
     assert(list->count + upload->joins < store_extents_max(store, upload->value_length));
-    list->extents[list->count++] = (struct item_extent){extent, upload->received + length};
+    list->extents[list->count] = (struct item_extent){extent, upload_list_length(list) + length};
+    list->count++;
     list->bytes += item_extent_bytes(length);
     return true;
 }
@@ -181,14 +108,14 @@ enum store_status store_upload_add(struct store *store, uint64_t location, const
     store_begin_operation(store, now);
     assert(length <= upload->value_length - upload->received);
     while (length != 0) {
-        if (upload->received == list_length(list) && !upload_add_extent(store, location)) {
+        if (upload->received == upload_list_length(list) && !upload_add_extent(store, location)) {
             return STORE_NO_MEMORY;
         }
-        uint32_t last = list->count - 1;
-        uint32_t space = list_length(list) - upload->received;
+        uint32_t i = store_list_find(list, upload->received);
+        uint32_t space = list->extents[i].end - upload->received;
         uint32_t part = length < space ? length : space;
-        struct item *extent = segment_item(&store->log, list->extents[last].location);
-        memcpy(extent->body + extent_length(list, last) - space, bytes, part);
+        struct item *extent = segment_item(&store->log, list->extents[i].location);
+        memcpy(extent->body + upload_extent_length(list, i) - space, bytes, part);
         upload->received += part;
         bytes += part;
         length -= part;
@@ -200,20 +127,20 @@ uint32_t store_upload_window(struct store *store, uint64_t location, uint32_t no
     struct upload *upload = upload_at(store, location);
     const struct item_list *list = upload_list(store, location);
     store_begin_operation(store, now);
-    assert(upload->received == list_length(list) && upload->received < upload->value_length);
-    if (!upload_add_extent(store, location)) {
+    assert(upload->received < upload->value_length);
+    if (upload->received == upload_list_length(list) && !upload_add_extent(store, location)) {
         return 0;
     }
-    uint32_t last = list->count - 1;
-    *where = segment_item(&store->log, list->extents[last].location)->body;
-    upload->received = list_length(list);
-    return extent_length(list, last);
+    uint32_t i = store_list_find(list, upload->received);
+    assert(upload->received == (i == 0 ? 0 : list->extents[i - 1].end));
+    *where = segment_item(&store->log, list->extents[i].location)->body;
+    upload->received = list->extents[i].end;
+    return upload_extent_length(list, i);
 }
 
 /* Ends an upload: drops its record. */
 static void upload_close(struct store *store, uint64_t location) {
-    store->uploads--;
-    store->upload_reserved_bytes -= upload_at(store, location)->value_length;
+    upload_uncount(store, location);
     upload_record_drop(store, location);
 }
 
@@ -223,6 +150,57 @@ void store_upload_cancel(struct store *store, uint64_t location) {
         upload_record_drop(store, list->extents[i].location);
     }
     upload_close(store, location);
+}
+
+/* Whether there is memory for what all uploads together have not got yet; not exactly: segments
+ * are not filled to the last byte. */
+static bool upload_has_memory(const struct store *store) {
+    uint64_t reserved = store->upload_reserved_bytes;
+    uint64_t missing = reserved > store->upload_bytes ? reserved - store->upload_bytes : 0;
+    uint64_t segments = missing / (store->log.segment_bytes / 2) + 2;
+    return store_has_free_segments(store, (uint32_t)segments + store_reserved_segments(store));
+}
+
+/* Gets all extents of the value. */
+static bool upload_add_extents(struct store *store, uint64_t location) {
+    const struct upload *upload = upload_at(store, location);
+    bool added = true;
+    while (added && upload_list_length(upload_list(store, location)) < upload->value_length) {
+        added = upload_add_extent(store, location);
+    }
+    return added;
+}
+
+/* Begins an upload that will replace an item, in a store that must not evict. Its memory is not
+ * taken from it later, so that it ends well or is refused now. */
+static enum store_status upload_begin_replacing(struct store *store, const struct store_key *key,
+                                                uint32_t value_length, uint64_t *upload) {
+    if (*upload != 0 && (upload_has_memory(store) || upload_add_extents(store, *upload))) {
+        return STORE_OK;
+    }
+    if (*upload != 0) {
+        store_upload_cancel(store, *upload);
+        *upload = 0;
+    }
+    return store_upload_take_over(store, key, value_length, upload);
+}
+
+enum store_status store_upload_begin(struct store *store, const struct store_key *key,
+                                     uint32_t value_length, enum store_upload_end end, uint32_t now,
+                                     uint64_t *upload) {
+    store_begin_operation(store, now);
+    assert(value_length > 0);
+    if (store_is_too_large(store, key->length, value_length)) {
+        return STORE_TOO_LARGE;
+    }
+    if (!upload_may_begin(store, value_length)) {
+        return STORE_BUSY;
+    }
+    *upload = store_upload_open(store, key, value_length, end == STORE_UPLOAD_JOINS);
+    if (end == STORE_UPLOAD_SETS && store->config.no_eviction) {
+        return upload_begin_replacing(store, key, value_length, upload);
+    }
+    return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
 void store_upload_check(const struct store *store, uint64_t location, const struct store_key *key,
@@ -258,9 +236,10 @@ static struct seam upload_seam(const struct store *store, const struct item_list
         uint32_t i = append ? olds->count - 1 : 0;
         extent = olds->extents[i].location;
         seam.bytes = segment_item(&store->log, extent)->body;
-        seam.length = extent_length(olds, i);
+        seam.length = upload_extent_length(olds, i);
     }
-    seam.merges = seam.length + extent_length(list, seam.at) <= store_extent_length_max(store);
+    seam.merges =
+        seam.length + upload_extent_length(list, seam.at) <= store_extent_length_max(store);
     seam.consumed = seam.merges ? extent : 0;
     return seam;
 }
@@ -287,7 +266,7 @@ static void list_take(struct item_list *list, const struct seam *seam, uint64_t 
 static bool upload_take_neighbour(struct store *store, uint64_t location, const struct seam *seam) {
     struct item_list *list = upload_list(store, location);
     uint64_t own = list->extents[seam->at].location;
-    uint32_t own_length = seam->merges ? extent_length(list, seam->at) : 0;
+    uint32_t own_length = seam->merges ? upload_extent_length(list, seam->at) : 0;
     uint32_t length = seam->length + own_length;
     uint64_t copied = upload_record_create(store, upload_hash(store, location), length);
     if (copied == 0) {
@@ -325,20 +304,46 @@ static void list_join(struct item_list *to, const struct item_list *olds,
     }
     if (seam->append) {
         list_add(to, olds, 0, olds->count - merged, 0);
-        list_add(to, news, 0, news->count, list_length(to));
+        list_add(to, news, 0, news->count, upload_list_length(to));
     } else {
         list_add(to, news, 0, news->count, 0);
-        list_add(to, olds, merged, olds->count, list_length(to) - (merged ? seam->length : 0));
+        list_add(to, olds, merged, olds->count,
+                 upload_list_length(to) - (merged ? seam->length : 0));
     }
 }
 
-/* Ends an upload whose extents belong to an item now: they are unpinned. */
-static void upload_hand_over(struct store *store, uint64_t location) {
+/* The extents belong to an item now, and are unpinned. */
+static void upload_detach_extents(struct store *store, uint64_t location) {
     const struct item_list *list = upload_list(store, location);
     for (uint32_t i = 0; i < list->count; i++) {
         upload_record_detach(store, list->extents[i].location);
     }
-    upload_close(store, location);
+}
+
+/* Where there is no other memory, the item's head takes the place of the upload's record. Returns
+ * false when it does not fit there, or the index has no space for it. After a flush that place is
+ * an old one, and there is memory elsewhere. */
+static bool upload_place_back(struct store *store, uint64_t location, struct store_draft *draft,
+                              struct store_found *found) {
+    struct item *item = segment_item(&store->log, location);
+    const struct item_list *list = upload_list(store, location);
+    uint32_t bytes = item_bytes(item);
+    draft->index_is_full = !store_index_may_grow(store);
+    if (store_draft_bytes(draft) > bytes || store_is_flushed(store, location) ||
+        !(found->item || !draft->index_is_full ||
+          index_has_space(&store->index, draft->key->hash))) {
+        return false;
+    }
+    upload_detach_extents(store, location);
+    upload_uncount(store, location);
+    upload_record_detach(store, location);
+    segment_cut(&store->log, location, bytes, store_draft_bytes(draft));
+    item->key_length = (uint8_t)draft->key->length;
+    item->bits = draft->bits | ITEM_LINKED;
+    memmove(item_list(item), list, item_list_bytes(draft->extents));
+    memcpy(item_key(item), draft->key->bytes, draft->key->length);
+    store_commit(store, draft, found, location);
+    return true;
 }
 
 bool store_upload_place(struct store *store, uint64_t location, struct store_draft *draft,
@@ -360,15 +365,19 @@ bool store_upload_place(struct store *store, uint64_t location, struct store_dra
     uint64_t head;
     struct item *item = store_allocate(store, draft, found, &head);
     if (!item) {
-        return false;
+        bool placed = !join && upload_place_back(store, location, draft, found);
+        store->counters.out_of_memory += !placed;
+        return placed;
     }
+    store_list_inherit(&none, olds);
     *item_list(item) = none;
     list_join(item_list(item), olds, list, &seam);
-    assert(list_length(item_list(item)) == draft->value_length);
+    assert(upload_list_length(item_list(item)) == draft->value_length);
     store_commit(store, draft, found, head);
     if (seam.consumed != 0) {
         store_release_record(store, seam.consumed);
     }
-    upload_hand_over(store, location);
+    upload_detach_extents(store, location);
+    upload_close(store, location);
     return true;
 }

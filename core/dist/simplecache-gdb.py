@@ -20,6 +20,7 @@ import gdb
 
 ITEM_ALIGN = 4
 ITEM_LARGE = 1 << 31
+ITEM_PAD = b'\xff' * ITEM_ALIGN
 BITS = ((1, 'linked'), (2, 'long-cas'), (4, 'expires'), (8, 'flags'), (16, 'binary-key'), (32, 'stale'),
         (64, 'token'), (128, 'fetched'))
 QUEUES = ('small', 'main')
@@ -191,6 +192,8 @@ class Items(Command):
             record = Record(at)
             print('location %d: %s' % ((at - int(log['base'])) // ITEM_ALIGN, record))
             at += record.bytes()
+            while at < end and read_bytes(at, ITEM_ALIGN) == ITEM_PAD:
+                at += ITEM_ALIGN
 
 
 class Chain(Command):

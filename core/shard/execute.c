@@ -52,16 +52,24 @@ enum store_status execute_upload_window(struct keyspace *keys, uint64_t upload,
     return window->length > 0 ? STORE_OK : STORE_NO_MEMORY;
 }
 
+static enum store_upload_end upload_end_of(const struct request *request) {
+    if (request->op == OP_APPEND || request->op == OP_PREPEND) {
+        return STORE_UPLOAD_JOINS;
+    }
+    bool sets = request->op == OP_SET && !request->compare_cas;
+    return sets ? STORE_UPLOAD_SETS : STORE_UPLOAD_STORES;
+}
+
 /* Begins an upload in the store, if it has memory left for this requester. */
 static enum store_status begin_upload(struct keyspace *keys, const void *requester,
                                       const struct store_key *key, const struct request *request,
                                       uint64_t *upload) {
-    bool joins = request->op == OP_APPEND || request->op == OP_PREPEND;
     uint32_t length = request->value_length;
     struct priority *priority = &keys->upload_priority;
     enum store_status status = STORE_BUSY;
     if (priority_allows(priority, requester, keys->now_ns)) {
-        status = store_upload_begin(keys->store, key, length, joins, keys->now, upload);
+        status =
+            store_upload_begin(keys->store, key, length, upload_end_of(request), keys->now, upload);
     }
     if (status != STORE_BUSY) {
         priority_end(priority, requester);

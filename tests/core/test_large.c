@@ -131,7 +131,7 @@ static void hold_uploads(struct fixture *fixture, struct holding *holding) {
         uint32_t length = store_value_length_max(store, 5);
         while (length > 10000) {
             uint64_t *next = &holding->uploads[i][holding->upload_count[i]];
-            if (store_upload_begin(store, &key, length, true, 2, next) == STORE_OK) {
+            if (store_upload_begin(store, &key, length, STORE_UPLOAD_JOINS, 2, next) == STORE_OK) {
                 holding->upload_count[i]++;
             } else {
                 length /= 2;

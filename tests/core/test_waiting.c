@@ -265,7 +265,7 @@ static uint64_t upload_begin(struct waiting *waiting, uint32_t length) {
     const struct store_key key = {"held", 4, shard_hash(shard, "held", 4)};
     uint64_t upload;
     enum store_status status =
-        store_upload_begin(shard->keys.store, &key, length, false, 2, &upload);
+        store_upload_begin(shard->keys.store, &key, length, STORE_UPLOAD_STORES, 2, &upload);
     cr_assert(eq(int, (int)status, STORE_OK));
     return upload;
 }

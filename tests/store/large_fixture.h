@@ -35,7 +35,8 @@ static inline enum store_status large_add(struct store *store, uint64_t upload, 
 static inline uint64_t large_begin(struct store *store, const char *key_text, uint32_t length) {
     struct store_key key = fixture_key(key_text);
     uint64_t upload = 0;
-    cr_assert(eq(int, store_upload_begin(store, &key, length, true, 1, &upload), STORE_OK));
+    cr_assert(
+        eq(int, store_upload_begin(store, &key, length, STORE_UPLOAD_JOINS, 1, &upload), STORE_OK));
     cr_assert(ne(u64, upload, 0));
     return upload;
 }

@@ -149,6 +149,7 @@ void model_write(const struct model *model, struct model_item *item,
     if (is_join(write) && item->present) {
         model_join(model, item, write, cas);
         item->large = large;
+        item->joined = large;
         return;
     }
     bool stale = is_stale(item, write);

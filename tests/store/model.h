@@ -11,7 +11,8 @@ struct model_item {
     bool present;
     char *value; /* allocated, at least one byte */
     uint32_t value_length;
-    bool large; /* so it is no number */
+    bool large;  /* so it is no number */
+    bool joined; /* large, and appended or prepended to */
     uint32_t client_flags;
     uint32_t expires;
     uint64_t cas;

@@ -25,7 +25,7 @@ struct run_upload {
     uint32_t length;
     uint32_t sent;
     bool in_place; /* by store_upload_window() */
-    bool joins;    /* it may end as append or prepend */
+    enum store_upload_end end;
     char *where;
     uint32_t window; /* bytes left there */
 };
@@ -33,6 +33,7 @@ struct run_upload {
 /* A leased value, to be compared when the lease ends. */
 struct run_lease {
     uint64_t large; /* 0: none */
+    uint32_t number;
     char *value;
     uint32_t length;
 };
@@ -47,8 +48,9 @@ struct run {
     uint32_t value_length_max; /* of the values that the test makes */
     enum hashing hashing;
     bool evicts;
-    uint64_t lost;    /* items found to be evicted */
-    uint64_t refused; /* operations refused for lack of memory */
+    uint64_t lost;       /* items found to be evicted */
+    uint64_t refused;    /* operations refused for lack of memory */
+    uint64_t taken_over; /* large values that gave their memory to an upload */
     uint64_t cas_last;
     size_t memory_bytes_last; /* in use at most, while the store frees memory after a resize */
     uint64_t scan_cursor;
@@ -86,8 +88,13 @@ uint64_t run_new_cas(struct run *run);
 uint64_t run_initial(struct run *run);
 
 /* Whether the operation was refused for lack of memory, which may happen only in a store that must
- * not evict. */
-bool run_is_refused(struct run *run, enum store_status status);
+ * not evict, and only to operations that may need more of it than they give back. */
+bool run_is_refused(struct run *run, enum store_status status, bool may);
+/* Whether a new CAS may need a field that the item has not got. */
+bool run_is_long_cas(bool set_cas, uint64_t new_cas);
+/* Whether a value of this length gives back at least as much memory as it takes. That of a large
+ * value can't be had while it is leased, nor always when it was joined. */
+bool run_gives_back(const struct run *run, const struct model_item *item, uint32_t length);
 /* The store has answered as for a missing key: right when that is expected, or when it may have
  * evicted the item, which the model then forgets. */
 void run_note_loss(struct run *run, struct model_item *item, bool as_expected);

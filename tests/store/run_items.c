@@ -61,7 +61,11 @@ static void do_read(struct run *run, uint32_t number) {
     };
     struct store_item shown, expected;
     enum store_status status = store_read(run->store, &key, &read, run->now, &shown);
-    if (run_is_refused(run, status)) {
+    if (run_is_refused(run, status, false)) {
+        return;
+    }
+    if (status == STORE_NOT_FOUND && read.vivify && !item->present &&
+        run_is_refused(run, STORE_NO_MEMORY, true)) {
         return;
     }
     bool present = status == STORE_OK && !(read.vivify && shown.cas != item->cas);
@@ -110,11 +114,24 @@ struct store_write run_write(struct run *run, const struct model_item *item) {
     };
 }
 
+/* A short value is large where it was written over a large one. */
+static void run_note_large(struct run *run, struct model_item *item) {
+    struct store_key key = run_key(run, (uint32_t)(item - run->model->items));
+    struct store_item shown;
+    if (store_peek(run->store, &key, run->now, &shown) == STORE_OK) {
+        CHECK(run, shown.large != 0 || !item->large);
+        item->large = shown.large != 0;
+    }
+}
+
 void run_check_write(struct run *run, struct model_item *item, const struct store_write *write,
                      bool large, enum store_status status, uint64_t cas) {
     uint32_t number = (uint32_t)(item - run->model->items);
     uint32_t max = store_value_length_max(run->store, run_key(run, number).length);
-    if (run_is_refused(run, status)) {
+    bool joins = write->mode == STORE_APPEND || write->mode == STORE_PREPEND;
+    bool may = joins || run_is_long_cas(write->set_cas, write->new_cas) ||
+               !run_gives_back(run, item, write->value_length);
+    if (run_is_refused(run, status, may)) {
         model_write(run->model, item, write, large, cas, status);
         return;
     }
@@ -124,6 +141,9 @@ void run_check_write(struct run *run, struct model_item *item, const struct stor
         run_check_new_cas(run, write->set_cas, write->new_cas, cas);
     }
     model_write(run->model, item, write, large, cas, status);
+    if (status == STORE_OK && run->store->config.no_eviction) {
+        run_note_large(run, item);
+    }
     model_settle(run->model, item);
 }
 
@@ -159,10 +179,14 @@ static void do_delta(struct run *run, uint32_t number) {
     uint64_t result = 0, wanted = 0;
     struct store_item shown, expected;
     enum store_status status = store_delta(run->store, &key, &delta, run->now, &result, &shown);
-    if (run_is_refused(run, status)) {
+    bool same = status == model_expect_delta(item, &delta, &wanted);
+    char digits[32];
+    uint32_t length = (uint32_t)sprintf(digits, "%llu", (unsigned long long)wanted);
+    if (run_is_refused(run, status,
+                       !item->present || length > item->value_length ||
+                           run_is_long_cas(delta.set_cas, delta.new_cas))) {
         return;
     }
-    bool same = status == model_expect_delta(item, &delta, &wanted);
     run_note_loss(run, item, same && (status != STORE_OK || result == wanted));
     CHECK(run, status == model_expect_delta(item, &delta, &wanted));
     if (status != STORE_OK) {
@@ -186,7 +210,7 @@ static void do_touch(struct run *run, uint32_t number) {
     struct store_item shown;
     uint32_t expires = run_expires(run);
     enum store_status status = store_touch(run->store, &key, expires, run->now, &shown);
-    if (run_is_refused(run, status)) {
+    if (run_is_refused(run, status, false)) {
         return;
     }
     run_note_loss(run, item, (status == STORE_OK) == item->present);
@@ -235,7 +259,9 @@ static void do_delete(struct run *run, uint32_t number) {
         .new_cas = run_new_cas(run),
     };
     enum store_status status = store_delete(run->store, &key, &removal, run->now);
-    if (run_is_refused(run, status)) {
+    if (run_is_refused(run, status,
+                       run_is_long_cas(removal.set_cas, removal.new_cas) ||
+                           !run_gives_back(run, item, 0))) {
         return;
     }
     run_note_loss(run, item, status == model_expect_delete(item, &removal));

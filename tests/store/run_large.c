@@ -21,26 +21,40 @@ static uint32_t upload_length(struct run *run, uint32_t max) {
     return 1 + run_below(run, run_one_in(run, 10) ? bound : 2 * extent);
 }
 
+/* Where nothing may be evicted, the item that is to be replaced may be gone already. */
+static void upload_takes_over(struct run *run, uint32_t number, enum store_upload_end end) {
+    struct model_item *item = &run->model->items[number];
+    struct store_key key = run_key(run, number);
+    struct store_item shown;
+    bool may = end == STORE_UPLOAD_SETS && run->store->config.no_eviction && item->large;
+    if (may && item->present && store_peek(run->store, &key, run->now, &shown) != STORE_OK) {
+        model_forget(item);
+        run->taken_over++;
+    }
+}
+
 static void upload_begins(struct run *run, struct run_upload *upload) {
     uint32_t number = run_below(run, run->evicts ? run->model->keys : 20);
     struct store_key key = run_key(run, number);
+    struct model_item *item = &run->model->items[number];
     uint32_t max = store_value_length_max(run->store, key.length);
     uint32_t length = upload_length(run, max);
     uint64_t handle = 0;
-    bool joins = run_one_in(run, 2);
-    enum store_status status =
-        store_upload_begin(run->store, &key, length, joins, run->now, &handle);
+    enum store_upload_end end = (enum store_upload_end)run_below(run, 3);
+    bool may = end != STORE_UPLOAD_SETS || !run_gives_back(run, item, length) || !item->large;
+    enum store_status status = store_upload_begin(run->store, &key, length, end, run->now, &handle);
     CHECK(run, (status == STORE_TOO_LARGE) == (length > max));
     CHECK(run, (status == STORE_OK) == (handle != 0));
-    CHECK(run, status != STORE_BUSY || run->store->uploads > 0);
-    if (run_is_refused(run, status) || status != STORE_OK) {
+    CHECK(run, status != STORE_BUSY || run->store->uploads > 0 || run->store->leases > 0);
+    upload_takes_over(run, number, end);
+    if (run_is_refused(run, status, may) || status != STORE_OK) {
         return;
     }
     *upload = (struct run_upload){.handle = handle,
                                   .number = number,
                                   .value = malloc(length),
                                   .length = length,
-                                  .joins = joins,
+                                  .end = end,
                                   .in_place = run_one_in(run, 2)};
     run_fill(run, upload->value, length);
 }
@@ -80,7 +94,7 @@ static void upload_goes_on(struct run *run, struct run_upload *upload) {
     }
     enum store_status status =
         upload->in_place ? write_in_place(run, upload, part) : hand_over(run, upload, part);
-    if (run_is_refused(run, status)) {
+    if (run_is_refused(run, status, true)) {
         store_upload_cancel(run->store, upload->handle);
         upload_is_gone(upload);
         return;
@@ -93,9 +107,11 @@ static void upload_ends(struct run *run, struct run_upload *upload) {
     struct store_key key = run_key(run, upload->number);
     struct store_write write = run_write(run, item);
     write.value_length = upload->length;
-    if (!upload->joins && (write.mode == STORE_APPEND || write.mode == STORE_PREPEND)) {
+    bool joins = write.mode == STORE_APPEND || write.mode == STORE_PREPEND;
+    if (upload->end == STORE_UPLOAD_SETS || (upload->end == STORE_UPLOAD_STORES && joins)) {
         write.mode = STORE_SET;
     }
+    write.compare_cas &= upload->end != STORE_UPLOAD_SETS;
     uint64_t cas = 0;
     enum store_status status =
         store_upload_end(run->store, upload->handle, &key, &write, run->now, &cas);
@@ -129,7 +145,8 @@ void run_lease(struct run *run, const struct model_item *item, const struct stor
         CHECK(run, run->store->leases > 0);
         return;
     }
-    *lease = (struct run_lease){shown->large, malloc(item->value_length), item->value_length};
+    *lease = (struct run_lease){shown->large, (uint32_t)(item - run->model->items),
+                                malloc(item->value_length), item->value_length};
     memcpy(lease->value, item->value, lease->length);
 }
 

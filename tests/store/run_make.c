@@ -123,10 +123,24 @@ uint32_t run_number(const struct store_entry *entry) {
     return number_of(entry->key);
 }
 
-bool run_is_refused(struct run *run, enum store_status status) {
+bool run_is_long_cas(bool set_cas, uint64_t new_cas) {
+    return set_cas && new_cas >> 48 != 0;
+}
+
+bool run_gives_back(const struct run *run, const struct model_item *item, uint32_t length) {
+    bool leased = false;
+    for (uint32_t i = 0; i < RUN_LEASES; i++) {
+        leased |= run->leases[i].large != 0 && &run->model->items[run->leases[i].number] == item;
+    }
+    return item->present && length <= item->value_length &&
+           !(item->large && (leased || item->joined));
+}
+
+bool run_is_refused(struct run *run, enum store_status status, bool may) {
     if (status != STORE_NO_MEMORY) {
         return false;
     }
+    CHECK(run, may);
     CHECK(run, run->store->config.no_eviction);
     run->refused++;
     return true;

@@ -32,7 +32,8 @@ Test(large, what_is_too_large) {
     uint32_t max = store_value_length_max(store, 1);
     uint64_t upload;
     cr_assert(eq(u32, max, MIB / 4 - sizeof(struct item) - 10 - 1));
-    cr_assert(eq(int, store_upload_begin(store, &key, max + 1, true, 1, &upload), STORE_TOO_LARGE));
+    cr_assert(eq(int, store_upload_begin(store, &key, max + 1, STORE_UPLOAD_JOINS, 1, &upload),
+                 STORE_TOO_LARGE));
     cr_assert(eq(int, large_send(store, "a", STORE_SET, large_pattern(), max), STORE_OK));
     cr_assert(eq(int, large_write(store, "a", STORE_APPEND, "x", 1), STORE_NOT_STORED));
     cr_assert(eq(int, large_send(store, "a", STORE_PREPEND, "x", 1), STORE_NOT_STORED));

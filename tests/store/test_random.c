@@ -94,6 +94,7 @@ static void run_plan(const struct plan *plan) {
     CHECK(run, run->scans > 0);
     CHECK(run, run->uploads_ended > plan->operations / 100);
     CHECK(run, run->leases_ended > plan->operations / 1000);
+    CHECK(run, (run->taken_over > 0) == (plan->memory == REFUSES));
     model_destroy(run->model);
     store_destroy(run->store);
     free(run);
@@ -133,7 +134,8 @@ Test(store_random, resized_with_small_values) {
     run_plan(&(struct plan){MIB, 3 * MIB, 20000, 1000, 200000, HASH_GOOD, EVICTS, 9});
 }
 
-/* Where nothing may be evicted, no item is lost but by operations that remove or replace it. */
+/* Where nothing may be evicted, no item is lost but by operations that remove or replace it, and
+ * none is refused that gives back as much memory as it takes. */
 Test(store_random, refuses_instead_of_evicting) {
     run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, REFUSES, 202});
     run_plan(&(struct plan){MIB, 0, 4000, 20000, 100000, HASH_GOOD, REFUSES, 11});

@@ -43,14 +43,16 @@ Test(upload, uploads_are_bounded) {
     uint32_t max = store_value_length_max(store, 1);
     uint64_t first = large_begin(store, "a", max);
     uint64_t other;
-    cr_assert(eq(int, store_upload_begin(store, &key, 100, true, 1, &other), STORE_BUSY));
+    cr_assert(
+        eq(int, store_upload_begin(store, &key, 100, STORE_UPLOAD_JOINS, 1, &other), STORE_BUSY));
     cr_assert(eq(int, large_write(store, "b", STORE_SET, large_pattern(), max), STORE_OK));
     store_upload_cancel(store, first);
     uint64_t uploads[4];
     for (int i = 0; i < 4; i++) {
         uploads[i] = large_begin(store, "a", max / 4);
     }
-    cr_assert(eq(int, store_upload_begin(store, &key, 1000, true, 1, &other), STORE_BUSY));
+    cr_assert(
+        eq(int, store_upload_begin(store, &key, 1000, STORE_UPLOAD_JOINS, 1, &other), STORE_BUSY));
     cr_assert(eq(u64, fixture_stats(store).upload_reserved_bytes, max / 4 * 4));
     for (int i = 0; i < 4; i++) {
         store_upload_cancel(store, uploads[i]);
