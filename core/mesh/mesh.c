@@ -108,6 +108,11 @@ static void mesh_connect(struct mesh *mesh) {
     }
 }
 
+uint64_t mesh_bytes(uint32_t shards, uint32_t capacity) {
+    const struct mesh mesh = {.shards = shards, .capacity = capacity};
+    return ports_bytes(&mesh) + pairs_bytes(&mesh) + slots_bytes(&mesh) + counts_bytes(&mesh);
+}
+
 int mesh_create(struct mesh **result, uint32_t shards, uint32_t capacity) {
     assert(shards > 0 && shards <= MESH_SHARDS_MAX);
     assert(capacity > 0 && capacity <= MESH_CAPACITY_MAX && (capacity & (capacity - 1)) == 0);

@@ -30,6 +30,9 @@
 struct mesh;
 struct mesh_port;
 
+/* Addresses in bytes that the rings between `shards` reactors take. */
+uint64_t mesh_bytes(uint32_t shards, uint32_t capacity);
+
 /* Makes the rings between `shards` reactors; capacity is a power of two. Returns 0 or -ENOMEM. */
 int mesh_create(struct mesh **mesh, uint32_t shards, uint32_t capacity);
 void mesh_destroy(struct mesh *mesh);

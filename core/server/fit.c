@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/io/uring.h"
+#include "core/mesh/mesh.h"
 #include "core/mesh/message.h"
 #include "core/net/udp.h"
 #include "core/server/config_parse.h"
@@ -144,7 +145,8 @@ static bool fit_descriptors(struct config *config) {
 static uint64_t fit_addresses_needed(const struct config *config) {
     uint64_t messages = SHARD_MESSAGES_MAX + config->connections_max + UDP_DATAGRAMS_MAX;
     uint64_t core = message_pool_bytes(messages) + resources_stack_bytes() + FIT_ADDRESSES_PER_CORE;
-    return config->memory_bytes * 3 + config->memory_bytes / 8 + config->cores * core;
+    return config->memory_bytes * 3 + config->memory_bytes / 8 + config->cores * core +
+           mesh_bytes(config->cores, config->ring_capacity);
 }
 
 static bool fit_has_addresses(const struct config *config, uint64_t memory_bytes) {

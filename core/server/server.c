@@ -52,6 +52,9 @@ static void *server_allocate(const struct config *config, size_t bytes) {
 }
 
 static bool server_init(struct server *server, const struct config *config) {
+    if (!server_choose_seed(server)) {
+        return false;
+    }
     server->facts = (struct server_facts){
         .config = config,
         .version = SIMPLECACHE_VERSION,
@@ -73,9 +76,6 @@ static bool server_init(struct server *server, const struct config *config) {
     if (!server->shards || !server->threads || !server->reactors || !server->group.peers ||
         mesh_create(&server->mesh, config->cores, config->ring_capacity) != 0) {
         log_line("no memory for %u reactors; give fewer --cores", config->cores);
-        return false;
-    }
-    if (!server_choose_seed(server)) {
         return false;
     }
     for (uint32_t i = 0; i < config->cores; i++) {

@@ -264,7 +264,9 @@ class Memory(ScarcityTest):
         for size, flags, changes in (
                 (100, ('-t', '2'), r'-m 8 instead of 64, -t 1 instead of 2(, -c \d+ instead of 1024)?'),
                 (300, ('-t', '2', '-m', '1024'), r'-m \d+ instead of 1024'),
-                (1000, ('-t', '4', '-m', '1024'), r'-m \d+ instead of 1024')):
+                (1000, ('-t', '4', '-m', '1024'), r'-m \d+ instead of 1024'),
+                (4000, ('-t', '200', '-m', '1600', '-o', 'ring_capacity=4096'),
+                 r'-m \d+ instead of 1600, -t \d+ instead of 200')):
             with self.subTest(size=size):
                 under_test = self.serves(line % changes, *flags,
                                          before=lambda: limit_addresses(size << 20))
