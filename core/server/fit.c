@@ -86,7 +86,7 @@ static bool fit_memory(struct config *config) {
 
 /* Addresses of a name, and how many more it may have in the worst case. */
 #define FIT_ADDRESSES_PER_NAME 2
-#define FIT_ADDRESSES_PER_NAME_MAX 8
+#define FIT_ADDRESSES_PER_NAME_MAX ((uint64_t)8)
 
 /* All but those of reactors and connections. Without an address there are two of this machine. */
 static uint64_t fit_other_descriptors(const struct config *config) {
