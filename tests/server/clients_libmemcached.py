@@ -154,6 +154,17 @@ class Text(Libmemcached):
         if not server.ORIGINAL:  # memcached tells of its coldest items only
             self.assertEqual(sorted(said), [b'one', b'three', b'two'])
 
+    def test_dump_of_many(self):
+        """All of them, each once, where memcached ends at 2 MiB."""
+        count = 100000
+        with self.server.connect() as client:
+            client.send(b''.join(b'set dumped%d 0 0 1 noreply\r\nx\r\n' % n for n in range(count)))
+            client.ask(b'mn\r\n')
+        said = self.run_tool('memcdump').split()
+        if not server.ORIGINAL:
+            self.assertEqual(len(said), count)
+            self.assertEqual(set(said), {b'dumped%d' % n for n in range(count)})
+
     def test_capable(self):
         self.capable('-a')
 
