@@ -5,7 +5,7 @@ $stdout.sync = true
 Dalli.logger = Logger.new(File::NULL)
 
 # Of itself it leaves a server alone for down_retry_delay, 60 s, after socket_max_failures errors.
-$client = Dalli::Client.new("127.0.0.1:#{ARGV[0]}", down_retry_delay: 0.1, value_max_bytes: 8 << 20,
+$client = Dalli::Client.new("127.0.0.1:#{ARGV[0]}", down_retry_delay: 0.1, value_max_bytes: 8 << 20, compress: false,
                             socket_timeout: 10)
 
 def found(value)

@@ -30,7 +30,8 @@ serve([
     'delete' => fn ($key) => told($client->delete($key)),
     'incr' => fn ($key, $amount) => told($client->increment($key, (int)$amount)),
     'decr' => fn ($key, $amount) => told($client->decrement($key, (int)$amount)),
-    'incr_from' => $argv[2] === 'text' ? null : fn ($key, $amount, $initial) => told($client->increment($key, (int)$amount, (int)$initial)),
+    'incr_from' => $argv[2] === 'text' ? null : fn ($key, $amount, $initial) =>
+        told($client->increment($key, (int)$amount, (int)$initial)),
     'touch' => fn ($key, $expires) => told($client->touch($key, (int)$expires)),
     'gets' => function ($key) use ($client, &$tokens) {
         $item = $client->get($key, null, Memcached::GET_EXTENDED);
