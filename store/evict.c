@@ -42,14 +42,24 @@ static bool evict_oldest_is_flushed(const struct store *store, enum segment_queu
     return oldest != 0 && evict_is_flushed(store, oldest);
 }
 
+static bool evict_has_flushed(const struct store *store) {
+    return evict_oldest_is_flushed(store, SEGMENT_SMALL) ||
+           evict_oldest_is_flushed(store, SEGMENT_MAIN);
+}
+
+bool store_has_room(const struct store *store) {
+    size_t part = store->bound_bytes / EVICT_ROOM_PART / store->log.segment_bytes;
+    return evict_has_flushed(store) ||
+           store_has_free_segments(store, EVICT_WANTED_MAX + (uint32_t)part);
+}
+
 static void evict_begin_segment(struct store *store, uint32_t number, enum emptying how) {
     segment_hold(&store->log, number);
     store->emptying = (struct store_emptying){
         .segment = number, .how = how, .at = segment_first(&store->log, number)};
 }
 
-/* Flushed segments are emptied before anything else, even before memory that was never used is
- * taken. */
+/* The next flushed segment of a queue. */
 static bool evict_choose_flushed(struct store *store, enum segment_queue_name name) {
     if (!evict_oldest_is_flushed(store, name)) {
         return false;
@@ -102,8 +112,16 @@ static bool evict_is_enough(const struct store *store) {
     return store_has_free_segments(store, store->slice.free_wanted);
 }
 
+/* Flushed segments are emptied before anything else, even before memory that was never used is
+ * taken: but not before a segment will soon be needed, so that an operation on a flushed item can
+ * tell that it was flushed. */
+static bool evict_needs_flushed(const struct store *store) {
+    return !evict_is_enough(store) || store->log.warm_count < store_ends_nearly_full(store);
+}
+
 static bool evict_choose(struct store *store) {
-    if (evict_choose_flushed(store, SEGMENT_SMALL) || evict_choose_flushed(store, SEGMENT_MAIN)) {
+    if (evict_needs_flushed(store) &&
+        (evict_choose_flushed(store, SEGMENT_SMALL) || evict_choose_flushed(store, SEGMENT_MAIN))) {
         return true;
     }
     if (evict_is_enough(store)) {
@@ -367,8 +385,7 @@ static bool evict_has_work(const struct store *store) {
     if (store->emptying.segment != 0) {
         return evict_is_over(store) || store->emptying.how == EMPTYING_FLUSHED;
     }
-    return evict_oldest_is_flushed(store, SEGMENT_SMALL) ||
-           evict_oldest_is_flushed(store, SEGMENT_MAIN);
+    return evict_has_flushed(store) && evict_needs_flushed(store);
 }
 
 bool store_evict(struct store *store, uint32_t free_wanted, uint32_t bytes) {

@@ -19,6 +19,11 @@
  * real traces 40 to 100 make no difference (the paper takes 100). */
 #define EVICT_SMALL_SHARE 50
 
+/* There is room, as store_has_room() tells, while this part of the memory is free besides the most
+ * segments that are kept free ahead of need. */
+#define EVICT_ROOM_PART 16
+#define EVICT_WANTED_MAX 6
+
 /* One slice of emptying segments while fewer than free_wanted are free, for an operation that
  * writes `bytes`. Returns false when nothing is left to do, or nothing can be done. No struct
  * store_found is valid after it. */

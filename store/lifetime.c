@@ -8,7 +8,7 @@ void store_flush_now(struct store *store) {
     store->emptying.how = EMPTYING_FLUSHED; /* applies to the segment being emptied, if any */
     store->flush_at = 0;
     store->flushed_at = store->now;
-    store->expires_soonest = 0; /* there are dead items: a crawl is worth its while */
+    store_note_expires(store, store->now); /* there are dead items: a crawl is worth its while */
     memset(store->items, 0, sizeof(store->items));
     memset(store->item_bytes, 0, sizeof(store->item_bytes));
 }

@@ -21,6 +21,9 @@ bool store_memory_fits(const struct store *store, size_t bytes);
 /* Whether this number of segments may be taken. */
 bool store_has_free_segments(const struct store *store, uint32_t segments);
 
+/* How many of the ends that are written to have a segment open that will soon be full. */
+uint32_t store_ends_nearly_full(const struct store *store);
+
 /* The free segments reserved for cleaning: 1 where nothing may be evicted, since cleaning must
  * always be able to go on there, else 0. */
 uint32_t store_reserved_segments(const struct store *store);

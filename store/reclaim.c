@@ -4,20 +4,11 @@
 #include "store/memory.h"
 
 /* One segment for what eviction moves, which comes in bursts, or as the reserve of cleaning; one
- * for each end that will soon be full (those of extents only where one is open); and two where a
+ * for each end that will soon need it (those of extents only where one is open); and two where a
  * segment is sparse enough to be cleaned. */
 uint32_t store_free_segments_wanted(const struct store *store) {
     const struct segment_log *log = &store->log;
-    uint32_t little = (uint32_t)log->segment_bytes / 4;
-    if (little < store->record_bytes_max) {
-        little = store->record_bytes_max;
-    }
-    uint32_t wanted = 1;
-    wanted += segment_space(log, SEGMENT_NEW_SMALL) < little;
-    for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++) {
-        wanted += log->open[end] != 0 &&
-                  segment_space(log, (enum segment_end)end) < log->segment_bytes / 2;
-    }
+    uint32_t wanted = 1 + store_ends_nearly_full(store) + (log->open[SEGMENT_NEW_SMALL] == 0);
     if (log->queues[SEGMENT_SMALL].sparse != 0 || log->queues[SEGMENT_MAIN].sparse != 0) {
         wanted += 2;
     }

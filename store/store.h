@@ -404,9 +404,14 @@ bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed);
 
-/* When the next crawl is worth its while: no item expires before that time. UINT32_MAX: no item has
- * an expiry time. 0: at once, after a flush, or when the last crawl has not reached its end. */
+/* When the next crawl is worth its while: no item expires before that time, and since the last one
+ * nothing was flushed before it. UINT32_MAX: no item has an expiry time. 0: at once, since the last
+ * crawl has not reached its end. */
 uint32_t store_expires_soonest(const struct store *store);
+
+/* Whether memory is left for what is stored next, that of flushed items included, so that nothing
+ * alive will be dropped soon. */
+bool store_has_room(const struct store *store);
 
 /* Sets the bound on memory, STORE_MEMORY_BYTES_MIN to config.memory_bytes_max bytes. Returns 0 or
  * -EINVAL. A bound too low for the largest item, eight segments and the bookkeeping is raised to

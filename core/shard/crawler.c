@@ -17,18 +17,32 @@ void crawler_start(struct keyspace *keys, const struct server_settings *settings
     crawler_begin(keys, settings, true);
 }
 
-/* Where nothing is, or the crawler is switched off, nothing begins by itself. */
-static bool may_begin(const struct keyspace *keys, const struct server_settings *settings) {
-    return settings->lru_crawler && store_items(keys->store) > 0;
+/* The tick in which the next crawl begins by itself at the latest; UINT32_MAX: in none. */
+static uint32_t crawler_due(const struct keyspace *keys, const struct server_settings *settings) {
+    uint32_t soonest = store_expires_soonest(keys->store);
+    if (!settings->lru_crawler || soonest >= UINT32_MAX - CRAWLER_GRACE_TICKS) {
+        return UINT32_MAX;
+    }
+    return soonest == 0 ? 0 : soonest + CRAWLER_GRACE_TICKS;
 }
 
-/* Nanoseconds until something expires; UINT64_MAX: nothing does. */
-static uint64_t crawler_left_ns(const struct keyspace *keys) {
-    uint32_t soonest = store_expires_soonest(keys->store);
-    if (soonest == UINT32_MAX) {
-        return UINT64_MAX;
+/* Whether it begins by itself now. While there is room for more, what is dead may stay for a while,
+ * so that whoever asks for it is told apart from who asks for what never was (get_expired and
+ * get_flushed of the statistics). */
+static bool crawler_begins(struct keyspace *keys, const struct server_settings *settings,
+                           uint64_t now_ns) {
+    uint32_t due = crawler_due(keys, settings);
+    if (due <= keys->now) {
+        return true;
     }
-    return soonest > keys->now ? (soonest - keys->now) * CLOCK_TICK_NS : 0;
+    if (due == UINT32_MAX || due - CRAWLER_GRACE_TICKS > keys->now) {
+        return false;
+    }
+    if (!store_has_room(keys->store)) {
+        return true;
+    }
+    keys->crawler.next_ns = now_ns + CRAWLER_PAUSE_NS; /* to look whether there still is room */
+    return false;
 }
 
 static void crawler_slice(struct keyspace *keys, const struct server_settings *settings,
@@ -59,7 +73,7 @@ void crawler_step(struct keyspace *keys, const struct server_settings *settings,
     }
     if (crawler->running) {
         crawler_slice(keys, settings, now_ns);
-    } else if (may_begin(keys, settings) && crawler_left_ns(keys) == 0) {
+    } else if (crawler_begins(keys, settings, now_ns)) {
         crawler_begin(keys, settings, false);
         crawler_slice(keys, settings, now_ns);
     }
@@ -68,10 +82,14 @@ void crawler_step(struct keyspace *keys, const struct server_settings *settings,
 uint64_t crawler_wait_ns(const struct keyspace *keys, const struct server_settings *settings,
                          uint64_t now_ns) {
     const struct crawler *crawler = &keys->crawler;
-    if (!crawler->running && !may_begin(keys, settings)) {
-        return UINT64_MAX;
+    uint64_t left_ns = 0;
+    if (!crawler->running) {
+        uint32_t due = crawler_due(keys, settings);
+        if (due == UINT32_MAX) {
+            return UINT64_MAX;
+        }
+        left_ns = due > keys->now ? (due - keys->now) * CLOCK_TICK_NS : 0;
     }
-    uint64_t left_ns = crawler->running ? 0 : crawler_left_ns(keys);
     uint64_t rest_ns = crawler->next_ns > now_ns ? crawler->next_ns - now_ns : 0;
     return left_ns > rest_ns ? left_ns : rest_ns;
 }

@@ -2,8 +2,9 @@
  * back. An expired item that a client asks for is dropped at once; the crawler finds those that
  * nobody asks for any more.
  *
- * It begins by command; and by itself when something has expired, but then it takes no more than a
- * hundredth of the reactor's time.
+ * It begins by command; and by itself when something has expired or was flushed, at once where
+ * memory is short, else a minute later; but then it takes no more than a hundredth of the reactor's
+ * time.
  *
  * Thread: the one that serves the keys.
  */
@@ -12,6 +13,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "core/base/clock.h"
 
 struct keyspace;
 struct server_settings;
@@ -28,6 +31,10 @@ struct server_settings;
  * least. */
 #define CRAWLER_REST 99
 #define CRAWLER_PAUSE_NS ((uint64_t)1000000000)
+
+/* For how long dead items stay where there is room: memcached's crawler does not come more often
+ * either. */
+#define CRAWLER_GRACE_TICKS (60 * CLOCK_TICKS_PER_SECOND)
 
 struct crawler {
     bool running;

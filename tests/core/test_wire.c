@@ -288,7 +288,7 @@ Test(admin, the_crawler_begins_by_itself) {
     struct shard *shard = &fixture.shard[0];
     cr_assert(eq(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1), UINT64_MAX));
     ask(&fixture, "set a 0 10 1\r\nx\r\nset b 0 0 1\r\nx\r\n");
-    shard->keys.now += 11 * CLOCK_TICKS_PER_SECOND;
+    shard->keys.now += 10 * CLOCK_TICKS_PER_SECOND + 1 + CRAWLER_GRACE_TICKS;
     crawler_step(&shard->keys, &shard->settings, 1);
     cr_assert(eq(u64, store_items(shard->keys.store), 1));
     cr_assert(not(shard->keys.crawler.running));
@@ -296,14 +296,65 @@ Test(admin, the_crawler_begins_by_itself) {
               "nothing will expire");
     ask(&fixture, "set c 0 10 1\r\nx\r\n");
     cr_assert(eq(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1),
-                 10 * CLOCK_SECOND_NS + CLOCK_TICK_NS));
+                 10 * CLOCK_SECOND_NS + CLOCK_TICK_NS + CRAWLER_GRACE_TICKS * CLOCK_TICK_NS));
     crawler_step(&shard->keys, &shard->settings, 1 + CRAWLER_PAUSE_NS);
     cr_assert(not(shard->keys.crawler.running));
     ask(&fixture, "lru_crawler disable\r\n");
-    shard->keys.now += 11 * CLOCK_TICKS_PER_SECOND;
+    shard->keys.now += 11 * CLOCK_TICKS_PER_SECOND + CRAWLER_GRACE_TICKS;
     crawler_step(&shard->keys, &shard->settings, 1 + CRAWLER_PAUSE_NS);
     cr_assert(eq(u64, store_items(shard->keys.store), 2));
     cr_assert(eq(u64, crawler_wait_ns(&shard->keys, &shard->settings, 1), UINT64_MAX));
+    fixture_finish(&fixture);
+}
+
+static void set_items(struct fixture *fixture, uint32_t from, uint32_t to, const char *exptime) {
+    char line[2100];
+    for (uint32_t i = from; i < to; i++) {
+        sprintf(line, "set k%u 0 %s 2000 noreply\r\n%02000d\r\n", i, exptime, 0);
+        ask(fixture, line);
+    }
+}
+
+/* A dead item stays for a while, so that it can be counted who asks for it; a flushed one, too. */
+Test(admin, the_crawler_lets_the_dead_stay_where_there_is_room) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    struct shard *shard = &fixture.shard[0];
+    struct shard_stats stats;
+    set_items(&fixture, 0, 3, "10");
+    expect(&fixture, "set b 0 0 1\r\nx\r\nflush_all\r\n", "STORED\r\nOK\r\n");
+    set_items(&fixture, 3, 6, "10");
+    shard->keys.now += 11 * CLOCK_TICKS_PER_SECOND;
+    crawler_step(&shard->keys, &shard->settings, 1);
+    expect(&fixture, "get k0\r\nget k3\r\n", "END\r\nEND\r\n");
+    shard_stats_read(shard, &stats);
+    cr_assert(eq(u64, stats.store.met_flushed, 1));
+    cr_assert(eq(u64, stats.store.met_expired, 1));
+    shard->keys.now += CRAWLER_GRACE_TICKS;
+    crawler_step(&shard->keys, &shard->settings, 1 + CRAWLER_PAUSE_NS);
+    shard_stats_read(shard, &stats);
+    cr_assert(eq(u64, stats.store.crawl_reclaimed, 5), "it begins a minute later");
+    fixture_finish(&fixture);
+}
+
+Test(admin, the_crawler_begins_at_once_where_memory_is_short) {
+    struct fixture fixture;
+    fixture_init(&fixture, 1, 4, MEMORY_BYTES);
+    struct shard *shard = &fixture.shard[0];
+    struct shard_stats stats;
+    uint32_t items = MEMORY_BYTES / 1000;
+    set_items(&fixture, 0, items, "0");
+    cr_assert(not(store_has_room(shard->keys.store)));
+    set_items(&fixture, items, items + 3, "10");
+    shard->keys.now += 11 * CLOCK_TICKS_PER_SECOND;
+    for (uint64_t now_ns = 1; !shard->keys.crawler.running && now_ns < 3; now_ns++) {
+        crawler_step(&shard->keys, &shard->settings, now_ns);
+    }
+    while (shard->keys.crawler.running) {
+        crawler_step(&shard->keys, &shard->settings, shard->keys.crawler.next_ns);
+    }
+    shard_stats_read(shard, &stats);
+    cr_assert(eq(u64, stats.store.crawl_reclaimed, 3));
     fixture_finish(&fixture);
 }
 

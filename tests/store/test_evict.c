@@ -254,15 +254,25 @@ Test(evict, pinned_segments_stay) {
 
 /* After a flush its segments are emptied first; the segment that was being emptied goes on as a
  * flushed one. */
+/* What was at hand is emptied; what else was flushed stays until memory is needed, or a crawl. */
 Test(evict, a_flush_overtakes_the_segment_at_hand, .timeout = 20) {
     struct store *store = fixture_store_up_to(2 * MIB, 4 * MIB);
+    uint64_t cursor = 0, checked = 0, reclaimed = 0;
     uint32_t i = 0;
     while (store->emptying.segment == 0) {
         set(store, "key", i++, 300);
     }
+    uint32_t at_hand = store->emptying.segment;
     store_resize(store, 4 * MIB);
     store_flush(store, 1, 1);
+    uint64_t segments = fixture_stats(store).segments;
     while (store_maintain(store, 1)) {
+        store_check(store);
+    }
+    cr_assert(eq(u32, store->emptying.segment, 0));
+    cr_assert(eq(u32, store->log.segments[at_hand].live_bytes, 0));
+    cr_assert(eq(u64, fixture_stats(store).segments, segments - 1), "there is room");
+    while (store_crawl(store, &cursor, 1000, 1, &checked, &reclaimed)) {
         store_check(store);
     }
     cr_assert(le(u64, fixture_stats(store).segments, SEGMENT_ENDS), "nothing is left of it");

@@ -178,6 +178,32 @@ Test(memory, flushed_segments_are_used_again) {
     store_destroy(store);
 }
 
+/* Nobody needs their memory yet: whoever asks for such a key is counted. */
+Test(memory, flushed_items_stay_while_there_is_room) {
+    struct store *store = fixture_store(4 * MIB);
+    char name[32];
+    fill(store, 100, 100);
+    store_flush(store, 1, 1);
+    cr_assert(not(store_maintain(store, 1)));
+    for (uint32_t i = 0; i < 50; i++) {
+        snprintf(name, sizeof(name), "new-%u", i);
+        fixture_set_bytes(store, name, 100, 0, 1);
+        while (store_maintain(store, 1)) {
+            ;
+        }
+    }
+    cr_assert(store_has_room(store));
+    for (uint32_t i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "key-%u", i);
+        cr_assert(not(fixture_has(store, name, 1)));
+    }
+    cr_assert(eq(u64, fixture_stats(store).met_flushed, 100));
+    cr_assert(eq(u64, fixture_stats(store).flushed, 100));
+    cr_assert(eq(u64, fixture_stats(store).items, 50));
+    store_check(store);
+    store_destroy(store);
+}
+
 /* The largest values that mc-crusher stores at -I 1m: 1 MiB less 1 KiB. */
 Test(memory, a_large_value_in_a_shard_of_64_mib) {
     struct store *store = fixture_store(64 * MIB);
