@@ -21,21 +21,6 @@ bool store_has_free_segments(const struct store *store, uint32_t segments) {
            store_memory_fits(store, (size_t)(segments - warm) * store->log.segment_bytes);
 }
 
-uint32_t store_ends_nearly_full(const struct store *store) {
-    const struct segment_log *log = &store->log;
-    uint32_t little = (uint32_t)log->segment_bytes / 4;
-    if (little < store->record_bytes_max) {
-        little = store->record_bytes_max;
-    }
-    uint32_t ends =
-        log->open[SEGMENT_NEW_SMALL] != 0 && segment_space(log, SEGMENT_NEW_SMALL) < little;
-    for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++) {
-        ends += log->open[end] != 0 &&
-                segment_space(log, (enum segment_end)end) < log->segment_bytes / 2;
-    }
-    return ends;
-}
-
 uint32_t store_reserved_segments(const struct store *store) {
     return store->config.no_eviction ? 1 : 0;
 }

@@ -22,7 +22,20 @@ bool store_memory_fits(const struct store *store, size_t bytes);
 bool store_has_free_segments(const struct store *store, uint32_t segments);
 
 /* How many of the ends that are written to have a segment open that will soon be full. */
-uint32_t store_ends_nearly_full(const struct store *store);
+static inline uint32_t store_ends_nearly_full(const struct store *store) {
+    const struct segment_log *log = &store->log;
+    uint32_t little = (uint32_t)log->segment_bytes / 4;
+    if (little < store->record_bytes_max) {
+        little = store->record_bytes_max;
+    }
+    uint32_t ends =
+        log->open[SEGMENT_NEW_SMALL] != 0 && segment_space(log, SEGMENT_NEW_SMALL) < little;
+    for (int end = SEGMENT_EXTENTS; end <= SEGMENT_EXTENTS_MAIN; end++) {
+        ends += log->open[end] != 0 &&
+                segment_space(log, (enum segment_end)end) < log->segment_bytes / 2;
+    }
+    return ends;
+}
 
 /* The free segments reserved for cleaning: 1 where nothing may be evicted, since cleaning must
  * always be able to go on there, else 0. */
