@@ -48,9 +48,10 @@ static bool evict_has_flushed(const struct store *store) {
 }
 
 bool store_has_room(const struct store *store) {
-    size_t part = store->bound_bytes / EVICT_ROOM_PART / store->log.segment_bytes;
-    return evict_has_flushed(store) ||
-           store_has_free_segments(store, EVICT_WANTED_MAX + (uint32_t)part);
+    size_t room =
+        store->bound_bytes / EVICT_ROOM_PART + EVICT_WANTED_MAX * (size_t)store->log.segment_bytes;
+    size_t warm = store->log.warm_count * (size_t)store->log.segment_bytes;
+    return evict_has_flushed(store) || warm >= room || store_memory_fits(store, room - warm);
 }
 
 static void evict_begin_segment(struct store *store, uint32_t number, enum emptying how) {

@@ -17,32 +17,15 @@ void crawler_start(struct keyspace *keys, const struct server_settings *settings
     crawler_begin(keys, settings, true);
 }
 
-/* The tick in which the next crawl begins by itself at the latest; UINT32_MAX: in none. */
+/* The tick in which the next crawl begins by itself; UINT32_MAX: in none. While there is room for
+ * more, what is dead stays for a while, so that who asks for it is told apart from who asks for
+ * what never was (get_expired and get_flushed of the statistics). */
 static uint32_t crawler_due(const struct keyspace *keys, const struct server_settings *settings) {
     uint32_t soonest = store_expires_soonest(keys->store);
     if (!settings->lru_crawler || soonest >= UINT32_MAX - CRAWLER_GRACE_TICKS) {
         return UINT32_MAX;
     }
-    return soonest == 0 ? 0 : soonest + CRAWLER_GRACE_TICKS;
-}
-
-/* Whether it begins by itself now. While there is room for more, what is dead may stay for a while,
- * so that whoever asks for it is told apart from who asks for what never was (get_expired and
- * get_flushed of the statistics). */
-static bool crawler_begins(struct keyspace *keys, const struct server_settings *settings,
-                           uint64_t now_ns) {
-    uint32_t due = crawler_due(keys, settings);
-    if (due <= keys->now) {
-        return true;
-    }
-    if (due == UINT32_MAX || due - CRAWLER_GRACE_TICKS > keys->now) {
-        return false;
-    }
-    if (!store_has_room(keys->store)) {
-        return true;
-    }
-    keys->crawler.next_ns = now_ns + CRAWLER_PAUSE_NS; /* to look whether there still is room */
-    return false;
+    return soonest != 0 && store_has_room(keys->store) ? soonest + CRAWLER_GRACE_TICKS : soonest;
 }
 
 static void crawler_slice(struct keyspace *keys, const struct server_settings *settings,
@@ -73,7 +56,7 @@ void crawler_step(struct keyspace *keys, const struct server_settings *settings,
     }
     if (crawler->running) {
         crawler_slice(keys, settings, now_ns);
-    } else if (crawler_begins(keys, settings, now_ns)) {
+    } else if (crawler_due(keys, settings) <= keys->now) {
         crawler_begin(keys, settings, false);
         crawler_slice(keys, settings, now_ns);
     }
@@ -92,11 +75,6 @@ uint64_t crawler_wait_ns(const struct keyspace *keys, const struct server_settin
     }
     uint64_t rest_ns = crawler->next_ns > now_ns ? crawler->next_ns - now_ns : 0;
     return left_ns > rest_ns ? left_ns : rest_ns;
-}
-
-/* When something expires for which a crawl would begin by itself; UINT32_MAX: never. */
-static uint32_t crawler_due(const struct keyspace *keys, const struct server_settings *settings) {
-    return may_begin(keys, settings) ? store_expires_soonest(keys->store) : UINT32_MAX;
 }
 
 /* While it runs the reactor comes back for the next slice, and then plans again. */

@@ -342,7 +342,7 @@ Test(admin, the_crawler_begins_at_once_where_memory_is_short) {
     fixture_init(&fixture, 1, 4, MEMORY_BYTES);
     struct shard *shard = &fixture.shard[0];
     struct shard_stats stats;
-    uint32_t items = MEMORY_BYTES / 1000;
+    const uint32_t items = MEMORY_BYTES / 1000;
     set_items(&fixture, 0, items, "0");
     cr_assert(not(store_has_room(shard->keys.store)));
     set_items(&fixture, items, items + 3, "10");
