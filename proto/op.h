@@ -51,6 +51,7 @@ enum op {
     OP_NOOP,
     OP_OK,       /* accepted without an effect: answered OK */
     OP_SHUTDOWN, /* request.delta is an enum shutdown_mode */
+    OP_REFRESH_CERTS,
 
     /* Text: a set of a connection that must log in. Binary: SASL auth and step, with the mechanism
      * as request.key. request.value holds the credentials, at most LOGIN_LENGTH_MAX bytes; see

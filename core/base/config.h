@@ -15,8 +15,18 @@
 /* A port of -p, -U or -l: any free one (written as -1). */
 #define CONFIG_PORT_FREE (-1)
 
+/* How the bytes of a connection travel. */
+enum transport {
+    TRANSPORT_PLAIN,
+    TRANSPORT_TLS,        /* -Z: of clients' certificates ssl_verify_mode says what is asked */
+    TRANSPORT_TLS_SERVER, /* btls: no certificate of the client is asked for */
+    TRANSPORT_TLS_MUTUAL, /* mtls: one is required */
+};
+#define TRANSPORTS 4
+
 /* One address of -l. */
 struct listen_address {
+    enum transport transport;
     /* A part of config.address_parts; "*" stands for every address. */
     const char *host;
     /* Of TCP and of UDP: 1 to 65535, or CONFIG_PORT_FREE; 0 for the ports of -p and -U. */
@@ -28,6 +38,43 @@ enum binding_protocol {
     BINDING_AUTO,
     BINDING_TEXT,
     BINDING_BINARY,
+};
+
+/* ssl_keyformat, ssl_verify_mode and ssl_min_version, by memcached's numbers. */
+enum tls_key_format {
+    TLS_KEY_PEM = 1,
+    TLS_KEY_DER,
+};
+enum tls_verify {
+    TLS_VERIFY_NONE,
+    TLS_VERIFY_IF_GIVEN,
+    TLS_VERIFY_REQUIRED,
+    TLS_VERIFY_REQUIRED_ONCE, /* without renegotiation the same */
+};
+enum tls_version {
+    TLS_VERSION_1_0,
+    TLS_VERSION_1_1,
+    TLS_VERSION_1_2,
+    TLS_VERSION_1_3,
+};
+
+/* -Z and the words of -o that begin with ssl_. Without -Z they mean nothing. Texts are NULL where
+ * the word was not given. */
+struct tls_config {
+    bool enabled;
+    const char *chain_file;
+    const char *key_file;
+    uint32_t key_format;
+    const char *ca_file;
+    const char *crl_file;
+    uint32_t verify_mode;
+    uint32_t min_version;
+    const char *ciphers;
+    const char *ticket_key_file;
+    uint32_t write_buffer_kib; /* told by `stats settings`, and not used */
+    uint32_t handshake_timeout_s;
+    bool session_cache;
+    bool kernel_tls; /* likewise */
 };
 
 struct config {
@@ -53,6 +100,7 @@ struct config {
     /* -c: connections open at a time. */
     uint32_t connections_max;
     enum binding_protocol binding;
+    struct tls_config tls;
 
     /* -m: of all stores together. */
     uint64_t memory_bytes;

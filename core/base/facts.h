@@ -4,13 +4,24 @@
 #ifndef CORE_BASE_FACTS_H
 #define CORE_BASE_FACTS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/config.h"
 
+/* What a reload changes; relaxed, as each number is told by itself. */
+struct tls_facts {
+    /* When the files were read last: the tick on the store's scale. */
+    _Atomic uint32_t loaded_at;
+    /* When the first of the certificates expires. */
+    _Atomic int64_t expires_unix_s;
+};
+
 struct server_facts {
     const struct config *config;
+    /* NULL without -Z. */
+    const struct tls_facts *tls;
     const char *version;
     /* When it started: monotonic time and boot time. */
     uint64_t start_ns;

@@ -103,6 +103,7 @@ struct message {
     uint64_t large;   /* the store's handle of an upload, or of the value whose lease ends */
     struct upload_window window; /* where in the owner's memory an upload goes on */
     int descriptor;              /* of a MESSAGE_CONNECTION */
+    uint8_t transport;           /* of the same: enum transport */
     struct request request;
     struct result result;
     char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */

@@ -18,23 +18,26 @@ static bool acceptor_is_logged(const struct net *net) {
     return net->shard.settings.verbosity >= LOG_CONNECTIONS;
 }
 
-static void acceptor_hand_over(struct acceptor *acceptor, struct net *net, int descriptor) {
+static void acceptor_hand_over(struct acceptor *acceptor, struct net *net, int descriptor,
+                               enum transport transport) {
     uint32_t chosen = placement_take(&acceptor->placement, net);
     if (chosen == net->shard.id) {
-        connection_open(net, descriptor);
+        connection_open(net, descriptor, transport);
         return;
     }
     struct message *message = message_take(&net->shard.messages);
     message->kind = MESSAGE_CONNECTION;
     message->complete = shard_give_message;
     message->descriptor = descriptor;
+    message->transport = (uint8_t)transport;
     mesh_send_request(net->shard.port, chosen, message);
 }
 
-/* As memcached does: the client gets one line, and its connection is closed. */
-static void acceptor_refuse(struct net *net, int descriptor) {
+/* As memcached does: the client gets one line, which no TLS client would understand, and its
+ * connection is closed. */
+static void acceptor_refuse(struct net *net, int descriptor, enum transport transport) {
     static const char text[] = "ERROR Too many open connections\r\n";
-    io_refuse(net->io, descriptor, text, sizeof(text) - 1);
+    io_refuse(net->io, descriptor, text, transport == TRANSPORT_PLAIN ? sizeof(text) - 1 : 0);
     net->shard.counters.rejected_connections++;
     if (acceptor_is_logged(net)) {
         log_add(&net->shard.log, descriptor, "refused: %u connections are open (-c)",
@@ -42,14 +45,15 @@ static void acceptor_refuse(struct net *net, int descriptor) {
     }
 }
 
-static void acceptor_take(struct acceptor *acceptor, struct net *net, int descriptor) {
+static void acceptor_take(struct acceptor *acceptor, struct net *net, int descriptor,
+                          enum transport transport) {
     uint64_t open = placement_open(&acceptor->placement, net);
     if (acceptor->stopped) {
         io_close_socket(net->io, descriptor);
     } else if (open >= net->shard.facts->config->connections_max) {
-        acceptor_refuse(net, descriptor);
+        acceptor_refuse(net, descriptor, transport);
     } else {
-        acceptor_hand_over(acceptor, net, descriptor);
+        acceptor_hand_over(acceptor, net, descriptor, transport);
     }
 }
 
@@ -83,7 +87,7 @@ static void acceptor_accepted(void *owner, struct completion *completion, int re
     struct acceptor *acceptor = net->acceptor;
     struct listener *listener = container_of(completion, struct listener, event);
     if (result >= 0) {
-        acceptor_take(acceptor, net, result);
+        acceptor_take(acceptor, net, result, listener->transport);
     }
     if (acceptor->stopped || (flags & IO_MORE)) {
         return;

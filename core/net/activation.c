@@ -33,7 +33,8 @@ static const char *activation_objection(int descriptor) {
     return NULL;
 }
 
-static bool activation_open_one(struct listeners *listeners, int descriptor) {
+static bool activation_open_one(struct listeners *listeners, int descriptor,
+                                const struct config *config) {
     const char *problem = activation_objection(descriptor);
     if (problem) {
         log_line("descriptor %d, passed by systemd, %s", descriptor, problem);
@@ -42,6 +43,8 @@ static bool activation_open_one(struct listeners *listeners, int descriptor) {
     struct listener *listener = &listeners->all[listeners->count++];
     *listener = (struct listener){.descriptor = descriptor, .activated = true};
     listener_name(listener);
+    bool encrypted = config->tls.enabled && listener->family != AF_UNIX;
+    listener->transport = encrypted ? TRANSPORT_TLS : TRANSPORT_PLAIN;
     listener_set_options(descriptor); /* a unix socket has none of them */
     return true;
 }
@@ -55,7 +58,7 @@ bool activation_open(struct listeners *listeners, int first, int count,
         return false;
     }
     for (int i = 0; i < count; i++) {
-        if (!activation_open_one(listeners, first + i)) {
+        if (!activation_open_one(listeners, first + i, config)) {
             return false;
         }
     }

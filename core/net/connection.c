@@ -9,8 +9,8 @@
 #include "core/base/config.h"
 #include "core/base/container.h"
 #include "core/base/facts.h"
-#include "core/base/log.h"
-#include "core/stats/connection.h"
+#include "core/net/connection_log.h"
+#include "core/net/connection_tls.h"
 
 /* Larger output is sent at once, whatever replies are due behind it, see connection_is_held(). */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
@@ -18,27 +18,6 @@
 static completion_done connection_received, connection_sent;
 
 static const char no_memory[] = "there is no memory for it";
-
-static bool connection_is_logged(const struct net *net) {
-    return net->shard.settings.verbosity >= LOG_CONNECTIONS;
-}
-
-static void connection_write_peer(const struct connection *connection,
-                                  char address[STATS_ADDRESS_MAX]) {
-    struct sockaddr_storage peer;
-    socklen_t length = sizeof(peer);
-    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0) {
-        length = 0;
-    }
-    stats_address_write(address, &peer, length, false);
-}
-
-static void connection_log_opened(struct net *net, const struct connection *connection) {
-    char address[STATS_ADDRESS_MAX];
-    connection_write_peer(connection, address);
-    log_add(&net->shard.log, connection->descriptor, "opened by %s on reactor %u", address,
-            net->shard.id);
-}
 
 /* The protocol that -B fixes; without it the first byte of the connection tells. */
 static enum protocol connection_first_protocol(const struct config *config) {
@@ -68,22 +47,39 @@ void connection_init(struct net *net, struct connection *connection, int descrip
     connection->last_command_s = net->shard.now_s;
 }
 
-void connection_open(struct net *net, int descriptor) {
+/* NULL without memory. */
+static struct connection *connection_create(struct net *net, int descriptor,
+                                            enum transport transport) {
     struct connection *connection = malloc(sizeof(*connection));
+    if (!connection) {
+        return NULL;
+    }
+    connection_init(net, connection, descriptor);
+    if (transport == TRANSPORT_PLAIN) {
+        return connection;
+    }
+    connection->tls = tls_session_create(net->tls, transport, connection, &net->shard.buffers);
+    if (!connection->tls) {
+        free(connection);
+        return NULL;
+    }
+    connection_tls_start(net, connection);
+    return connection;
+}
+
+void connection_open(struct net *net, int descriptor, enum transport transport) {
+    struct connection *connection = connection_create(net, descriptor, transport);
     if (!connection) {
         net->shard.counters.malloc_fails++;
         io_close_socket(net->io, descriptor);
         net_connection_ended(net);
         return;
     }
-    connection_init(net, connection, descriptor);
     connection->serial = net->next_serial++;
     LIST_INSERT_HEAD(&net->connections, connection, all_link);
     net->shard.counters.curr_connections++;
     net->shard.counters.total_connections++;
-    if (connection_is_logged(net)) {
-        connection_log_opened(net, connection);
-    }
+    connection_log_opened(net, connection);
     if (net->stopping) {
         connection_drain(net, connection);
     }
@@ -91,13 +87,11 @@ void connection_open(struct net *net, int descriptor) {
 }
 
 static void connection_destroy(struct net *net, struct connection *connection) {
-    if (connection_is_logged(net)) {
-        log_add(&net->shard.log, connection->descriptor, "closed: %s",
-                connection->ending ? connection->ending : "the server stops");
-    }
+    connection_log_closed(net, connection);
     LIST_REMOVE(connection, all_link);
     schedule_remove(&net->schedule, &connection->scheduled);
     pipeline_finish(&connection->pipeline, &net->shard);
+    connection_tls_finish(net, connection);
     io_close_socket(net->io, connection->descriptor);
     free(connection->parts);
     free(connection);
@@ -150,7 +144,12 @@ static void connection_give_buffer(struct net *net, struct connection *connectio
 /* The last receive has said whether it left something in the socket. */
 static void connection_start_receive(struct net *net, struct connection *connection) {
     char *where = NULL;
-    size_t window = pipeline_upload_window(&connection->pipeline, &where);
+    size_t window = 0;
+    if (!connection->tls) {
+        window = pipeline_upload_window(&connection->pipeline, &where);
+    } else if (!connection_tls_receive(net, connection)) {
+        return;
+    }
     bool likely_empty = !connection->socket_has_more;
     if (window > 0) {
         connection->receive = RECEIVE_DIRECT;
@@ -171,8 +170,10 @@ static bool connection_may_receive(const struct connection *connection) {
 
 static void connection_take_lent(struct net *net, struct connection *connection, size_t length) {
     struct pipeline *pipeline = &connection->pipeline;
-    const char *bytes = io_buffer(net->io, (unsigned)connection->receive_buffer);
-    if (!pipeline_feed(pipeline, &net->shard, bytes, length)) {
+    char *bytes = io_buffer(net->io, (unsigned)connection->receive_buffer);
+    bool taken = connection->tls ? connection_tls_take(net, connection, bytes, length)
+                                 : pipeline_feed(pipeline, &net->shard, bytes, length);
+    if (!taken) {
         connection_starve(net, connection);
     }
     if (pipeline->bytes != bytes) {
@@ -223,6 +224,13 @@ static void connection_received(void *owner, struct completion *completion, int 
 
 /* Sending. */
 
+static void connection_send_encrypted(struct net *net, struct connection *connection,
+                                      const struct iovec *parts, int count, size_t bytes) {
+    if (!connection_tls_send(net, connection, parts, count, bytes)) {
+        connection_break(net, connection, connection->tls->problem);
+    }
+}
+
 /* Bytes alone are sent as a whole; large values wait for the end of the turn. */
 static void connection_start_send(struct net *net, struct connection *connection) {
     const struct outgoing *outgoing = &connection->outgoing;
@@ -231,6 +239,11 @@ static void connection_start_send(struct net *net, struct connection *connection
         return;
     }
     size_t sent = outgoing->position.byte;
+    if (connection->tls) {
+        struct iovec part = {outgoing->output.bytes + sent, outgoing->output.length - sent};
+        connection_send_encrypted(net, connection, &part, 1, part.iov_len);
+        return;
+    }
     io_send(net->io, connection->descriptor, outgoing->output.bytes + sent,
             outgoing->output.length - sent, &connection->sent);
     connection->sending = true;
@@ -238,15 +251,22 @@ static void connection_start_send(struct net *net, struct connection *connection
 
 size_t connection_send_large(struct net *net, struct connection *connection) {
     struct outgoing_send *parts = connection->parts;
+    size_t most = connection->tls ? CONNECTION_TLS_SEND_BYTES_MAX : OUTGOING_SEND_BYTES_MAX;
     size_t bytes = 0;
-    int count =
-        outgoing_gather(&connection->outgoing, &net->shard, OUTGOING_SEND_BYTES_MAX, parts->parts);
-    parts->message = (struct msghdr){.msg_iov = parts->parts, .msg_iovlen = (size_t)count};
-    io_send_vector(net->io, connection->descriptor, &parts->message, &connection->sent);
-    connection->sending = true;
+    if (connection->sending) { /* what TLS itself has to say; the end of that leads here again */
+        return 0;
+    }
+    int count = outgoing_gather(&connection->outgoing, &net->shard, most, parts->parts);
     for (int i = 0; i < count; i++) {
         bytes += parts->parts[i].iov_len;
     }
+    if (connection->tls) {
+        connection_send_encrypted(net, connection, parts->parts, count, bytes);
+        return bytes;
+    }
+    parts->message = (struct msghdr){.msg_iov = parts->parts, .msg_iovlen = (size_t)count};
+    io_send_vector(net->io, connection->descriptor, &parts->message, &connection->sent);
+    connection->sending = true;
     return bytes;
 }
 
@@ -323,9 +343,14 @@ static void connection_sent(void *owner, struct completion *completion, int resu
         connection_fail(connection, result);
     }
     if (result > 0) {
-        pace_count(&connection->send_pace, (size_t)result, net->shard.now_s);
-        net->shard.counters.bytes_written += (size_t)result;
-        outgoing_advance(outgoing, &net->shard, (size_t)result);
+        size_t sent = (size_t)result;
+        pace_count(&connection->send_pace, sent, net->shard.now_s);
+        sent = connection->tls ? tls_session_sent(connection->tls, sent) : sent;
+        net->shard.counters.bytes_written += sent;
+        outgoing_advance(outgoing, &net->shard, sent);
+    }
+    if (connection->tls && connection_tls_send_rest(net, connection)) {
+        return;
     }
     if (!connection_is_broken(connection) && !outgoing_is_sent(outgoing)) {
         connection_start_send(net, connection);
@@ -343,23 +368,6 @@ void connection_progressed(struct net *net, struct connection *connection) {
         schedule_run(&net->schedule, &connection->scheduled);
     }
     schedule_end_turn(&net->schedule, &connection->scheduled);
-}
-
-/* Whatever the verbosity, since somebody may be trying passwords; without -v at most one line a
- * second, so that the attempts don't fill the disk. */
-static void connection_log_failed_logins(struct net *net, struct connection *connection) {
-    char address[STATS_ADDRESS_MAX];
-    net->logins_failed += connection->pipeline.logins_failed;
-    connection->pipeline.logins_failed = 0;
-    if (!connection_is_logged(net) && net->login_failure_told_s == net->shard.now_s) {
-        return;
-    }
-    net->login_failure_told_s = net->shard.now_s;
-    connection_write_peer(connection, address);
-    log_add(&net->shard.log, connection->descriptor,
-            "wrong login from %s, %u on this reactor since the last line", address,
-            net->logins_failed);
-    net->logins_failed = 0;
 }
 
 void connection_ran(struct net *net, struct connection *connection) {
@@ -387,6 +395,9 @@ static bool connection_is_finished(const struct connection *connection) {
 
 static const char *connection_reason_to_finish(const struct net *net,
                                                const struct connection *connection) {
+    if (connection_tls_is_refused(connection)) {
+        return connection->tls->problem;
+    }
     if (connection->pipeline.protocol_error) {
         return "what came is beyond the protocol";
     }
@@ -427,7 +438,11 @@ void connection_end_turn(struct net *net, struct connection *connection) {
     if (!connection_is_broken(connection)) {
         connection_send_output(net, connection);
     }
-    if (connection_is_finished(connection)) {
+    bool finished = connection_is_finished(connection);
+    if (connection->tls && !connection_is_broken(connection)) {
+        finished = connection_tls_end_turn(net, connection, finished);
+    }
+    if (finished) {
         connection_mark_broken(connection,
                                connection_reason_to_finish(net, connection)); /* in order */
     }

@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "core/base/config.h"
 #include "core/base/container.h"
 #include "core/io/io.h"
 #include "core/net/net.h"
@@ -56,6 +57,8 @@ enum connection_receive {
     RECEIVE_DIRECT, /* to the place where the bytes of an upload belong */
 };
 
+struct tls_session;
+
 struct connection {
     struct pipeline pipeline; /* first, so that one is found from the other */
     int descriptor;
@@ -76,6 +79,7 @@ struct connection {
     uint32_t last_command_s;     /* when bytes were last received, on the store's scale */
     uint64_t serial;             /* how many connections its reactor had opened before */
     struct outgoing outgoing;    /* output being sent, or sent and not released yet */
+    struct tls_session *tls;     /* NULL: its bytes travel as they are */
     struct outgoing_send *parts; /* of output with large values; NULL before the first such one */
     struct pace receive_pace;
     struct pace send_pace; /* of outgoing */
@@ -97,7 +101,7 @@ static inline bool connection_is_broken(const struct connection *connection) {
 void connection_init(struct net *net, struct connection *connection, int descriptor);
 
 /* Takes over an accepted descriptor. Without memory it is closed. */
-void connection_open(struct net *net, int descriptor);
+void connection_open(struct net *net, int descriptor, enum transport transport);
 
 /* Its requests have had their round: puts it where it goes from here. */
 void connection_ran(struct net *net, struct connection *connection);

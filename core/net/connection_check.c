@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "core/net/connection.h"
+#include "core/net/tls_session.h"
 
 static void connection_check_state(const struct connection *connection) {
     assert(connection->state <= CONNECTION_SHUT);
@@ -25,7 +26,7 @@ static void connection_check_sending(const struct connection *connection) {
     const struct outgoing *outgoing = &connection->outgoing;
     bool waits = connection->scheduled.sending;
     assert(!connection->sending || !waits);
-    assert(!connection->sending || !outgoing_is_sent(outgoing));
+    assert(!connection->sending || !outgoing_is_sent(outgoing) || connection->tls);
     assert(!waits || outgoing->leases.length > 0);
     assert(!waits || connection->parts);
     if (connection_is_broken(connection) || connection->is_datagram) {
@@ -41,7 +42,7 @@ static bool connection_is_expected(const struct connection *connection) {
     return connection->receive != RECEIVE_NONE || connection->sending ||
            scheduled->place != SCHEDULE_NOWHERE || scheduled->ending || scheduled->retrying ||
            scheduled->sending || connection->pipeline.outstanding > 0 ||
-           connection->pipeline.upload;
+           connection->pipeline.upload || (connection->tls && connection->tls->queued);
 }
 
 void connection_check(const struct connection *connection) {

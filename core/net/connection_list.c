@@ -7,6 +7,7 @@
 #include "core/net/acceptor.h"
 #include "core/net/connection.h"
 #include "core/net/net.h"
+#include "core/net/tls_session.h"
 #include "core/net/udp.h"
 #include "core/stats/connection.h"
 
@@ -95,6 +96,19 @@ static bool connection_list_sockets(const struct net *net, const struct request 
     return false;
 }
 
+static void connection_list_add_tls(const struct connection *connection,
+                                    struct stats_connection *shown,
+                                    char subject[STATS_SUBJECT_MAX]) {
+    const struct tls_session *session = connection->tls;
+    if (!session || session->state != TLS_OPEN) {
+        return;
+    }
+    shown->tls_version = tls_session_version(session);
+    shown->tls_cipher = tls_session_cipher(session);
+    shown->tls_subject = subject;
+    tls_session_subject(session, subject);
+}
+
 bool connection_list(void *context, const struct request *request, uint64_t *cursor,
                      struct chunk *chunk) {
     const struct net *net = context;
@@ -114,9 +128,11 @@ bool connection_list(void *context, const struct request *request, uint64_t *cur
             .state = connection_list_state(connection),
             .idle_s = net->shard.now_s - connection->last_command_s,
         };
+        char subject[STATS_SUBJECT_MAX];
         if (!chunk_has_space(chunk, STATS_CONNECTION_MAX)) {
             return true;
         }
+        connection_list_add_tls(connection, &shown, subject);
         connection_list_put(chunk, request, &shown);
         *cursor = connection->serial;
     }

@@ -244,16 +244,27 @@ static uint16_t port_to_bind(int32_t port) {
     return port == CONFIG_PORT_FREE ? 0 : (uint16_t)port;
 }
 
+/* Of those from number `first` on. */
+static void set_transport(struct listeners *listeners, uint32_t first, enum transport transport) {
+    for (uint32_t i = first; i < listeners->count; i++) {
+        listeners->all[i].transport = transport;
+    }
+}
+
 static bool open_each(struct listeners *listeners, const struct config *config, int32_t port) {
     if (config->address_count == 0) {
-        return open_loopback(listeners, port_to_bind(port), config->backlog);
+        bool opened = open_loopback(listeners, port_to_bind(port), config->backlog);
+        set_transport(listeners, 0, config->tls.enabled ? TRANSPORT_TLS : TRANSPORT_PLAIN);
+        return opened;
     }
     for (uint32_t i = 0; i < config->address_count; i++) {
         const struct listen_address *address = &config->addresses[i];
         uint16_t its_port = port_to_bind(address->port ? address->port : port);
+        uint32_t first = listeners->count;
         if (!open_name(listeners, address->host, its_port, config->backlog)) {
             return false;
         }
+        set_transport(listeners, first, address->transport);
     }
     return true;
 }

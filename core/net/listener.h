@@ -22,6 +22,7 @@ struct listener {
     int family;                     /* AF_INET, AF_INET6 or AF_UNIX */
     bool activated;                 /* systemd's, which goes on listening; see activation.h */
     uint16_t port;                  /* 0 for a unix socket */
+    enum transport transport;       /* of the connections that it accepts */
     char name[LISTENER_NAME_BYTES]; /* address:port, [address]:port for IPv6, unix:path */
 
     struct completion event; /* TCP: of its accept; UDP: there is something to read */

@@ -22,6 +22,7 @@
 #include "core/shard/shard.h"
 
 struct acceptor;
+struct tls;
 struct udp;
 
 LIST_HEAD(connection_list, connection);
@@ -46,6 +47,7 @@ struct net {
 
     struct acceptor *acceptor; /* reactor 0's, else NULL */
     struct udp *udp;           /* likewise, and NULL without -U */
+    struct tls *tls;           /* NULL without -Z */
 
     struct schedule schedule;
     struct timers timers;

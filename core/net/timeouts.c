@@ -5,6 +5,8 @@
 #include "core/base/facts.h"
 #include "core/net/connection.h"
 #include "core/net/net.h"
+#include "core/net/tls.h"
+#include "core/net/tls_turn.h"
 #include "core/pipeline/upload.h"
 
 #define SECOND_NS ((uint64_t)1000000000)
@@ -87,6 +89,15 @@ static void timeouts_close_stalled(void *owner, struct timer *timer) {
     }
 }
 
+/* As long as there are any, since a silent client brings no turn about. */
+static void timeouts_close_late(void *owner, struct timer *timer) {
+    struct net *net = owner;
+    tls_turn_close_late(net);
+    if (!TAILQ_EMPTY(&net->tls->timed)) {
+        timer_set(&net->timers, timer, net->shard.now_ns + SECOND_NS);
+    }
+}
+
 void timeouts_step(struct net *net) {
     struct timer *stalled = &net->timeouts.stalled;
     if (net->shard.uploads + net->shard.leases > 0 && !stalled->set) {
@@ -98,6 +109,7 @@ void timeouts_init(struct net *net) {
     net->timeouts = (struct timeouts){
         .idle.expired = timeouts_close_idle,
         .stalled.expired = timeouts_close_stalled,
+        .tls.expired = timeouts_close_late,
     };
     if (net->shard.facts->config->idle_timeout_s > 0) {
         timer_set(&net->timers, &net->timeouts.idle, 0);

@@ -79,6 +79,23 @@ bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const ch
     return true;
 }
 
+char *pipeline_input_space(struct pipeline *pipeline, struct shard *shard, size_t length) {
+    assert(!pipeline->bytes);
+    if (!buffer_reserve(&shard->buffers, &pipeline->input, length)) {
+        return NULL;
+    }
+    return pipeline->input.bytes + pipeline->input.length;
+}
+
+void pipeline_input_filled(struct pipeline *pipeline, struct shard *shard, size_t length) {
+    pipeline->input.length += length;
+    if (pipeline->input.length == 0) {
+        pipeline_drop_input(pipeline, shard);
+    } else if (length > 0) {
+        run_when_whole(pipeline);
+    }
+}
+
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length) {
     assert(!pipeline->bytes);

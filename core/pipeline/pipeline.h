@@ -131,6 +131,11 @@ bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *b
 bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                         size_t length);
 
+/* The same in two steps: space for `length` bytes behind the input, NULL without memory; and then
+ * how many of them the caller has put there. */
+char *pipeline_input_space(struct pipeline *pipeline, struct shard *shard, size_t length);
+void pipeline_input_filled(struct pipeline *pipeline, struct shard *shard, size_t length);
+
 /* The window into a store's memory to which the next bytes of an upload belong. The kernel may
  * receive them there; then pipeline_direct_feed() is called in place of pipeline_feed(). Returns
  * its length; 0 when there is none, or when it has less than PIPELINE_DIRECT_BYTES_MIN. */

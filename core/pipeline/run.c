@@ -122,6 +122,9 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
     case OP_SHUTDOWN:
         run_shutdown(shard, request, result);
         return;
+    case OP_REFRESH_CERTS:
+        set_line(result, shard->hooks->refresh_certs(shard->reactor));
+        return;
     case OP_ERROR:
         note_error(pipeline, shard, request);
         return;

@@ -208,14 +208,41 @@ static enum config_status config_read_address(struct listen_address *address, ch
 }
 
 static enum config_status config_refuse_address(const char *text) {
-    return options_wrong("-l %s is refused: all addresses are served alike, without TLS, tags and "
-                         "protocols of their own: give addresses and ports alone",
+    return options_wrong("-l %s is refused: addresses have no tags and no protocols of their own: "
+                         "give them and their ports alone",
                          text);
 }
 
-/* memcached takes these in front of an address. */
+/* What memcached takes in front of an address: its transport, which is cut off, … */
+static enum config_status config_read_transport(const struct config *config,
+                                                struct listen_address *address, char **text) {
+    static const struct {
+        const char *prefix;
+        enum transport transport;
+    } prefixes[] = {{"notls:", TRANSPORT_PLAIN},
+                    {"btls:", TRANSPORT_TLS_SERVER},
+                    {"mtls:", TRANSPORT_TLS_MUTUAL}};
+    address->transport = config->tls.enabled ? TRANSPORT_TLS : TRANSPORT_PLAIN;
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+        size_t length = strlen(prefixes[i].prefix);
+        if (strncmp(*text, prefixes[i].prefix, length) != 0) {
+            continue;
+        }
+        if (!config->tls.enabled) {
+            return options_wrong("-l %s is refused: there is no TLS without -Z: leave %s out, or "
+                                 "give -Z",
+                                 *text, prefixes[i].prefix);
+        }
+        address->transport = prefixes[i].transport;
+        *text += length;
+        return CONFIG_RUN;
+    }
+    return CONFIG_RUN;
+}
+
+/* … and what is refused. */
 static bool config_has_prefix(const char *text) {
-    static const char *const prefixes[] = {"notls:", "btls:", "mtls:", "proto[", "tag[", "tag_"};
+    static const char *const prefixes[] = {"proto[", "tag[", "tag_"};
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
         if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0) {
             return true;
@@ -244,7 +271,10 @@ static enum config_status config_split_addresses(struct config *config) {
             return options_wrong("-l takes at most %d addresses", CONFIG_ADDRESSES_MAX);
         }
         struct listen_address *address = &config->addresses[config->address_count++];
-        enum config_status status = config_read_address(address, text);
+        enum config_status status = config_read_transport(config, address, &text);
+        if (status == CONFIG_RUN) {
+            status = config_read_address(address, text);
+        }
         if (status != CONFIG_RUN) {
             return status;
         }
@@ -355,6 +385,14 @@ static enum config_status config_check_udp(const struct config *config) {
                          "let everybody in: leave one of them out");
 }
 
+static enum config_status config_check_tls(const struct config *config) {
+    if (!config->tls.enabled || config->port != 0) {
+        return CONFIG_RUN;
+    }
+    return options_wrong("-Z is refused: unix sockets and UDP are without TLS, and there is no TCP "
+                         "port: give -p too, or leave -Z out");
+}
+
 static enum config_status config_fill_in(struct config *config) {
     if (config->memory_bytes < SHARD_MEMORY_BYTES_MIN) {
         fprintf(stderr, "simplecache: -m raised to %llu MB, the least for a core\n",
@@ -386,6 +424,10 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         .spin_us = 20,
         .prefix_delimiter = ':',
         .crawler_sleep_us = CRAWLER_SLEEP_US,
+        .tls = {.key_format = TLS_KEY_PEM,
+                .min_version = TLS_VERSION_1_2,
+                .write_buffer_kib = 16,
+                .handshake_timeout_s = 10},
     };
     struct command_line line = {.config = config};
     enum config_status status = config_read_all(&line, argc, argv);
@@ -399,7 +441,10 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         return status;
     }
     config_choose_ports(config);
-    status = config_split_addresses(config);
+    status = config_check_tls(config);
+    if (status == CONFIG_RUN) {
+        status = config_split_addresses(config);
+    }
     if (status != CONFIG_RUN) {
         return status;
     }

@@ -29,7 +29,6 @@
 
 #define WORD '\0'
 
-#define NO_TLS "there is no encryption: put a TLS proxy in front, or leave it out"
 #define NO_STORAGE "items are kept in memory only: give more -m instead"
 #define NO_PROXY "this is a cache and no proxy: run memcached or another proxy for that"
 
@@ -50,7 +49,8 @@ const struct command_option option_table[] = {
          options_set_mode),
     DONE("listen", 'l', "ADDR[:PORT][,...]",
          "addresses to listen on; [ADDR]:PORT for IPv6; may be given again (default: loopback "
-         "only, 127.0.0.1 and ::1; 0.0.0.0 opens the cache to everyone)",
+         "only, 127.0.0.1 and ::1; 0.0.0.0 opens the cache to everyone); with -Z and notls:, btls: "
+         "or mtls: before it: without TLS, without and with certificates of the clients",
          options_add_addresses),
     DONE("listen-backlog", 'b', "N",
          "connections that may wait to be accepted (default 1024)",
@@ -61,7 +61,10 @@ const struct command_option option_table[] = {
     DONE("conn-limit", 'c', "N",
          "simultaneous connections; one more is told so and closed (default 1024)",
          NUMBER(connections_max, 1, INT32_MAX)),
-    REFUSED("enable-ssl", 'Z', NULL, NO_TLS),
+    DONE("enable-ssl", 'Z', NULL,
+         "TLS on every TCP address that -l doesn't give notls: before; -o ssl_chain_cert and "
+         "ssl_key are needed",
+         SWITCH(tls.enabled)),
 
     DONE("memory-limit", 'm', "MB",
          "memory for items, their index included (default 64)",
@@ -183,6 +186,48 @@ const struct command_option option_table[] = {
          "answer stats sizes, which is always done",
          options_accept),
 
+    DONE("ssl_chain_cert", WORD, "FILE",
+         "with -Z: the server's certificate, and behind it those up to the root's, in PEM",
+         TEXT(tls.chain_file)),
+    DONE("ssl_key", WORD, "FILE",
+         "with -Z: the private key of the first of them",
+         TEXT(tls.key_file)),
+    DONE("ssl_keyformat", WORD, "N",
+         "form of that file: 1 PEM, 2 DER (default 1)",
+         NUMBER(tls.key_format, TLS_KEY_PEM, TLS_KEY_DER)),
+    DONE("ssl_ca_cert", WORD, "FILE",
+         "who may sign clients' certificates, in PEM",
+         TEXT(tls.ca_file)),
+    DONE("ssl_crl", WORD, "FILE",
+         "lists of revoked clients' certificates, one of each signer's, in PEM",
+         TEXT(tls.crl_file)),
+    DONE("ssl_verify_mode", WORD, "N",
+         "a client's certificate is 0 not asked for, 1 checked if there is one, 2 and 3 required "
+         "(default 0)",
+         NUMBER(tls.verify_mode, TLS_VERIFY_NONE, TLS_VERIFY_REQUIRED_ONCE)),
+    DONE("ssl_min_version", WORD, "N",
+         "the least version: 0 to 3 for TLS 1.0 to 1.3 (default 2)",
+         NUMBER(tls.min_version, TLS_VERSION_1_0, TLS_VERSION_1_3)),
+    DONE("ssl_ciphers", WORD, "LIST",
+         "ciphers of TLS 1.2 and below, as openssl ciphers takes them",
+         TEXT(tls.ciphers)),
+    DONE("ssl_ticket_keys", WORD, "FILE",
+         "32 random bytes or more, from which the keys of tickets come: clients resume over "
+         "restarts, and at every server that has the same file (default: new at each start)",
+         TEXT(tls.ticket_key_file)),
+    DONE("ssl_handshake_timeout", WORD, "N",
+         "seconds that a client has for its handshake (default 10)",
+         NUMBER(tls.handshake_timeout_s, 1, 3600)),
+    DONE("ssl_session_cache", WORD, NULL,
+         "let clients without tickets resume, too, where they come to the same reactor again",
+         SWITCH(tls.session_cache)),
+    DONE("ssl_wbuf_size", WORD, "N",
+         "taken and told by stats settings; output takes what it needs",
+         NUMBER(tls.write_buffer_kib, 1, 1048576)),
+    DONE("ssl_kernel_tls", WORD, NULL,
+         "likewise: records are made in user space",
+         SWITCH(tls.kernel_tls)),
+
     IGNORED("hashpower", WORD, "N"),
     IGNORED("no_hashexpand", WORD, NULL),
     IGNORED("hash_algorithm", WORD, "NAME"),
@@ -217,7 +262,6 @@ const struct command_option option_table[] = {
             "(SystemCallFilter=)"),
     REFUSED("sock_cookie_id", WORD, "N",
             "Linux has no such mark of sockets: leave it out"),
-    REFUSED("ssl_*", WORD, "VALUE", NO_TLS),
     REFUSED("ext_*", WORD, "VALUE", NO_STORAGE),
     REFUSED("proxy_*", WORD, "VALUE", NO_PROXY),
 };

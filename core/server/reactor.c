@@ -7,12 +7,18 @@
 #include "core/base/container.h"
 #include "core/base/facts.h"
 #include "core/net/connection_list.h"
+#include "core/net/tls.h"
 #include "core/net/udp.h"
 
 /* Preparing and freeing. */
 
-static void reactor_open_connection(void *net, int descriptor) {
-    connection_open(net, descriptor);
+static void reactor_open_connection(void *net, int descriptor, enum transport transport) {
+    connection_open(net, descriptor, transport);
+}
+
+static const char *reactor_refresh_certs(void *context) {
+    struct net *net = context;
+    return tls_answer_reload(net->tls);
 }
 
 static void reactor_pipeline_progressed(void *net, struct pipeline *pipeline) {
@@ -22,6 +28,7 @@ static void reactor_pipeline_progressed(void *net, struct pipeline *pipeline) {
 static const struct shard_hooks reactor_hooks = {
     .progressed = reactor_pipeline_progressed,
     .open_connection = reactor_open_connection,
+    .refresh_certs = reactor_refresh_certs,
     .list_connections = connection_list,
 };
 
@@ -98,6 +105,7 @@ int reactor_init(struct reactor *reactor, const struct reactor_config *config) {
     reactor->context = config->context;
     reactor->net.acceptor = config->acceptor;
     reactor->net.udp = config->udp;
+    reactor->net.tls = config->tls;
     net_init(&reactor->net, config->group->peers);
     config->group->peers[config->id].io = reactor->net.io;
     return 0;

@@ -22,6 +22,7 @@
 
 struct acceptor;
 struct mesh;
+struct tls;
 struct udp;
 
 /* From the order to stop to the breaking off of clients that don't take their replies. */
@@ -58,6 +59,7 @@ struct reactor_config {
 
     struct acceptor *acceptor; /* of reactor 0, with its listeners; NULL: of the others */
     struct udp *udp;           /* likewise; NULL without -U */
+    struct tls *tls;           /* this reactor's; NULL without -Z */
 
     int signals; /* a descriptor; -1: none */
     /* Called with the reactor's struct net when it can be read, and to wait for that again. */

@@ -5,6 +5,7 @@
 #include "core/base/facts.h"
 #include "core/base/probes.h"
 #include "core/net/acceptor.h"
+#include "core/net/tls_turn.h"
 #include "core/net/udp.h"
 #include "core/pipeline/exchange.h"
 #include "core/server/reactor.h"
@@ -421,6 +422,11 @@ static bool reactor_is_owed(const struct reactor *reactor) {
 static void reactor_enter(struct reactor *reactor) {
     struct net *net = &reactor->net;
     uint64_t wait_ns = reactor_wait_ns(reactor);
+    /* Last, since a handshake takes as long as hundreds of requests; others may execute those for
+     * this reactor's keys meanwhile. */
+    if (net->tls && tls_turn_end(net)) {
+        wait_ns = 0;
+    }
     if (wait_ns == 0) {
         io_enter(net->io, 0);
         return;

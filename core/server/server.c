@@ -10,6 +10,7 @@
 #include "core/base/random.h"
 #include "core/net/activation.h"
 #include "core/net/udp.h"
+#include "core/server/certificates.h"
 #include "core/server/fit.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
@@ -90,6 +91,7 @@ static void server_finish(struct server *server) {
     logins_free(server->logins);
     listeners_close(&server->listeners);
     udp_destroy(server->udp);
+    tls_shared_destroy(server->tls);
     listeners_close(&server->udp_sockets);
     if (server->pid_written) {
         process_remove_pid(server->config->pid_file);
@@ -165,7 +167,8 @@ int server_run(struct config *config) {
         log_line("running as root; -u NAME switches to another user");
     }
     bool served = server_open_signals(&server) && users_read(&server) &&
-                  server_open_listeners(&server) && threads_run(&server);
+                  certificates_read(&server) && server_open_listeners(&server) &&
+                  threads_run(&server);
     server_finish(&server);
     panic_thread_finish();
     return served ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -11,6 +11,7 @@
 #include "core/base/panic.h"
 #include "core/net/acceptor.h"
 #include "core/net/listener.h"
+#include "core/net/tls.h"
 #include "core/server/reactor.h"
 
 /* The thread of one reactor. */
@@ -45,6 +46,8 @@ struct server {
     struct udp *udp;
     /* As last read; each shard has a copy. NULL: nobody has to log in. */
     struct logins *logins;
+    /* NULL without -Z. */
+    struct tls_shared *tls;
     /* The descriptor of signals_open(), and what is called when it can be read. */
     int signals;
     struct completion signalled;

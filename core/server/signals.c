@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/container.h"
+#include "core/server/certificates.h"
 #include "core/server/server.h"
 #include "core/server/systemd.h"
 #include "core/server/users.h"
@@ -25,10 +26,11 @@ int signals_open(void) {
 }
 
 /* systemd takes READY=1 for the end of a reload, whether or not anything has changed. */
-static void signals_reload(struct server *server, struct log *log) {
+static void signals_reload(struct server *server, struct net *net) {
     systemd_tell("RELOADING=1\nMONOTONIC_USEC=%llu",
                  (unsigned long long)(clock_monotonic_ns(&clock_system) / 1000));
-    users_reload(server, log);
+    users_reload(server, &net->shard.log);
+    certificates_reload(net);
     systemd_tell("READY=1");
 }
 
@@ -39,7 +41,7 @@ static void signals_take(struct server *server, struct net *net) {
             continue;
         }
         if (signal.ssi_signo == SIGHUP) {
-            signals_reload(server, &net->shard.log);
+            signals_reload(server, net);
         } else {
             systemd_tell("STOPPING=1");
             reactor_order_stop(&server->reactors[0]);

@@ -55,6 +55,7 @@ static struct reactor_config threads_reactor_config(struct server *server, uint3
         .engine_context = &server->small_rings,
         .acceptor = first ? &server->acceptor : NULL,
         .udp = first ? server->udp : NULL,
+        .tls = tls_of_reactor(server->tls, id),
         .signals = first ? server->signals : -1,
         .signalled = &server->signalled,
         .stop_asked = threads_stop_asked,

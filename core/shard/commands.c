@@ -359,6 +359,7 @@ void command_run(struct keyspace *keys, const struct request *request, uint64_t 
     case OP_NOOP:
     case OP_OK:
     case OP_SHUTDOWN:
+    case OP_REFRESH_CERTS:
     case OP_LOGIN:
     case OP_SASL_LIST:
     case OP_UPLOAD_PART:

@@ -164,7 +164,8 @@ static void execute_for_reactor(struct shard *shard, struct message *message) {
         execute_scan(shard, message);
         return;
     case MESSAGE_CONNECTION:
-        shard->hooks->open_connection(shard->reactor, message->descriptor);
+        shard->hooks->open_connection(shard->reactor, message->descriptor,
+                                      (enum transport)message->transport);
         return;
     case MESSAGE_REQUEST:
     case MESSAGE_UPLOAD_END:

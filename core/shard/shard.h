@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/base/buffer.h"
+#include "core/base/config.h"
 #include "core/base/log.h"
 #include "core/base/panic.h"
 #include "core/mesh/mesh.h"
@@ -45,7 +46,10 @@ struct shard_hooks {
     /* Messages that have come back have moved a pipeline of this reactor on. */
     void (*progressed)(void *reactor, struct pipeline *pipeline);
     /* A connection has been handed to this reactor by a MESSAGE_CONNECTION. */
-    void (*open_connection)(void *reactor, int descriptor);
+    void (*open_connection)(void *reactor, int descriptor, enum transport transport);
+    /* The command refresh_certs: reads the files of TLS again. Returns the answer's line, which
+     * lasts until the next call. */
+    const char *(*refresh_certs)(void *reactor);
     shard_list_connections *list_connections;
 };
 

@@ -8,12 +8,13 @@
 #include <string.h>
 #include <sys/un.h>
 
-#define LINES_MAX 5
+#define LINES_MAX 7
 #define NAME_BYTES 40
 
-_Static_assert(LINES_MAX *(NAME_BYTES + REPLY_STAT_MAX) + 2 * STATS_ADDRESS_MAX + 32 <=
+_Static_assert(LINES_MAX *(NAME_BYTES + REPLY_STAT_MAX) + 3 * STATS_ADDRESS_MAX + 32 +
+                       STATS_SUBJECT_MAX <=
                    STATS_CONNECTION_MAX,
-               "names, two addresses, and three short values");
+               "names, two addresses, a cipher, three short values, and a subject");
 
 static void stats_connection_write_ip4(char out[STATS_ADDRESS_MAX],
                                        const struct sockaddr_storage *address, bool udp) {
@@ -112,6 +113,16 @@ static void stats_connection_put_address(struct lines *lines, const char *what,
     stats_connection_put(lines, what, text);
 }
 
+static void stats_connection_put_tls(struct lines *lines,
+                                     const struct stats_connection *connection) {
+    char text[STATS_ADDRESS_MAX];
+    snprintf(text, sizeof(text), "%.20s %.80s", connection->tls_version, connection->tls_cipher);
+    stats_connection_put(lines, "tls", text);
+    if (*connection->tls_subject) {
+        stats_connection_put(lines, "tls_subject", connection->tls_subject);
+    }
+}
+
 size_t stats_connection_write(char *out, const struct request *request,
                               const struct stats_connection *connection) {
     struct lines lines = {.out = out, .request = request, .descriptor = connection->descriptor};
@@ -129,6 +140,9 @@ size_t stats_connection_write(char *out, const struct request *request,
     stats_connection_put(&lines, "state", stats_connection_state_name(c->state));
     snprintf(idle, sizeof(idle), "%u", c->idle_s);
     stats_connection_put(&lines, "secs_since_last_cmd", idle);
+    if (c->tls_version) {
+        stats_connection_put_tls(&lines, c);
+    }
     assert(lines.length <= STATS_CONNECTION_MAX);
     return lines.length;
 }

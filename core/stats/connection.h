@@ -35,10 +35,16 @@ struct stats_connection {
     socklen_t peer_length;
     const struct sockaddr_storage *local; /* a listener has no peer */
     socklen_t local_length;
+    /* Of a connection with TLS, as OpenSSL names them; NULL where there are none. */
+    const char *tls_version;
+    const char *tls_cipher;
+    /* Of the client's certificate, at most STATS_SUBJECT_MAX bytes; empty without. */
+    const char *tls_subject;
 };
 
 #define STATS_ADDRESS_MAX 128 /* a path of a unix socket, or an address with its port */
-#define STATS_CONNECTION_MAX 1024
+#define STATS_SUBJECT_MAX 256
+#define STATS_CONNECTION_MAX 1536
 
 /* "tcp:127.0.0.1:11211", "udp6:[::1]:11211", "unix:/path"; NUL-terminated. */
 void stats_address_write(char out[STATS_ADDRESS_MAX], const struct sockaddr_storage *address,

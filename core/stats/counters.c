@@ -8,6 +8,7 @@ void counters_reset(struct counters *counters) {
     const struct counters before = *counters;
     *counters = (struct counters){0};
     COUNTERS(COUNTERS_KEEP)
+    COUNTERS_TLS(COUNTERS_KEEP)
 }
 
 /* Adds structures that consist of 64-bit numbers alone. */

@@ -75,9 +75,28 @@
     ROW(buffer_bytes, GAUGE, "bytes", "Memory of the buffers of connections, kept ones included.")
 /* clang-format on */
 
+/* The same with -Z. */
+/* clang-format off */
+#define COUNTERS_TLS(ROW)                                                                          \
+    ROW(ssl_handshake_errors, COUNT, "connections", "TLS handshakes that failed.")                 \
+    ROW(ssl_proto_errors, COUNT, "connections",                                                    \
+        "Connections that were closed since a TLS record was wrong.")                              \
+    ROW(ssl_handshakes, COUNT, "connections", "TLS handshakes that were completed.")               \
+    ROW(ssl_resumed, COUNT, "connections", "Those of them that went on from an earlier session.")  \
+    ROW(ssl_new_sessions, COUNT, "sessions",                                                       \
+        "Sessions that clients may go on from later; counted with -o ssl_session_cache.")          \
+    ROW(ssl_handshake_timeouts, COUNT, "connections",                                              \
+        "Connections that were closed since their handshake took too long.")                       \
+    ROW(ssl_renegotiations, COUNT, "connections",                                                  \
+        "Connections that were closed since their client renegotiated.")                           \
+    ROW(ssl_record_yields, COUNT, "times",                                                         \
+        "Times that a connection had sent more TLS records than are read in one turn.")
+/* clang-format on */
+
 struct counters {
 #define COUNTERS_FIELD(name, type, unit, sentence) uint64_t name;
     COUNTERS(COUNTERS_FIELD)
+    COUNTERS_TLS(COUNTERS_FIELD)
 #undef COUNTERS_FIELD
 };
 

@@ -6,6 +6,9 @@ void stats_put_general(struct stats_writer *writer, const struct stats_sources *
     for (size_t i = 0; i < statistic_count; i++) {
         const struct statistic *statistic = &statistic_table[i];
         char text[STATISTIC_TEXT_BYTES];
+        if (statistic->is_tls && !sources->facts->tls) {
+            continue;
+        }
         if (statistic->text) {
             statistic->text(sources, text);
             stats_put(writer, statistic->name, text);

@@ -105,6 +105,33 @@ static void settings_put_lru(struct stats_writer *writer, const struct server_se
     stats_put_switch(writer, "temp_lru", false);
 }
 
+/* memcached's option 0 to 3 as it tells it: the flags of OpenSSL. */
+static uint64_t settings_verify_flags(const struct tls_config *tls) {
+    return tls->verify_mode == TLS_VERIFY_NONE ? 0 : ((uint64_t)1 << tls->verify_mode) - 1;
+}
+
+static const char *settings_tls_version(const struct tls_config *tls) {
+    static const char *const names[] = {"tlsv1.0", "tlsv1.1", "tlsv1.2", "tlsv1.3"};
+    return names[tls->min_version];
+}
+
+static void settings_put_tls(struct stats_writer *writer, const struct tls_config *tls) {
+    stats_put_switch(writer, "ssl_enabled", tls->enabled);
+    settings_put_text(writer, "ssl_chain_cert", tls->chain_file, "(null)");
+    settings_put_text(writer, "ssl_key", tls->key_file, "(null)");
+    stats_put_number(writer, "ssl_verify_mode", settings_verify_flags(tls));
+    stats_put_number(writer, "ssl_keyformat", tls->key_format);
+    settings_put_text(writer, "ssl_ciphers", tls->ciphers, "NULL");
+    settings_put_text(writer, "ssl_ca_cert", tls->ca_file, "NULL");
+    stats_put_number(writer, "ssl_wbuf_size", (uint64_t)tls->write_buffer_kib * 1024);
+    stats_put_switch(writer, "ssl_session_cache", tls->session_cache);
+    stats_put_switch(writer, "ssl_kernel_tls", tls->kernel_tls);
+    stats_put(writer, "ssl_min_version", settings_tls_version(tls));
+    settings_put_text(writer, "ssl_crl", tls->crl_file, "NULL");
+    settings_put_text(writer, "ssl_ticket_keys", tls->ticket_key_file, "NULL");
+    stats_put_number(writer, "ssl_handshake_timeout", tls->handshake_timeout_s);
+}
+
 void stats_put_settings(struct stats_writer *writer, const struct stats_sources *sources) {
     const struct config *config = sources->facts->config;
     const struct server_settings *settings = sources->settings;
@@ -117,4 +144,5 @@ void stats_put_settings(struct stats_writer *writer, const struct stats_sources 
     settings_put_items(writer, sources);
     settings_put_slabs(writer);
     settings_put_lru(writer, settings);
+    settings_put_tls(writer, &config->tls);
 }

@@ -91,6 +91,19 @@ static uint64_t statistic_hash_power(const struct stats_sources *sources) {
     return buckets > 0 ? 63 - (uint64_t)__builtin_clzll(buckets) : 0;
 }
 
+static uint64_t statistic_since_refresh(const struct stats_sources *sources) {
+    const struct tls_facts *tls = sources->facts->tls;
+    return clock_seconds_since(atomic_load_explicit(&tls->loaded_at, memory_order_relaxed),
+                               sources->now);
+}
+
+static void statistic_expiry(const struct stats_sources *sources,
+                             char value[STATISTIC_TEXT_BYTES]) {
+    const struct tls_facts *tls = sources->facts->tls;
+    int64_t at = atomic_load_explicit(&tls->expires_unix_s, memory_order_relaxed);
+    snprintf(value, STATISTIC_TEXT_BYTES, "%lld", (long long)(at - sources->unix_now));
+}
+
 #define COUNT STATISTIC_COUNT
 #define GAUGE STATISTIC_GAUGE
 #define FACT STATISTIC_FACT
@@ -100,6 +113,8 @@ static uint64_t statistic_hash_power(const struct stats_sources *sources) {
 #define OFFSET(field) .offset = offsetof(struct shard_stats, field)
 #define COUNTER_ROW(name, type, unit, sentence)                                                    \
     ROW(#name, type, unit, sentence, OFFSET(counters.name)),
+#define TLS_ROW(name, type, unit, sentence)                                                        \
+    ROW(#name, type, unit, sentence, OFFSET(counters.name), .is_tls = true),
 
 /* Of the store, of a function for a number or for a text; and what becomes of items. */
 #define STORE(name, type, unit, field, sentence)                                                   \
@@ -135,6 +150,13 @@ const struct statistic statistic_table[] = {
     NUMBER(connection_structures, GAUGE, "connections", statistic_connections,
         "As curr_connections: none is kept for reuse."),
     COUNTERS(COUNTER_ROW)
+    COUNTERS_TLS(TLS_ROW)
+    ROW("time_since_server_cert_refresh", GAUGE, "seconds",
+        "How long ago the files of TLS were read; with -Z, as all that begins with ssl_.",
+        .number = statistic_since_refresh, .is_tls = true),
+    ROW("ssl_certs_expire_in", GAUGE, "seconds",
+        "Time until the first of the certificates and lists of revoked ones ends; negative: since.",
+        .text = statistic_expiry, .is_tls = true),
     STORE(bytes, GAUGE, "bytes", item_bytes,
         "Memory of the items that are stored, with their headers."),
     STORE(curr_items, GAUGE, "items", items, "Items that are stored."),

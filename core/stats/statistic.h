@@ -33,6 +33,8 @@ struct statistic {
     const char *sentence;
     /* What becomes of items; `stats items` lists these, too. */
     bool is_outcome;
+    /* Told with -Z alone. */
+    bool is_tls;
     /* Where the value comes from: `text` writes it, NUL-terminated, when it is no whole number;
      * else `number` returns it, if there is such a function; else it is the uint64_t at `offset` in
      * the struct shard_stats of all shards together. */

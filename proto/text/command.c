@@ -125,6 +125,12 @@ static enum parse_status command_parse_watch(struct parse *parse, struct line *l
     return refusal_fill(parse, PROTO_ERROR_WATCH);
 }
 
+/* refresh_certs [noreply], and any other words. */
+static enum parse_status command_parse_refresh(struct parse *parse, struct line *line) {
+    command_fill(parse, line, NO_KEY);
+    return PARSE_REQUEST;
+}
+
 /* version and quit, which no noreply silences. */
 static enum parse_status command_parse_bare(struct parse *parse, struct line *line) {
     *parse->request = (struct request){
@@ -169,6 +175,7 @@ static const struct text_command commands[] = {
     {COMMAND("cache_memlimit"), OP_MEMORY_LIMIT, false, text_parse_memory_limit},
     {COMMAND("watch"), OP_ERROR, false, command_parse_watch},
     {COMMAND("shutdown"), OP_SHUTDOWN, false, text_parse_shutdown},
+    {COMMAND("refresh_certs"), OP_REFRESH_CERTS, false, command_parse_refresh},
 #ifdef PROTO_DEBUG_TIME
     {COMMAND("debugtime"), OP_DEBUG_TIME, false, text_parse_debug_time},
 #endif

@@ -16,14 +16,20 @@ static void no_progress(void *reactor, struct pipeline *pipeline) {
     (void)pipeline;
 }
 
-static void no_connection(void *reactor, int descriptor) {
+static void no_connection(void *reactor, int descriptor, enum transport transport) {
     (void)reactor;
     (void)descriptor;
+    (void)transport;
     assert(!"no connection was handed over");
 }
 
-const struct shard_hooks fixture_hooks = {.progressed = no_progress,
-                                          .open_connection = no_connection};
+static const char *no_certs(void *reactor) {
+    (void)reactor;
+    return "Error TLS not enabled";
+}
+
+const struct shard_hooks fixture_hooks = {
+    .progressed = no_progress, .open_connection = no_connection, .refresh_certs = no_certs};
 
 static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_bytes) {
     struct shard_config config = {

@@ -163,7 +163,9 @@ Test(admin, others) {
         CASE("watch\r\n", "ERROR watch"),
         CASE("watch fetchers noreply\r\n", "ERROR watch"),
         CASE("extstore item_age 1\r\n", "ERROR command"),
-        CASE("refresh_certs\r\n", "ERROR command"),
+        CASE("refresh_certs\r\n", "refresh_certs"),
+        CASE("refresh_certs now please\r\n", "refresh_certs"),
+        CASE("refresh_certs noreply\r\n", "refresh_certs quiet"),
     };
     CHECK_ALL(cases);
 }

@@ -109,7 +109,7 @@ Test(text_reply, other_item_commands) {
 Test(text_reply, administration) {
     static const uint8_t ops[] = {
         OP_METADUMP,        OP_MGDUMP,       OP_CRAWL,      OP_CRAWLER_SWITCH, OP_CRAWLER_SLEEP,
-        OP_CRAWLER_TOCRAWL, OP_MEMORY_LIMIT, OP_DEBUG_TIME, OP_SHUTDOWN,
+        OP_CRAWLER_TOCRAWL, OP_MEMORY_LIMIT, OP_DEBUG_TIME, OP_SHUTDOWN,       OP_REFRESH_CERTS,
     };
     static const struct result line = {.value = "BUSY with it", .value_length = 12};
     for (size_t i = 0; i < sizeof(ops); i++) {

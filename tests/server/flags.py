@@ -25,18 +25,19 @@ IGNORED_WORDS = ('hashpower=20', 'no_hashexpand', 'hash_algorithm=jenkins', 'tai
                  'relaxed_privileges')
 
 # What promises something that isn't kept, and a part of the reason.
-REFUSED = ((('-Z',), 'encryption'), (('--enable-ssl',), 'encryption'),
-           (('-o', 'ssl_chain_cert=a.pem,ssl_key=b.pem'), 'encryption'),
-           (('-o', 'ssl_session_cache'), 'encryption'), (('-o', 'ext_path=/tmp/x:1G'), 'memory'),
+REFUSED = ((('-o', 'ext_path=/tmp/x:1G'), 'memory'),
            (('-o', 'ext_threads'), 'memory'), (('-o', 'proxy_config=x.lua'), 'proxy'),
            (('-U', '11211', '-Y', '/tmp/x'), 'log in'), (('-e', '/tmp/x'), 'outlive'),
            (('--memory-file=/tmp/x',), 'outlive'), (('-I', '1025m'), '1024m'),
            (('-I', '1048577k'), '1024m'), (('--max-item-size=1073741825',), '1024m'),
            (('-I', '17592186044417m'), '1024m'),
            (('-o', 'no_maxconns_fast'), '-c'), (('-o', 'drop_privileges'), 'SystemCallFilter'),
-           (('-o', 'sock_cookie_id=1'), 'Linux'), (('-l', 'notls:127.0.0.1'), 'TLS'),
+           (('-o', 'sock_cookie_id=1'), 'Linux'), (('-l', 'notls:127.0.0.1'), 'TLS'), (('-Z', '-p', '0'), 'TCP port'),
            (('-l', 'proto[binary]:127.0.0.1'), 'protocol'),
            (('-l', '127.0.0.1,tag[a]:127.0.0.1'), 'tags'), (('-l', 'tag_a_:127.0.0.1'), 'tags'))
+
+if os.environ.get('TLS', '1') == '0':
+    REFUSED += ((('-Z', '-o', 'ssl_chain_cert=a.pem,ssl_key=b.pem'), 'built without TLS'),)
 
 # Mistakes, and the line they earn.
 MISTAKES = (
@@ -204,7 +205,7 @@ class Questions(unittest.TestCase):
         self.assertLessEqual(max(map(len, lines)), 100)
         names = [line.split()[0] for line in lines[2:] if line[:5].strip()]
         self.assertEqual(len(names), len(set(names)))
-        for missing in ('-Z', 'slab', 'ssl', 'ext_', 'proxy'):
+        for missing in ('slab', 'ext_', 'proxy'):
             self.assertNotIn(missing, stdout)
 
 

@@ -1,0 +1,54 @@
+#include "core/net/connection_log.h"
+
+#include <sys/socket.h>
+
+#include "core/base/log.h"
+#include "core/stats/connection.h"
+
+bool connection_log_is_on(const struct net *net) {
+    return net->shard.settings.verbosity >= LOG_CONNECTIONS;
+}
+
+static void connection_log_write_peer(const struct connection *connection,
+                                      char address[STATS_ADDRESS_MAX]) {
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
+    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0) {
+        length = 0;
+    }
+    stats_address_write(address, &peer, length, false);
+}
+
+void connection_log_opened(struct net *net, const struct connection *connection) {
+    char address[STATS_ADDRESS_MAX];
+    if (!connection_log_is_on(net)) {
+        return;
+    }
+    connection_log_write_peer(connection, address);
+    log_add(&net->shard.log, connection->descriptor, "opened by %s on reactor %u", address,
+            net->shard.id);
+}
+
+void connection_log_closed(struct net *net, const struct connection *connection) {
+    if (connection_log_is_on(net)) {
+        log_add(&net->shard.log, connection->descriptor, "closed: %s",
+                connection->ending ? connection->ending : "the server stops");
+    }
+}
+
+/* Whatever the verbosity, since somebody may be trying passwords; without -v at most one line a
+ * second, so that the attempts don't fill the disk. */
+void connection_log_failed_logins(struct net *net, struct connection *connection) {
+    char address[STATS_ADDRESS_MAX];
+    net->logins_failed += connection->pipeline.logins_failed;
+    connection->pipeline.logins_failed = 0;
+    if (!connection_log_is_on(net) && net->login_failure_told_s == net->shard.now_s) {
+        return;
+    }
+    net->login_failure_told_s = net->shard.now_s;
+    connection_log_write_peer(connection, address);
+    log_add(&net->shard.log, connection->descriptor,
+            "wrong login from %s, %u on this reactor since the last line", address,
+            net->logins_failed);
+    net->logins_failed = 0;
+}

@@ -1,0 +1,22 @@
+/* connection_log: what is told of connections in the log.
+ *
+ * Thread: the reactor's.
+ */
+#ifndef CORE_NET_CONNECTION_LOG_H
+#define CORE_NET_CONNECTION_LOG_H
+
+#include <stdbool.h>
+
+#include "core/net/connection.h"
+
+/* Whether connections are logged at all (-v). */
+bool connection_log_is_on(const struct net *net);
+
+/* Each is a line when they are. */
+void connection_log_opened(struct net *net, const struct connection *connection);
+void connection_log_closed(struct net *net, const struct connection *connection);
+
+/* Logins that its pipeline has refused, which are counted here. */
+void connection_log_failed_logins(struct net *net, struct connection *connection);
+
+#endif
