@@ -62,6 +62,13 @@ struct store_slice {
     bool blocked;
 };
 
+/* A value that is received outside of the log (upload.c), at most one at a time. */
+struct store_stage {
+    char *bytes; /* allocated; NULL: none */
+    uint32_t value_length;
+    uint32_t received;
+};
+
 /* The fields that a get reads stand together at the front. */
 struct store {
     struct index index;
@@ -90,6 +97,7 @@ struct store {
     uint64_t leased_bytes;               /* the extents of leased items in the log */
     uint32_t uploads;
     uint32_t leases;
+    struct store_stage stage;
     struct store_emptying emptying;
     struct store_slice slice;
     /* The optional fields that every item has: with no_eviction those for the expiry time and the

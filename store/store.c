@@ -5,6 +5,7 @@
 #include "store/pages.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static bool store_config_is_valid(const struct store_config *config) {
@@ -68,6 +69,7 @@ void store_destroy(struct store *store) {
     if (!store) {
         return;
     }
+    free(store->stage.bytes);
     ghost_finish(&store->ghost);
     index_finish(&store->index);
     segment_log_finish(&store->log);

@@ -295,9 +295,9 @@ enum store_status store_write(struct store *store, const struct store_key *key,
 enum store_upload_end {
     STORE_UPLOAD_STORES, /* any but append and prepend */
     STORE_UPLOAD_JOINS,  /* any */
-    /* STORE_SET without compare_cas. Where nothing may be evicted and memory is short, the upload
-     * takes the memory of the item under the key, which is gone then, if that is large and its
-     * value no shorter. It is refused at the beginning or not at all, as far as memory goes. */
+    /* STORE_SET without compare_cas. Where nothing may be evicted and memory is short, it takes the
+     * memory of the item under the key, which is gone then, if its value is large and no shorter;
+     * the others are received beyond the memory bound in such a case, one at a time. */
     STORE_UPLOAD_SETS,
 };
 

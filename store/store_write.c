@@ -4,6 +4,7 @@
 #include "store/lookup.h"
 #include "store/place.h"
 #include "store/reclaim.h"
+#include "store/stage.h"
 #include "store/take_over.h"
 #include "store/upload.h"
 
@@ -270,11 +271,23 @@ enum store_status store_write(struct store *store, const struct store_key *key,
     return write_store(store, key, write, upload, &found, cas);
 }
 
+/* The value is complete, and is stored as if it had come with the call. */
+static enum store_status write_end_stage(struct store *store, const struct store_key *key,
+                                         const struct store_write *write, uint64_t *cas) {
+    struct store_write whole = *write;
+    whole.value = store->stage.bytes;
+    assert(store->stage.received == write->value_length);
+    enum store_status status = store_write(store, key, &whole, store->now, cas);
+    stage_end(store);
+    return status;
+}
+
 enum store_status store_upload_end(struct store *store, uint64_t upload,
                                    const struct store_key *key, const struct store_write *write,
                                    uint32_t now, uint64_t *cas) {
     store_begin_operation(store, now);
-    return write_end_upload(store, upload, key, write, cas);
+    return upload == STAGE_UPLOAD ? write_end_stage(store, key, write, cas)
+                                  : write_end_upload(store, upload, key, write, cas);
 }
 
 enum store_status store_touch(struct store *store, const struct store_key *key, uint32_t expires,

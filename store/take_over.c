@@ -66,19 +66,36 @@ static void take_over_pin(struct store *store, uint64_t location) {
     store->upload_bytes += list->bytes + item_bytes(segment_item(&store->log, location));
 }
 
+/* The extents that a new value would take of the item's, leased or not; 0: it can't have them. */
+static uint32_t take_over_extents(const struct store *store, const struct item *item,
+                                  uint32_t value_length) {
+    if (!item_is_large(item) || item_value_length(item) < value_length) {
+        return 0;
+    }
+    const struct item_list *list = item_list_read(item);
+    bool fits = item_optional_bytes(item->bits) + item->key_length >= sizeof(struct upload);
+    return fits && !list->shared ? take_over_count(store, list, value_length) : 0;
+}
+
+bool store_may_write_over(struct store *store, const struct store_key *key, uint32_t value_length) {
+    struct store_found found;
+    store_find(store, key, &found);
+    if (!found.item) {
+        return false;
+    }
+    bool is_inline = !item_is_large(found.item) && found.item->value_length >= value_length;
+    return is_inline || take_over_extents(store, found.item, value_length) != 0;
+}
+
 enum store_status store_upload_take_over(struct store *store, const struct store_key *key,
                                          uint32_t value_length, uint64_t *upload) {
     struct store_found found;
     store_find(store, key, &found);
-    if (!found.item || !item_is_large(found.item) || item_value_length(found.item) < value_length) {
+    uint32_t count = found.item ? take_over_extents(store, found.item, value_length) : 0;
+    if (count == 0) {
         return STORE_NO_MEMORY;
     }
     struct item_list *list = item_list(found.item);
-    uint32_t count = take_over_count(store, list, value_length);
-    bool fits = item_optional_bytes(found.item->bits) + key->length >= sizeof(struct upload);
-    if (count == 0 || !fits || list->shared) {
-        return STORE_NO_MEMORY;
-    }
     store->counters.out_of_memory--; /* was counted, but is not refused */
     if (list->leases != 0) {
         return STORE_BUSY;

@@ -5,6 +5,10 @@
 
 #include "store/internal.h"
 
+/* Whether a value of this length could be written over the one that is stored under the key, if
+ * that is not leased. */
+bool store_may_write_over(struct store *store, const struct store_key *key, uint32_t value_length);
+
 /* Begins an upload with the records of the item that is stored under the key, which is gone then:
  * its value must be large and no shorter. Nothing of that upload can lack memory, unless the index
  * is full when it ends, or a new CAS is longer than the old one was. STORE_OK; STORE_BUSY while the

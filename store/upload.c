@@ -5,8 +5,9 @@
  * not concern the item.
  *
  * Where nothing may be evicted, an upload that will replace an item gets all of its extents at the
- * beginning, if memory is short. When they can't be had it takes the old value's: that is gone
- * then, as when memcached refuses the new one, but the new one is stored.
+ * beginning. When they can't be had a set takes the old value's: that is gone then, as when
+ * memcached refuses the new one, but the new one is stored. Others are received outside of the log
+ * (stage.h), and written over the old value when they are complete and their conditions hold.
  */
 #include "store/upload.h"
 
@@ -15,11 +16,15 @@
 #include "store/limits.h"
 #include "store/memory.h"
 #include "store/reclaim.h"
+#include "store/stage.h"
 #include "store/take_over.h"
 #include "store/upload_record.h"
 
 /* An extent is not made shorter, to fill a segment up, than this part of the longest one. */
 #define EXTENT_LEAST_PART 16
+
+/* As many extents as one operation takes: more than a value of 1 MB has. */
+#define EXTENTS_AT_ONCE 512
 
 uint64_t store_upload_open(struct store *store, const struct store_key *key, uint32_t value_length,
                            bool joins) {
@@ -103,9 +108,13 @@ static bool upload_add_extent(struct store *store, uint64_t location) {
 
 enum store_status store_upload_add(struct store *store, uint64_t location, const char *bytes,
                                    uint32_t length, uint32_t now) {
+    store_begin_operation(store, now);
+    if (location == STAGE_UPLOAD) {
+        stage_add(store, bytes, length);
+        return STORE_OK;
+    }
     struct upload *upload = upload_at(store, location);
     const struct item_list *list = upload_list(store, location);
-    store_begin_operation(store, now);
     assert(length <= upload->value_length - upload->received);
     while (length != 0) {
         if (upload->received == upload_list_length(list) && !upload_add_extent(store, location)) {
@@ -124,9 +133,12 @@ enum store_status store_upload_add(struct store *store, uint64_t location, const
 }
 
 uint32_t store_upload_window(struct store *store, uint64_t location, uint32_t now, char **where) {
+    store_begin_operation(store, now);
+    if (location == STAGE_UPLOAD) {
+        return stage_window(store, where);
+    }
     struct upload *upload = upload_at(store, location);
     const struct item_list *list = upload_list(store, location);
-    store_begin_operation(store, now);
     assert(upload->received < upload->value_length);
     if (upload->received == upload_list_length(list) && !upload_add_extent(store, location)) {
         return 0;
@@ -145,6 +157,10 @@ static void upload_close(struct store *store, uint64_t location) {
 }
 
 void store_upload_cancel(struct store *store, uint64_t location) {
+    if (location == STAGE_UPLOAD) {
+        stage_end(store);
+        return;
+    }
     const struct item_list *list = upload_list(store, location);
     for (uint32_t i = 0; i < list->count; i++) {
         upload_record_drop(store, list->extents[i].location);
@@ -154,7 +170,7 @@ void store_upload_cancel(struct store *store, uint64_t location) {
 
 /* Whether there is memory for what all uploads together have not got yet; not exactly: segments
  * are not filled to the last byte. */
-static bool upload_has_memory(const struct store *store) {
+static bool upload_has_plenty(const struct store *store) {
     uint64_t reserved = store->upload_reserved_bytes;
     uint64_t missing = reserved > store->upload_bytes ? reserved - store->upload_bytes : 0;
     uint64_t segments = missing / (store->log.segment_bytes / 2) + 2;
@@ -171,18 +187,32 @@ static bool upload_add_extents(struct store *store, uint64_t location) {
     return added;
 }
 
-/* Begins an upload that will replace an item, in a store that must not evict. Its memory is not
- * taken from it later, so that it ends well or is refused now. */
+/* Begins an upload that will replace an item, in a store that must not evict. Its memory is taken
+ * now, so that it is refused now or not at all; that of a very long value only where there is not
+ * plenty, since an operation is to be short. */
 static enum store_status upload_begin_replacing(struct store *store, const struct store_key *key,
-                                                uint32_t value_length, uint64_t *upload) {
-    if (*upload != 0 && (upload_has_memory(store) || upload_add_extents(store, *upload))) {
+                                                uint32_t value_length, enum store_upload_end end,
+                                                uint64_t *upload) {
+    bool later =
+        store_extents_max(store, value_length) > EXTENTS_AT_ONCE && upload_has_plenty(store);
+    if (*upload != 0 && (later || upload_add_extents(store, *upload))) {
         return STORE_OK;
     }
     if (*upload != 0) {
         store_upload_cancel(store, *upload);
         *upload = 0;
     }
-    return store_upload_take_over(store, key, value_length, upload);
+    enum store_status status = STORE_NO_MEMORY;
+    if (end == STORE_UPLOAD_SETS) {
+        status = store_upload_take_over(store, key, value_length, upload);
+    }
+    if (status != STORE_NO_MEMORY || !store_may_write_over(store, key, value_length)) {
+        return status;
+    }
+    store->counters.out_of_memory--; /* was counted, but is not refused */
+    status = stage_begin(store, value_length);
+    *upload = status == STORE_OK ? STAGE_UPLOAD : 0;
+    return status;
 }
 
 enum store_status store_upload_begin(struct store *store, const struct store_key *key,
@@ -197,8 +227,8 @@ enum store_status store_upload_begin(struct store *store, const struct store_key
         return STORE_BUSY;
     }
     *upload = store_upload_open(store, key, value_length, end == STORE_UPLOAD_JOINS);
-    if (end == STORE_UPLOAD_SETS && store->config.no_eviction) {
-        return upload_begin_replacing(store, key, value_length, upload);
+    if (store->config.no_eviction && end != STORE_UPLOAD_JOINS) {
+        return upload_begin_replacing(store, key, value_length, end, upload);
     }
     return *upload != 0 ? STORE_OK : STORE_NO_MEMORY;
 }

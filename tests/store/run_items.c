@@ -114,12 +114,12 @@ struct store_write run_write(struct run *run, const struct model_item *item) {
     };
 }
 
-/* A short value is large where it was written over a large one. */
+/* A short value is large where it was written over a large one; or not large, although it came by
+ * an upload, where that was received outside of the log. */
 static void run_note_large(struct run *run, struct model_item *item) {
     struct store_key key = run_key(run, (uint32_t)(item - run->model->items));
     struct store_item shown;
     if (store_peek(run->store, &key, run->now, &shown) == STORE_OK) {
-        CHECK(run, shown.large != 0 || !item->large);
         item->large = shown.large != 0;
     }
 }

@@ -41,7 +41,7 @@ static void upload_begins(struct run *run, struct run_upload *upload) {
     uint32_t length = upload_length(run, max);
     uint64_t handle = 0;
     enum store_upload_end end = (enum store_upload_end)run_below(run, 3);
-    bool may = end != STORE_UPLOAD_SETS || !run_gives_back(run, item, length) || !item->large;
+    bool may = end == STORE_UPLOAD_JOINS || !run_gives_back(run, item, length);
     enum store_status status = store_upload_begin(run->store, &key, length, end, run->now, &handle);
     CHECK(run, (status == STORE_TOO_LARGE) == (length > max));
     CHECK(run, (status == STORE_OK) == (handle != 0));

@@ -268,6 +268,38 @@ Test(full, upload_over_a_leased_value) {
     full_destroy(&full);
 }
 
+/* A replace or cas is received outside of the log, one at a time; the old value is there meanwhile.
+ */
+Test(full, upload_with_a_condition) {
+    struct full full = full_create(100000);
+    struct store_key key = fixture_key("a3"), other = fixture_key("a4");
+    struct store_write write = {.mode = STORE_REPLACE, .value_length = 90000};
+    uint64_t upload, second, cas;
+    for (uint32_t i = 0; i < 3; i++) {
+        cr_assert(eq(int,
+                     store_upload_begin(full.store, &key, 90000, STORE_UPLOAD_STORES, 1, &upload),
+                     STORE_OK));
+        cr_assert(eq(int,
+                     store_upload_begin(full.store, &other, 90000, STORE_UPLOAD_STORES, 1, &second),
+                     STORE_BUSY));
+        cr_assert(eq(int, large_add(full.store, upload, NEW, 90000, 5000), STORE_OK));
+        cr_assert(full_is(&full, &key, OLD, 100000));
+        if (i == 0) {
+            store_upload_cancel(full.store, upload);
+        } else {
+            write.compare_cas = i == 1; /* of 0, which is wrong */
+            cr_assert(eq(int, store_upload_end(full.store, upload, &key, &write, 1, &cas),
+                         i == 1 ? STORE_EXISTS : STORE_OK));
+        }
+        store_check(full.store);
+    }
+    cr_assert(full_is(&full, &key, NEW, 90000));
+    cr_assert(eq(int,
+                 store_upload_begin(full.store, &other, 200000, STORE_UPLOAD_STORES, 1, &second),
+                 STORE_NO_MEMORY));
+    full_destroy(&full);
+}
+
 /* What the upload has taken is older than the flush, but the item is not. */
 Test(full, flush_during_an_upload) {
     struct full full = full_create(100000);
