@@ -141,19 +141,30 @@ static bool may_be_refused(const struct prediction *prediction) {
     return server_refusals(prediction->world) != prediction->command->refusals;
 }
 
+/* Where nothing may be evicted, what gives back as much memory as it takes is done: here, a value
+ * of this length instead of the old one. Long ones may be leased, and a long CAS needs more memory.
+ */
+static bool gives_back(const struct prediction *prediction, uint32_t length) {
+    const struct state *before = prediction->before;
+    return prediction->world->choices.no_eviction && before->present &&
+           prediction->command->new_cas >> 48 == 0 && length <= before->value->length &&
+           before->value->length <= PREDICT_LONG_BYTES;
+}
+
 /* A write may be refused where others have been meanwhile; the old value may go with it. */
-static void add_refusals(struct prediction *prediction) {
-    if (may_be_refused(prediction)) {
+static void add_refusals(struct prediction *prediction, bool done) {
+    if (may_be_refused(prediction) && !done) {
         add(prediction, ANSWER_NO_MEMORY);
         add_absent(prediction, ANSWER_NO_MEMORY);
     }
 }
 
-/* A touch may need memory for an expiry time where there was none. What can't be had is missing in
- * text and meta. */
+/* A touch may need memory for an expiry time where there was none, unless nothing may be evicted.
+ * What can't be had is missing in text. */
 static void add_touch_refusals(struct prediction *prediction) {
-    add_refusals(prediction);
-    if (may_be_refused(prediction) && prediction->command->kind == COMMAND_GAT) {
+    bool done = prediction->world->choices.no_eviction;
+    add_refusals(prediction, done);
+    if (may_be_refused(prediction) && !done && prediction->command->kind == COMMAND_GAT) {
         add(prediction, ANSWER_MISS);
         add_absent(prediction, ANSWER_MISS);
     }
@@ -170,7 +181,7 @@ static void predict_write(struct prediction *prediction) {
         add_absent(prediction, ANSWER_TOO_LARGE);
         return;
     }
-    add_refusals(prediction);
+    add_refusals(prediction, !joins && gives_back(prediction, command->value->length));
     if (command->kind == COMMAND_ADD && before->present) {
         add(prediction, ANSWER_NOT_STORED);
     } else if (joins && command->create && !before->present) {
@@ -286,6 +297,10 @@ static bool parse_number(const struct value *value, uint64_t *number) {
     return errno == 0 && *text >= '0' && *text <= '9' && (*end == '\0' || *end == ' ');
 }
 
+static uint32_t digits_of(uint64_t number) {
+    return (uint32_t)snprintf(NULL, 0, "%llu", (unsigned long long)number);
+}
+
 static struct value *write_number(uint64_t number, uint32_t length_min) {
     char text[32];
     uint32_t length = (uint32_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
@@ -299,8 +314,8 @@ static void predict_delta(struct prediction *prediction) {
     const struct command *command = prediction->command;
     const struct state *before = prediction->before;
     uint64_t number;
-    add_refusals(prediction);
     if (!before->present) {
+        add_refusals(prediction, false);
         if (!command->create) {
             add(prediction, ANSWER_MISS);
             return;
@@ -328,6 +343,7 @@ static void predict_delta(struct prediction *prediction) {
     } else {
         number = number > command->delta ? number - command->delta : 0;
     }
+    add_refusals(prediction, gives_back(prediction, digits_of(number)));
     struct outcome *outcome = add(prediction, ANSWER_NUMBER);
     outcome->number = number;
     struct value *value = write_number(number, before->value->length);
@@ -346,7 +362,7 @@ static void predict_delta(struct prediction *prediction) {
 static void predict_kept(struct prediction *prediction) {
     const struct command *command = prediction->command;
     const struct state *before = prediction->before;
-    add_refusals(prediction);
+    add_refusals(prediction, gives_back(prediction, 0));
     struct state *state = &add(prediction, ANSWER_DONE)->state;
     if (command->empty) {
         renew(prediction, state, value_create(0));
