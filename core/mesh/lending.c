@@ -43,9 +43,10 @@ bool lending_waits_for_owner(const struct lending *lending) {
     return lending_state(lending) == LENDING_WANTED;
 }
 
+/* A look comes first, since a try that fails takes the cache line away from who has the shard. */
 bool lending_borrow(struct lending *lending) {
     uint32_t state = LENDING_FREE;
-    return lending_change(lending, &state, LENDING_LENT);
+    return lending_state(lending) == LENDING_FREE && lending_change(lending, &state, LENDING_LENT);
 }
 
 bool lending_is_wanted(const struct lending *lending) {

@@ -114,7 +114,7 @@ uint64_t mesh_bytes(uint32_t shards, uint32_t capacity) {
 }
 
 int mesh_create(struct mesh **result, uint32_t shards, uint32_t capacity) {
-    assert(shards > 0 && shards <= MESH_SHARDS_MAX);
+    assert(shards > 0 && shards <= SHARD_SET_MAX);
     assert(capacity > 0 && capacity <= MESH_CAPACITY_MAX && (capacity & (capacity - 1)) == 0);
     struct mesh *mesh = calloc(1, sizeof(*mesh));
     if (!mesh) {
@@ -199,6 +199,10 @@ uint32_t mesh_outstanding(const struct mesh_port *port) {
     return port->origin.outstanding_total;
 }
 
+bool mesh_is_quiet(const struct mesh_port *port, uint32_t to) {
+    return port->origin.outstanding[to] == 0;
+}
+
 /* The owner's end. */
 
 uint32_t mesh_take_requests(struct mesh_port *port, uint32_t from, struct message **messages,
@@ -279,6 +283,9 @@ bool mesh_has_requests(const struct mesh_port *port) {
 }
 
 bool mesh_has_work(const struct mesh_port *port) {
+    if (port->mesh->shards == 1) {
+        return false;
+    }
     return mesh_has_replies(port) || lending_waits_for_owner(&port->lending) ||
            (mesh_has_requests(port) && !lending_is_lent(&port->lending));
 }

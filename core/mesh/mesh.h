@@ -22,10 +22,10 @@
 
 #include "core/mesh/lending.h"
 #include "core/mesh/message.h"
+#include "core/mesh/shard_set.h"
 
 #define MESH_CAPACITY_DEFAULT 256
 #define MESH_CAPACITY_MAX 4096
-#define MESH_SHARDS_MAX 256
 
 struct mesh;
 struct mesh_port;
@@ -90,6 +90,9 @@ uint32_t mesh_take_replies(struct mesh_port *port, uint32_t from, struct message
 
 /* Messages sent to other shards that have not come back. */
 uint32_t mesh_outstanding(const struct mesh_port *port);
+
+/* True when no message sent to the shard `to` is out. */
+bool mesh_is_quiet(const struct mesh_port *port, uint32_t to);
 
 /* Called for a reactor that was asleep; of several who would wake it only one is told to. */
 typedef void mesh_wake(void *context, uint32_t shard);

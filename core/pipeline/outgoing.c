@@ -3,8 +3,8 @@
 #include <assert.h>
 
 bool lease_end(struct shard *shard, uint32_t owner, uint64_t large) {
-    if (shard_holds(shard, owner)) {
-        store_lease_end(shard->keys.store, large);
+    if (shard_has(shard, owner)) {
+        store_lease_end(shard->all[owner]->keys.store, large);
         return true;
     }
     if (!mesh_has_credit(shard->port, owner) || !shard_has_spare_message(shard)) {
@@ -15,6 +15,7 @@ bool lease_end(struct shard *shard, uint32_t owner, uint64_t large) {
     message->complete = shard_give_message;
     message->large = large;
     mesh_send_request(shard->port, owner, message);
+    shard->counters.mesh_requests++;
     return true;
 }
 

@@ -13,6 +13,7 @@
  *     upload           a long value that is stored, part by part
  *     scan             a long answer, chunk by chunk
  *     every_shard      a command for every shard
+ *     lend             shards of others, while they are free
  *     queue            messages whose replies are owed
  *     output           replies as bytes
  *     outgoing         output that is being sent, and leases on long values in it

@@ -163,9 +163,9 @@ void queue_executed(struct pipeline *pipeline, struct shard *shard, struct messa
 void queue_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
                   const struct result *result, bool leased) {
     if (!pipeline->first && leased) {
-        if (!output_write_reply(pipeline, shard, &slot->request, result, shard->id) &&
+        if (!output_write_reply(pipeline, shard, &slot->request, result, slot->owner) &&
             result->large) {
-            lease_end(shard, shard->id, result->large);
+            lease_end(shard, slot->owner, result->large);
         }
         return;
     }

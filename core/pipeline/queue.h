@@ -37,9 +37,9 @@ void queue_send(struct pipeline *pipeline, struct shard *shard, uint32_t to,
 /* A message of the queue has been executed on this shard: its reply is due. */
 void queue_executed(struct pipeline *pipeline, struct shard *shard, struct message *message);
 
-/* Answers a request that has been executed on this shard, behind the replies owed before it;
- * queue_may_add(), unless the queue is empty. leased: whether the result has the lease that it
- * needs, as execute() returned. */
+/* Answers a request that has been executed at once, on this shard or a borrowed one, behind the
+ * replies owed before it; queue_may_add(), unless the queue is empty. leased: whether the result
+ * has the lease that it needs, as execute() returned. */
 void queue_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
                   const struct result *result, bool leased);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/pipeline/every_shard.h"
+#include "core/pipeline/lend.h"
 #include "core/pipeline/queue.h"
 #include "core/pipeline/scan.h"
 #include "core/pipeline/trace.h"
@@ -48,13 +49,14 @@ bool pipeline_can_run(const struct pipeline *pipeline) {
 /* Running a request: each function returns false, with nothing changed, when it can't be done now.
  */
 
-static bool run_here(struct pipeline *pipeline, struct shard *shard,
-                     const struct batch_slot *slot) {
+/* On the keys of this shard, or of one that is borrowed. */
+static bool run_here(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
+                     struct keyspace *keys) {
     struct result result;
     if (pipeline->first && !queue_may_add(pipeline, shard)) {
         return false;
     }
-    bool leased = execute(&shard->keys, &slot->request, slot->hash, &result);
+    bool leased = execute(keys, &slot->request, slot->hash, &result);
     queue_answer(pipeline, shard, slot, &result, leased);
     return true;
 }
@@ -67,6 +69,20 @@ static bool run_there(struct pipeline *pipeline, struct shard *shard,
     struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);
     message_set_request(message, &slot->request, slot->hash);
     queue_send(pipeline, shard, slot->owner, message);
+    return true;
+}
+
+static bool run_elsewhere(struct pipeline *pipeline, struct shard *shard,
+                          const struct batch_slot *slot) {
+    struct keyspace *keys = lend_keys(shard, slot->owner);
+    if (!keys) {
+        return run_there(pipeline, shard, slot);
+    }
+    if (!run_here(pipeline, shard, slot, keys)) {
+        return false;
+    }
+    shard->counters.mesh_requests++;
+    shard->counters.lent_requests++;
     return true;
 }
 
@@ -181,8 +197,8 @@ static bool run_request(struct pipeline *pipeline, struct shard *shard,
                         const struct batch_slot *slot) {
     const struct request *request = &slot->request;
     if (op_has_key(request->op)) {
-        return shard_holds(shard, slot->owner) ? run_here(pipeline, shard, slot)
-                                               : run_there(pipeline, shard, slot);
+        return shard_holds(shard, slot->owner) ? run_here(pipeline, shard, slot, &shard->keys)
+                                               : run_elsewhere(pipeline, shard, slot);
     }
     if (!op_concerns_shards(request->op)) {
         return run_alone(pipeline, shard, slot);
@@ -233,14 +249,36 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
         !pipeline_is_blocked(pipeline) && !pipeline->scan && shard_holds(shard, shard->id);
 }
 
-void batch_run(struct batch *batch, struct shard *shard) {
-    shard->panic.describe = pipeline_describe;
+/* Borrows the shards that its requests are for, as far as they are free. Not where commands are
+ * logged: the log may be written then. */
+static void batch_borrow(const struct batch *batch, struct shard *shard) {
+    if (shard->settings.verbosity >= LOG_COMMANDS) {
+        return;
+    }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
-        if (op_has_key(slot->request.op) && shard_holds(shard, slot->owner)) {
-            store_prefetch_item(shard->keys.store, slot->hash);
+        if (op_has_key(slot->request.op) && slot->owner != shard->id &&
+            mesh_is_quiet(shard->port, slot->owner) && lend_borrow(shard, slot->owner)) {
+            store_prefetch_bucket(shard->all[slot->owner]->keys.store, slot->hash);
         }
     }
+}
+
+static void batch_prefetch(const struct batch *batch, const struct shard *shard) {
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct batch_slot *slot = &batch->slots[i];
+        if (op_has_key(slot->request.op) && shard_has(shard, slot->owner)) {
+            store_prefetch_item(shard->all[slot->owner]->keys.store, slot->hash);
+        }
+    }
+}
+
+void batch_run(struct batch *batch, struct shard *shard) {
+    shard->panic.describe = pipeline_describe;
+    if (shard->count > 1) {
+        batch_borrow(batch, shard);
+    }
+    batch_prefetch(batch, shard);
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
         if (slot->pipeline->stalled) {
@@ -259,4 +297,7 @@ void batch_run(struct batch *batch, struct shard *shard) {
     }
     shard->panic.work = NULL;
     batch->count = 0;
+    if (shard->count > 1) {
+        lend_return_all(shard);
+    }
 }

@@ -277,6 +277,7 @@ static bool upload_cancel(struct shard *shard, struct upload *upload) {
         message->complete = shard_give_message;
         message->large = upload->handle;
         mesh_send_request(shard->port, upload->owner, message);
+        shard->counters.mesh_requests++;
     }
     upload->handle = 0;
     return true;

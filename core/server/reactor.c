@@ -25,11 +25,16 @@ static void reactor_pipeline_progressed(void *net, struct pipeline *pipeline) {
     connection_progressed(net, container_of(pipeline, struct connection, pipeline));
 }
 
+static void reactor_wake(void *net, uint32_t other) {
+    net_wake(net, other);
+}
+
 static const struct shard_hooks reactor_hooks = {
     .progressed = reactor_pipeline_progressed,
     .open_connection = reactor_open_connection,
     .refresh_certs = reactor_refresh_certs,
     .list_connections = connection_list,
+    .wake = reactor_wake,
 };
 
 static struct server_settings reactor_first_settings(const struct config *config) {

@@ -8,6 +8,7 @@
 #include "core/net/tls_turn.h"
 #include "core/net/udp.h"
 #include "core/pipeline/exchange.h"
+#include "core/pipeline/lend.h"
 #include "core/server/reactor.h"
 #include "core/shard/scan.h"
 
@@ -23,6 +24,11 @@ static void reactor_take_completions(struct reactor *reactor) {
 }
 
 /* Messages. */
+
+/* Without others all that concerns messages is left out. */
+static bool reactor_has_others(const struct reactor *reactor) {
+    return reactor->net.shard.count > 1;
+}
 
 static bool reactor_has_keys(const struct reactor *reactor) {
     return shard_holds(&reactor->net.shard, reactor->net.shard.id);
@@ -52,14 +58,13 @@ static bool reactor_collect(struct reactor *reactor) {
 }
 
 static void reactor_exchange(struct reactor *reactor) {
+    if (!reactor_has_others(reactor)) {
+        return;
+    }
     reactor_collect(reactor);
     if (reactor_take_keys(reactor)) {
         exchange_serve_peers(&reactor->net.shard);
     }
-}
-
-static void reactor_wake_other(void *context, uint32_t other) {
-    net_wake(context, other);
 }
 
 /* Sends what is to be sent to other shards, and serves those that are free, its own requests among
@@ -68,7 +73,7 @@ static void reactor_serve_others(struct reactor *reactor) {
     struct net *net = &reactor->net;
     if (mesh_outstanding(net->shard.port) > 0) {
         mesh_publish_requests(net->shard.port);
-        exchange_serve_others(&net->shard, reactor_wake_other, net);
+        lend_serve_others(&net->shard);
     }
 }
 
@@ -86,8 +91,10 @@ static bool reactor_meet_others(struct reactor *reactor) {
 
 static void reactor_publish(struct reactor *reactor) {
     struct net *net = &reactor->net;
-    mesh_publish(net->shard.port, reactor_has_keys(reactor), reactor_wake_other, net);
-    reactor_serve_others(reactor);
+    if (reactor_has_others(reactor)) {
+        mesh_publish(net->shard.port, reactor_has_keys(reactor), net->shard.hooks->wake, net);
+        reactor_serve_others(reactor);
+    }
 }
 
 /* Requests. */
@@ -153,12 +160,14 @@ static void reactor_run_requests(struct reactor *reactor) {
     struct scheduled *one;
     uint32_t left = net->shard.facts->config->turn_requests;
     bool more = true;
-    reactor_meet_others(reactor);
+    if (reactor_has_others(reactor)) {
+        reactor_meet_others(reactor);
+    }
     while (more && left > 0 && !TAILQ_EMPTY(&net->schedule.ready)) {
         uint32_t requests_max = left < PIPELINE_ROUND_MAX ? left : PIPELINE_ROUND_MAX;
         more = reactor_run_round(reactor, requests_max);
         left -= requests_max;
-        more |= reactor_meet_others(reactor);
+        more |= reactor_has_others(reactor) && reactor_meet_others(reactor);
     }
     TAILQ_FOREACH(one, &net->schedule.ready, place_link) {
         net->shard.counters.conn_yields += reactor_is_yielding(connection_of(one));
@@ -414,7 +423,8 @@ static void reactor_sleep(struct reactor *reactor, uint64_t wait_ns) {
 /* Whether other reactors owe it replies, or its keys. */
 static bool reactor_is_owed(const struct reactor *reactor) {
     struct mesh_port *port = reactor->net.shard.port;
-    return mesh_outstanding(port) > 0 || lending_is_wanted(mesh_lending(port));
+    return reactor_has_others(reactor) &&
+           (mesh_outstanding(port) > 0 || lending_is_wanted(mesh_lending(port)));
 }
 
 /* The end of a turn: submits what it has asked of the engine, and waits if there is nothing to do.

@@ -51,6 +51,8 @@ struct shard_hooks {
      * lasts until the next call. */
     const char *(*refresh_certs)(void *reactor);
     shard_list_connections *list_connections;
+    /* Wakes another reactor; mesh_claim_wake() has been true. */
+    void (*wake)(void *reactor, uint32_t other);
 };
 
 struct shard {
@@ -73,6 +75,11 @@ struct shard {
     /* The number of the shard whose keys this reactor may use now: its own, or SHARD_NONE while
      * that is not its own, see shard_take(). */
     _Alignas(CACHE_LINE_BYTES) uint32_t held;
+
+    /* The shards that it has borrowed for the batch it runs, and those of them whose reactors are
+     * to be woken behind it: see core/pipeline/lend.h. Empty between two batches. */
+    struct shard_set borrowed;
+    struct shard_set wanted_back;
 
     /* All shards of the server. Of one that it has not borrowed only keys.refused_ns may be read,
      * and keys.store by store_lease_read() under a lease. Of one that it has, keys, port and
@@ -104,9 +111,6 @@ struct shard {
     void *reactor; /* their first parameter */
 };
 
-/* The number of no shard. */
-#define SHARD_NONE UINT32_MAX
-
 struct shard_config {
     uint32_t id;
     uint32_t count;
@@ -133,6 +137,17 @@ void shard_finish(struct shard *shard);
  * mesh_has_credit() is never true of the own. */
 static inline bool shard_holds(const struct shard *shard, uint32_t owner) {
     return owner == shard->held;
+}
+
+/* Whether the reactor has borrowed the shard `owner`. */
+static inline bool shard_borrows(const struct shard *shard, uint32_t owner) {
+    return shard_set_has(&shard->borrowed, owner);
+}
+
+/* Whether the reactor has the shard `owner`, its own or a borrowed one: then it may use its keys.
+ */
+static inline bool shard_has(const struct shard *shard, uint32_t owner) {
+    return shard_holds(shard, owner) || shard_borrows(shard, owner);
 }
 
 /* Takes the keys, which the reactor does not have, and moves their time on. False when they are

@@ -63,9 +63,9 @@
     ROW(reactor_sleeps, COUNT, "times", "Times that a reactor had nothing to do and slept.")       \
     ROW(reactor_wakes_sent, COUNT, "messages",                                                     \
         "Wakes that reactors have sent to others that slept.")                                     \
-    ROW(mesh_requests, COUNT, "messages", "Requests that reactors have sent to others.")           \
+    ROW(mesh_requests, COUNT, "messages", "Requests that were for another reactor.")               \
     ROW(lent_requests, COUNT, "messages",                                                          \
-        "Requests of those that were done in place of the reactor whose keys they are for.")       \
+        "Those of them that were executed in place of the reactor whose keys they are for.")       \
     ROW(lend_refused, COUNT, "times",                                                              \
         "Times that a reactor found the keys that it has sent requests for in use.")               \
     ROW(lend_wanted, COUNT, "times",                                                               \
