@@ -100,6 +100,10 @@ int reactor_init(struct reactor *reactor, const struct reactor_config *config);
 /* Runs until all reactors of the group stop. */
 void reactor_run(struct reactor *reactor);
 
+/* The end of a turn: submits what it has asked of the engine, and waits for up to wait_ns when
+ * there is nothing to do. Others may serve its shard meanwhile. */
+void reactor_enter(struct reactor *reactor, uint64_t wait_ns);
+
 /* Orders all reactors of the group to stop and wakes them; on the thread of reactor 0, which stops
  * accepting at once. */
 void reactor_order_stop(struct reactor *reactor);
