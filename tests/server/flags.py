@@ -373,20 +373,22 @@ class Effects(FlagsTest):
 
     @unittest.skipIf(server.ORIGINAL, 'its crawler comes by once in a while')
     def test_no_crawler(self):
-        """What has expired stays until a client enables the crawler."""
+        """What has expired stays until a client enables the crawler, which comes at once where memory is short."""
         for off, on in (('--extended=no_lru_crawler', '-olru_crawler'),
                         ('-ono_modern', '-omodern')):
-            resting, working = self.start(off), self.start(on)
+            resting, working = self.start(off, '-m8', '-t1'), self.start(on, '-m8', '-t1')
             for under_test in (resting, working):
-                self.answers(under_test, b'set a 0 1 1\r\nx', b'STORED')
-            self.becomes_empty(working)
-            self.assertEqual(resting.stat('curr_items'), '1')
+                with under_test.connect() as client:
+                    client.send(b''.join(b'set full%d 0 0 1000 noreply\r\n%01000d\r\n' % (n, n) for n in range(9000)))
+                    self.assertEqual(client.ask(b'set a 0 1 1\r\nx\r\n'), b'STORED\r\n')
+            self.is_reclaimed(working)
+            self.assertEqual(resting.stat('crawler_reclaimed'), '0')
             self.answers(resting, b'lru_crawler enable', b'OK')
-            self.becomes_empty(resting)
+            self.is_reclaimed(resting)
 
-    def becomes_empty(self, under_test):
+    def is_reclaimed(self, under_test):
         deadline = time.monotonic() + server.TIMEOUT_S
-        while under_test.stat('curr_items') != '0':
+        while under_test.stat('crawler_reclaimed') != '1':
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
 
