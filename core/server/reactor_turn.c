@@ -5,7 +5,6 @@
 #include "core/base/facts.h"
 #include "core/base/probes.h"
 #include "core/net/acceptor.h"
-#include "core/net/tls_turn.h"
 #include "core/net/udp.h"
 #include "core/pipeline/exchange.h"
 #include "core/pipeline/lend.h"

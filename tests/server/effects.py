@@ -263,7 +263,7 @@ class Words(FlagsTest):
         a message."""
         for flags, waits in (((), False), (('-o', 'ring_capacity=64'), False),
                              (('-o', 'ring_capacity=1'), True)):
-            under_test = self.start('-vv', *flags, cores=2)
+            under_test = self.start('-v', '--verbose', *flags, cores=2)
             with under_test.connect() as client:
                 for _ in range(20):
                     client.ask(b'get %s\r\n' % b' '.join(b'k%d' % n for n in range(20)))
