@@ -29,8 +29,9 @@
 /* The hashes of the next records of a segment: of record n of the slice at n % AHEAD_RECORDS. */
 struct ahead {
     uint64_t hashes[AHEAD_RECORDS];
-    uint32_t hashed; /* records hashed so far */
-    uint64_t at;     /* location of the next record to be hashed */
+    uint64_t next[AHEAD_RECORDS]; /* locations of the records behind them */
+    uint32_t hashed;              /* records hashed so far */
+    uint64_t at;                  /* location of the next record to be hashed */
 };
 
 static bool evict_is_flushed(const struct store *store, uint32_t number) {
@@ -291,8 +292,10 @@ static void evict_look_ahead(const struct store *store, struct ahead *ahead, uin
         }
         __builtin_prefetch(index_primary(&store->index, (uint32_t)hash));
         __builtin_prefetch(ghost_bucket(&store->ghost, (uint32_t)hash));
-        ahead->hashes[ahead->hashed++ % AHEAD_RECORDS] = hash;
         ahead->at = segment_next(&store->log, ahead->at, end);
+        ahead->hashes[ahead->hashed % AHEAD_RECORDS] = hash;
+        ahead->next[ahead->hashed % AHEAD_RECORDS] = ahead->at;
+        ahead->hashed++;
     }
 }
 
@@ -314,9 +317,9 @@ static bool evict_is_over(const struct store *store) {
 
 /* Visits the current record, dead or alive, and goes on to the one at `next`, unless it is blocked.
  * hash is that of a live record. */
-static void evict_step(struct store *store, struct item *record, uint64_t next, uint64_t hash) {
+static void evict_step(struct store *store, struct item *record, uint32_t bytes, uint64_t next,
+                       uint64_t hash) {
     struct store_emptying *emptying = &store->emptying;
-    uint32_t bytes = item_bytes(record);
     uint32_t moved_bytes = store->slice.moved_bytes;
     if ((record->bits & ITEM_LINKED) && !evict_visit(store, record, bytes, hash)) {
         store->slice.blocked = true;
@@ -341,12 +344,13 @@ static bool evict_empty(struct store *store) {
            (store->emptying.how == EMPTYING_FLUSHED || !evict_is_enough(store))) {
         assert(store->emptying.at < until);
         struct item *record = segment_item(log, store->emptying.at);
-        if (!evict_slice_allows(store, item_bytes(record))) {
+        uint32_t bytes = item_bytes(record);
+        if (!evict_slice_allows(store, bytes)) {
             return false;
         }
         evict_look_ahead(store, &ahead, until);
-        uint64_t next = segment_next(log, store->emptying.at, until);
-        evict_step(store, record, next, ahead.hashes[store->slice.items % AHEAD_RECORDS]);
+        uint32_t i = store->slice.items % AHEAD_RECORDS;
+        evict_step(store, record, bytes, ahead.next[i], ahead.hashes[i]);
     }
     return true;
 }

@@ -44,32 +44,13 @@ static enum segment_end place_end(struct store *store, const struct store_key *k
     return main ? SEGMENT_NEW_MAIN : SEGMENT_NEW_SMALL;
 }
 
-struct item *store_allocate(struct store *store, const struct store_draft *draft,
-                            const struct store_found *found, uint64_t *location) {
-    uint32_t bytes = store_draft_bytes(draft);
-    enum segment_end end = place_end(store, draft->key, found);
-    if (end == SEGMENT_NEW_MAIN && !store_space_at(store, end, bytes)) {
-        end = SEGMENT_NEW_SMALL;
-    }
-    bool index_has_room = found->item || store_index_may_grow(store);
-    if (!index_has_room || !store_space_at(store, end, bytes)) {
-        return NULL;
-    }
-    *location = segment_append(&store->log, end, bytes);
-    store->written_bytes += bytes;
-    struct item *item = segment_item(&store->log, *location);
-    item->key_length = (uint8_t)draft->key->length;
-    item->bits = draft->bits;
-    memcpy(item_key(item), draft->key->bytes, draft->key->length);
-    return item;
-}
-
 /* Whether the draft can be written over the item found, shorter or not. A value that keeps bytes of
  * the old one (a join) is never shorter, and has no field less. The list of a large item must not
  * be overwritten while someone reads it. */
 static bool place_may_overwrite(const struct store_found *found, const struct store_draft *draft) {
     struct item *old = found->item;
-    if (!old || draft->extents != 0 || store_draft_bytes(draft) > item_bytes(old)) {
+    if (!old || draft->extents != 0 || draft->inherits ||
+        store_draft_bytes(draft) > item_bytes(old)) {
         return false;
     }
     if (item_is_large(old)) {
@@ -83,7 +64,7 @@ static bool place_may_overwrite(const struct store_found *found, const struct st
  * the old one's place. What is left over of that is dead. */
 __attribute__((noinline, cold)) static struct item *place_overwrite(struct store *store,
                                                                     const struct store_draft *draft,
-                                                                    struct store_found *found,
+                                                                    const struct store_found *found,
                                                                     uint64_t *location) {
     if (!place_may_overwrite(found, draft)) {
         store->counters.out_of_memory++;
@@ -104,19 +85,30 @@ __attribute__((noinline, cold)) static struct item *place_overwrite(struct store
     return item;
 }
 
-/* Not inline, so that the shorter way through store_place() saves no registers. */
-__attribute__((noinline)) static struct item *place_elsewhere(struct store *store,
-                                                              const struct store_draft *draft,
-                                                              struct store_found *found,
-                                                              uint64_t *location) {
-    struct item *item = store_allocate(store, draft, found, location);
-    return item ? item : place_overwrite(store, draft, found, location);
+struct item *store_allocate(struct store *store, const struct store_draft *draft,
+                            const struct store_found *found, uint64_t *location) {
+    uint32_t bytes = store_draft_bytes(draft);
+    enum segment_end end = place_end(store, draft->key, found);
+    if (end == SEGMENT_NEW_MAIN && !store_space_at(store, end, bytes)) {
+        end = SEGMENT_NEW_SMALL;
+    }
+    bool index_has_room = found->item || store_index_may_grow(store);
+    if (!index_has_room || !store_space_at(store, end, bytes)) {
+        return place_overwrite(store, draft, found, location);
+    }
+    *location = segment_append(&store->log, end, bytes);
+    store->written_bytes += bytes;
+    struct item *item = segment_item(&store->log, *location);
+    item->key_length = (uint8_t)draft->key->length;
+    item->bits = draft->bits;
+    memcpy(item_key(item), draft->key->bytes, draft->key->length);
+    return item;
 }
 
 struct item *store_place(struct store *store, const struct store_draft *draft,
                          struct store_found *found, uint64_t *location) {
     if (!place_fits(found, draft)) {
-        return place_elsewhere(store, draft, found, location);
+        return store_allocate(store, draft, found, location);
     }
     *location = found->location;
     return found->item;
@@ -178,7 +170,6 @@ bool store_add_fields(struct store *store, const struct store_key *key, struct s
     uint64_t location;
     struct item *item = store_allocate(store, &draft, found, &location);
     if (!item) {
-        store->counters.out_of_memory++;
         return false;
     }
     memcpy(item_value(item), item_value(old), item_payload_bytes(old));

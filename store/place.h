@@ -40,14 +40,14 @@ static inline uint8_t store_optional_bits(const struct store *store, uint32_t cl
  * where the store has none. */
 uint64_t store_next_cas(struct store *store, bool set_cas, uint64_t new_cas);
 
-/* A new place for the draft, with the key written there. Returns NULL when there is no memory. The
- * item found, if any, stays as it is until the draft is committed. */
+/* A new place for the draft, with the key written there; the item found, if any, stays as it is
+ * until the draft is committed. Where there is no memory an inline draft that does not inherit
+ * takes the place of the item found, if it is no longer. Else returns NULL, and counts that. */
 struct item *store_allocate(struct store *store, const struct store_draft *draft,
                             const struct store_found *found, uint64_t *location);
 
-/* The same, but takes the place of the item found where the draft fits exactly: header and value
- * there are still the old ones then. Where there is no memory it takes that place, too, if the
- * draft is no longer than what is there. */
+/* The same, but takes the place of the item found where the draft fits exactly, memory or not:
+ * header and value there are still the old ones then. */
 struct item *store_place(struct store *store, const struct store_draft *draft,
                          struct store_found *found, uint64_t *location);
 

@@ -396,7 +396,7 @@ bool store_upload_place(struct store *store, uint64_t location, struct store_dra
     struct item *item = store_allocate(store, draft, found, &head);
     if (!item) {
         bool placed = !join && upload_place_back(store, location, draft, found);
-        store->counters.out_of_memory += !placed;
+        store->counters.out_of_memory -= placed; /* was counted */
         return placed;
     }
     store_list_inherit(&none, olds);
