@@ -28,8 +28,10 @@ static const char *no_certs(void *reactor) {
     return "Error TLS not enabled";
 }
 
-const struct shard_hooks fixture_hooks = {
-    .progressed = no_progress, .open_connection = no_connection, .refresh_certs = no_certs};
+const struct shard_hooks fixture_hooks = {.progressed = no_progress,
+                                          .open_connection = no_connection,
+                                          .refresh_certs = no_certs,
+                                          .wake = fixture_no_wake};
 
 static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_bytes) {
     struct shard_config config = {
@@ -86,6 +88,27 @@ void fixture_no_wake(void *context, uint32_t shard) {
     assert(!"nobody sleeps here");
 }
 
+void fixture_leave(struct fixture *fixture, uint32_t shard) {
+    struct shard *owner = &fixture->shard[shard];
+    if (shard_holds(owner, shard)) {
+        shard_leave(owner);
+        bool lent = shard > 0 || lending_borrow(mesh_lending(owner->port));
+        assert(lent);
+    }
+}
+
+void fixture_take(struct fixture *fixture, uint32_t shard) {
+    struct shard *owner = &fixture->shard[shard];
+    if (shard_holds(owner, shard)) {
+        return;
+    }
+    if (shard == 0) {
+        lending_return(mesh_lending(owner->port));
+    }
+    bool taken = shard_take(owner);
+    assert(taken);
+}
+
 void fixture_check(const struct fixture *fixture) {
     pipeline_check(&fixture->pipeline, &fixture->shard[0], &fixture->outgoing);
     for (uint32_t i = 0; i < fixture->shards; i++) {
@@ -108,6 +131,7 @@ uint64_t fixture_held(const struct fixture *fixture) {
 void fixture_break(struct fixture *fixture) {
     struct shard *shard = &fixture->shard[0];
     bool gone = false;
+    fixture_take(fixture, 0);
     while (!gone) {
         exchange_collect_replies(shard);
         gone = pipeline_release_output(&fixture->pipeline, shard, &fixture->outgoing);
@@ -168,7 +192,8 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length) {
     run_rounds(fixture);
     fixture->broken |= !pipeline_pause(pipeline, shard);
     free(copy);
-    mesh_publish(shard->port, true, fixture_no_wake, NULL);
+    mesh_publish(shard->port, shard_holds(shard, 0), fixture_no_wake, NULL);
+    lend_serve_others(shard);
     fixture_check(fixture);
 }
 
@@ -180,6 +205,7 @@ bool fixture_takes_bytes(const struct fixture *fixture) {
 bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max) {
     struct mesh_port *port = fixture->shard[shard].port;
     bool any = false;
+    fixture_take(fixture, shard);
     fixture->shard[shard].scan_slices = 0;
     for (uint32_t i = 0; i < max; i++) {
         struct message *message;
@@ -229,12 +255,13 @@ void fixture_read(struct fixture *fixture, size_t max) {
             pipeline_release_output(&fixture->pipeline, shard, &fixture->outgoing);
         }
     } while (taken > 0);
-    mesh_publish(shard->port, true, fixture_no_wake, NULL);
+    mesh_publish(shard->port, shard_holds(shard, 0), fixture_no_wake, NULL);
     fixture_check(fixture);
 }
 
 void fixture_run_until_idle(struct fixture *fixture) {
     bool moving = true;
+    fixture_take(fixture, 0);
     while (moving) {
         size_t before = fixture->received_length;
         moving = false;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/pipeline/exchange.h"
+#include "core/pipeline/lend.h"
 #include "core/pipeline/outgoing.h"
 #include "core/pipeline/pipeline.h"
 #include "core/shard/shard.h"
@@ -53,9 +54,15 @@ void fixture_turn(struct fixture *fixture, const char *bytes, size_t length);
 /* True when the pipeline would take more bytes now. */
 bool fixture_takes_bytes(const struct fixture *fixture);
 
-/* Another shard runs up to max of the requests that shard 0 has sent it. True when there were any.
- */
+/* Another shard, which is taken for it, runs up to max of the requests that shard 0 has sent it.
+ * True when there were any. */
 bool fixture_serve(struct fixture *fixture, uint32_t shard, uint32_t max);
+
+/* Between two turns: a shard's own reactor leaves it, so that others find it free; or takes it
+ * back. Shard 0 is lent for as long, as if to another reactor, so that its turns have no keys.
+ * Nothing changes when that is so already. */
+void fixture_leave(struct fixture *fixture, uint32_t shard);
+void fixture_take(struct fixture *fixture, uint32_t shard);
 
 /* Checks all that is always true between two turns. Every turn of the fixture ends with it. */
 void fixture_check(const struct fixture *fixture);
