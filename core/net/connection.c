@@ -251,7 +251,7 @@ static void connection_start_send(struct net *net, struct connection *connection
 
 size_t connection_send_large(struct net *net, struct connection *connection) {
     struct outgoing_send *parts = connection->parts;
-    size_t most = connection->tls ? CONNECTION_TLS_SEND_BYTES_MAX : OUTGOING_SEND_BYTES_MAX;
+    size_t most = connection->tls ? TLS_SEND_BYTES_MAX : OUTGOING_SEND_BYTES_MAX;
     size_t bytes = 0;
     if (connection->sending) { /* what TLS itself has to say; the end of that leads here again */
         return 0;

@@ -44,6 +44,7 @@ static void connection_tls_note_open(struct net *net, struct connection *connect
     bool resumed = tls_session_is_resumed(session);
     net->shard.counters.ssl_handshakes++;
     net->shard.counters.ssl_resumed += resumed;
+    net->shard.counters.ssl_new_sessions += session->sessions_made;
     connection_tls_end_time(net, session);
     if (!connection_log_is_on(net)) {
         return;

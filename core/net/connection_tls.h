@@ -12,10 +12,6 @@
 #include "core/net/connection.h"
 #include "core/net/tls_session.h"
 
-/* Bytes of large values that are encrypted for one send: as many as are still in the cache when the
- * kernel takes them. */
-#define CONNECTION_TLS_SEND_BYTES_MAX ((size_t)128 * 1024)
-
 /* Takes received bytes, which are in a buffer that lasts until the end of the turn, and feeds the
  * pipeline with what is in them; those of a handshake, and what is more than a turn's share, are
  * kept. False without memory. */

@@ -3,6 +3,7 @@
 #include "core/base/config.h"
 #include "core/base/container.h"
 #include "core/base/facts.h"
+#include "core/base/log.h"
 #include "core/net/connection.h"
 #include "core/net/net.h"
 #include "core/net/tls.h"
@@ -10,6 +11,7 @@
 #include "core/pipeline/upload.h"
 
 #define SECOND_NS ((uint64_t)1000000000)
+#define DAY_NS (24 * 3600 * SECOND_NS)
 
 /* A connection with replies that it has not taken is not idle, as in memcached. */
 static bool timeouts_is_owed(const struct connection *connection) {
@@ -98,6 +100,16 @@ static void timeouts_close_late(void *owner, struct timer *timer) {
     }
 }
 
+/* A reload has told it before; each day it is told again. */
+static void timeouts_tell_expiry(void *owner, struct timer *timer) {
+    struct net *net = owner;
+    char problem[TLS_PROBLEM_BYTES];
+    if (tls_expires_soon(net->tls, problem)) {
+        log_add(&net->shard.log, LOG_NO_CONNECTION, "%s", problem);
+    }
+    timer_set(&net->timers, timer, net->shard.now_ns + DAY_NS);
+}
+
 void timeouts_step(struct net *net) {
     struct timer *stalled = &net->timeouts.stalled;
     if (net->shard.uploads + net->shard.leases > 0 && !stalled->set) {
@@ -110,8 +122,13 @@ void timeouts_init(struct net *net) {
         .idle.expired = timeouts_close_idle,
         .stalled.expired = timeouts_close_stalled,
         .tls.expired = timeouts_close_late,
+        .expiry.expired = timeouts_tell_expiry,
     };
     if (net->shard.facts->config->idle_timeout_s > 0) {
         timer_set(&net->timers, &net->timeouts.idle, 0);
+    }
+    if (net->tls && net->acceptor) {
+        uint64_t start_ns = net->shard.facts->start_ns;
+        timer_set(&net->timers, &net->timeouts.expiry, start_ns + DAY_NS);
     }
 }

@@ -19,7 +19,8 @@ struct net;
 struct timeouts {
     struct timer idle;
     struct timer stalled;
-    struct timer tls; /* set by what has a time to end, see core/net/connection_tls.c */
+    struct timer expiry; /* of certificates, of reactor 0 */
+    struct timer tls;    /* set by what has a time to end, see core/net/connection_tls.c */
 };
 
 /* Looks for idle connections from now on, if -o idle_timeout= says so. */

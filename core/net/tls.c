@@ -98,10 +98,6 @@ static bool tls_set_expires_soon(const struct tls_set *set, const struct clock *
     return true;
 }
 
-bool tls_expires_soon(const struct tls *tls, char problem[TLS_PROBLEM_BYTES]) {
-    return tls_set_expires_soon(tls->set, tls->shared->clock, problem);
-}
-
 /* Start and end. */
 
 static bool tls_init(struct tls *tls, struct tls_shared *shared) {
@@ -185,6 +181,9 @@ void tls_shared_destroy(struct tls_shared *shared) {
         tls_set_destroy(shared->all[i].set);
         tls_set_destroy(atomic_load(&shared->all[i].mailbox));
         BIO_meth_free(shared->all[i].method);
+        while (shared->all[i].large_buffer_count > 0) {
+            free(shared->all[i].large_buffers[--shared->all[i].large_buffer_count]);
+        }
     }
     free(shared->all);
     free(shared);
@@ -196,6 +195,21 @@ struct tls *tls_of_reactor(struct tls_shared *shared, uint32_t reactor) {
 
 const struct tls_facts *tls_shared_facts(const struct tls_shared *shared) {
     return shared ? &shared->facts : NULL;
+}
+
+/* Large buffers. */
+
+char *tls_take_large_buffer(struct tls *tls) {
+    return tls->large_buffer_count > 0 ? tls->large_buffers[--tls->large_buffer_count]
+                                       : malloc(TLS_LARGE_BUFFER_BYTES);
+}
+
+void tls_give_large_buffer(struct tls *tls, char *bytes) {
+    if (tls->large_buffer_count < TLS_LARGE_BUFFERS_KEPT) {
+        tls->large_buffers[tls->large_buffer_count++] = bytes;
+    } else {
+        free(bytes);
+    }
 }
 
 /* Reloading. */
@@ -228,13 +242,24 @@ static void tls_end_set(struct tls_set *set) {
     }
 }
 
-struct tls_set *tls_take_set(struct tls *tls) {
-    if (atomic_load_explicit(&tls->mailbox, memory_order_relaxed)) {
-        struct tls_set *newer = atomic_exchange(&tls->mailbox, NULL);
-        tls->set->replaced = true;
-        tls_end_set(tls->set);
-        tls->set = newer;
+/* Takes a newer set out of the mailbox. */
+static void tls_update(struct tls *tls) {
+    if (!atomic_load_explicit(&tls->mailbox, memory_order_relaxed)) {
+        return;
     }
+    struct tls_set *newer = atomic_exchange(&tls->mailbox, NULL);
+    tls->set->replaced = true;
+    tls_end_set(tls->set);
+    tls->set = newer;
+}
+
+bool tls_expires_soon(struct tls *tls, char problem[TLS_PROBLEM_BYTES]) {
+    tls_update(tls);
+    return tls_set_expires_soon(tls->set, tls->shared->clock, problem);
+}
+
+struct tls_set *tls_take_set(struct tls *tls) {
+    tls_update(tls);
     tls->set->sessions++;
     return tls->set;
 }

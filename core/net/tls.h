@@ -36,6 +36,13 @@ struct tls_shared;
 /* The most that one record carries (RFC 8446, 5.1). */
 #define TLS_RECORD_BYTES ((size_t)16 * 1024)
 
+/* Plain bytes of one send of large values: as many as are still in the cache, encrypted, when the
+ * kernel takes them. Buffers for so many encrypted ones are kept for reuse, since the system would
+ * give and take the memory of each: 1 MiB at most. */
+#define TLS_SEND_BYTES_MAX ((size_t)128 * 1024)
+#define TLS_LARGE_BUFFER_BYTES (TLS_SEND_BYTES_MAX + (size_t)12 * 1024)
+#define TLS_LARGE_BUFFERS_KEPT 8
+
 TAILQ_HEAD(tls_session_queue, tls_session);
 
 struct tls {
@@ -55,6 +62,8 @@ struct tls {
     /* Sessions that are closed when their time is up: in handshake, or refused, or closing. */
     struct tls_session_queue timed;
 
+    char *large_buffers[TLS_LARGE_BUFFERS_KEPT];
+    uint32_t large_buffer_count;
     char answer[TLS_PROBLEM_BYTES]; /* of tls_answer_reload() */
     char staging[TLS_RECORD_BYTES]; /* short pieces of output on their way into one record */
 };
@@ -85,11 +94,15 @@ const char *tls_answer_reload(struct tls *tls);
 /* Whether a certificate, or a list of revoked ones, ends within TLS_EXPIRY_WARNING_S, or has ended;
  * then `problem` says which. Thread: the reactor's. */
 #define TLS_EXPIRY_WARNING_S ((int64_t)30 * 24 * 3600)
-bool tls_expires_soon(const struct tls *tls, char problem[TLS_PROBLEM_BYTES]);
+bool tls_expires_soon(struct tls *tls, char problem[TLS_PROBLEM_BYTES]);
 
 /* The newest set, for a session that begins; and the end of a session that had it. */
 struct tls_set *tls_take_set(struct tls *tls);
 void tls_leave_set(struct tls *tls, struct tls_set *set);
+
+/* A buffer of TLS_LARGE_BUFFER_BYTES, or NULL without memory; and its return. */
+char *tls_take_large_buffer(struct tls *tls);
+void tls_give_large_buffer(struct tls *tls, char *bytes);
 
 /* Whether sessions have something to do that no completion will tell of. */
 static inline bool tls_has_work(const struct tls *tls) {

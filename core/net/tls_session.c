@@ -59,14 +59,27 @@ struct tls_session *tls_session_create(struct tls *tls, enum transport transport
     return session;
 }
 
+/* Gives the memory of what is sealed back. */
+static void tls_session_release(struct tls_session *session, struct buffer *buffer) {
+    if (session->is_large) {
+        tls_give_large_buffer(session->tls, buffer->bytes);
+        *buffer = (struct buffer){0};
+    }
+    buffer_release(session->buffers, buffer);
+    session->is_large = false;
+}
+
 void tls_session_destroy(struct tls_session *session) {
     if (!session) {
         return;
     }
     SSL_free(session->ssl);
     tls_leave_set(session->tls, session->set);
+    if (session->is_large && session->sealed.capacity == 0) {
+        tls_session_release(session, &session->sealing); /* a write that failed */
+    }
+    tls_session_release(session, &session->sealed);
     buffer_release(session->buffers, &session->sealing);
-    buffer_release(session->buffers, &session->sealed);
     free(session->kept);
     free(session);
 }
@@ -235,10 +248,24 @@ static bool tls_session_write_part(struct tls_session *session, const char *byte
     return true;
 }
 
+/* Memory of the reactor's large buffers in place of the pool's; all of it is filled by one write,
+ * so that it never grows. */
+static bool tls_session_reserve_large(struct tls_session *session) {
+    session->sealing.bytes = tls_take_large_buffer(session->tls);
+    session->sealing.capacity = session->sealing.bytes ? TLS_LARGE_BUFFER_BYTES : 0;
+    session->is_large = session->sealing.bytes;
+    return session->sealing.bytes;
+}
+
 static bool tls_session_reserve(struct tls_session *session, size_t bytes) {
     size_t records = bytes / TLS_RECORD_BYTES + 1;
-    session->no_memory = !buffer_reserve(session->buffers, &session->sealing,
-                                         bytes + records * RECORD_OVERHEAD_BYTES);
+    size_t wanted = bytes + records * RECORD_OVERHEAD_BYTES;
+    if (wanted > BUFFER_STANDARD_BYTES && wanted <= TLS_LARGE_BUFFER_BYTES &&
+        session->sealing.capacity == 0) {
+        session->no_memory = !tls_session_reserve_large(session);
+    } else {
+        session->no_memory = !buffer_reserve(session->buffers, &session->sealing, wanted);
+    }
     if (session->no_memory) {
         tls_session_refuse(session, "there is no memory for it");
     }
@@ -274,7 +301,7 @@ bool tls_session_take_sealed(struct tls_session *session) {
     if (session->sealing.length == 0) {
         return false;
     }
-    assert(session->sealed.length == 0);
+    assert(session->sealed.capacity == 0);
     session->sealed = session->sealing;
     session->sealed_plain = session->sealing_plain;
     session->sealed_sent = 0;
@@ -289,7 +316,7 @@ size_t tls_session_sent(struct tls_session *session, size_t length) {
     if (session->sealed_sent < session->sealed.length) {
         return 0;
     }
-    buffer_release(session->buffers, &session->sealed);
+    tls_session_release(session, &session->sealed);
     session->sealed_sent = 0;
     return session->sealed_plain;
 }

@@ -70,7 +70,9 @@ struct tls_session {
     bool closing;          /* the end has been said to the client */
     bool shut;             /* and nothing is sent any more */
     bool renegotiates;     /* the client has tried to, which is refused */
+    bool is_large;         /* the memory of sealed, or of sealing in a write, is a large buffer */
     bool no_memory;        /* for what OpenSSL had to write */
+    uint8_t sessions_made; /* counted with a session cache alone */
     uint32_t place_left;   /* bytes until the end of the head or body */
     uint32_t records_left; /* that may still be opened in this turn */
 

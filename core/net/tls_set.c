@@ -9,10 +9,16 @@
 #include <string.h>
 
 #include "core/net/tls_certificates.h"
+#include "core/net/tls_session.h"
 
-/* Certificates between a client's and the CA's, and sessions that a context remembers for clients
- * without tickets. */
+/* Certificates between a client's and the CA's. */
 #define CHAIN_LENGTH_MAX 8
+
+/* Of key exchange: those on curves. A client may choose, and with numbers modulo a prime, which are
+ * OpenSSL's default too, a handshake would take a hundred times as long. */
+#define GROUPS "X25519:P-256:P-384:P-521"
+
+/* Sessions that a context remembers, for clients without tickets. */
 #define SESSION_CACHE_MAX 1024
 
 static const char *tls_set_reason(void) {
@@ -101,6 +107,14 @@ static bool tls_set_load(struct ssl_ctx_st *context, const struct tls_config *co
             tls_set_fail(problem, "Error loading the revoked certificates", files->crl.path));
 }
 
+/* Called for each session that its client may go on from: of TLS 1.3 for each ticket. */
+static int tls_set_note_session(SSL *ssl, SSL_SESSION *made) {
+    struct tls_session *session = SSL_get_app_data(ssl);
+    (void)made;
+    session->sessions_made++;
+    return 0; /* it is not kept */
+}
+
 /* What can't go wrong but for want of memory, and the ciphers. */
 static bool tls_set_adjust(struct ssl_ctx_st *context, const struct tls_config *config,
                            char problem[TLS_PROBLEM_BYTES]) {
@@ -109,7 +123,11 @@ static bool tls_set_adjust(struct ssl_ctx_st *context, const struct tls_config *
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_verify_depth(context, CHAIN_LENGTH_MAX);
     SSL_CTX_set_session_cache_mode(context, cache ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_OFF);
+    if (SSL_CTX_set1_groups_list(context, GROUPS) != 1) {
+        return tls_set_fail(problem, "Error setting the groups", GROUPS);
+    }
     SSL_CTX_sess_set_cache_size(context, SESSION_CACHE_MAX);
+    SSL_CTX_sess_set_new_cb(context, cache ? tls_set_note_session : NULL);
     int version = tls_set_version_of((enum tls_version)config->min_version);
     if (SSL_CTX_set_min_proto_version(context, version) != 1) {
         return tls_set_fail(problem, "Error setting the least version", "-o ssl_min_version");

@@ -34,6 +34,12 @@ const char *tls_answer_reload(struct tls *tls) {
     return "Error TLS not enabled";
 }
 
+bool tls_expires_soon(struct tls *tls, char problem[TLS_PROBLEM_BYTES]) {
+    (void)tls, (void)problem;
+    assert(!"there is no TLS");
+    return false;
+}
+
 bool tls_reload(struct tls *tls, char problem[TLS_PROBLEM_BYTES]) {
     (void)tls, (void)problem;
     assert(!"there is no TLS");
