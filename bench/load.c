@@ -6,8 +6,9 @@
  * measured, and what is told of it.
  */
 #include "bench/load_client.h"
+#include "bench/load_cpu.h"
+#include "bench/load_tls.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,12 +18,6 @@
 #define SECOND_NS 1000000000u
 #define BUSY_SHARE_MAX 0.95   /* beyond it the generator is what limits the load */
 #define UNSENT_SHARE_MAX 0.01 /* beyond it the rate is more than can be had */
-
-/* Of all threads of a process. */
-struct cpu_time {
-    uint64_t running_ns;
-    uint64_t waiting_ns; /* ready to run, while something else ran */
-};
 
 /* What is measured is the difference of two of these. */
 struct moment {
@@ -39,48 +34,16 @@ struct load {
     uint64_t unsent; /* requests that were due before the end */
 };
 
-static void add_thread(struct cpu_time *time, const char *path) {
-    uint64_t running_ns, waiting_ns;
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        return; /* the thread has ended */
-    }
-    if (fscanf(file, "%" SCNu64 " %" SCNu64, &running_ns, &waiting_ns) == 2) {
-        time->running_ns += running_ns;
-        time->waiting_ns += waiting_ns;
-    }
-    fclose(file);
-}
-
-static struct cpu_time cpu_time_of(uint32_t pid) {
-    struct cpu_time time = {0};
-    char path[64 + sizeof((struct dirent *)NULL)->d_name];
-    snprintf(path, sizeof(path), "/proc/%u/task", pid);
-    DIR *tasks = opendir(path);
-    if (!tasks) {
-        fprintf(stderr, "load: --server-pid: there is no process %u\n", pid);
-        exit(EXIT_FAILURE);
-    }
-    for (struct dirent *task; (task = readdir(tasks));) {
-        snprintf(path, sizeof(path), "/proc/%u/task/%s/schedstat", pid, task->d_name);
-        if (task->d_name[0] != '.') {
-            add_thread(&time, path);
-        }
-    }
-    closedir(tasks);
-    return time;
-}
-
 static struct moment look(const struct load *load) {
     const struct client *client = &load->client;
     struct moment moment = {.now_ns = client_clock_ns(),
                             .bytes_out = client->bytes_out,
                             .bytes_in = client->bytes_in,
                             .spun_ns = client->spun_ns,
-                            .own = cpu_time_of((uint32_t)getpid()),
+                            .own = load_cpu_of((uint32_t)getpid()),
                             .counts = client->common.counts};
     if (load->options.server_pid > 0) {
-        moment.server = cpu_time_of(load->options.server_pid);
+        moment.server = load_cpu_of(load->options.server_pid);
     }
     return moment;
 }
@@ -284,6 +247,11 @@ int main(int argc, char **argv) {
         return EXIT_FAILURE;
     }
     load_options_read(&load->options, argc, argv);
+    if (load->options.handshakes != HANDSHAKES_NONE) {
+        load_tls_shake_hands(&load->options);
+        free(load);
+        return EXIT_SUCCESS;
+    }
     client_init(&load->client, &load->options);
     measure(load);
     print(load);

@@ -1,5 +1,6 @@
 #include "bench/load_client.h"
 
+#include "bench/load_tls.h"
 #include "bench/random.h"
 
 #include <arpa/inet.h>
@@ -20,7 +21,7 @@
 
 struct connection {
     struct exchange exchange;
-    int descriptor;
+    struct link link;
     bool waits;      /* for room in the socket */
     bool is_pending; /* is among client.pending */
     uint32_t held_length;
@@ -95,8 +96,8 @@ static void begin_request(struct client *client, struct connection *connection,
 
 static void send_output(struct client *client, struct connection *connection) {
     while (connection->start < connection->end) {
-        ssize_t sent = send(connection->descriptor, connection->output + connection->start,
-                            connection->end - connection->start, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = link_send(&connection->link, connection->output + connection->start,
+                                 connection->end - connection->start);
         if (sent < 0 && errno != EAGAIN) {
             fail("the server has closed a connection");
         }
@@ -115,7 +116,7 @@ static void send_output(struct client *client, struct connection *connection) {
     connection->waits = waits;
     struct epoll_event event = {.events = waits ? EPOLLIN | EPOLLOUT : EPOLLIN,
                                 .data.ptr = connection};
-    epoll_ctl(client->poll, EPOLL_CTL_MOD, connection->descriptor, &event);
+    epoll_ctl(client->poll, EPOLL_CTL_MOD, connection->link.descriptor, &event);
 }
 
 /* Whether the connection is to have one more request because it has room for it. */
@@ -211,10 +212,10 @@ static void fail_on_reply(const char *bytes, size_t length) {
 }
 
 /* What was held goes in front of what comes, so that heads are whole. */
-static void receive(struct client *client, struct connection *connection) {
+static void receive_some(struct client *client, struct connection *connection) {
     char *bytes = client->input + PROTOCOL_HEAD_BYTES_MAX - connection->held_length;
-    ssize_t received = recv(connection->descriptor, client->input + PROTOCOL_HEAD_BYTES_MAX,
-                            INPUT_BYTES, MSG_DONTWAIT);
+    ssize_t received =
+        link_receive(&connection->link, client->input + PROTOCOL_HEAD_BYTES_MAX, INPUT_BYTES);
     if (received < 0 && errno == EAGAIN) {
         return;
     }
@@ -233,6 +234,14 @@ static void receive(struct client *client, struct connection *connection) {
     connection->held_length = (uint32_t)(length - taken);
     memcpy(connection->held, bytes + taken, length - taken);
     refill(client, connection);
+}
+
+static void receive(struct client *client, struct connection *connection) {
+    uint64_t before;
+    do {
+        before = client->bytes_in;
+        receive_some(client, connection);
+    } while (client->bytes_in > before && link_has_pending(&connection->link));
 }
 
 /* The loop. */
@@ -327,16 +336,17 @@ static void open_connection(struct client *client, struct connection *connection
                        options->keys_per_get)) {
         fail("no memory for the connections");
     }
-    connection->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->descriptor < 0) {
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) {
         fail("no more sockets: see ulimit -n");
     }
-    if (connect(connection->descriptor, address, sizeof(options->address)) != 0) {
+    if (connect(descriptor, address, sizeof(options->address)) != 0) {
         fail("the server does not accept connections");
     }
-    setsockopt(connection->descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    link_open(&connection->link, descriptor, client->tls);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    epoll_ctl(client->poll, EPOLL_CTL_ADD, connection->descriptor, &event);
+    epoll_ctl(client->poll, EPOLL_CTL_ADD, descriptor, &event);
 }
 
 void client_init(struct client *client, const struct load_options *options) {
@@ -350,6 +360,7 @@ void client_init(struct client *client, const struct load_options *options) {
                    .verify = options->verify,
                    .keys = &options->keys},
         .phase = CLIENT_ENDS,
+        .tls = load_tls_create(options),
         .poll = epoll_create1(EPOLL_CLOEXEC),
         .connections = calloc(options->connections, sizeof(*client->connections)),
         .pending = calloc(options->connections, sizeof(struct connection *)),
@@ -369,11 +380,12 @@ void client_init(struct client *client, const struct load_options *options) {
 void client_finish(struct client *client) {
     for (uint32_t i = 0; i < client->options->connections; i++) {
         struct connection *connection = &client->connections[i];
-        close(connection->descriptor);
+        link_close(&connection->link);
         exchange_finish(&connection->exchange);
         free(connection->output);
     }
     close(client->poll);
+    load_tls_destroy(client->tls);
     free(client->connections);
     free(client->pending);
     free(client->input);

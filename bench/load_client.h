@@ -16,6 +16,7 @@
 #include "bench/load_options.h"
 
 struct connection;
+struct ssl_ctx_st;
 
 enum client_phase {
     CLIENT_FILLS,  /* each key is stored once */
@@ -29,6 +30,7 @@ struct client {
     struct exchange_common common;
     enum client_phase phase;
     int poll;
+    struct ssl_ctx_st *tls; /* NULL: plain */
     struct connection *connections;
     struct connection **pending; /* those with something new to send */
     uint32_t pending_count;

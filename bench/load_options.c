@@ -53,6 +53,13 @@ static const char help[] =
     "  --warmup S            seconds of the same before anything counts (default 0)\n"
     "  --seconds S           (default 5)\n"
     "  --requests N          ends after so many, if that is earlier\n"
+    "By TLS:\n"
+    "  --tls VERSION         1.2 or 1.3\n"
+    "  --ca FILE             who signs the server's certificate; without, it is not looked at\n"
+    "  --cert FILE, --cert-key FILE   this side's\n"
+    "  --ciphers LIST        as openssl ciphers takes them\n"
+    "  --handshakes KIND     full or resumed: new connections one after another, with one request\n"
+    "                        each; nothing else is measured\n"
     "What comes of them:\n"
     "  --misses ok           a missing key is no error\n"
     "  --no-verify           looks at lengths only\n"
@@ -84,6 +91,12 @@ enum {
     NO_VERIFY,
     HISTOGRAM,
     QUIET,
+    TLS,
+    CA,
+    CERT,
+    CERT_KEY,
+    CIPHERS,
+    HANDSHAKES,
     HELP
 };
 
@@ -111,6 +124,12 @@ static const struct option rows[] = {
     {"no-verify", no_argument, NULL, NO_VERIFY},
     {"histogram", required_argument, NULL, HISTOGRAM},
     {"quiet", no_argument, NULL, QUIET},
+    {"tls", required_argument, NULL, TLS},
+    {"ca", required_argument, NULL, CA},
+    {"cert", required_argument, NULL, CERT},
+    {"cert-key", required_argument, NULL, CERT_KEY},
+    {"ciphers", required_argument, NULL, CIPHERS},
+    {"handshakes", required_argument, NULL, HANDSHAKES},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
 };
@@ -230,6 +249,38 @@ static bool take_number_option(struct load_options *options, int option, const c
     return false;
 }
 
+static bool take_tls_option(struct load_options *options, int option, const char *text) {
+    switch (option) {
+    case TLS:
+        options->tls = strcmp(text, "1.2") == 0 ? 12 : strcmp(text, "1.3") == 0 ? 13 : 0;
+        if (options->tls == 0) {
+            refuse("tls", "1.2 or 1.3", text);
+        }
+        return true;
+    case CA:
+        options->tls_ca = text;
+        return true;
+    case CERT:
+        options->tls_certificate = text;
+        return true;
+    case CERT_KEY:
+        options->tls_key = text;
+        return true;
+    case CIPHERS:
+        options->tls_ciphers = text;
+        return true;
+    case HANDSHAKES:
+        options->handshakes = strcmp(text, "full") == 0      ? HANDSHAKES_FULL
+                              : strcmp(text, "resumed") == 0 ? HANDSHAKES_RESUMED
+                                                             : HANDSHAKES_NONE;
+        if (options->handshakes == HANDSHAKES_NONE) {
+            refuse("handshakes", "full or resumed", text);
+        }
+        return true;
+    }
+    return false;
+}
+
 static bool take_other_option(struct load_options *options, int option, const char *text) {
     switch (option) {
     case HOST:
@@ -281,6 +332,7 @@ void load_options_read(struct load_options *options, int argc, char **argv) {
     for (int option; (option = getopt_long(argc, argv, "", rows, NULL)) != -1;) {
         if (!take_key_option(&keys, option, optarg) &&
             !take_number_option(options, option, optarg) &&
+            !take_tls_option(options, option, optarg) &&
             !take_other_option(options, option, optarg)) {
             exit(EXIT_USAGE);
         }

@@ -6,6 +6,13 @@
 
 #include <netinet/in.h>
 
+/* --handshakes: nothing else is measured. */
+enum handshakes {
+    HANDSHAKES_NONE,
+    HANDSHAKES_FULL,
+    HANDSHAKES_RESUMED,
+};
+
 struct load_options {
     struct sockaddr_in address;
     enum protocol protocol;
@@ -20,6 +27,10 @@ struct load_options {
     uint32_t server_pid;   /* 0: none is given */
     const char *histogram; /* a path, or NULL */
     uint64_t seed;
+    /* --tls: 12 or 13 for the version, 0 without; the others are NULL where they were not given. */
+    uint32_t tls;
+    const char *tls_ca, *tls_certificate, *tls_key, *tls_ciphers;
+    enum handshakes handshakes;
 };
 
 /* Reads the command line, which must outlive the options. Ends the program with status 64 and a
