@@ -1,4 +1,6 @@
 #include <assert.h>
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -11,7 +13,7 @@ static struct canned_client *clients_find(struct canned_clients *clients, int de
     struct canned_client *found = NULL;
     for (int i = 0; i < clients->accepted; i++) {
         struct canned_client *client = &clients->clients[i];
-        if (client->descriptor == descriptor && !client->has_ended) {
+        if (client->descriptor == descriptor && (!client->has_ended || client->is_watched)) {
             found = client;
         }
     }
@@ -45,7 +47,47 @@ void canned_clients_send(struct canned_clients *clients, struct canned_ring *rin
     assert(length <= client->replies_left);
     client->replies_left -= length;
     client->sends_after = clients->turn + 2;
-    canned_ring_complete(ring, send->user_data, (int)length, 0);
+    if (!(send->flags & IOSQE_CQE_SKIP_SUCCESS)) {
+        canned_ring_complete(ring, send->user_data, (int)length, 0);
+    }
+}
+
+void canned_clients_watch(struct canned_clients *clients, struct canned_ring *ring,
+                          const struct io_uring_sqe *poll) {
+    struct canned_client *client = clients_find(clients, poll->fd);
+    assert(!client->is_watched);
+    client->is_watched = true;
+    client->ring = ring;
+    client->receive = *poll;
+}
+
+ssize_t canned_clients_take(struct canned_clients *clients, int descriptor, void *where,
+                            size_t length) {
+    struct canned_client *client = clients_find(clients, descriptor);
+    if (client->has_ended) {
+        return 0;
+    }
+    if (!client->left_length) {
+        return -1;
+    }
+    if (length > client->left_length) {
+        length = client->left_length;
+    }
+    memcpy(where, client->left, length);
+    client->left += length;
+    client->left_length -= length;
+    client->is_told = false;
+    return (ssize_t)length;
+}
+
+void canned_clients_cancel(struct canned_clients *clients, uint64_t user_data) {
+    for (int i = 0; i < clients->accepted; i++) {
+        struct canned_client *client = &clients->clients[i];
+        if (client->is_watched && client->receive.user_data == user_data) {
+            client->is_watched = false;
+            canned_ring_complete(client->ring, user_data, -ECANCELED, 0);
+        }
+    }
 }
 
 static void clients_start(struct canned_client *client, const struct canned_batch *batch) {
@@ -58,7 +100,12 @@ static void clients_end(struct canned_clients *clients, struct canned_client *cl
     client->has_ended = true;
     client->is_receiving = false;
     clients->ended++;
-    canned_ring_complete(client->ring, client->receive.user_data, 0, 0);
+    if (client->is_watched) {
+        canned_ring_complete(client->ring, client->receive.user_data, POLLIN | POLLRDHUP,
+                             IORING_CQE_F_MORE);
+    } else {
+        canned_ring_complete(client->ring, client->receive.user_data, 0, 0);
+    }
 }
 
 static void clients_start_next(struct canned_clients *clients, struct canned_client *client) {
@@ -75,6 +122,14 @@ static void clients_start_next(struct canned_clients *clients, struct canned_cli
     } else if (clients->are_stored) {
         clients_end(clients, client);
     }
+}
+
+/* What is taken in parts is told of once. */
+static void clients_tell(struct canned_client *client) {
+    if (!client->is_told) {
+        canned_ring_complete(client->ring, client->receive.user_data, POLLIN, IORING_CQE_F_MORE);
+    }
+    client->is_told = true;
 }
 
 static void clients_deliver(struct canned_client *client) {
@@ -95,13 +150,18 @@ void canned_clients_turn(struct canned_clients *clients) {
     clients->turn++;
     for (int i = 0; i < clients->accepted; i++) {
         struct canned_client *client = &clients->clients[i];
-        if (!client->is_receiving || clients->turn < client->sends_after) {
+        if (!client->is_receiving && !client->is_watched) {
+            continue;
+        }
+        if (client->has_ended || clients->turn < client->sends_after) {
             continue;
         }
         if (!client->left_length && !client->replies_left) {
             clients_start_next(clients, client);
         }
-        if (client->left_length) {
+        if (client->left_length && client->is_watched) {
+            clients_tell(client);
+        } else if (client->left_length) {
             clients_deliver(client);
         }
     }

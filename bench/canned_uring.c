@@ -117,10 +117,12 @@ static size_t canned_message_length(const struct io_uring_sqe *send) {
 static void canned_poll(struct canned_ring *ring, const struct io_uring_sqe *request) {
     if (request->fd == canned.signal_descriptor) {
         canned.signal = (struct canned_waiting){ring, request->user_data};
+    } else if (request->len & IORING_POLL_ADD_MULTI) {
+        canned_clients_watch(&canned.clients, ring, request);
     }
 }
 
-/* Timeouts never run out, and there is nothing to cancel. */
+/* Timeouts never run out. */
 static void canned_take(struct canned_ring *ring, const struct io_uring_sqe *request) {
     switch (request->opcode) {
     case IORING_OP_RECV:
@@ -143,6 +145,8 @@ static void canned_take(struct canned_ring *ring, const struct io_uring_sqe *req
                              0);
         break;
     case IORING_OP_ASYNC_CANCEL:
+        canned_clients_cancel(&canned.clients, request->addr);
+        break;
     case IORING_OP_TIMEOUT:
     case IORING_OP_TIMEOUT_REMOVE:
         break;
@@ -236,6 +240,14 @@ int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe 
     (void)ts;
     (void)sigmask;
     return canned_enter(ring, wait_nr);
+}
+
+/* Of clients alone. */
+ssize_t recv(int fd, void *buf, size_t n, int flags) {
+    (void)flags;
+    ssize_t taken = canned_clients_take(&canned.clients, fd, buf, n);
+    errno = taken < 0 ? EAGAIN : errno;
+    return taken;
 }
 
 int signalfd(int fd, const sigset_t *mask, int flags) {

@@ -1,6 +1,6 @@
 /* io: the operations that the program asks of the kernel, and their completions.
  *
- *     io_receive(io, socket, …, &completion)
+ *     io_send(io, socket, …, &completion)
  *            │  submitted by io_enter(), with all others of the turn
  *            ▼
  *     io_take(io, owner) ─▶ completion.done(owner, &completion, result, flags)
@@ -30,6 +30,7 @@
 #include <sys/socket.h>
 
 struct io;
+struct io_source;
 struct completion;
 
 /* owner: what was given to io_take(). The completion may be used again, or freed, from within. */
@@ -41,9 +42,8 @@ struct completion {
 };
 
 /* flags of a completion; the numbers are io_uring's. */
-#define IO_LENT 1u            /* a receive has brought the buffer io_lent_buffer(flags) */
-#define IO_MORE 2u            /* accept: the next connection will complete it again */
-#define IO_SOCKET_HAS_MORE 4u /* receive: there is more to be received at once */
+#define IO_LENT 1u /* a receive has brought the buffer io_lent_buffer(flags) */
+#define IO_MORE 2u /* accept: the next connection will complete it again */
 #define IO_BUFFER_SHIFT 16
 
 /* Bytes of a lent buffer. */
@@ -63,14 +63,15 @@ struct io_engine {
     /* Says in words what a failure of open() means and what to do about it. */
     const char *(*advice)(int error);
 
-    void (*receive)(struct io *io, int socket, void *where, size_t length, bool likely_empty,
-                    struct completion *completion);
-    void (*receive_lent)(struct io *io, int socket, bool likely_empty,
-                         struct completion *completion);
+    struct io_source *(*open_source)(struct io *io, int socket, struct completion *received);
+    void (*close_source)(struct io *io, struct io_source *source);
+    void (*receive)(struct io *io, struct io_source *source, char *where, size_t length);
     char *(*buffer)(const struct io *io, unsigned number);
     void (*give_buffer)(struct io *io, unsigned number);
     void (*send)(struct io *io, int socket, const void *bytes, size_t length,
                  struct completion *completion);
+    void (*send_once)(struct io *io, int socket, const void *bytes, size_t length,
+                      struct completion *completion);
     void (*send_vector)(struct io *io, int socket, const struct msghdr *message,
                         struct completion *completion);
     void (*accept)(struct io *io, int socket, struct completion *completion);
@@ -92,19 +93,26 @@ struct io {
     const struct io_engine *engine;
 };
 
-/* Receives up to `length` bytes to a place of the caller's. likely_empty: nothing is expected to be
- * there yet, so that the engine need not try before it waits. */
-static inline void io_receive(struct io *io, int socket, void *where, size_t length,
-                              bool likely_empty, struct completion *completion) {
-    io->engine->receive(io, socket, where, length, likely_empty, completion);
+/* A socket that bytes are received from, one receive at a time; each calls `received`. NULL without
+ * memory. Closing it, before the socket itself, ends a receive that is under way without a call. */
+static inline struct io_source *io_open_source(struct io *io, int socket,
+                                               struct completion *received) {
+    return io->engine->open_source(io, socket, received);
+}
+static inline void io_close_source(struct io *io, struct io_source *source) {
+    io->engine->close_source(io, source);
+}
+
+/* Receives up to `length` bytes to a place of the caller's, which nothing is written to but from
+ * within io_take(). */
+static inline void io_receive(struct io *io, struct io_source *source, char *where, size_t length) {
+    io->engine->receive(io, source, where, length);
 }
 
 /* Receives up to IO_BUFFER_BYTES into a buffer of the engine's, which is the caller's until
- * io_give_buffer(). -ENOBUFS when all are lent: the caller asks again when some have been given
- * back. A result of 0 or an error may bring a buffer too. */
-static inline void io_receive_lent(struct io *io, int socket, bool likely_empty,
-                                   struct completion *completion) {
-    io->engine->receive_lent(io, socket, likely_empty, completion);
+ * io_give_buffer(). Only a result above 0 brings one. While all are lent it waits. */
+static inline void io_receive_lent(struct io *io, struct io_source *source) {
+    io->engine->receive(io, source, NULL, IO_BUFFER_BYTES);
 }
 
 /* The number of the buffer that a completion with IO_LENT brings; its bytes; and its return. */
@@ -122,6 +130,14 @@ static inline void io_give_buffer(struct io *io, unsigned number) {
 static inline void io_send(struct io *io, int socket, const void *bytes, size_t length,
                            struct completion *completion) {
     io->engine->send(io, socket, bytes, length, completion);
+}
+
+/* Sends what the socket takes at once, when it is submitted: at the first io_take() behind the next
+ * io_enter() it has completed, and may be short, or -EAGAIN. When all has been sent, that alone
+ * doesn't end a wait: it is for bytes behind which nothing else is to be done. */
+static inline void io_send_once(struct io *io, int socket, const void *bytes, size_t length,
+                                struct completion *completion) {
+    io->engine->send_once(io, socket, bytes, length, completion);
 }
 
 /* Sends as much of the parts of a message as the socket takes; the message must stay until the

@@ -5,139 +5,23 @@
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/log.h"
+#include "core/io/uring_parts.h"
 
-#define BUFFER_GROUP 0
-#define BUFFER_RING_BYTES (URING_BUFFERS * sizeof(struct io_uring_buf))
-
-_Static_assert(IO_LENT == IORING_CQE_F_BUFFER, "flags are io_uring's");
 _Static_assert(IO_MORE == IORING_CQE_F_MORE, "flags are io_uring's");
-_Static_assert(IO_SOCKET_HAS_MORE == IORING_CQE_F_SOCK_NONEMPTY, "flags are io_uring's");
-_Static_assert(IO_BUFFER_SHIFT == IORING_CQE_BUFFER_SHIFT, "flags are io_uring's");
-_Static_assert(BUFFER_RING_BYTES < IO_BUFFER_BYTES, "the ring is the smaller part");
 
 /* The user data of an entry is the address of its completion, or nothing where there is none to
- * call, or, with this bit, the address of the struct io that a failed wake was for. */
-#define WAKE_TAG ((uint64_t)1)
-
-struct uring {
-    struct io io; /* first, so that one is found from the other */
-    struct io_uring ring;
-    struct io_uring_buf_ring *buffer_ring;
-    char *buffers;
-};
-
-static struct uring *uring_of(struct io *io) {
-    return (struct uring *)io;
-}
-
-/* Entering the kernel. */
-
-/* The kernel may be interrupted, or out of memory or of completion entries for the moment; the next
- * turn tries again. Anything else is a bug. */
-static void uring_check_entered(int result) {
-    if (result == -EBADR) {
-        log_line("the kernel had no memory for a completion and lost it: no way to go on");
-        abort();
-    }
-    assert(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY ||
-           result == -ETIME || result == -ENOMEM);
-}
-
-static void uring_submit(struct uring *uring) {
-    uring_check_entered(io_uring_submit_and_get_events(&uring->ring));
-}
-
-static void uring_wait(struct uring *uring, uint64_t wait_ns) {
-    struct __kernel_timespec timeout = {
-        .tv_sec = (long long)(wait_ns / 1000000000),
-        .tv_nsec = (long long)(wait_ns % 1000000000),
-    };
-    struct io_uring_cqe *first;
-    uring_check_entered(io_uring_submit_and_wait_timeout(&uring->ring, &first, 1, &timeout, NULL));
-}
-
-static void uring_enter(struct io *io, uint64_t wait_ns) {
-    struct uring *uring = uring_of(io);
-    if (wait_ns == 0) {
-        uring_submit(uring);
-    } else if (wait_ns == IO_FOREVER) {
-        uring_check_entered(io_uring_submit_and_wait(&uring->ring, 1));
-    } else {
-        uring_wait(uring, wait_ns);
-    }
-}
-
-static bool uring_has_events(struct io *io) {
-    struct uring *uring = uring_of(io);
-    if (io_uring_cq_ready(&uring->ring) == 0 &&
-        (IO_URING_READ_ONCE(*uring->ring.sq.kflags) & IORING_SQ_TASKRUN)) {
-        uring_submit(uring);
-    }
-    return io_uring_cq_ready(&uring->ring) > 0;
-}
+ * call, or an address or a number with one of these bits, or URING_SOURCE_TAG. */
+#define WAKE_TAG ((uint64_t)1) /* the struct io that a failed wake was for */
+#define ONCE_TAG ((uint64_t)2) /* a send that is tried once: its place among them */
+#define ONCE_SHIFT 8
 
 /* Operations. */
 
-__attribute__((noinline, cold)) static struct io_uring_sqe *uring_make_entry(struct uring *uring) {
-    struct io_uring_sqe *entry = NULL;
-    while (!entry) {
-        uring_submit(uring);
-        entry = io_uring_get_sqe(&uring->ring);
-    }
-    return entry;
-}
-
-/* A free submission entry, never NULL: a full queue is submitted first. */
-static struct io_uring_sqe *uring_entry(struct uring *uring) {
-    struct io_uring_sqe *entry = io_uring_get_sqe(&uring->ring);
-    return entry ? entry : uring_make_entry(uring);
-}
-
 static void uring_expect(struct io_uring_sqe *entry, struct completion *completion) {
     io_uring_sqe_set_data64(entry, (uintptr_t)completion);
-}
-
-/* Polling first saves a try that would find nothing. */
-static void uring_expect_bytes(struct io_uring_sqe *entry, bool likely_empty,
-                               struct completion *completion) {
-    if (likely_empty) {
-        entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
-    }
-    uring_expect(entry, completion);
-}
-
-static void uring_receive(struct io *io, int socket, void *where, size_t length, bool likely_empty,
-                          struct completion *completion) {
-    struct io_uring_sqe *entry = uring_entry(uring_of(io));
-    io_uring_prep_recv(entry, socket, where, length, 0);
-    uring_expect_bytes(entry, likely_empty, completion);
-}
-
-static void uring_receive_lent(struct io *io, int socket, bool likely_empty,
-                               struct completion *completion) {
-    struct io_uring_sqe *entry = uring_entry(uring_of(io));
-    io_uring_prep_recv(entry, socket, NULL, IO_BUFFER_BYTES, 0);
-    entry->flags |= IOSQE_BUFFER_SELECT;
-    entry->buf_group = BUFFER_GROUP;
-    uring_expect_bytes(entry, likely_empty, completion);
-}
-
-static char *uring_buffer(const struct io *io, unsigned number) {
-    const struct uring *uring = (const struct uring *)io;
-    assert(number < URING_BUFFERS);
-    return uring->buffers + (size_t)number * IO_BUFFER_BYTES;
-}
-
-static void uring_give_buffer(struct io *io, unsigned number) {
-    struct uring *uring = uring_of(io);
-    io_uring_buf_ring_add(uring->buffer_ring, uring_buffer(io, number), IO_BUFFER_BYTES,
-                          (unsigned short)number, io_uring_buf_ring_mask(URING_BUFFERS), 0);
-    io_uring_buf_ring_advance(uring->buffer_ring, 1);
 }
 
 static void uring_send(struct io *io, int socket, const void *bytes, size_t length,
@@ -145,6 +29,23 @@ static void uring_send(struct io *io, int socket, const void *bytes, size_t leng
     struct io_uring_sqe *entry = uring_entry(uring_of(io));
     io_uring_prep_send(entry, socket, bytes, length, MSG_NOSIGNAL | MSG_WAITALL);
     uring_expect(entry, completion);
+}
+
+/* It is tried when it is submitted and never waits; where all goes there is no completion entry, so
+ * that a reactor that sleeps is not woken for it. */
+static void uring_send_once(struct io *io, int socket, const void *bytes, size_t length,
+                            struct completion *completion) {
+    struct uring *uring = uring_of(io);
+    if (uring->once_count == URING_ONCE_MAX) {
+        uring_send(io, socket, bytes, length, completion);
+        return;
+    }
+    struct io_uring_sqe *entry = uring_entry(uring);
+    io_uring_prep_send(entry, socket, bytes, length, MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data64(entry, (uint64_t)uring->once_count << ONCE_SHIFT | ONCE_TAG);
+    uring->once[uring->once_count++] =
+        (struct uring_once){.completion = completion, .result = (int)length};
 }
 
 static void uring_send_vector(struct io *io, int socket, const struct msghdr *message,
@@ -192,25 +93,46 @@ static void uring_wake_failed(struct io *io, struct io *other, int result) {
     }
 }
 
-static void uring_dispatch(struct io *io, void *owner, const struct io_uring_cqe *event) {
+static void uring_dispatch(struct uring *uring, void *owner, const struct io_uring_cqe *event) {
     uint64_t data = event->user_data;
-    struct completion *completion = (struct completion *)(uintptr_t)data;
-    if (data & WAKE_TAG) {
-        uring_wake_failed(io, (struct io *)(uintptr_t)(data & ~WAKE_TAG), event->res);
-    } else if (completion) {
+    if (data & URING_SOURCE_TAG) {
+        uring_source_event(uring, owner, event);
+    } else if (data & ONCE_TAG) {
+        uring->once[data >> ONCE_SHIFT].result = event->res;
+    } else if (data & WAKE_TAG) {
+        uring_wake_failed(&uring->io, (struct io *)(uintptr_t)(data & ~WAKE_TAG), event->res);
+    } else if (data) {
+        struct completion *completion = (struct completion *)(uintptr_t)data;
         completion->done(owner, completion, event->res, event->flags);
     }
 }
 
+/* Those for which there was no entry have sent all. */
+static void uring_take_once(struct uring *uring, void *owner) {
+    uint32_t count = uring->once_count;
+    if (io_uring_sq_ready(&uring->ring) > 0) {
+        return; /* the kernel has not taken all of them */
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct completion *completion = uring->once[i].completion;
+        completion->done(owner, completion, uring->once[i].result, 0);
+    }
+    assert(uring->once_count == count);
+    uring->once_count = 0;
+}
+
 static void uring_take(struct io *io, void *owner) {
-    struct io_uring *ring = &uring_of(io)->ring;
+    struct uring *uring = uring_of(io);
+    struct io_uring *ring = &uring->ring;
     struct io_uring_cqe *event;
     unsigned head, count = 0;
     io_uring_for_each_cqe(ring, head, event) {
-        uring_dispatch(io, owner, event);
+        uring_dispatch(uring, owner, event);
         count++;
     }
     io_uring_cq_advance(ring, count);
+    uring_take_once(uring, owner);
+    uring_take_sources(uring, owner);
 }
 
 /* At once. */
@@ -245,31 +167,6 @@ static int uring_create_ring(struct uring *uring, bool small) {
                                       &uring->ring, &params);
 }
 
-static int uring_create_buffers(struct uring *uring) {
-    size_t bytes = BUFFER_RING_BYTES + (size_t)URING_BUFFERS * IO_BUFFER_BYTES;
-    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        return -ENOMEM;
-    }
-    uring->buffers = memory;
-    uring->buffer_ring = (void *)(memory + (size_t)URING_BUFFERS * IO_BUFFER_BYTES);
-    struct io_uring_buf_reg registration = {
-        .ring_addr = (uintptr_t)uring->buffer_ring,
-        .ring_entries = URING_BUFFERS,
-        .bgid = BUFFER_GROUP,
-    };
-    int error = io_uring_register_buf_ring(&uring->ring, &registration, 0);
-    if (error) {
-        munmap(memory, bytes);
-        return error;
-    }
-    io_uring_buf_ring_init(uring->buffer_ring);
-    for (unsigned number = 0; number < URING_BUFFERS; number++) {
-        uring_give_buffer(&uring->io, number);
-    }
-    return 0;
-}
-
 /* A sandbox may forbid this call alone, by which all operations are submitted. */
 static int uring_try_enter(struct uring *uring) {
     int result = io_uring_submit_and_get_events(&uring->ring);
@@ -283,7 +180,7 @@ static int uring_init(struct uring *uring, bool small) {
     }
     error = uring_try_enter(uring);
     if (!error) {
-        error = uring_create_buffers(uring);
+        error = uring_init_sources(uring);
     }
     if (error) {
         io_uring_queue_exit(&uring->ring);
@@ -325,7 +222,7 @@ static int uring_create(struct uring **result, bool small, int retries) {
 static void uring_close(struct io *io) {
     struct uring *uring = uring_of(io);
     io_uring_queue_exit(&uring->ring);
-    munmap(uring->buffers, BUFFER_RING_BYTES + (size_t)URING_BUFFERS * IO_BUFFER_BYTES);
+    uring_finish_sources(uring);
     free(uring);
 }
 
@@ -390,11 +287,13 @@ const struct io_engine uring_engine = {
     .open = uring_open,
     .close = uring_close,
     .advice = uring_advice,
+    .open_source = uring_open_source,
+    .close_source = uring_close_source,
     .receive = uring_receive,
-    .receive_lent = uring_receive_lent,
     .buffer = uring_buffer,
     .give_buffer = uring_give_buffer,
     .send = uring_send,
+    .send_once = uring_send_once,
     .send_vector = uring_send_vector,
     .accept = uring_accept,
     .cancel_accept = uring_cancel_accept,

@@ -15,6 +15,9 @@
 /* Larger output is sent at once, whatever replies are due behind it, see connection_is_held(). */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
 
+/* Longer output is held while it is sent, and told of when it has been. */
+#define ONCE_BYTES_MAX ((size_t)4 * 1024)
+
 static completion_done connection_received, connection_sent;
 
 static const char no_memory[] = "there is no memory for it";
@@ -47,6 +50,27 @@ void connection_init(struct net *net, struct connection *connection, int descrip
     connection->last_command_s = net->shard.now_s;
 }
 
+/* False without memory. */
+static bool connection_open_transport(struct net *net, struct connection *connection,
+                                      enum transport transport) {
+    if (transport == TRANSPORT_PLAIN) {
+        return true;
+    }
+    connection->tls = tls_session_create(net->tls, transport, connection, &net->shard.buffers);
+    if (connection->tls) {
+        connection_tls_start(net, connection);
+    }
+    return !!connection->tls;
+}
+
+static void connection_free(struct net *net, struct connection *connection) {
+    if (connection->source) {
+        io_close_source(net->io, connection->source);
+    }
+    free(connection->parts);
+    free(connection);
+}
+
 /* NULL without memory. */
 static struct connection *connection_create(struct net *net, int descriptor,
                                             enum transport transport) {
@@ -55,15 +79,11 @@ static struct connection *connection_create(struct net *net, int descriptor,
         return NULL;
     }
     connection_init(net, connection, descriptor);
-    if (transport == TRANSPORT_PLAIN) {
-        return connection;
-    }
-    connection->tls = tls_session_create(net->tls, transport, connection, &net->shard.buffers);
-    if (!connection->tls) {
-        free(connection);
+    connection->source = io_open_source(net->io, descriptor, &connection->received);
+    if (!connection->source || !connection_open_transport(net, connection, transport)) {
+        connection_free(net, connection);
         return NULL;
     }
-    connection_tls_start(net, connection);
     return connection;
 }
 
@@ -93,14 +113,12 @@ static void connection_destroy(struct net *net, struct connection *connection) {
     pipeline_finish(&connection->pipeline, &net->shard);
     connection_tls_finish(net, connection);
     io_close_socket(net->io, connection->descriptor);
-    free(connection->parts);
-    free(connection);
+    connection_free(net, connection);
     net->shard.counters.curr_connections--;
     net_connection_ended(net);
 }
 
-/* Both shut-downs make a receive or send that is under way complete, so nothing has to be
- * cancelled. */
+/* A shut-down makes a send that is under way complete, so nothing has to be cancelled. */
 void connection_drain(struct net *net, struct connection *connection) {
     io_shut_down(net->io, connection->descriptor, SHUT_RD);
 }
@@ -141,7 +159,6 @@ static void connection_give_buffer(struct net *net, struct connection *connectio
     connection->receive_buffer = -1;
 }
 
-/* The last receive has said whether it left something in the socket. */
 static void connection_start_receive(struct net *net, struct connection *connection) {
     char *where = NULL;
     size_t window = 0;
@@ -150,14 +167,12 @@ static void connection_start_receive(struct net *net, struct connection *connect
     } else if (!connection_tls_receive(net, connection)) {
         return;
     }
-    bool likely_empty = !connection->socket_has_more;
     if (window > 0) {
         connection->receive = RECEIVE_DIRECT;
-        io_receive(net->io, connection->descriptor, where, window, likely_empty,
-                   &connection->received);
+        io_receive(net->io, connection->source, where, window);
     } else {
         connection->receive = RECEIVE_LENT;
-        io_receive_lent(net->io, connection->descriptor, likely_empty, &connection->received);
+        io_receive_lent(net->io, connection->source);
     }
 }
 
@@ -196,9 +211,8 @@ static void connection_take_bytes(struct net *net, struct connection *connection
     }
 }
 
-/* After ENOBUFS the receive begins again when this turn has given its buffers back. */
 static bool connection_receives_again(int result) {
-    return result == -ENOBUFS || result == -EINTR || result == -EAGAIN;
+    return result == -EINTR || result == -EAGAIN;
 }
 
 static void connection_received(void *owner, struct completion *completion, int result,
@@ -208,7 +222,6 @@ static void connection_received(void *owner, struct completion *completion, int 
     enum connection_receive receive = connection->receive;
     assert(receive != RECEIVE_NONE);
     connection->receive = RECEIVE_NONE;
-    connection->socket_has_more = (flags & IO_SOCKET_HAS_MORE) || result == -ENOBUFS;
     if (flags & IO_LENT) {
         connection->receive_buffer = (int)io_lent_buffer(flags);
     }
@@ -249,6 +262,14 @@ static void connection_start_send(struct net *net, struct connection *connection
     connection->sending = true;
 }
 
+/* Few bytes, behind which nothing is to be done: whatever comes next begins with an event. */
+static bool connection_sends_once(const struct connection *connection) {
+    const struct pipeline *pipeline = &connection->pipeline;
+    return !connection->tls && connection->outgoing.leases.length == 0 &&
+           connection->outgoing.output.length <= ONCE_BYTES_MAX &&
+           connection->state == CONNECTION_OPEN && !pipeline->closing && !pipeline->stalled;
+}
+
 size_t connection_send_large(struct net *net, struct connection *connection) {
     struct outgoing_send *parts = connection->parts;
     size_t most = connection->tls ? TLS_SEND_BYTES_MAX : OUTGOING_SEND_BYTES_MAX;
@@ -282,7 +303,13 @@ static void connection_start_outgoing(struct net *net, struct connection *connec
     }
     pipeline_take_output(pipeline, &connection->outgoing);
     connection->send_pace = (struct pace){.since_s = net->shard.now_s};
-    connection_start_send(net, connection);
+    if (connection_sends_once(connection)) {
+        connection->sending = true;
+        io_send_once(net->io, connection->descriptor, connection->outgoing.output.bytes,
+                     connection->outgoing.output.length, &connection->sent);
+    } else {
+        connection_start_send(net, connection);
+    }
 }
 
 /* Output is kept back until the replies that other shards owe at this time have come, since one
@@ -412,9 +439,12 @@ static const char *connection_reason_to_finish(const struct net *net,
 static void connection_end_broken(struct net *net, struct connection *connection) {
     if (connection->state != CONNECTION_SHUT) {
         io_shut_down(net->io, connection->descriptor, SHUT_RDWR);
+        io_close_source(net->io, connection->source);
+        connection->source = NULL;
+        connection->receive = RECEIVE_NONE;
     }
     connection->state = CONNECTION_SHUT;
-    if (connection->receive != RECEIVE_NONE || connection->sending) {
+    if (connection->sending) {
         return;
     }
     bool released =

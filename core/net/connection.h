@@ -62,10 +62,9 @@ struct tls_session;
 struct connection {
     struct pipeline pipeline; /* first, so that one is found from the other */
     int descriptor;
-    uint8_t state;   /* enum connection_state */
-    uint8_t receive; /* enum connection_receive: what the engine is asked for */
-    bool sending;    /* the engine has a send */
-    bool socket_has_more;
+    uint8_t state;    /* enum connection_state */
+    uint8_t receive;  /* enum connection_receive: what the engine is asked for */
+    bool sending;     /* the engine has a send */
     bool is_datagram; /* and no connection at all, but a part of one, see core/net/udp.h */
 
     /* Output is kept back until this many replies have left the queue, on the scale of the
@@ -73,6 +72,7 @@ struct connection {
     bool held;
     uint32_t held_until;
 
+    struct io_source *source; /* NULL when nothing is to be received any more */
     struct completion received;
     struct completion sent;
     int receive_buffer;          /* the lent one that the pipeline works on, or -1 */

@@ -9,6 +9,8 @@ static void connection_check_state(const struct connection *connection) {
     assert(connection_is_broken(connection) == !!connection->ending);
     assert(!connection_is_broken(connection) || connection->pipeline.closing);
     assert(connection->state != CONNECTION_ENDED || connection->receive == RECEIVE_NONE);
+    assert(connection->receive == RECEIVE_NONE || connection->source);
+    assert(connection->state != CONNECTION_SHUT || !connection->source);
     if (connection->is_datagram) {
         assert(connection->receive == RECEIVE_NONE);
         assert(!connection->sending);

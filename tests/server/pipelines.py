@@ -2,6 +2,7 @@
 import random
 import struct
 import threading
+import time
 import unittest
 
 import server
@@ -227,6 +228,40 @@ class Pipelines:
                 received += chunk
             sender.join()
             self.same(bytes(received), wanted)
+
+    def pile_up(self, client, count):
+        """Asks for short answers one by one and reads none, until the sockets are full and more."""
+        value = random.Random(11).randbytes(3900)
+        self.assertEqual(client.ask(b'set key5000 5000 0 3900\r\n%s\r\n' % value), b'STORED\r\n')
+        for _ in range(count):
+            client.send(b'get key5000\r\n')
+        return (hit(5000, value) + b'END\r\n') * count
+
+    def test_short_answers_that_pile_up(self):
+        """Each is sent by itself as long as there is room, then in parts."""
+        with self.server.connect(receive_buffer=2048) as client:
+            wanted = self.pile_up(client, 3000)
+            self.same(client.read(len(wanted)), wanted)
+            client.send(b'get key0\r\n')
+            self.same(client.read(len(hit(0)) + 5), hit(0) + b'END\r\n')
+
+    def test_resets_while_answers_pile_up(self):
+        """Clients that vanish then are forgotten, and so is what they were owed."""
+        for _ in range(5):
+            client = self.server.connect(receive_buffer=2048)
+            self.pile_up(client, 3000)
+            client.reset()
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while self.connections() > 1:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def connections(self):
+        """How many the server has open."""
+        self.client.send(b'stats\r\n')
+        lines = iter(self.client.read_line, b'END\r\n')
+        return next(int(line.split()[2]) for line in list(lines)
+                    if line.startswith(b'STAT curr_connections '))
 
     def test_large_values(self):
         """Values that need several sends, pipelined and interleaved with small ones."""

@@ -12,7 +12,10 @@ static void engine_complete(struct engine *engine, uint32_t at, int result, unsi
     struct io_operation *operation = &engine->operations[at];
     WORLD_CHECK(world, engine->arrived_count < ENGINE_EVENTS_MAX);
     engine->arrived[engine->arrived_count++] =
-        (struct io_event){.completion = operation->completion, .result = result, .flags = flags};
+        (struct io_event){.completion = operation->completion,
+                          .quiet = operation->once && result == (int)operation->length,
+                          .result = result,
+                          .flags = flags};
     world_note(world, "completes", (uint64_t)engine->reactor << 32 | operation->kind,
                (uint64_t)operation->descriptor, (uint64_t)(int64_t)result);
     world->completions++;
@@ -37,7 +40,7 @@ static int pick_again(struct world *world) {
     return pick(world, errors, 2);
 }
 
-/* A free one of those that may be lent, or -1. */
+/* One of those that may be lent, of which there is one. */
 static int engine_lend(struct engine *engine) {
     uint32_t count = engine->world->choices.buffers;
     uint32_t at = random_below(&engine->world->random, count);
@@ -49,7 +52,7 @@ static int engine_lend(struct engine *engine) {
             return (int)number;
         }
     }
-    return -1;
+    world_fail(engine->world, "all buffers are lent");
 }
 
 static size_t shorten(struct world *world, size_t length, uint32_t parts) {
@@ -73,24 +76,12 @@ static void step_receive(struct engine *engine, uint32_t at, struct socket *sock
         return;
     }
     if (operation->lent && socket->in.length > 0 && !socket->reset) {
-        int number = world_fault(world, faults->receive_no_lent) ? -1 : engine_lend(engine);
-        if (number < 0) {
-            engine_complete(engine, at, -ENOBUFS, 0);
-            return;
-        }
+        int number = engine_lend(engine);
         flags = IO_LENT | (unsigned)number << IO_BUFFER_SHIFT;
         where = engine->buffers + (size_t)number * IO_BUFFER_BYTES;
     }
-    /* What brings no bytes may bring a buffer all the same. */
-    int number = operation->lent && flags == 0 && world_fault(world, faults->receive_no_lent)
-                     ? engine_lend(engine)
-                     : -1;
-    if (number >= 0) {
-        flags = IO_LENT | (unsigned)number << IO_BUFFER_SHIFT;
-    }
     long result =
         socket_receive(socket, where, shorten(world, operation->length, faults->receive_short));
-    flags |= result > 0 && socket->in.length > 0 ? IO_SOCKET_HAS_MORE : 0;
     if (result > 0) {
         world_progress(world);
     }
@@ -122,6 +113,40 @@ static void step_send(struct engine *engine, uint32_t at, struct socket *socket)
     } else if (sent < 0 || operation->done == operation->length ||
                world_fault(world, faults->send_short)) {
         engine_complete(engine, at, (int)operation->done, 0);
+    }
+}
+
+/* What finds room when it is submitted, and perhaps less. */
+static void step_send_once(struct engine *engine, uint32_t at, struct socket *socket) {
+    struct world *world = engine->world;
+    const struct faults *faults = &world->choices.faults;
+    const struct io_operation *operation = &engine->operations[at];
+    if (world_fault(world, faults->send_again)) {
+        engine_complete(engine, at, pick_again(world), 0);
+        return;
+    }
+    if (world_fault(world, faults->send_broken)) {
+        engine_complete(engine, at, pick_fatal(world, socket, true), 0);
+        return;
+    }
+    long sent = socket_send(socket, operation->bytes,
+                            shorten(world, operation->length, faults->send_short));
+    if (sent > 0) {
+        world_progress(world);
+    }
+    engine_complete(engine, at, (int)sent, 0);
+}
+
+void engine_send_all_once(struct engine *engine) {
+    struct world *world = engine->world;
+    for (uint32_t i = engine->operation_count; i-- > 0;) {
+        if (engine->operations[i].once) {
+            struct socket *socket = sockets_find(world, engine->operations[i].descriptor);
+            if (socket->frozen && world->now_ns >= socket->reset_ns) {
+                socket_reset(socket, "its client had vanished");
+            }
+            step_send_once(engine, i, socket);
+        }
     }
 }
 
@@ -197,6 +222,9 @@ static bool operation_is_possible(const struct engine *engine, uint32_t at) {
     if (operation->kind == OPERATION_ACCEPT) {
         return socket->waiting || socket->shut_read;
     }
+    if (operation->lent && engine->lent_count == world->choices.buffers) {
+        return false;
+    }
     if (socket->frozen && world->now_ns >= socket->reset_ns) {
         return true;
     }
@@ -255,8 +283,12 @@ static bool engine_bring_wake(struct engine *engine) {
 }
 
 bool engine_is_runnable(const struct engine *engine) {
-    return !engine->waiting || engine->arrived_count > 0 || engine->woken ||
-           engine->world->now_ns >= engine->deadline_ns;
+    for (uint32_t i = 0; i < engine->arrived_count; i++) {
+        if (!engine->arrived[i].quiet) {
+            return true;
+        }
+    }
+    return !engine->waiting || engine->woken || engine->world->now_ns >= engine->deadline_ns;
 }
 
 bool engine_step(struct engine *engine) {

@@ -76,23 +76,55 @@ static struct io_operation *engine_add(struct io *io, enum operation_kind kind, 
     return operation;
 }
 
-static void engine_receive(struct io *io, int socket, void *where, size_t length, bool likely_empty,
-                           struct completion *completion) {
-    (void)likely_empty;
-    struct io_operation *operation = engine_add(io, OPERATION_RECEIVE, socket, completion);
+static struct io_source *engine_open_source(struct io *io, int socket,
+                                            struct completion *received) {
+    struct io_source *source = malloc(sizeof(*source));
+    if (source) {
+        *source = (struct io_source){.received = received, .socket = socket};
+        sockets_find(engine_of(io)->world, socket)->received_from = true;
+    }
+    return source;
+}
+
+static void engine_receive(struct io *io, struct io_source *source, char *where, size_t length) {
+    struct io_operation *operation =
+        engine_add(io, OPERATION_RECEIVE, source->socket, source->received);
     assert(length > 0);
-    sockets_find(engine_of(io)->world, socket);
+    sockets_find(engine_of(io)->world, source->socket);
+    operation->lent = !where;
     operation->where = where;
     operation->length = length;
 }
 
-static void engine_receive_lent(struct io *io, int socket, bool likely_empty,
-                                struct completion *completion) {
-    (void)likely_empty;
-    struct io_operation *operation = engine_add(io, OPERATION_RECEIVE, socket, completion);
-    sockets_find(engine_of(io)->world, socket);
-    operation->lent = true;
-    operation->length = IO_BUFFER_BYTES;
+static void engine_take_back(struct engine *engine, const struct io_event *event) {
+    if (event->flags & IO_LENT) {
+        engine->lent[io_lent_buffer(event->flags)] = false;
+        engine->lent_count--;
+    }
+}
+
+/* A receive under way doesn't complete. */
+static void engine_close_source(struct io *io, struct io_source *source) {
+    struct engine *engine = engine_of(io);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < engine->operation_count; i++) {
+        if (engine->operations[i].completion == source->received) {
+            engine->operations[i--] = engine->operations[--engine->operation_count];
+        }
+    }
+    for (uint32_t i = 0; i < engine->arrived_count; i++) {
+        if (engine->arrived[i].completion == source->received) {
+            engine_take_back(engine, &engine->arrived[i]);
+        } else {
+            engine->arrived[left++] = engine->arrived[i];
+        }
+    }
+    engine->arrived_count = left;
+    for (uint32_t i = 0; i < engine->ready_count; i++) {
+        WORLD_CHECK(engine->world, engine->ready[i].completion != source->received);
+    }
+    sockets_find(engine->world, source->socket)->received_from = false;
+    free(source);
 }
 
 static char *engine_buffer(const struct io *io, unsigned number) {
@@ -117,6 +149,13 @@ static void engine_send(struct io *io, int socket, const void *bytes, size_t len
     sockets_find(engine_of(io)->world, socket);
     operation->bytes = bytes;
     operation->length = length;
+}
+
+static void engine_send_once(struct io *io, int socket, const void *bytes, size_t length,
+                             struct completion *completion) {
+    engine_send(io, socket, bytes, length, completion);
+    struct engine *engine = engine_of(io);
+    engine->operations[engine->operation_count - 1].once = true;
 }
 
 static void engine_send_vector(struct io *io, int socket, const struct msghdr *message,
@@ -154,6 +193,7 @@ static void engine_submit(struct engine *engine) {
     for (uint32_t i = 0; i < engine->operation_count; i++) {
         engine->operations[i].submitted = true;
     }
+    engine_send_all_once(engine);
     for (uint32_t i = 0; i < engine->world->choices.reactors; i++) {
         if (engine->wakes & (1u << i)) {
             engine->world->engines[i]->wakes_coming++;
@@ -203,7 +243,12 @@ static bool engine_has_events(struct io *io) {
         engine_yield(engine);
     }
     engine_reap(engine);
-    return engine->ready_count > 0;
+    for (uint32_t i = 0; i < engine->ready_count; i++) {
+        if (!engine->ready[i].quiet) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void engine_close_socket(struct io *io, int descriptor) {
@@ -214,6 +259,9 @@ static void engine_close_socket(struct io *io, int descriptor) {
         if (engine->operations[i].descriptor == descriptor) {
             world_fail(world, "descriptor %d is closed under an operation", descriptor);
         }
+    }
+    if (socket->received_from && !world->ended) {
+        world_fail(world, "descriptor %d is closed before its source", descriptor);
     }
     socket_close(world, socket);
 }
@@ -236,11 +284,13 @@ const struct io_engine simulated_engine = {
     .open = engine_open,
     .close = engine_close,
     .advice = engine_advice,
+    .open_source = engine_open_source,
+    .close_source = engine_close_source,
     .receive = engine_receive,
-    .receive_lent = engine_receive_lent,
     .buffer = engine_buffer,
     .give_buffer = engine_give_buffer,
     .send = engine_send,
+    .send_once = engine_send_once,
     .send_vector = engine_send_vector,
     .accept = engine_accept,
     .cancel_accept = engine_cancel_accept,

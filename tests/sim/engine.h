@@ -25,11 +25,18 @@ enum operation_kind {
     OPERATION_READABLE,
 };
 
+/* A socket that is received from. */
+struct io_source {
+    struct completion *received;
+    int socket;
+};
+
 struct io_operation {
     enum operation_kind kind;
     struct completion *completion;
     int descriptor;
     bool lent;
+    bool once;
     bool submitted;
     bool cancelled;
     char *where;
@@ -41,6 +48,7 @@ struct io_operation {
 
 struct io_event {
     struct completion *completion;
+    bool quiet; /* it is no reason to go on */
     int result;
     unsigned flags;
 };
@@ -87,6 +95,9 @@ bool engine_step(struct engine *engine);
 
 /* The same for all of them, as they come: false when there is nothing that could go ahead. */
 bool engine_step_any(struct engine *engine);
+
+/* Tries the sends that are tried once, when they are submitted. */
+void engine_send_all_once(struct engine *engine);
 
 /* Fails when the reactor sleeps with something to do and nobody is about to wake it. */
 void engine_check_awake(const struct engine *engine, bool has_arrivals);

@@ -29,11 +29,12 @@ struct socket {
     bool listening;
     struct stream in;
     struct stream out;
-    bool shut_read;    /* by the server */
-    bool closed;       /* by the server */
-    bool reset;        /* by the client or the network: neither side reaches the other */
-    bool frozen;       /* the client is gone, and nobody has told the server */
-    uint64_t reset_ns; /* when it is told, of a frozen one */
+    bool shut_read;     /* by the server */
+    bool closed;        /* by the server */
+    bool received_from; /* by the server: it has a source */
+    bool reset;         /* by the client or the network: neither side reaches the other */
+    bool frozen;        /* the client is gone, and nobody has told the server */
+    uint64_t reset_ns;  /* when it is told, of a frozen one */
     /* Why the connection may end at any moment; NULL while it may not. */
     const char *excuse;
     struct socket *next;    /* of those that wait to be accepted */

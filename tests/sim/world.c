@@ -21,7 +21,6 @@ static void choose_faults(struct world *world) {
     *faults = (struct faults){
         .receive_short = pick_fault(random, 1024),
         .receive_again = pick_fault(random, 256),
-        .receive_no_lent = pick_fault(random, 256),
         .receive_broken = pick_fault(random, 8),
         .send_short = pick_fault(random, 1024),
         .send_again = pick_fault(random, 256),

@@ -21,9 +21,8 @@
 /* How often something goes wrong: parts of 1024 of the chances that it has. */
 struct faults {
     uint32_t receive_short;
-    uint32_t receive_again;   /* EINTR, EAGAIN */
-    uint32_t receive_no_lent; /* ENOBUFS though there are buffers */
-    uint32_t receive_broken;  /* ECONNRESET, ENOMEM */
+    uint32_t receive_again;  /* EINTR, EAGAIN */
+    uint32_t receive_broken; /* ECONNRESET, ENOMEM */
     uint32_t send_short;
     uint32_t send_again;
     uint32_t send_broken;     /* ECONNRESET, EPIPE, ENOMEM */

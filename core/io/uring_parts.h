@@ -1,0 +1,105 @@
+/* uring_parts: what the files of the engine that is io_uring share.
+ *
+ *     uring.c          operations, their completions, opening
+ *     uring_source.c   receiving: sources and lent buffers
+ *     uring_queue.c    entering the kernel
+ *
+ * Thread: the reactor's, but for opening and closing.
+ */
+#ifndef CORE_IO_URING_PARTS_H
+#define CORE_IO_URING_PARTS_H
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "core/io/uring.h"
+
+/* Sends that are tried once, between two submissions; others wait as all sends do. */
+#define URING_ONCE_MAX 256
+
+struct uring_once {
+    struct completion *completion;
+    int result;
+};
+
+/* A socket that is received from. It outlives io_close_source() until the kernel lets go of it. */
+struct io_source {
+    struct completion *received;
+    union {
+        char *where; /* of a receive: the place of its bytes; NULL: a lent buffer */
+        LIST_ENTRY(io_source) closed_link;
+    };
+    STAILQ_ENTRY(io_source) queued_link;
+    int socket;
+    uint32_t length : 24; /* of a receive: at most so many bytes */
+    bool asked : 1;       /* for a receive */
+    bool watched : 1;     /* the kernel tells when the socket becomes readable */
+    bool readable : 1;    /* there are bytes in it, or its end, for all that is known */
+    bool ended : 1;       /* its end stands behind the bytes in it: nothing will be told any more */
+    bool queued : 1;      /* the next io_take() goes on with it */
+    bool closed : 1;
+};
+
+STAILQ_HEAD(uring_queued, io_source);
+LIST_HEAD(uring_closed, io_source);
+
+struct uring {
+    struct io io; /* first, so that one is found from the other */
+    struct io_uring ring;
+
+    struct uring_queued queued;
+    struct uring_closed closed; /* sources that the kernel has not let go of, or queued ones */
+    char *buffers;
+    uint32_t free_count;
+    uint16_t free[URING_BUFFERS]; /* numbers of the buffers that are not lent, the first so many */
+
+    uint32_t once_count;
+    struct uring_once once[URING_ONCE_MAX];
+};
+
+static inline struct uring *uring_of(struct io *io) {
+    return (struct uring *)io;
+}
+
+/* Submits what there is, and fetches completions, without waiting. */
+void uring_submit(struct uring *uring);
+
+/* Submits until there is a free entry. */
+__attribute__((cold)) struct io_uring_sqe *uring_make_entry(struct uring *uring);
+
+/* A free submission entry, never NULL: a full queue is submitted first. */
+static inline struct io_uring_sqe *uring_entry(struct uring *uring) {
+    struct io_uring_sqe *entry = io_uring_get_sqe(&uring->ring);
+    return entry ? entry : uring_make_entry(uring);
+}
+
+/* In user data: the rest of it is the address of a struct io_source. */
+#define URING_SOURCE_TAG ((uint64_t)4)
+
+/* Memory for the buffers, 0 or -ENOMEM; and all of it back, when the kernel knows the ring no more.
+ */
+int uring_init_sources(struct uring *uring);
+void uring_finish_sources(struct uring *uring);
+
+/* A completion entry with the tag of sources has come. */
+void uring_source_event(struct uring *uring, void *owner, const struct io_uring_cqe *event);
+
+/* Goes on with the sources that wait for it. */
+void uring_take_sources(struct uring *uring, void *owner);
+
+static inline bool uring_sources_wait(const struct uring *uring) {
+    return !STAILQ_EMPTY(&uring->queued);
+}
+
+/* Of struct io_engine. */
+void uring_enter(struct io *io, uint64_t wait_ns);
+bool uring_has_events(struct io *io);
+struct io_source *uring_open_source(struct io *io, int socket, struct completion *received);
+void uring_close_source(struct io *io, struct io_source *source);
+void uring_receive(struct io *io, struct io_source *source, char *where, size_t length);
+char *uring_buffer(const struct io *io, unsigned number);
+void uring_give_buffer(struct io *io, unsigned number);
+
+#endif
