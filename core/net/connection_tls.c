@@ -86,7 +86,7 @@ static void connection_tls_read_direct(struct net *net, struct connection *conne
 static size_t connection_tls_read_all(struct net *net, struct connection *connection, char *where,
                                       size_t bound) {
     size_t length, sum = 0;
-    while (sum < bound &&
+    while (sum < bound && tls_session_may_read(connection->tls) &&
            (length = tls_session_read(connection->tls, where + sum, bound - sum)) > 0) {
         sum += length;
     }

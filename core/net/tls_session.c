@@ -184,6 +184,7 @@ size_t tls_session_read(struct tls_session *session, char *where, size_t length)
     }
     int wanted = length < INT32_MAX ? (int)length : INT32_MAX;
     int result = SSL_read(session->ssl, where, wanted);
+    session->in_record = result == wanted && SSL_pending(session->ssl) > 0;
     if (result > 0) {
         return (size_t)result;
     }
@@ -196,10 +197,6 @@ size_t tls_session_read(struct tls_session *session, char *where, size_t length)
         tls_session_refuse(session, tls_session_reason(session));
     }
     return 0;
-}
-
-bool tls_session_is_between_records(const struct tls_session *session) {
-    return session->place == TLS_BETWEEN_RECORDS && SSL_pending(session->ssl) == 0;
 }
 
 size_t tls_session_read_bound(const struct tls_session *session) {

@@ -66,6 +66,7 @@ struct tls_session {
     uint8_t state;         /* enum tls_state */
     uint8_t transport;     /* enum transport */
     uint8_t place;         /* enum tls_place */
+    bool in_record;        /* more of a record that OpenSSL has decrypted is left there */
     bool ended;            /* the client has said that it sends no more */
     bool closing;          /* the end has been said to the client */
     bool shut;             /* and nothing is sent any more */
@@ -129,7 +130,14 @@ size_t tls_session_read(struct tls_session *session, char *where, size_t length)
 
 /* Whether the next bytes come from a record that lies in what is offered as a whole: they take less
  * space than what has been read of it, and may be written over that. */
-bool tls_session_is_between_records(const struct tls_session *session);
+static inline bool tls_session_is_between_records(const struct tls_session *session) {
+    return session->place == TLS_BETWEEN_RECORDS && !session->in_record;
+}
+
+/* False when all that was offered has been read, so that reading would be in vain. */
+static inline bool tls_session_may_read(const struct tls_session *session) {
+    return session->in_record || session->offered_taken < session->offered_length;
+}
 
 /* More than the bytes that tls_session_read() will return of what is offered. */
 size_t tls_session_read_bound(const struct tls_session *session);

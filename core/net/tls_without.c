@@ -92,11 +92,6 @@ size_t tls_session_read(struct tls_session *session, char *where, size_t length)
     return 0;
 }
 
-bool tls_session_is_between_records(const struct tls_session *session) {
-    WITHOUT_SESSION(session);
-    return false;
-}
-
 size_t tls_session_read_bound(const struct tls_session *session) {
     WITHOUT_SESSION(session);
     return 0;
