@@ -256,6 +256,9 @@ void mesh_publish_requests(struct mesh_port *port) {
 
 void mesh_publish(struct mesh_port *port, bool has_shard, mesh_wake *wake, void *context) {
     struct mesh *mesh = port->mesh;
+    if (mesh->shards == 1) {
+        return;
+    }
     mesh_publish_requests(port);
     for (uint32_t to = 0; has_shard && to < mesh->shards; to++) {
         if (mesh_publish_replies(port, to) && mesh_claim_wake(mesh, to)) {

@@ -29,8 +29,8 @@ void lend_serve_others(struct shard *shard);
 bool lend_borrow(struct shard *shard, uint32_t owner);
 void lend_return_all(struct shard *shard);
 
-/* The keys for one request of a batch; NULL: a message has to go there. They are not when the shard
- * is not borrowed, when it is wanted back, or when messages to it are out that come before. */
+/* The keys of a borrowed shard, for one request of the batch. NULL: a message has to go there,
+ * since the shard is wanted back, or messages to it are out that come before. */
 struct keyspace *lend_keys(struct shard *shard, uint32_t owner);
 
 #endif

@@ -74,7 +74,8 @@ static bool run_there(struct pipeline *pipeline, struct shard *shard,
 
 static bool run_elsewhere(struct pipeline *pipeline, struct shard *shard,
                           const struct batch_slot *slot) {
-    struct keyspace *keys = lend_keys(shard, slot->owner);
+    struct keyspace *keys =
+        shard_borrows(shard, slot->owner) ? lend_keys(shard, slot->owner) : NULL;
     if (!keys) {
         return run_there(pipeline, shard, slot);
     }
@@ -252,14 +253,20 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
 /* Borrows the shards that its requests are for, as far as they are free. Not where commands are
  * logged: the log may be written then. */
 static void batch_borrow(const struct batch *batch, struct shard *shard) {
+    uint32_t refused = shard->id; /* the last one that was not free */
     if (shard->settings.verbosity >= LOG_COMMANDS) {
         return;
     }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
-        if (op_has_key(slot->request.op) && slot->owner != shard->id &&
-            mesh_is_quiet(shard->port, slot->owner) && lend_borrow(shard, slot->owner)) {
-            store_prefetch_bucket(shard->all[slot->owner]->keys.store, slot->hash);
+        uint32_t owner = slot->owner;
+        if (!op_has_key(slot->request.op) || owner == shard->id || owner == refused) {
+            continue;
+        }
+        if (mesh_is_quiet(shard->port, owner) && lend_borrow(shard, owner)) {
+            store_prefetch_bucket(shard->all[owner]->keys.store, slot->hash);
+        } else {
+            refused = owner;
         }
     }
 }

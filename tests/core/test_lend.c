@@ -209,6 +209,7 @@ Test(lend, a_shard_that_is_wanted_goes_back_at_once) {
     cr_assert(not(shard_holds(&fixture->shard[1], 1)));
     cr_assert(mesh_may_sleep(fixture->shard[1].port));
     cr_assert(zero(ptr, lend_keys(borrower, 1)));
+    cr_assert(not(shard_borrows(borrower, 1)));
     cr_assert(zero(u32, lenders.wakes[1]));
     lend_return_all(borrower);
     cr_assert(eq(u32, lenders.wakes[1], 1));
