@@ -187,6 +187,14 @@ class Pipelines:
         self.client.end_input()
         self.same(self.client.read_all(), b''.join(hit(n) + b'END\r\n' for n in range(1000)))
 
+    def test_half_close_behind_one(self):
+        """One get and the end at once: the short answer comes, whoever owns the key, then the end."""
+        for n in range(200):
+            with self.server.connect() as client:
+                client.send(b'get key%d\r\n' % n)
+                client.end_input()
+                self.same(client.read_all(), hit(n) + b'END\r\n')
+
     def test_half_close_binary(self):
         """The same with getk of the binary protocol."""
         keys = [b'key%d' % n for n in range(1000)]
