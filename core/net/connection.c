@@ -272,7 +272,7 @@ static bool connection_sends_once(const struct connection *connection) {
 
 size_t connection_send_large(struct net *net, struct connection *connection) {
     struct outgoing_send *parts = connection->parts;
-    size_t most = connection->tls ? TLS_SEND_BYTES_MAX : OUTGOING_SEND_BYTES_MAX;
+    size_t most = connection->tls ? tls_send_bytes(net->tls) : OUTGOING_SEND_BYTES_MAX;
     size_t bytes = 0;
     if (connection->sending) { /* what TLS itself has to say; the end of that leads here again */
         return 0;

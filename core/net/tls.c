@@ -1,5 +1,6 @@
 #include "core/net/tls.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -181,8 +182,8 @@ void tls_shared_destroy(struct tls_shared *shared) {
         tls_set_destroy(shared->all[i].set);
         tls_set_destroy(atomic_load(&shared->all[i].mailbox));
         BIO_meth_free(shared->all[i].method);
-        while (shared->all[i].large_buffer_count > 0) {
-            free(shared->all[i].large_buffers[--shared->all[i].large_buffer_count]);
+        for (uint32_t free_one = 0; free_one < shared->all[i].large_free; free_one++) {
+            free(shared->all[i].large_buffers[free_one]);
         }
     }
     free(shared->all);
@@ -200,16 +201,20 @@ const struct tls_facts *tls_shared_facts(const struct tls_shared *shared) {
 /* Large buffers. */
 
 char *tls_take_large_buffer(struct tls *tls) {
-    return tls->large_buffer_count > 0 ? tls->large_buffers[--tls->large_buffer_count]
-                                       : malloc(TLS_LARGE_BUFFER_BYTES);
+    if (tls->large_free > 0) {
+        return tls->large_buffers[--tls->large_free];
+    }
+    if (tls->large_count == TLS_LARGE_BUFFERS_MAX) {
+        return NULL;
+    }
+    char *bytes = malloc(TLS_LARGE_BUFFER_BYTES);
+    tls->large_count += !!bytes;
+    return bytes;
 }
 
 void tls_give_large_buffer(struct tls *tls, char *bytes) {
-    if (tls->large_buffer_count < TLS_LARGE_BUFFERS_KEPT) {
-        tls->large_buffers[tls->large_buffer_count++] = bytes;
-    } else {
-        free(bytes);
-    }
+    assert(tls->large_free < tls->large_count);
+    tls->large_buffers[tls->large_free++] = bytes;
 }
 
 /* Reloading. */

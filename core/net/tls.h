@@ -36,12 +36,13 @@ struct tls_shared;
 /* The most that one record carries (RFC 8446, 5.1). */
 #define TLS_RECORD_BYTES ((size_t)16 * 1024)
 
-/* Plain bytes of one send of large values: as many as are still in the cache, encrypted, when the
- * kernel takes them. Buffers for so many encrypted ones are kept for reuse, since the system would
- * give and take the memory of each: 1 MiB at most. */
-#define TLS_SEND_BYTES_MAX ((size_t)128 * 1024)
-#define TLS_LARGE_BUFFER_BYTES (TLS_SEND_BYTES_MAX + (size_t)12 * 1024)
-#define TLS_LARGE_BUFFERS_KEPT 8
+/* Plain bytes of one send of large values: fewer sends wake the client less often. They are
+ * encrypted into one of a few large buffers, which are kept, since the system would give and take
+ * the memory of each; while slow clients hold all of these, sends are short. */
+#define TLS_SEND_BYTES_MAX ((size_t)512 * 1024)
+#define TLS_SEND_BYTES_SHORT ((size_t)64 * 1024)
+#define TLS_LARGE_BUFFER_BYTES (TLS_SEND_BYTES_MAX + (size_t)16 * 1024)
+#define TLS_LARGE_BUFFERS_MAX 8
 
 TAILQ_HEAD(tls_session_queue, tls_session);
 
@@ -62,8 +63,10 @@ struct tls {
     /* Sessions that are closed when their time is up: in handshake, or refused, or closing. */
     struct tls_session_queue timed;
 
-    char *large_buffers[TLS_LARGE_BUFFERS_KEPT];
-    uint32_t large_buffer_count;
+    /* Those that are free, and how many there are. */
+    char *large_buffers[TLS_LARGE_BUFFERS_MAX];
+    uint32_t large_free;
+    uint32_t large_count;
     char answer[TLS_PROBLEM_BYTES]; /* of tls_answer_reload() */
     char staging[TLS_RECORD_BYTES]; /* short pieces of output on their way into one record */
 };
@@ -100,9 +103,16 @@ bool tls_expires_soon(struct tls *tls, char problem[TLS_PROBLEM_BYTES]);
 struct tls_set *tls_take_set(struct tls *tls);
 void tls_leave_set(struct tls *tls, struct tls_set *set);
 
-/* A buffer of TLS_LARGE_BUFFER_BYTES, or NULL without memory; and its return. */
+/* A buffer of TLS_LARGE_BUFFER_BYTES, or NULL without memory or when all are taken; and its return.
+ */
 char *tls_take_large_buffer(struct tls *tls);
 void tls_give_large_buffer(struct tls *tls, char *bytes);
+
+/* How many bytes of large values are to be sent at once. */
+static inline size_t tls_send_bytes(const struct tls *tls) {
+    bool any = tls->large_free > 0 || tls->large_count < TLS_LARGE_BUFFERS_MAX;
+    return any ? TLS_SEND_BYTES_MAX : TLS_SEND_BYTES_SHORT;
+}
 
 /* Whether sessions have something to do that no completion will tell of. */
 static inline bool tls_has_work(const struct tls *tls) {

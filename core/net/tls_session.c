@@ -257,12 +257,10 @@ static bool tls_session_reserve_large(struct tls_session *session) {
 static bool tls_session_reserve(struct tls_session *session, size_t bytes) {
     size_t records = bytes / TLS_RECORD_BYTES + 1;
     size_t wanted = bytes + records * RECORD_OVERHEAD_BYTES;
-    if (wanted > BUFFER_STANDARD_BYTES && wanted <= TLS_LARGE_BUFFER_BYTES &&
-        session->sealing.capacity == 0) {
-        session->no_memory = !tls_session_reserve_large(session);
-    } else {
-        session->no_memory = !buffer_reserve(session->buffers, &session->sealing, wanted);
-    }
+    bool is_long = wanted > TLS_SEND_BYTES_SHORT + TLS_RECORD_BYTES &&
+                   wanted <= TLS_LARGE_BUFFER_BYTES && session->sealing.capacity == 0;
+    session->no_memory = (!is_long || !tls_session_reserve_large(session)) &&
+                         !buffer_reserve(session->buffers, &session->sealing, wanted);
     if (session->no_memory) {
         tls_session_refuse(session, "there is no memory for it");
     }
