@@ -69,6 +69,10 @@ void lending_return_wanted(struct lending *lending) {
     assert(before == LENDING_LENT || before == LENDING_LENT_WANTED);
 }
 
+bool lending_is_free(const struct lending *lending) {
+    return lending_state(lending) == LENDING_FREE;
+}
+
 bool lending_is_lent(const struct lending *lending) {
     enum lending_state state = lending_state(lending);
     return state == LENDING_LENT || state == LENDING_LENT_WANTED;

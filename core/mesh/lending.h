@@ -80,6 +80,9 @@ void lending_return_wanted(struct lending *lending);
 
 /* Any. */
 
+/* True when nobody has it. */
+bool lending_is_free(const struct lending *lending);
+
 /* True while another reactor than its own has it. */
 bool lending_is_lent(const struct lending *lending);
 

@@ -195,6 +195,17 @@ bool mesh_request_waits(const struct mesh_port *port, uint32_t to) {
     return !ring_is_empty(&pair_to(port, to)->requests);
 }
 
+bool mesh_may_borrow(const struct mesh_port *port) {
+    const struct mesh *mesh = port->mesh;
+    for (uint32_t to = 0; to < mesh->shards; to++) {
+        if (to != port->shard && port->origin.outstanding[to] > 0 && mesh_request_waits(port, to) &&
+            lending_is_free(&mesh->ports[to].lending)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint32_t mesh_outstanding(const struct mesh_port *port) {
     return port->origin.outstanding_total;
 }

@@ -88,6 +88,9 @@ void mesh_send_reply(struct mesh_port *port, uint32_t to, struct message *messag
 uint32_t mesh_take_replies(struct mesh_port *port, uint32_t from, struct message **messages,
                            uint32_t max);
 
+/* True when a request of this port's waits at a shard that nobody has; for polling. */
+bool mesh_may_borrow(const struct mesh_port *port);
+
 /* Messages sent to other shards that have not come back. */
 uint32_t mesh_outstanding(const struct mesh_port *port);
 

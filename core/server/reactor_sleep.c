@@ -14,14 +14,15 @@ static void reactor_relax(void) {
 }
 
 /* Polls for what other reactors owe, replies or its own keys, for as long as a sleep and a wake
- * would cost. True when something has come. */
+ * would cost. True when something has come, or a shard that requests wait for has come free. */
 static bool reactor_spin(struct reactor *reactor) {
     struct net *net = &reactor->net;
     const struct clock *clock = net->shard.keys.clock;
     uint64_t spin_ns = (uint64_t)net->shard.facts->config->spin_us * 1000;
     uint64_t end_ns = clock_monotonic_ns(clock) + spin_ns;
     do {
-        if (io_has_events(net->io) || mesh_has_work(net->shard.port)) {
+        if (io_has_events(net->io) || mesh_has_work(net->shard.port) ||
+            mesh_may_borrow(net->shard.port)) {
             return true;
         }
         reactor_relax();

@@ -14,6 +14,9 @@
 /* While stopping, reactors look at the state of their group this often. */
 #define STOP_POLL_NS 10000000u
 
+/* How often in a turn it leaves its keys, since requests go on arriving meanwhile. */
+#define LEAVES_MAX 4
+
 /* Retry interval after a refused lease or upload, and how many connections are retried per pass. */
 #define RETRY_NS 1000000u
 #define RETRY_CONNECTIONS_MAX 64
@@ -266,13 +269,30 @@ static uint64_t reactor_plan_keys_ns(const struct shard *shard) {
                                    : crawler_wait_ns(&shard->keys, &shard->settings, shard->now_ns);
 }
 
+/* What others have sent while the reactor had its keys waits for nobody else: it is done now, not
+ * behind the time in the kernel. True when the keys are left again. */
+static bool reactor_serve_once_more(struct reactor *reactor) {
+    struct shard *shard = &reactor->net.shard;
+    if (!reactor_has_others(reactor) || !mesh_has_requests(shard->port) ||
+        !reactor_take_keys(reactor)) {
+        return false;
+    }
+    exchange_serve_peers(shard);
+    reactor_note_late_connection(reactor);
+    mesh_publish(shard->port, true, shard->hooks->wake, &reactor->net);
+    reactor_maintain_store(reactor);
+    return true;
+}
+
 /* Leaves the keys to others, until the reactor comes back from the kernel. */
 static void reactor_leave_keys(struct reactor *reactor) {
     struct shard *shard = &reactor->net.shard;
+    bool again = reactor_has_keys(reactor);
     reactor->keys_wait_ns = UINT64_MAX;
-    if (reactor_has_keys(reactor)) {
+    for (uint32_t i = 0; i < LEAVES_MAX && again; i++) {
         reactor->keys_wait_ns = reactor_plan_keys_ns(shard);
         shard_leave(shard);
+        again = i + 1 < LEAVES_MAX && reactor_serve_once_more(reactor);
     }
 }
 
