@@ -97,7 +97,7 @@ const struct op_info op_infos[OP_COUNT] = {
                   .binary = ANSWER_WITH(OUTCOME, "Authenticated")},
     [OP_SASL_LIST] = {.name = "sasl_list",
                       .scope = OP_SCOPE_CONNECTION,
-                      .binary = ANSWER_WITH(WORDS, "PLAIN")},
+                      .binary = ANSWER(LINE)},
     [OP_UPLOAD_PART] = {.name = "value", .scope = OP_SCOPE_CONNECTION},
     [OP_UPLOAD_END] = {.name = "value", .scope = OP_SCOPE_CONNECTION},
     [OP_END] = {.name = "get", .scope = OP_SCOPE_CONNECTION, .text = ANSWER_WITH(WORDS, "END\r\n")},

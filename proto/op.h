@@ -57,7 +57,7 @@ enum op {
      * as request.key. request.value holds the credentials, at most LOGIN_LENGTH_MAX bytes; see
      * proto/login.h. */
     OP_LOGIN,
-    OP_SASL_LIST, /* binary: asks for the mechanisms; answered PLAIN */
+    OP_SASL_LIST, /* binary: asks for the mechanisms, which are the result's value */
 
     /* The next 1 to UPLOAD_PART_LENGTH_MAX bytes of the value of a request with `upload`, as
      * request.value. Not answered. */

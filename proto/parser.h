@@ -34,12 +34,17 @@ struct parser {
 
     /* Set by the caller: only a login is understood (memcached -Y, -S). The caller clears it once
      * a login has succeeded, sets it again when a later one fails, and parses nothing between an
-     * OP_LOGIN and its outcome. */
+     * OP_LOGIN and its outcome. The parser sets it, too: as in memcached each SASL command ends an
+     * earlier login, the list of mechanisms among them. */
     bool must_login;
 
     /* Set by the caller: the SASL commands of the binary protocol are understood, before and after
      * a login (memcached -S). */
     bool sasl;
+
+    /* Set by the caller, with sasl: mechanisms and their steps are the caller's to know. Each SASL
+     * auth and step is an OP_LOGIN. Without it there is PLAIN, whose steps the parser knows. */
+    bool sasl_steps;
 
     /* Set by the caller. no_flush: flush_all is refused (memcached -F). no_dump: metadump, mgdump,
      * stats detail and stats cachedump are refused (-X). no_cas: all items' CAS is 0 (-C); as in

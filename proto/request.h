@@ -192,6 +192,7 @@ enum result_status {
     RESULT_NO_MEMORY,
     RESULT_NON_NUMERIC,
     RESULT_LOGIN_FAILED,
+    RESULT_LOGIN_CONTINUES, /* binary only: a step is to follow; the value is the challenge */
 };
 
 /* State of an item for the meta protocol, as it was before the request: result.state. */

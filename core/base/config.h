@@ -100,6 +100,7 @@ struct config {
     /* -c: connections open at a time. */
     uint32_t connections_max;
     enum binding_protocol binding;
+    bool binding_given;
     struct tls_config tls;
 
     /* -m: of all stores together. */
@@ -113,7 +114,11 @@ struct config {
     const char *user;
     /* -Y, or with -S MEMCACHED_SASL_PWDB: lines of user:password. NULL: nobody has to log in. */
     const char *users_file;
-    bool sasl;             /* -S */
+    bool sasl; /* -S */
+    /* -S without a file of users: the system's SASL decides, and has so many seconds for each
+     * answer (-o sasl_timeout). */
+    bool system_sasl;
+    uint32_t sasl_timeout_s;
     bool no_flush;         /* -F */
     bool no_dump;          /* -X */
     bool shutdown_enabled; /* -A */

@@ -22,6 +22,8 @@ struct server_facts {
     const struct config *config;
     /* NULL without -Z. */
     const struct tls_facts *tls;
+    /* The mechanisms that the system's SASL lists, with spaces between; NULL: it isn't asked. */
+    const char *mechanisms;
     const char *version;
     /* When it started: monotonic time and boot time. */
     uint64_t start_ns;

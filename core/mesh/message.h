@@ -39,6 +39,7 @@ enum message_kind {
     MESSAGE_SCAN,        /* a chunk of a scan, see core/shard/scan.h; it lies in wide */
     MESSAGE_UPLOAD_END,  /* a request whose value has been uploaded */
     MESSAGE_LEASE,       /* a get that has been executed: the lease on what it has found */
+    MESSAGE_LOGIN,       /* sent to no shard: the system's SASL decides on a login */
     MESSAGE_LEASE_BACK,  /* the end of its lease, which will be asked for again */
 
     /* Those of a connection's upload, in no queue. */
@@ -62,6 +63,7 @@ static inline bool message_is_for_reactor(enum message_kind kind) {
     case MESSAGE_REQUEST:
     case MESSAGE_UPLOAD_END:
     case MESSAGE_LEASE:
+    case MESSAGE_LOGIN:
     case MESSAGE_LEASE_BACK:
     case MESSAGE_UPLOAD_BEGIN:
     case MESSAGE_UPLOAD_WINDOW:

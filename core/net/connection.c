@@ -11,6 +11,7 @@
 #include "core/base/facts.h"
 #include "core/net/connection_log.h"
 #include "core/net/connection_tls.h"
+#include "core/net/sasl_logins.h"
 
 /* Larger output is sent at once, whatever replies are due behind it, see connection_is_held(). */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
@@ -446,6 +447,9 @@ static void connection_end_broken(struct net *net, struct connection *connection
     connection->state = CONNECTION_SHUT;
     if (connection->sending) {
         return;
+    }
+    if (connection->login) {
+        sasl_logins_leave(net, connection);
     }
     bool released =
         pipeline_release_output(&connection->pipeline, &net->shard, &connection->outgoing);

@@ -57,6 +57,7 @@ enum connection_receive {
     RECEIVE_DIRECT, /* to the place where the bytes of an upload belong */
 };
 
+struct sasl_login;
 struct tls_session;
 
 struct connection {
@@ -80,6 +81,7 @@ struct connection {
     uint64_t serial;             /* how many connections its reactor had opened before */
     struct outgoing outgoing;    /* output being sent, or sent and not released yet */
     struct tls_session *tls;     /* NULL: its bytes travel as they are */
+    struct sasl_login *login;    /* by the system's SASL, under way; or NULL */
     struct outgoing_send *parts; /* of output with large values; NULL before the first such one */
     struct pace receive_pace;
     struct pace send_pace; /* of outgoing */

@@ -1,5 +1,6 @@
 #include "core/net/connection_log.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
 #include "core/base/log.h"
@@ -34,6 +35,19 @@ void connection_log_closed(struct net *net, const struct connection *connection)
         log_add(&net->shard.log, connection->descriptor, "closed: %s",
                 connection->ending ? connection->ending : "the server stops");
     }
+}
+
+void connection_log_problem(struct net *net, const struct connection *connection,
+                            const char *problem) {
+    struct log_entry entry;
+    if (!connection_log_is_on(net) && net->login_problem_told_s == net->shard.now_s) {
+        return;
+    }
+    net->login_problem_told_s = net->shard.now_s;
+    log_begin(&entry, connection->descriptor);
+    log_put(&entry, " SASL: ");
+    log_put_text(&entry, problem, strlen(problem));
+    log_end(&net->shard.log, &entry);
 }
 
 /* Whatever the verbosity, since somebody may be trying passwords; without -v at most one line a

@@ -19,4 +19,8 @@ void connection_log_closed(struct net *net, const struct connection *connection)
 /* Logins that its pipeline has refused, which are counted here. */
 void connection_log_failed_logins(struct net *net, struct connection *connection);
 
+/* What is wrong with the system's SASL, found by a login of the connection. */
+void connection_log_problem(struct net *net, const struct connection *connection,
+                            const char *problem);
+
 #endif

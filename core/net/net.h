@@ -22,6 +22,7 @@
 #include "core/shard/shard.h"
 
 struct acceptor;
+struct sasl_logins;
 struct tls;
 struct udp;
 
@@ -48,6 +49,7 @@ struct net {
     struct acceptor *acceptor; /* reactor 0's, else NULL */
     struct udp *udp;           /* likewise, and NULL without -U */
     struct tls *tls;           /* NULL without -Z */
+    struct sasl_logins *sasl;  /* NULL unless the system's SASL decides on logins */
 
     struct schedule schedule;
     struct timers timers;
@@ -57,6 +59,7 @@ struct net {
 
     uint32_t logins_failed;        /* that the log hasn't told */
     uint32_t login_failure_told_s; /* when it told of one last, on the store's scale */
+    uint32_t login_problem_told_s; /* the same of what SASL says is wrong */
 
     bool stopping;
 };

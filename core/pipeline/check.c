@@ -16,6 +16,10 @@ static void check_kind(const struct pipeline *pipeline, const struct shard *shar
     case MESSAGE_LEASE:
         assert(message == pipeline->first);
         return;
+    case MESSAGE_LOGIN:
+        assert(pipeline->queued == 1);
+        assert(message->parked);
+        return;
     case MESSAGE_SCAN:
         assert(pipeline->scan);
         assert(pipeline->queued == 1);
@@ -53,7 +57,7 @@ static void check_queue(const struct pipeline *pipeline, const struct shard *sha
     for (const struct message *message = first; message; message = message->next) {
         check_message(pipeline, shard, message);
         queued++;
-        outstanding += !message->done;
+        outstanding += !message->done && message->kind != MESSAGE_LOGIN;
         gathers |= message == pipeline->gather;
         assert(queued <= PIPELINE_QUEUE_MAX);
     }

@@ -12,7 +12,9 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     *pipeline = (struct pipeline){.wants_more = true};
     parser_init(&pipeline->parser, store_value_length_max(shard->keys.store, 1),
                 store_inline_max(shard->keys.store, KEY_LENGTH_MAX));
-    pipeline->parser.must_login = pipeline->parser.sasl = shard->logins;
+    pipeline->parser.sasl_steps = shard->facts->config->system_sasl;
+    pipeline->parser.sasl = shard->logins || pipeline->parser.sasl_steps;
+    pipeline->parser.must_login = pipeline->parser.sasl;
     pipeline->parser.no_flush = shard->facts->config->no_flush;
     pipeline->parser.no_dump = shard->facts->config->no_dump;
     pipeline->parser.no_cas = shard->facts->config->no_cas;

@@ -13,6 +13,7 @@
  *     upload           a long value that is stored, part by part
  *     scan             a long answer, chunk by chunk
  *     every_shard      a command for every shard
+ *     login            a login
  *     lend             shards of others, while they are free
  *     queue            messages whose replies are owed
  *     output           replies as bytes
@@ -183,7 +184,8 @@ bool pipeline_release_output(struct pipeline *pipeline, struct shard *shard,
 bool pipeline_wants_memory(const struct pipeline *pipeline);
 void pipeline_retry(struct pipeline *pipeline, struct shard *shard);
 
-/* True when no request can run, since the output is full or memory of a store is waited for. */
+/* True when no request can run, since the output is full, or memory of a store or the outcome of a
+ * login is waited for. */
 bool pipeline_is_blocked(const struct pipeline *pipeline);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "core/pipeline/every_shard.h"
 #include "core/pipeline/lend.h"
+#include "core/pipeline/login.h"
 #include "core/pipeline/queue.h"
 #include "core/pipeline/scan.h"
 #include "core/pipeline/trace.h"
@@ -13,7 +14,6 @@
 #include "core/shard/admin.h"
 #include "core/shard/execute.h"
 #include "core/shard/scan.h"
-#include "proto/login.h"
 #include "proto/reply.h"
 
 /* Waiting. */
@@ -37,7 +37,7 @@ void pipeline_retry(struct pipeline *pipeline, struct shard *shard) {
 
 bool pipeline_is_blocked(const struct pipeline *pipeline) {
     const struct message *first = pipeline->first;
-    bool asks = first && first->kind == MESSAGE_LEASE;
+    bool asks = first && (first->kind == MESSAGE_LEASE || first->kind == MESSAGE_LOGIN);
     bool may_want = first || pipeline->upload;
     return asks || (may_want && pipeline_wants_memory(pipeline)) || pipeline_output_full(pipeline);
 }
@@ -102,18 +102,6 @@ static void note_error(struct pipeline *pipeline, struct shard *shard,
     counters->store_no_memory += request->error == PROTO_ERROR_NO_MEMORY;
 }
 
-static bool run_login(struct pipeline *pipeline, struct shard *shard,
-                      const struct request *request) {
-    struct credentials credentials;
-    bool known =
-        login_credentials(request, &credentials) && logins_check(shard_logins(shard), &credentials);
-    shard->counters.auth_cmds++;
-    shard->counters.auth_errors += !known;
-    pipeline->logins_failed += !known;
-    pipeline->parser.must_login = !known; /* a failed login ends an earlier one, as in memcached */
-    return known;
-}
-
 static void run_shutdown(struct shard *shard, const struct request *request,
                          struct result *result) {
     if (!shard->facts->config->shutdown_enabled) {
@@ -133,8 +121,8 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
     case OP_VERSION:
         set_line(result, shard->facts->version);
         return;
-    case OP_LOGIN:
-        result->status = run_login(pipeline, shard, request) ? RESULT_OK : RESULT_LOGIN_FAILED;
+    case OP_SASL_LIST:
+        set_line(result, shard->facts->mechanisms ? shard->facts->mechanisms : "PLAIN");
         return;
     case OP_SHUTDOWN:
         run_shutdown(shard, request, result);
@@ -147,7 +135,6 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
         return;
     case OP_NOOP:
     case OP_OK:
-    case OP_SASL_LIST:
     case OP_END:
     case OP_QUIT:
         return; /* the answer is the row's in op_infos */
@@ -176,6 +163,7 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
     case OP_MEMORY_LIMIT:
     case OP_DEBUG_TIME:
     case OP_VERBOSITY:
+    case OP_LOGIN:       /* pipeline_run_login() has it */
     case OP_UPLOAD_PART: /* run_upload() has these two */
     case OP_UPLOAD_END:
         break;
@@ -202,7 +190,8 @@ static bool run_request(struct pipeline *pipeline, struct shard *shard,
                                                : run_elsewhere(pipeline, shard, slot);
     }
     if (!op_concerns_shards(request->op)) {
-        return run_alone(pipeline, shard, slot);
+        return request->op == OP_LOGIN ? pipeline_run_login(pipeline, shard, slot)
+                                       : run_alone(pipeline, shard, slot);
     }
     return scan_kind_of(request) == SCAN_NONE ? pipeline_run_every_shard(pipeline, shard, slot)
                                               : pipeline_run_scan(pipeline, shard, slot);

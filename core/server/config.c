@@ -288,17 +288,23 @@ static enum config_status config_split_addresses(struct config *config) {
     return CONFIG_RUN;
 }
 
-/* There is one file for all logins: that of -Y, else with -S that of memcached's variable. */
-static enum config_status config_choose_users_file(struct config *config) {
+/* There is one file for all logins: that of -Y, else with -S that of memcached's variable. Without
+ * one the system's SASL is asked, which has no word in the text protocol, as in memcached. */
+static enum config_status config_choose_users(struct config *config) {
     if (!config->sasl || config->users_file) {
         return CONFIG_RUN;
     }
     config->users_file = getenv("MEMCACHED_SASL_PWDB");
-    if (config->users_file) {
+    config->system_sasl = !config->users_file;
+    if (!config->system_sasl) {
         return CONFIG_RUN;
     }
-    return options_wrong("-S needs users: give a file of user:password lines with -Y, or in the "
-                         "environment variable MEMCACHED_SASL_PWDB");
+    if (config->binding_given && config->binding != BINDING_BINARY) {
+        return options_wrong("-S beside -B ascii or auto is refused: text has no SASL: leave -B "
+                             "out, or give a file of user:password lines with -Y");
+    }
+    config->binding = BINDING_BINARY;
+    return CONFIG_RUN;
 }
 
 /* The largest item may take a quarter of a core's memory: the store's own limit. */
@@ -378,7 +384,7 @@ static void config_fit_cores(struct config *config) {
 
 /* As in memcached: a connection logs in, and a datagram has none. */
 static enum config_status config_check_udp(const struct config *config) {
-    if (!config->udp_port || !config->users_file) {
+    if (!config->udp_port || !(config->users_file || config->system_sasl)) {
         return CONFIG_RUN;
     }
     return options_wrong("-U beside -Y or -S is refused: nobody can log in over UDP, so it would "
@@ -423,6 +429,7 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         .ring_capacity = MESH_CAPACITY_DEFAULT,
         .spin_us = 20,
         .prefix_delimiter = ':',
+        .sasl_timeout_s = 10,
         .crawler_sleep_us = CRAWLER_SLEEP_US,
         .tls = {.key_format = TLS_KEY_PEM,
                 .min_version = TLS_VERSION_1_2,
@@ -432,7 +439,7 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
     struct command_line line = {.config = config};
     enum config_status status = config_read_all(&line, argc, argv);
     if (status == CONFIG_RUN) {
-        status = config_choose_users_file(config);
+        status = config_choose_users(config);
     }
     if (status == CONFIG_RUN) {
         status = config_check_udp(config);

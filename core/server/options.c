@@ -93,7 +93,8 @@ const struct command_option option_table[] = {
          "by a first set, binary ones by SASL",
          TEXT(users_file)),
     DONE("enable-sasl", 'S', NULL,
-         "the same with the file that MEMCACHED_SASL_PWDB names",
+         "binary clients log in by SASL: the system's (libsasl2), unless there is a file of "
+         "user:password lines: that of -Y, or the one that MEMCACHED_SASL_PWDB names",
          SWITCH(sasl)),
     DONE("disable-flush-all", 'F', NULL,
          "refuse flush_all",
@@ -218,6 +219,10 @@ const struct command_option option_table[] = {
     DONE("ssl_handshake_timeout", WORD, "N",
          "seconds that a client has for its handshake (default 10)",
          NUMBER(tls.handshake_timeout_s, 1, 3600)),
+    DONE("sasl_timeout", WORD, "N",
+         "seconds that the system's SASL has to answer a login, and a client for its next step "
+         "(default 10)",
+         NUMBER(sasl_timeout_s, 1, 3600)),
     DONE("ssl_session_cache", WORD, NULL,
          "let clients without tickets resume, too, where they come to the same reactor again",
          SWITCH(tls.session_cache)),

@@ -142,6 +142,7 @@ enum config_status options_set_binding(struct config *config, const struct comma
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(value, names[i]) == 0) {
             config->binding = (enum binding_protocol)i;
+            config->binding_given = true;
             return CONFIG_RUN;
         }
     }

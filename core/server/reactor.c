@@ -7,6 +7,7 @@
 #include "core/base/container.h"
 #include "core/base/facts.h"
 #include "core/net/connection_list.h"
+#include "core/net/sasl_logins.h"
 #include "core/net/tls.h"
 #include "core/net/udp.h"
 
@@ -14,6 +15,11 @@
 
 static void reactor_open_connection(void *net, int descriptor, enum transport transport) {
     connection_open(net, descriptor, transport);
+}
+
+static bool reactor_begin_login(void *net, struct pipeline *pipeline,
+                                const struct request *request) {
+    return sasl_logins_begin(net, pipeline, request);
 }
 
 static const char *reactor_refresh_certs(void *context) {
@@ -32,6 +38,7 @@ static void reactor_wake(void *net, uint32_t other) {
 static const struct shard_hooks reactor_hooks = {
     .progressed = reactor_pipeline_progressed,
     .open_connection = reactor_open_connection,
+    .begin_login = reactor_begin_login,
     .refresh_certs = reactor_refresh_certs,
     .list_connections = connection_list,
     .wake = reactor_wake,
@@ -111,6 +118,7 @@ int reactor_init(struct reactor *reactor, const struct reactor_config *config) {
     reactor->net.acceptor = config->acceptor;
     reactor->net.udp = config->udp;
     reactor->net.tls = config->tls;
+    reactor->net.sasl = config->sasl;
     net_init(&reactor->net, config->group->peers);
     config->group->peers[config->id].io = reactor->net.io;
     return 0;

@@ -22,6 +22,7 @@
 
 struct acceptor;
 struct mesh;
+struct sasl_logins;
 struct tls;
 struct udp;
 
@@ -60,6 +61,7 @@ struct reactor_config {
     struct acceptor *acceptor; /* of reactor 0, with its listeners; NULL: of the others */
     struct udp *udp;           /* likewise; NULL without -U */
     struct tls *tls;           /* this reactor's; NULL without -Z */
+    struct sasl_logins *sasl;  /* this reactor's; NULL unless the system's SASL decides on logins */
 
     int signals; /* a descriptor; -1: none */
     /* Called with the reactor's struct net when it can be read, and to wait for that again. */

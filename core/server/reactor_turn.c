@@ -5,6 +5,7 @@
 #include "core/base/facts.h"
 #include "core/base/probes.h"
 #include "core/net/acceptor.h"
+#include "core/net/sasl_logins.h"
 #include "core/net/udp.h"
 #include "core/pipeline/exchange.h"
 #include "core/pipeline/lend.h"
@@ -424,6 +425,9 @@ static void reactor_start(struct reactor *reactor) {
     }
     if (net->udp) {
         udp_start(net->udp, net);
+    }
+    if (net->sasl) {
+        sasl_logins_start(net);
     }
 }
 

@@ -14,6 +14,7 @@
 #include "core/server/fit.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
+#include "core/server/sasl_thread.h"
 #include "core/server/signals.h"
 #include "core/server/start.h"
 #include "core/server/systemd.h"
@@ -89,6 +90,7 @@ static bool server_init(struct server *server, const struct config *config) {
 
 static void server_finish(struct server *server) {
     logins_free(server->logins);
+    sasl_thread_destroy(server->sasl);
     listeners_close(&server->listeners);
     udp_destroy(server->udp);
     tls_shared_destroy(server->tls);

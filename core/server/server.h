@@ -14,6 +14,8 @@
 #include "core/net/tls.h"
 #include "core/server/reactor.h"
 
+struct sasl_thread;
+
 /* The thread of one reactor. */
 struct server_thread {
     struct server *server;
@@ -46,6 +48,8 @@ struct server {
     struct udp *udp;
     /* As last read; each shard has a copy. NULL: nobody has to log in. */
     struct logins *logins;
+    /* NULL unless the system's SASL decides on logins. */
+    struct sasl_thread *sasl;
     /* NULL without -Z. */
     struct tls_shared *tls;
     /* The descriptor of signals_open(), and what is called when it can be read. */

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "core/server/sasl_thread.h"
 #include "core/server/server.h"
 
 /* One line about the file. */
@@ -15,8 +16,19 @@ static struct logins *users_load(const struct config *config, char problem[PROBL
     return logins_read(config->users_file, config->sasl ? host : NULL, problem, PROBLEM_BYTES);
 }
 
+static bool users_ask_system(struct server *server) {
+    server->sasl = sasl_thread_create(server->config, &server->panic_taken);
+    if (server->sasl) {
+        server->facts.mechanisms = sasl_thread_mechanisms(server->sasl);
+    }
+    return server->sasl;
+}
+
 bool users_read(struct server *server) {
     char problem[PROBLEM_BYTES];
+    if (server->config->system_sasl) {
+        return users_ask_system(server);
+    }
     if (!server->config->users_file) {
         return true;
     }

@@ -1,4 +1,5 @@
-/* users: the table of who may log in (-Y, -S), read from its file. Each shard has a copy. */
+/* users: who may log in (-Y, -S): those of a file, which is read into a table of which each shard
+ * has a copy, or those that the system's SASL knows. */
 #ifndef CORE_SERVER_USERS_H
 #define CORE_SERVER_USERS_H
 
@@ -8,8 +9,9 @@
 
 struct server;
 
-/* Reads the file, if one is given, into server->logins, which server_finish() frees. False when it
- * can't be used; one line on stderr has said why. Thread: the main one. */
+/* Reads the file, if one is given, into server->logins, or begins to ask the system's SASL;
+ * server_finish() ends and frees both. False when it can't be used; one line on stderr has said
+ * why. Thread: the main one. */
 bool users_read(struct server *server);
 
 /* Reads the file again and gives each shard a copy. A file that can't be used changes nothing, and

@@ -146,12 +146,13 @@ void execute_for_keys(struct keyspace *keys, struct message *message) {
     case MESSAGE_LEASE_END:
         store_lease_end(keys->store, message->large);
         return;
+    case MESSAGE_LOGIN:
     case MESSAGE_EVERY_SHARD:
     case MESSAGE_SCAN:
     case MESSAGE_CONNECTION:
         break;
     }
-    assert(!"a message for the reactor itself");
+    assert(!"a message for the reactor itself, or for none");
 }
 
 /* What message_is_for_reactor() is true of. */
@@ -170,6 +171,7 @@ static void execute_for_reactor(struct shard *shard, struct message *message) {
     case MESSAGE_REQUEST:
     case MESSAGE_UPLOAD_END:
     case MESSAGE_LEASE:
+    case MESSAGE_LOGIN:
     case MESSAGE_LEASE_BACK:
     case MESSAGE_UPLOAD_BEGIN:
     case MESSAGE_UPLOAD_WINDOW:

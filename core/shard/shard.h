@@ -47,6 +47,9 @@ struct shard_hooks {
     void (*progressed)(void *reactor, struct pipeline *pipeline);
     /* A connection has been handed to this reactor by a MESSAGE_CONNECTION. */
     void (*open_connection)(void *reactor, int descriptor, enum transport transport);
+    /* A login that the system's SASL decides: begins it, and copies what it needs of the request.
+     * When it has ended pipeline_end_login() is called. False: it is refused at once. */
+    bool (*begin_login)(void *reactor, struct pipeline *pipeline, const struct request *request);
     /* The command refresh_certs: reads the files of TLS again. Returns the answer's line, which
      * lasts until the next call. */
     const char *(*refresh_certs)(void *reactor);

@@ -45,6 +45,8 @@
     ROW(malloc_fails, COUNT, "connections", "Connections that were closed for want of memory.")    \
     ROW(auth_cmds, COUNT, "logins", "Logins that were tried.")                                     \
     ROW(auth_errors, COUNT, "logins", "Logins with a wrong user or password.")                     \
+    ROW(auth_timeouts, COUNT, "logins",                                                            \
+        "Logins that were refused since the system's SASL did not answer in time.")                \
     ROW(bytes_read, COUNT, "bytes", "Bytes received from clients.")                                \
     ROW(bytes_written, COUNT, "bytes", "Bytes sent to clients.")                                   \
     ROW(accepting_conns, GAUGE, "boolean", "1 while new connections are accepted.")                \

@@ -7,13 +7,12 @@
 /* As in memcached a longer body is an error, whatever the limit of values is. */
 #define BODY_LENGTH_PLAUSIBLE_MAX (1024u * 1024 * 1024)
 
+/* As in memcached there is no memory for a longer login. A shorter one that is longer than
+ * LOGIN_LENGTH_MAX is a wrong one, which is what memcached's SASL says of it. */
+#define LOGIN_LENGTH_PLAUSIBLE_MAX (512u * 1024)
+
 /* An incr with this expiry does not create a missing item. */
 #define EXPTIME_DONT_CREATE 0xffffffff
-
-#define OPCODE_SASL_STEP 0x22
-
-/* As in memcached: the length of a mechanism's name. */
-#define MECHANISM_LENGTH_MAX 32
 
 /* How far the connection's login is: parser.state. */
 enum login_state {
@@ -75,8 +74,8 @@ static const struct opcode opcodes[256] = {
     [0x1d] = {"gat", SHAPE_TOUCH, OP_GAT, false, false},
     [0x1e] = {"gatq", SHAPE_TOUCH, OP_GAT, true, false},
     [0x20] = {"sasl_list", SHAPE_BARE, OP_SASL_LIST, false, false},
-    [0x21] = {"sasl_auth", SHAPE_LOGIN, OP_LOGIN, false, false},
-    [OPCODE_SASL_STEP] = {"sasl_step", SHAPE_LOGIN, OP_LOGIN, false, false},
+    [LOGIN_OPCODE_AUTH] = {"sasl_auth", SHAPE_LOGIN, OP_LOGIN, false, false},
+    [LOGIN_OPCODE_STEP] = {"sasl_step", SHAPE_LOGIN, OP_LOGIN, false, false},
     [0x23] = {"gatk", SHAPE_TOUCH, OP_GAT, false, true},
     [0x24] = {"gatkq", SHAPE_TOUCH, OP_GAT, true, true},
 };
@@ -314,30 +313,48 @@ static enum proto_error packet_check_login(const struct parser *parser,
     if (packet->opcode->op == OP_SASL_LIST) {
         return PROTO_ERROR_NONE;
     }
-    if (packet->key_length > MECHANISM_LENGTH_MAX) {
+    if (packet->key_length > LOGIN_MECHANISM_LENGTH_MAX) {
         return PROTO_ERROR_FORMAT;
     }
-    bool step = (unsigned char)packet->bytes[1] == OPCODE_SASL_STEP;
-    if (step && parser->state != LOGIN_STEP) {
+    bool step = (unsigned char)packet->bytes[1] == LOGIN_OPCODE_STEP;
+    if (step && parser->state != LOGIN_STEP && !parser->sasl_steps) {
         return PROTO_ERROR_LOGIN;
     }
-    return packet->value_length <= LOGIN_LENGTH_MAX ? PROTO_ERROR_NONE : PROTO_ERROR_NO_MEMORY;
+    if (packet->value_length <= LOGIN_LENGTH_MAX) {
+        return PROTO_ERROR_NONE;
+    }
+    return packet->value_length <= LOGIN_LENGTH_PLAUSIBLE_MAX ? PROTO_ERROR_LOGIN
+                                                              : PROTO_ERROR_NO_MEMORY;
 }
 
 /* A login of PLAIN may come in two packets: the mechanism alone, and a step with the credentials.
- */
+ * Those of other mechanisms have as many as they need, which is the caller's to know. The list of
+ * mechanisms may come between. */
 static enum parse_status packet_take_login(struct parse *parse, const struct packet *packet) {
     packet_take(parse, packet);
     struct request *request = parse->request;
-    bool step = request->opcode == OPCODE_SASL_STEP;
+    if (request->op == OP_SASL_LIST) {
+        return PARSE_REQUEST;
+    }
     parse->parser->state = LOGIN_NONE;
-    if (!step && packet->value_length == 0 &&
+    if (!parse->parser->sasl_steps && !login_is_step(request) && packet->value_length == 0 &&
         login_mechanism_is_plain(request->key, request->key_length)) {
         parse->parser->state = LOGIN_STEP;
         request->op = OP_ERROR;
         request->error = PROTO_ERROR_LOGIN_STEP;
     }
     return PARSE_REQUEST;
+}
+
+static enum parse_status packet_parse_login(struct parse *parse, const struct packet *packet) {
+    enum proto_error error = packet_check_login(parse->parser, packet);
+    size_t whole = BINARY_HEADER_LENGTH + (size_t)packet->body_length;
+    if (error == PROTO_ERROR_NONE && parse->length < whole) {
+        return parse_more(parse, whole);
+    }
+    parse->parser->must_login |= error == PROTO_ERROR_NONE || error == PROTO_ERROR_LOGIN;
+    return error == PROTO_ERROR_NONE ? packet_take_login(parse, packet)
+                                     : packet_refuse_whole(parse, packet, error);
 }
 
 static enum parse_status packet_take_stat(struct parse *parse, const struct packet *packet) {
@@ -362,19 +379,13 @@ static enum parse_status packet_parse(struct parse *parse, const struct packet *
         return packet_refuse_whole(parse, packet, PROTO_ERROR_FLUSH);
     }
     if (packet_is_login(packet)) {
-        enum proto_error error = packet_check_login(parser, packet);
-        if (error != PROTO_ERROR_NONE) {
-            return packet_refuse_whole(parse, packet, error);
-        }
+        return packet_parse_login(parse, packet);
     }
     if (!packet_is_waited_for(parser, packet)) {
         return packet_take_front(parse, packet);
     }
     if (parse->length < BINARY_HEADER_LENGTH + (size_t)packet->body_length) {
         return parse_more(parse, BINARY_HEADER_LENGTH + (size_t)packet->body_length);
-    }
-    if (packet->opcode->shape == SHAPE_LOGIN) {
-        return packet_take_login(parse, packet);
     }
     return packet->opcode->shape == SHAPE_STAT ? packet_take_stat(parse, packet)
                                                : packet_take(parse, packet);

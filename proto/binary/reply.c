@@ -108,6 +108,8 @@ static enum binary_status binary_status_of_result(enum op op, enum result_status
         return BINARY_STATUS_NON_NUMERIC;
     case RESULT_LOGIN_FAILED:
         return BINARY_STATUS_LOGIN;
+    case RESULT_LOGIN_CONTINUES:
+        return BINARY_STATUS_LOGIN_STEP;
     }
     assert(false);
     return BINARY_STATUS_INVALID;
@@ -178,8 +180,21 @@ static size_t binary_write_line(char *out, const struct request *request,
     return (size_t)(at - out);
 }
 
+/* What SASL has for the client to go on with. */
+static size_t binary_write_challenge(char *out, const struct request *request,
+                                     const struct result *result) {
+    struct reply_header header = {.status = BINARY_STATUS_LOGIN_STEP,
+                                  .value_length = result->value_length};
+    char *at = binary_put_header(out, request, &header);
+    at = put_bytes(at, result->value, result->value_length);
+    return (size_t)(at - out);
+}
+
 static size_t binary_write_failure(char *out, const struct request *request,
                                    const struct result *result) {
+    if (result->status == RESULT_LOGIN_CONTINUES) {
+        return binary_write_challenge(out, request, result);
+    }
     return binary_write_status(
         out, request,
         binary_status_of_result((enum op)request->op, (enum result_status)result->status));

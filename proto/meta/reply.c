@@ -148,6 +148,7 @@ static const char *meta_failure_code(enum result_status status) {
     case RESULT_NO_MEMORY:
     case RESULT_NON_NUMERIC:
     case RESULT_LOGIN_FAILED:
+    case RESULT_LOGIN_CONTINUES:
         break;
     }
     return NULL;

@@ -236,9 +236,11 @@ static char *render(const char *bytes, size_t length, size_t fragment,
         .out = open_memstream(&text, &text_length),
     };
     parser_init(&s.parser, STREAM_VALUE_LENGTH_MAX, setting->upload_from);
-    s.parser.must_login = setting->login == STREAM_TEXT_LOGIN || setting->login == STREAM_SASL;
+    s.parser.must_login = setting->login == STREAM_TEXT_LOGIN || setting->login == STREAM_SASL ||
+                          setting->login == STREAM_SASL_STEPS;
     s.parser.no_flush = s.parser.no_dump = setting->login == STREAM_FORBIDDEN;
-    s.parser.sasl = setting->login == STREAM_SASL;
+    s.parser.sasl_steps = setting->login == STREAM_SASL_STEPS;
+    s.parser.sasl = setting->login == STREAM_SASL || s.parser.sasl_steps;
     enum parse_status status = PARSE_MORE;
     while (step(&s, fragment, &status)) {
     }

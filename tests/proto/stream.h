@@ -50,8 +50,14 @@ char *stream_render_uploads(const char *bytes, size_t length, size_t fragment,
 void stream_check(const struct stream_case *c);
 
 /* The kind of connection: open to all; one that must log in, as `user` with `password`, in text or
- * by SASL; one with no_flush and no_dump. */
-enum stream_login { STREAM_OPEN, STREAM_TEXT_LOGIN, STREAM_SASL, STREAM_FORBIDDEN };
+ * by SASL, or by SASL of any mechanism; one with no_flush and no_dump. */
+enum stream_login {
+    STREAM_OPEN,
+    STREAM_TEXT_LOGIN,
+    STREAM_SASL,
+    STREAM_SASL_STEPS,
+    STREAM_FORBIDDEN
+};
 void stream_check_login(const struct stream_case *c, enum stream_login login);
 
 void stream_check_all(const struct stream_case *cases, size_t count);

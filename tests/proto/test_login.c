@@ -114,12 +114,40 @@ Test(login, sasl) {
          "login CRAM-MD5 malformed 21/00000000; version 0b/00000000"},
         {{{.opcode = 0x20}, {.opcode = 0x0b}}, "sasl_list 20/00000000; version 0b/00000000"},
         {{LOGIN(0x21, "PLAIN", "\0user\0password"), {.opcode = 0x20}, NOOP},
-         "login PLAIN user:password 21/00000000; sasl_list 20/00000000; noop 0a/00000000"},
+         "login PLAIN user:password 21/00000000; sasl_list 20/00000000; "
+         "ERROR login closes 0a/00000000"},
+        {{LOGIN(0x21, "PLAIN", "\0user\0password"), LOGIN(0x21, "PLAIN", ""), NOOP},
+         "login PLAIN user:password 21/00000000; ERROR login_step 21/00000000; "
+         "ERROR login closes 0a/00000000"},
+        {{LOGIN(0x21, "PLAIN", "\0user\0password"), LOGIN(0x22, "PLAIN", "x"), NOOP},
+         "login PLAIN user:password 21/00000000; ERROR login 22/00000000; "
+         "ERROR login closes 0a/00000000"},
+        {{LOGIN(0x21, "PLAIN", ""), {.opcode = 0x20}, LOGIN(0x22, "PLAIN", "\0user\0password")},
+         "ERROR login_step 21/00000000; sasl_list 20/00000000; "
+         "login PLAIN user:password 22/00000000"},
         {{LOGIN(0x21, "123456789012345678901234567890123", "\0user\0password"), {.opcode = 0x0b}},
          "ERROR format 21/00000000; version 0b/00000000"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         check_sasl(&cases[i], STREAM_SASL);
+    }
+}
+
+/* Each auth and step is handed up, whatever the mechanism. */
+Test(login, sasl_with_steps) {
+    static const struct sasl_case cases[] = {
+        {{LOGIN(0x21, "PLAIN", ""), LOGIN(0x22, "PLAIN", "\0user\0password"), NOOP},
+         "login PLAIN malformed 21/00000000; login PLAIN user:password 22/00000000; "
+         "noop 0a/00000000"},
+        {{LOGIN(0x22, "CRAM-MD5", "x"), {.opcode = 0x20}, LOGIN(0x22, "CRAM-MD5", "x")},
+         "login CRAM-MD5 malformed 22/00000000; sasl_list 20/00000000; "
+         "login CRAM-MD5 malformed 22/00000000"},
+        {{LOGIN(0x21, "PLAIN", "\0user\0password"), LOGIN(0x22, "PLAIN", "x"), NOOP},
+         "login PLAIN user:password 21/00000000; login PLAIN malformed 22/00000000; "
+         "ERROR login closes 0a/00000000"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        check_sasl(&cases[i], STREAM_SASL_STEPS);
     }
 }
 
@@ -163,11 +191,12 @@ Test(login, without_sasl) {
 }
 
 Test(login, too_long_a_sasl_login_is_skipped) {
-    static char value[LOGIN_LENGTH_MAX + 1];
+    static char value[512 * 1024 + 1];
     struct sasl_case c = {
-        {{.opcode = 0x21, KEY("PLAIN"), .value = value, .value_length = sizeof(value)},
+        {{.opcode = 0x21, KEY("PLAIN"), .value = value, .value_length = LOGIN_LENGTH_MAX + 1},
+         {.opcode = 0x21, KEY("PLAIN"), .value = value, .value_length = sizeof(value)},
          {.opcode = 0x0b}},
-        "ERROR no_memory 21/00000000; version 0b/00000000",
+        "ERROR login 21/00000000; ERROR no_memory 21/00000000; version 0b/00000000",
     };
     check_sasl(&c, STREAM_SASL);
 }

@@ -92,8 +92,11 @@ MISTAKES = (
     (('-l', ''), '-l takes an address'),
     (('-l', ',;'), '-l takes an address'),
     (('-l', ','.join(['127.0.0.1'] * 17)), '-l takes at most 16 addresses'),
-    (('-S',), '-S needs users: give a file of user:password lines with -Y, or in the environment '
-              'variable MEMCACHED_SASL_PWDB'),
+    (('-S', '-B', 'auto'), '-S beside -B ascii or auto is refused: text has no SASL: leave -B out, '
+                           'or give a file of user:password lines with -Y'),
+    (('-S', '-U', '11211'), '-U beside -Y or -S is refused: nobody can log in over UDP, so it would '
+                            'let everybody in: leave one of them out'),
+    (('-o', 'sasl_timeout=0'), '-o sasl_timeout takes a number from 1 to 3600, not "0"'),
 )
 
 

@@ -40,6 +40,7 @@ void make_fixed(struct client *client, struct command *command) {
         if (command->opcode == 0x20 && !client->world->choices.logins) {
             command->opcode = 0x0a;
         }
+        client->logged_in &= command->opcode != 0x20; /* the list of mechanisms ends a login */
         return;
     }
     uint32_t i = random_below(random, sizeof(lines) / sizeof(lines[0]));

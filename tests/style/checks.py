@@ -16,7 +16,8 @@ CORE = {'base': set(), 'io': BASE, 'mesh': BASE, 'stats': BASE, 'shard': SHARD, 
 # Of proto's folders: the leaves know none of the protocols; text's table of commands names those of meta.
 PROTO = {'proto/text': {'proto', 'proto/meta'}, 'proto/meta': {'proto'}, 'proto/binary': {'proto'}}
 # Headers of libraries, and the one folder that may know each.
-LIBRARIES = {'liburing.h': 'core/io', 'systemd/': 'core/server', 'openssl/': 'core/net', 'sys/sdt.h': 'core/base'}
+LIBRARIES = {'liburing.h': 'core/io', 'systemd/': 'core/server', 'sasl/': 'core/server',
+             'openssl/': 'core/net', 'sys/sdt.h': 'core/base'}
 # What the build makes.
 GENERATED = {'core/server/version.h'}
 LIBC = re.compile(r'(?:std\w+|string|strings|limits|errno|ctype|assert|math|time|inttypes|unistd|'
