@@ -84,6 +84,10 @@ static bool fit_memory(struct config *config) {
  */
 #define FIT_DESCRIPTORS_SPARE 6
 
+/* Of the thread that asks the system's SASL, beside one for each reactor: what it sleeps on, its
+ * connection to saslauthd or LDAP, and a file or two. */
+#define FIT_DESCRIPTORS_SASL 4
+
 /* Addresses of a name, and how many more it may have in the worst case. */
 #define FIT_ADDRESSES_PER_NAME 2
 #define FIT_ADDRESSES_PER_NAME_MAX ((uint64_t)8)
@@ -92,7 +96,8 @@ static bool fit_memory(struct config *config) {
 static uint64_t fit_other_descriptors(const struct config *config) {
     uint64_t names = config->address_count > 0 ? config->address_count : 1;
     uint64_t sockets = FIT_ADDRESSES_PER_NAME * names * (config->udp_port ? 2 : 1);
-    return resources_open_descriptors() + sockets + FIT_DESCRIPTORS_SPARE;
+    uint64_t sasl = config->system_sasl ? config->cores + FIT_DESCRIPTORS_SASL : 0;
+    return resources_open_descriptors() + sockets + sasl + FIT_DESCRIPTORS_SPARE;
 }
 
 /* A reactor has one for its ring, and is of no use without a connection. */
