@@ -84,9 +84,9 @@ static bool fit_memory(struct config *config) {
  */
 #define FIT_DESCRIPTORS_SPARE 6
 
-/* Of the thread that asks the system's SASL, beside one for each reactor: what it sleeps on, its
- * connection to saslauthd or LDAP, and a file or two. */
-#define FIT_DESCRIPTORS_SASL 4
+/* Of the thread that asks the system's SASL, beside one for each reactor: what it sleeps on and
+ * ends by, its connection to saslauthd or LDAP, and a file or two. */
+#define FIT_DESCRIPTORS_SASL 5
 
 /* Addresses of a name, and how many more it may have in the worst case. */
 #define FIT_ADDRESSES_PER_NAME 2

@@ -1,11 +1,11 @@
 #include "core/server/sasl_thread.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -21,6 +21,7 @@ struct sasl_thread {
     struct panic_report panic;
     _Atomic bool *panic_taken;
     int wake;               /* an eventfd, on which it sleeps */
+    int end;                /* and one that it wakes at its end */
     _Atomic bool stopping;  /* relaxed: the wake that follows it orders both */
     uint32_t reactors_open; /* whose queues are to be closed */
     uint32_t reactors;
@@ -68,6 +69,7 @@ static void *sasl_thread_main(void *argument) {
         }
     }
     panic_thread_finish();
+    sasl_queue_wake(thread->end);
     return NULL;
 }
 
@@ -80,6 +82,9 @@ static void sasl_thread_free(struct sasl_thread *thread) {
     if (thread->wake >= 0) {
         close(thread->wake);
     }
+    if (thread->end >= 0) {
+        close(thread->end);
+    }
     cyrus_destroy(thread->cyrus);
     free(thread->logins);
     free(thread);
@@ -89,7 +94,8 @@ static int sasl_thread_open(struct sasl_thread *thread, const struct config *con
     void *logins = NULL;
     size_t bytes = config->cores * sizeof(*thread->logins);
     thread->wake = eventfd(0, EFD_CLOEXEC);
-    if (thread->wake < 0) {
+    thread->end = eventfd(0, EFD_CLOEXEC);
+    if (thread->wake < 0 || thread->end < 0) {
         return errno;
     }
     if (posix_memalign(&logins, CACHE_LINE_BYTES, bytes) != 0) {
@@ -115,7 +121,7 @@ struct sasl_thread *sasl_thread_create(const struct config *config, _Atomic bool
         log_line("-S: no memory for SASL");
         return NULL;
     }
-    thread->wake = -1;
+    thread->wake = thread->end = -1;
     thread->panic =
         (struct panic_report){.version = SIMPLECACHE_VERSION, .reactor = PANIC_NO_REACTOR};
     thread->panic_taken = taken;
@@ -133,17 +139,14 @@ struct sasl_thread *sasl_thread_create(const struct config *config, _Atomic bool
 }
 
 void sasl_thread_destroy(struct sasl_thread *thread) {
-    struct timespec until;
     if (!thread) {
         return;
     }
+    struct pollfd end = {.fd = thread->end, .events = POLLIN};
     atomic_store_explicit(&thread->stopping, true, memory_order_relaxed);
     sasl_queue_wake(thread->wake);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t end_ns = (uint64_t)until.tv_nsec + SASL_THREAD_END_NS;
-    until.tv_sec += (time_t)(end_ns / SECOND_NS);
-    until.tv_nsec = (long)(end_ns % SECOND_NS);
-    if (pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+    if (poll(&end, 1, SASL_THREAD_END_MS) > 0) {
+        pthread_join(thread->thread, NULL);
         sasl_thread_free(thread);
     } else {
         pthread_detach(thread->thread);

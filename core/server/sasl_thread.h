@@ -20,8 +20,8 @@ struct sasl_thread;
 struct sasl_thread *sasl_thread_create(const struct config *config, _Atomic bool *taken);
 
 /* Ends it and frees all, after the reactors; accepts NULL. One that SASL keeps for longer than
- * SASL_THREAD_END_NS is left behind with its memory: the process ends now. */
-#define SASL_THREAD_END_NS ((uint64_t)200000000)
+ * SASL_THREAD_END_MS is left behind with its memory: the process ends now. */
+#define SASL_THREAD_END_MS 200
 void sasl_thread_destroy(struct sasl_thread *thread);
 
 /* With spaces between; borrowed. */
