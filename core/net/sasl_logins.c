@@ -125,7 +125,7 @@ static void sasl_logins_settle(struct net *net, struct sasl_login *login) {
     struct connection *connection = login->connection;
     struct result result = {
         .status = (uint8_t)sasl_logins_status((enum sasl_outcome)login->outcome),
-        .value = login->challenge,
+        .value = login->challenge ? login->challenge : "",
         .value_length = login->challenge_length,
     };
     if (login->problem[0]) {
