@@ -56,11 +56,21 @@ static void connection_tls_note_open(struct net *net, struct connection *connect
             subject);
 }
 
+static void connection_tls_count_failure(struct net *net, const struct tls_session *session,
+                                         bool in_handshake) {
+    if (session->no_memory) {
+        net->shard.counters.malloc_fails++;
+    } else if (in_handshake) {
+        net->shard.counters.ssl_handshake_errors++;
+    } else {
+        net->shard.counters.ssl_proto_errors++;
+    }
+}
+
 static void connection_tls_note_refused(struct net *net, struct connection *connection,
                                         bool in_handshake) {
     struct tls_session *session = connection->tls;
-    net->shard.counters.ssl_handshake_errors += in_handshake;
-    net->shard.counters.ssl_proto_errors += !in_handshake;
+    connection_tls_count_failure(net, session, in_handshake);
     net->shard.counters.ssl_renegotiations += session->renegotiates;
     connection_tls_set_time(net, session, GOODBYE_S);
     if (connection_log_is_on(net)) {
@@ -228,7 +238,7 @@ bool connection_tls_send(struct net *net, struct connection *connection, const s
         return true;
     }
     if (!tls_session_write(connection->tls, parts, count, bytes)) {
-        net->shard.counters.ssl_proto_errors++;
+        connection_tls_count_failure(net, connection->tls, false);
         return false;
     }
     connection_tls_flush(net, connection);

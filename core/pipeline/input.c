@@ -88,9 +88,14 @@ char *pipeline_input_space(struct pipeline *pipeline, struct shard *shard, size_
 }
 
 void pipeline_input_filled(struct pipeline *pipeline, struct shard *shard, size_t length) {
+    bool was_empty = pipeline->input.length == 0;
     pipeline->input.length += length;
     if (pipeline->input.length == 0) {
         pipeline_drop_input(pipeline, shard);
+    } else if (was_empty) {
+        /* What the parser needs is about bytes that it has seen, and there were none. */
+        pipeline->wants_more = false;
+        pipeline_resume(pipeline);
     } else if (length > 0) {
         run_when_whole(pipeline);
     }

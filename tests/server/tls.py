@@ -76,6 +76,24 @@ class Served(TlsTest):
                 self.assertEqual(client.read(8 + 16 + 32 + 5), b'STORED\r\nVALUE cut 0 30\r\n' + b'x' * 30 +
                                  b'\r\nEND\r\n')
 
+    def test_short_record_behind_a_long_request(self):
+        """What the parser needed of a long request says nothing about the next one, though its record comes in two
+        pieces."""
+        text = b'set long 0 0 3000\r\n' + b'z' * 3000 + b'\r\n'
+        under_test = self.start_tls(flags=['-R', '1'])  # so that it isn't asked for another at once
+        for cut in (1, 4, 5, 6, 15):
+            with Cut(under_test.ports['tls'], under_test.context()) as client:
+                for part in (text[:1000], text[1000:]):
+                    client.write(part)
+                    time.sleep(0.05)
+                self.assertEqual(client.read(8), b'STORED\r\n')
+                client.encrypt(b'mn\r\n')
+                record = client.going.read()
+                for part in (record[:cut], record[cut:]):
+                    client.socket.sendall(part)
+                    time.sleep(0.05)
+                self.assertEqual(client.read(4), b'MN\r\n')
+
     def test_records_of_one_byte(self):
         """They have a share of each turn, and others are answered meanwhile."""
         text = b'set one 0 0 20000\r\n' + b'y' * 20000 + b'\r\n'
