@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/config.h"
+#include "secure.h"
 #include "server.h"
 
 void bytes_add(struct bytes *bytes, const char *more, size_t length) {
@@ -68,6 +69,7 @@ void client_destroy(struct client *client) {
     }
     bytes_free(&client->out);
     bytes_free(&client->in);
+    secure_destroy(client->secure);
     free(client);
 }
 
@@ -97,6 +99,7 @@ static bool client_connect(struct client *client) {
         return true;
     }
     client->state = CLIENT_TALKS;
+    client->secure = world->tls ? secure_create(world) : NULL;
     client->connections_left--;
     client->incarnation++;
     world->connections++;
@@ -128,6 +131,8 @@ static void client_leave(struct client *client) {
         client->first = (client->first + 1) % CLIENT_COMMANDS_MAX;
     }
     client->socket = NULL;
+    secure_destroy(client->secure);
+    client->secure = NULL;
     client->state = client->connections_left > 0 ? CLIENT_AWAY : CLIENT_DONE;
     client->wake_ns = world->now_ns + random_size(&world->random, 1 << 24);
 }
@@ -216,10 +221,35 @@ static bool client_make(struct client *client) {
     return true;
 }
 
+/* By TLS all or nothing of a fragment is taken, and what it becomes goes when it can. */
+static bool client_send_secure(struct client *client) {
+    struct bytes *out = &client->out;
+    struct random *random = &client->world->random;
+    uint32_t most = client->world->choices.fragment_bytes;
+    size_t left = out->length - out->done;
+    size_t length = left > 0 ? random_size(random, (uint32_t)(left < most ? left : most)) : 0;
+    uint64_t before = secure_moved(client->secure);
+    size_t taken = secure_send(client->secure, client->socket, out->bytes + out->done, length,
+                               random_size(random, most));
+    out->done += taken;
+    if (out->done == out->length) {
+        out->done = out->length = 0;
+    }
+    bool moved = secure_moved(client->secure) > before;
+    if (moved) {
+        client->last_sent_ns = client->world->now_ns;
+        world_progress(client->world);
+    }
+    return moved || taken > 0;
+}
+
 static bool client_send(struct client *client) {
     struct bytes *out = &client->out;
     struct random *random = &client->world->random;
     size_t left = out->length - out->done;
+    if (client->secure) {
+        return client_send_secure(client);
+    }
     if (left == 0) {
         return false;
     }
@@ -335,13 +365,16 @@ static bool client_read(struct client *client) {
     struct random *random = &client->world->random;
     uint32_t most = client->world->choices.fragment_bytes;
     most = most < sizeof(fragment) ? most : (uint32_t)sizeof(fragment);
-    long length = socket_read(client->socket, fragment, random_size(random, most));
+    uint64_t before = client->secure ? secure_moved(client->secure) : 0;
+    long length = client->secure ? secure_receive(client->secure, client->socket, fragment,
+                                                  sizeof(fragment), random_size(random, most))
+                                 : socket_read(client->socket, fragment, random_size(random, most));
     if (length < 0) {
         client_is_left(client);
         return true;
     }
     if (length == 0) {
-        return false;
+        return client->secure && secure_moved(client->secure) > before;
     }
     world_progress(client->world);
     bytes_add(&client->in, fragment, (size_t)length);
@@ -354,7 +387,8 @@ static bool client_read(struct client *client) {
 /* It has said all. */
 static bool client_end(struct client *client) {
     struct socket *socket = client->socket;
-    if (!client->ended || client->out.length > 0 || socket->in.ended) {
+    if (!client->ended || client->out.length > 0 || socket->in.ended ||
+        (client->secure && secure_pending(client->secure) > 0)) {
         return false;
     }
     if (client->ending == ENDING_HALF_CLOSE) {

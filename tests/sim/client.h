@@ -41,6 +41,7 @@ struct client {
 
     /* Of the connection. */
     struct socket *socket;
+    struct secure *secure; /* NULL: its bytes travel as they are */
     struct model model;
     uint32_t incarnation; /* part of its keys, which are new with each connection */
     bool binary;

@@ -12,9 +12,11 @@
 #include "core/base/facts.h"
 #include "core/mesh/mesh.h"
 #include "core/net/acceptor.h"
+#include "core/net/tls.h"
 #include "core/pipeline/check.h"
 #include "core/server/reactor.h"
 #include "engine.h"
+#include "secure.h"
 #include "sockets.h"
 #include "store/check.h"
 
@@ -35,6 +37,7 @@ struct simulated_server {
     struct fiber fibers[WORLD_REACTORS_MAX];
     uint32_t turns_to_check[WORLD_REACTORS_MAX]; /* before all of a store is looked at */
     struct mesh *mesh;
+    struct tls_shared *tls;
     struct logins *logins;
     struct listeners listeners;
     struct acceptor acceptor;
@@ -113,6 +116,7 @@ static void server_open_listeners(struct world *world, struct simulated_server *
         struct listener *listener = &server->listeners.all[i];
         listener->descriptor = sockets_listen(world);
         listener->port = 11211;
+        listener->transport = world->tls ? TRANSPORT_TLS : TRANSPORT_PLAIN;
         strcpy(listener->name, "simulated");
     }
     acceptor_init(&server->acceptor, &server->listeners);
@@ -134,6 +138,7 @@ static void server_prepare_reactor(struct world *world, uint32_t id) {
         .engine = &simulated_engine,
         .engine_context = &server->places[id],
         .acceptor = id == 0 ? &server->acceptor : NULL,
+        .tls = tls_of_reactor(server->tls, id),
         .signals = id == 0 ? SIGNALS_DESCRIPTOR : -1,
         .signalled = &server->signalled,
         .stop_asked = server_stop_asked,
@@ -145,6 +150,25 @@ static void server_prepare_reactor(struct world *world, uint32_t id) {
     if (error) {
         world_fail(world, "reactor %u does not start: %s", id, server->reactors[id].start_failure);
     }
+}
+
+static void server_start_tls(struct world *world) {
+    struct simulated_server *server = world->server;
+    char problem[TLS_PROBLEM_BYTES] = "";
+    secure_seed(world);
+    server->config.tls = (struct tls_config){.enabled = true,
+                                             .key_format = TLS_KEY_PEM,
+                                             .min_version = TLS_VERSION_1_2,
+                                             .handshake_timeout_s = 10};
+    secure_files_init(world, &server->config.tls);
+    bool before = server_enter_product(world, true);
+    server->tls = tls_shared_create(&server->config.tls, &clock_system, world->start_ns,
+                                    world->choices.reactors, problem);
+    server_enter_product(world, before);
+    if (!server->tls) {
+        world_fail(world, "TLS does not start: %s", problem);
+    }
+    server->facts.tls = tls_shared_facts(server->tls);
 }
 
 static void server_run_reactor(void *argument) {
@@ -163,6 +187,9 @@ void server_start(struct world *world) {
                                           .start_ns = world->start_ns,
                                           .start_boot_ns = world->start_ns};
     server->logins = world->choices.logins ? server_read_logins(world) : NULL;
+    if (world->tls) {
+        server_start_tls(world);
+    }
     server->signalled.done = server_signalled;
     server->group.count = reactors;
     server->group.peers = server->peers;
@@ -385,7 +412,11 @@ void server_finish(struct world *world) {
     for (uint32_t i = 0; i < reactors; i++) {
         reactor_finish(&server->reactors[i]);
     }
+    tls_shared_destroy(server->tls);
     server_enter_product(world, false);
+    if (world->tls) {
+        secure_files_finish(&server->config.tls);
+    }
     if (wrap_blocks() != 0) {
         world_fail(world, "%lld blocks of memory are not freed", (long long)wrap_blocks());
     }
@@ -429,7 +460,7 @@ uint64_t server_kicks(const struct world *world) {
     uint64_t sum = world->was_reset ? UINT32_MAX : 0;
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
         const struct counters *counters = &world->server->shards[i]->counters;
-        sum += counters->idle_kicks + counters->stall_kicks;
+        sum += counters->idle_kicks + counters->stall_kicks + counters->ssl_handshake_timeouts;
     }
     return sum;
 }

@@ -126,6 +126,7 @@ struct world {
     uint64_t idle_ns;       /* time that has leapt since, for want of anything else */
     uint64_t hash;          /* of all that has happened */
     bool trace;
+    bool tls;        /* connections are by TLS */
     bool in_reactor; /* a reactor has the processor: whatever is allocated is the product's */
     bool stopping;   /* the order to stop has been given */
     bool was_reset;  /* `stats reset` has been sent: counters tell little */
