@@ -20,16 +20,18 @@
  *     wrap                 libc's clocks and malloc()
  *     credit               our own count of the messages between reactors
  *     secure               the clients' side of TLS
+ *     lending              our own count of who has which shard, and reactors that stand still
  *     client, make         what clients do; what they say
  *     text, meta, binary   how it is written and read; scan: what dumps must tell
  *     model, predict       what they may be told; by what rules
  *
  * What is checked: after each turn the invariants of connections, pipelines, rings and (now and
  * then) stores; whoever sleeps with messages in its rings has been forgotten; each answer, to the
- * byte, by the client's model; dumps, by all of them; each message between reactors, by our own
- * count; a connection ends early only for a reason that the simulation has
- * made or the server has counted; when all clients are gone nothing is held any more; when the
- * server has ended no memory, buffer, message or descriptor is left; and nobody waits for ever.
+ * byte, by the client's model; dumps, by all of them; each message between reactors, and
+ * who has which shard, by our own count; a connection ends early only for a reason that the
+ * simulation has made or the server has counted; when all clients are gone nothing is held any
+ * more; when the server has ended no memory, buffer, message or descriptor is left; and nobody
+ * waits for ever.
  *
  * Suites: the gate runs 1,000 seeds; `meson test --suite long` 100,000; by hand any. finds.c has
  * what simulations have found.
