@@ -18,19 +18,21 @@ void lending_init(struct lending *lending) {
     atomic_init(&lending->word, LENDING_HELD);
 }
 
-/* Between two tries it may be returned, and borrowed by the next one; so a further round means that
- * another reactor has got ahead, and the mark ends that. */
+/* Two tries in turn, from free to held and from lent to wanted, could both fail for ever, while
+ * others borrow and return between them. The mark is set whatever the word is; and where the shard
+ * was not lent, nobody but its own reactor changes the word any more. */
 bool lending_take_or_want(struct lending *lending) {
     uint32_t state = LENDING_FREE;
-    while (!lending_change(lending, &state, LENDING_HELD)) {
-        assert(state != LENDING_HELD);
-        if (state == LENDING_LENT && lending_change(lending, &state, LENDING_LENT_WANTED)) {
-            return false;
-        }
-        if (state == LENDING_LENT_WANTED) {
-            return false;
-        }
+    if (lending_change(lending, &state, LENDING_HELD)) {
+        return true;
     }
+    assert(state != LENDING_HELD);
+    uint32_t before =
+        atomic_fetch_or_explicit(&lending->word, LENDING_WANTED, memory_order_seq_cst);
+    if (before & LENDING_LENT) {
+        return false;
+    }
+    atomic_store_explicit(&lending->word, LENDING_HELD, memory_order_seq_cst);
     return true;
 }
 
@@ -54,13 +56,10 @@ bool lending_is_wanted(const struct lending *lending) {
 }
 
 bool lending_return(struct lending *lending) {
-    uint32_t state = LENDING_LENT;
-    if (lending_change(lending, &state, LENDING_FREE)) {
-        return false;
-    }
-    assert(state == LENDING_LENT_WANTED);
-    lending_return_wanted(lending);
-    return true;
+    uint32_t before =
+        atomic_fetch_and_explicit(&lending->word, ~(uint32_t)LENDING_LENT, memory_order_seq_cst);
+    assert(before == LENDING_LENT || before == LENDING_LENT_WANTED);
+    return before == LENDING_LENT_WANTED;
 }
 
 void lending_return_wanted(struct lending *lending) {

@@ -31,12 +31,14 @@
 
 #include "core/mesh/ring.h"
 
+/* Two bits, lent and wanted, so that each change is one operation that can't fail; and a value of
+ * its own. */
 enum lending_state {
-    LENDING_HELD,        /* its own reactor has the shard */
-    LENDING_FREE,        /* nobody has it */
-    LENDING_LENT,        /* another reactor has it */
-    LENDING_LENT_WANTED, /* the same, and its own reactor wants it back */
-    LENDING_WANTED,      /* nobody has it, and only its own reactor may take it */
+    LENDING_FREE = 0,        /* nobody has the shard */
+    LENDING_LENT = 1,        /* another reactor has it */
+    LENDING_WANTED = 2,      /* nobody has it, and only its own reactor may take it */
+    LENDING_LENT_WANTED = 3, /* another reactor has it, and its own reactor wants it back */
+    LENDING_HELD = 4,        /* its own reactor has it */
 };
 
 /* On a cache line of its own, since several reactors write it. */

@@ -120,7 +120,8 @@ inline claim_wake(r) {
     }
 }
 
-/* lending_take_or_want(): a try that fails changes nothing, so the one that doesn't is the step. */
+/* lending_take_or_want(): the try that fails changes nothing; and after the mark on a shard that is
+ * not lent, which is as good as held for all others, nobody else changes the word. */
 inline take_or_want() {
 #if defined(FAULT_NO_WANT) || defined(FAULT_WANT_BY_TRIES)
     do
