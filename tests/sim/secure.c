@@ -161,11 +161,6 @@ static void secure_flush(struct secure *secure, struct socket *socket, size_t mo
     char *bytes;
     long left = BIO_get_mem_data(secure->out, &bytes);
     size_t length = (size_t)left < most ? (size_t)left : most;
-    if (secure->spoilt) {
-        BIO_reset(secure->out);
-        socket_end(socket);
-        return;
-    }
     secure_spoil(secure, socket, bytes, length);
     size_t sent = length > 0 ? socket_write(socket, bytes, length) : 0;
     char dropped[4096];
@@ -199,6 +194,11 @@ static bool secure_shake_hands(struct secure *secure, struct socket *socket) {
 
 size_t secure_send(struct secure *secure, struct socket *socket, const char *bytes, size_t length,
                    size_t most) {
+    if (secure->spoilt) {
+        BIO_reset(secure->out);
+        socket_end(socket);
+        return length;
+    }
     if (!secure_shake_hands(secure, socket) || secure_pending(secure) > 0) {
         secure_flush(secure, socket, most);
         return 0;
