@@ -73,15 +73,14 @@ static struct canned_ring *canned_find_descriptor(int descriptor) {
     return found;
 }
 
-/* Threads start in any order, so each ring has the number in its thread's name. Those that the main
- * thread opens are tried before any reactor starts, and closed again. */
+/* Threads start in any order, so each ring has the number in its thread's name. */
 int io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
                                struct io_uring_params *params) {
     char name[16] = "";
-    int number;
+    int number = atomic_fetch_add(&canned.rings_count, 1);
     prctl(PR_GET_NAME, name);
     if (sscanf(name, "reactor %d", &number) != 1) {
-        number = atomic_fetch_add(&canned.rings_count, 1);
+        fprintf(stderr, "canned_uring: a thread with a ring is called %s\n", name);
     }
     assert(number < CANNED_RINGS_MAX);
     canned_ring_init(&canned.rings[number], ring, entries, params);

@@ -278,7 +278,7 @@ void mesh_publish(struct mesh_port *port, bool has_shard, mesh_wake *wake, void 
     }
 }
 
-static bool mesh_has_replies(const struct mesh_port *port) {
+bool mesh_has_replies(const struct mesh_port *port) {
     for (uint32_t to = 0; to < port->mesh->shards; to++) {
         if (port->origin.outstanding[to] > 0 && !ring_is_empty(&pair_to(port, to)->replies)) {
             return true;

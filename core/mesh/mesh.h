@@ -119,6 +119,9 @@ bool mesh_may_sleep(struct mesh_port *port);
 /* After sleeping: withdraws the announcement (unless a waker has done so). */
 void mesh_awake(struct mesh_port *port);
 
+/* True when a reply to a request of this port's has arrived. For the reactor that owns the port. */
+bool mesh_has_replies(const struct mesh_port *port);
+
 /* True when there is something for this reactor to do: a reply has arrived; or its shard is left to
  * it alone; or requests have arrived that nobody is about to take, since the shard is free or this
  * reactor has it. (Who has borrowed it looks at the requests when returning it.) */
