@@ -1,6 +1,7 @@
 #include "core/pipeline/login.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "core/pipeline/queue.h"
 #include "proto/login.h"
@@ -41,8 +42,8 @@ static bool login_wait(struct pipeline *pipeline, struct shard *shard,
     return true;
 }
 
-bool pipeline_run_login(struct pipeline *pipeline, struct shard *shard,
-                        const struct batch_slot *slot) {
+static bool login_run(struct pipeline *pipeline, struct shard *shard,
+                      const struct batch_slot *slot) {
     const struct request *request = &slot->request;
     if (!pipeline->parser.sasl_steps) {
         return (!pipeline->first || queue_may_add(pipeline, shard)) &&
@@ -54,6 +55,23 @@ bool pipeline_run_login(struct pipeline *pipeline, struct shard *shard,
     return shard->hooks->begin_login(shard->reactor, pipeline, request)
                ? login_wait(pipeline, shard, slot)
                : login_run_here(pipeline, shard, slot, false);
+}
+
+/* It has been run and is not parsed again: the bytes are a receive buffer's or the input's, which
+ * are written to by those who receive, and would keep the password until then. */
+static void login_wipe(const struct request *request) {
+    if (request->value_length > 0) {
+        explicit_bzero((char *)request->value, request->value_length);
+    }
+}
+
+bool pipeline_run_login(struct pipeline *pipeline, struct shard *shard,
+                        const struct batch_slot *slot) {
+    if (!login_run(pipeline, shard, slot)) {
+        return false;
+    }
+    login_wipe(&slot->request);
+    return true;
 }
 
 void pipeline_end_login(struct pipeline *pipeline, struct shard *shard,

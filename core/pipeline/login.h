@@ -13,7 +13,9 @@
 
 #include "core/pipeline/pipeline.h"
 
-/* Runs an OP_LOGIN. False, with nothing changed, when replies are owed before it. */
+/* Runs an OP_LOGIN, and overwrites its secret where it is parsed (a login that
+ * came in pieces leaves some in receive buffers until those are used again). False, with nothing
+ * changed, when replies are owed before it. */
 bool pipeline_run_login(struct pipeline *pipeline, struct shard *shard,
                         const struct batch_slot *slot);
 

@@ -124,8 +124,9 @@ bool pipeline_abort(struct pipeline *pipeline, struct shard *shard);
 /* Gives all memory back, after pipeline_abort(). */
 void pipeline_finish(struct pipeline *pipeline, struct shard *shard);
 
-/* Takes received bytes as input; they stay the caller's and must last until pipeline_pause(). False
- * when there is no memory to add them to earlier input: the connection is to be closed. */
+/* Takes received bytes as input; they stay the caller's and must last until pipeline_pause(). In
+ * those of logins the secret is overwritten, so they are writable on a connection that logs in.
+ * False when there is no memory to add them to earlier input: the connection is to be closed. */
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length);
 

@@ -160,6 +160,32 @@ class Text(Logins):
             self.said(client, login('alice', PASSWORD), b'STORED\r\n')
 
 
+def memory_of(pid):
+    """What a process may write to, in pieces, but for the large ranges, which are stores' and messages'."""
+    with open('/proc/%d/maps' % pid, encoding='ascii') as maps, open('/proc/%d/mem' % pid, 'rb') as memory:
+        for line in maps:
+            start, end, rights = re.match(r'(\w+)-(\w+) (\S+)', line).groups()
+            length = int(end, 16) - int(start, 16)
+            if rights.startswith('rw') and length <= 64 << 20:
+                memory.seek(int(start, 16))
+                yield memory.read(length)
+
+
+@unittest.skipIf(server.ORIGINAL or server.SANITIZED, 'asked of ours alone, and of its own memory')
+class Secrets(Logins):
+    """What clients have sent is overwritten where it was received, if it came as a whole."""
+
+    def test_no_password_stays_in_memory(self):
+        under_test = self.begin()
+        words = ['%s-%d-of-its-own' % (PASSWORD, n) for n in range(4)]
+        for n, word in enumerate(words):
+            with under_test.connect() as client:
+                client.send(login('alice', word) if n < 2 else plain('alice', word))
+                self.said(client, b'', FAILED if n < 2 else error(SASL_AUTH, 0x20))
+        found = [word for piece in memory_of(under_test.pid) for word in words if word.encode() in piece]
+        self.assertEqual(found, [])
+
+
 class Files(Logins):
     """A file that can't be used stops the start: one line, which names the file and the line."""
 
