@@ -38,7 +38,7 @@ void canned_ring_init(struct canned_ring *ring, struct io_uring *uring, unsigned
     uring->flags = params->flags;
     uring->features = params->features = ~0u & ~IORING_FEAT_CQE_SKIP;
     uring->ring_fd = uring->enter_ring_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    ring->ring = uring;
+    *ring = (struct canned_ring){.ring = uring};
 }
 
 void canned_ring_complete(struct canned_ring *ring, uint64_t user_data, int result,

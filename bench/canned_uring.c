@@ -73,14 +73,15 @@ static struct canned_ring *canned_find_descriptor(int descriptor) {
     return found;
 }
 
-/* Threads start in any order, so each ring has the number in its thread's name. */
+/* Threads start in any order, so each ring has the number in its thread's name. Those that the main
+ * thread opens are tried before any reactor starts, and closed again. */
 int io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
                                struct io_uring_params *params) {
     char name[16] = "";
-    int number = atomic_fetch_add(&canned.rings_count, 1);
+    int number;
     prctl(PR_GET_NAME, name);
     if (sscanf(name, "reactor %d", &number) != 1) {
-        fprintf(stderr, "canned_uring: a thread with a ring is called %s\n", name);
+        number = atomic_fetch_add(&canned.rings_count, 1);
     }
     assert(number < CANNED_RINGS_MAX);
     canned_ring_init(&canned.rings[number], ring, entries, params);

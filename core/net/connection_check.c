@@ -44,7 +44,8 @@ static bool connection_is_expected(const struct connection *connection) {
     return connection->receive != RECEIVE_NONE || connection->sending ||
            scheduled->place != SCHEDULE_NOWHERE || scheduled->ending || scheduled->retrying ||
            scheduled->sending || connection->pipeline.outstanding > 0 ||
-           connection->pipeline.upload || (connection->tls && connection->tls->queued);
+           connection->pipeline.upload ||
+           (connection->tls && (connection->tls->queued || connection->tls->timed));
 }
 
 void connection_check(const struct connection *connection) {

@@ -6,7 +6,7 @@
 #include "core/base/log.h"
 #include "core/net/connection_log.h"
 
-/* What a client that was refused, or that is told the end, has to take that and close. */
+/* What a client that was refused has to take that and close. */
 #define GOODBYE_S 2
 
 /* From the beginning of a time to the first look at it. */
@@ -258,7 +258,7 @@ static bool connection_tls_close(struct net *net, struct connection *connection)
     struct tls_session *session = connection->tls;
     if (!session->closing) {
         tls_session_close(session);
-        connection_tls_set_time(net, session, GOODBYE_S);
+        connection_tls_start(net, connection); /* it may still have to take its last answers */
         connection_tls_flush(net, connection);
     }
     return !connection->sending && !tls_session_has_output(session);

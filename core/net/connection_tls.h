@@ -50,7 +50,7 @@ static inline bool connection_tls_is_refused(const struct connection *connection
     return connection->tls && connection->tls->state == TLS_REFUSED;
 }
 
-/* Starts the time that the client has for its handshake. */
+/* Starts the time that the client has for its handshake, or for its end. */
 void connection_tls_start(struct net *net, struct connection *connection);
 
 #endif

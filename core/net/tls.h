@@ -71,6 +71,9 @@ struct tls {
     char staging[TLS_RECORD_BYTES]; /* short pieces of output on their way into one record */
 };
 
+/* Whether this program was built with OpenSSL. */
+bool tls_is_built(void);
+
 /* Reads the files and makes a set for each of `count` reactors. NULL when a file is wrong, with a
  * line that says what; `problem` is empty otherwise, or warns of a certificate that expires. The
  * configuration and the clock outlive it; start_boot_ns: when the server has started, by boot time.

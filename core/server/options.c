@@ -64,7 +64,7 @@ const struct command_option option_table[] = {
     DONE("enable-ssl", 'Z', NULL,
          "TLS on every TCP address that -l doesn't give notls: before; -o ssl_chain_cert and "
          "ssl_key are needed",
-         SWITCH(tls.enabled)),
+         options_enable_tls),
 
     DONE("memory-limit", 'm', "MB",
          "memory for items, their index included (default 64)",

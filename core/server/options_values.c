@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/net/tls.h"
 #include "core/server/version.h"
 
 #define KIB ((uint64_t)1 << 10)
@@ -50,6 +51,19 @@ enum config_status options_clear_switch(struct config *config, const struct comm
                                         const char *value) {
     (void)value;
     *(bool *)options_field_of(config, option) = false;
+    return CONFIG_RUN;
+}
+
+enum config_status options_enable_tls(struct config *config, const struct command_option *option,
+                                      const char *value) {
+    char name[OPTION_NAME_BYTES];
+    (void)value;
+    if (!tls_is_built()) {
+        return options_wrong("%s is refused: this program was built without TLS: build it with "
+                             "libssl (-Dtls=enabled)",
+                             options_name(option, name));
+    }
+    config->tls.enabled = true;
     return CONFIG_RUN;
 }
 

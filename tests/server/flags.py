@@ -32,12 +32,14 @@ REFUSED = ((('-o', 'ext_path=/tmp/x:1G'), 'memory'),
            (('-I', '1048577k'), '1024m'), (('--max-item-size=1073741825',), '1024m'),
            (('-I', '17592186044417m'), '1024m'),
            (('-o', 'no_maxconns_fast'), '-c'), (('-o', 'drop_privileges'), 'SystemCallFilter'),
-           (('-o', 'sock_cookie_id=1'), 'Linux'), (('-l', 'notls:127.0.0.1'), 'TLS'), (('-Z', '-p', '0'), 'TCP port'),
+           (('-o', 'sock_cookie_id=1'), 'Linux'), (('-l', 'notls:127.0.0.1'), 'TLS'),
            (('-l', 'proto[binary]:127.0.0.1'), 'protocol'),
            (('-l', '127.0.0.1,tag[a]:127.0.0.1'), 'tags'), (('-l', 'tag_a_:127.0.0.1'), 'tags'))
 
 if os.environ.get('TLS', '1') == '0':
     REFUSED += ((('-Z', '-o', 'ssl_chain_cert=a.pem,ssl_key=b.pem'), 'built without TLS'),)
+else:
+    REFUSED += ((('-Z', '-p', '0'), 'TCP port'),)
 
 # Mistakes, and the line they earn.
 MISTAKES = (

@@ -1,30 +1,29 @@
 """Logins by the system's SASL (-S without a file of users): byte for byte as memcached 1.6.45 built
-with SASL answers, by real clients, and with a SASL that does not answer.
+with SASL answers, and by real clients. One that does not answer: sasl_hanging.py.
 
-With SIMPLECACHE_COMMAND the class Answers runs against such a memcached.
+With SIMPLECACHE_COMMAND all but what is different on purpose runs against such a memcached.
 """
 import base64
 import hashlib
 import hmac
 import os
 import re
-import signal
 import socket
+import ssl
 import subprocess
 import tempfile
-import time
 import unittest
 
 import bmemcached
 
+import pki
 import server
 from binary import FOREVER, GET, NOOP, QUIT, SASL_LIST, SET, STAT, VERSION, request
-from sasl_server import (PASSWORD, ImapServer, Saslauthd, SaslServer, SaslTest, auth, plain, step)
+from sasl_server import (BUILT, OK, PASSWORD, REFUSED, Saslauthd, SaslConnection, SaslServer, SaslTest,
+                         auth, plain, step)
+from tls_server import TlsConnection
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BUILT = os.environ.get('SASL', '1') == '1'
-OK = (0, b'Authenticated')
-REFUSED = (0x20, b'Auth failure.')
 CONTINUES = (0x21, b'')
 INVALID = (4, b'Invalid arguments')
 MECHANISMS = b'PLAIN CRAM-MD5 SCRAM-SHA-1 DIGEST-MD5'
@@ -386,207 +385,56 @@ class ClientsOfOne(Clients):
     cores = 1
 
 
-@unittest.skipUnless(BUILT, 'built without libsasl2')
-@unittest.skipIf(server.ORIGINAL, 'memcached stops for all')
-class Hanging(SaslTest):
-    """alice is in the sasldb2; for others saslauthd is asked, which does not answer."""
-
-    TIMEOUT_S = 2
-
-    def setUp(self):
-        super().setUp()
-        self.configure(mech_list='PLAIN', methods='auxprop saslauthd')
-        self.saslauthd = Saslauthd(self.path('mux'))
-        self.addCleanup(self.saslauthd.close)
-
-    def begin(self, flags=(), timeout_s=600, **options):
-        return super().begin(['-o', 'sasl_timeout=%d' % timeout_s, '-v', *flags], **options)
-
-    def waiting(self, under_test, user, password=PASSWORD):
-        """A connection whose login SASL has been asked for, or waits for that."""
-        client = under_test.connect()
-        self.addCleanup(client.close)
-        client.send(auth(plain(user, password)))
-        return client
-
-    def hang(self, under_test, user='eve'):
-        """The first of them, which saslauthd has."""
-        client = self.waiting(under_test, user)
-        self.wait_for(lambda: self.saslauthd.asked, 'saslauthd is asked')
-        return client
-
-    def test_nobody_else_waits(self):
-        under_test = self.begin()
-        others = [under_test.login() for _ in range(4)]
-        self.hang(under_test)
-        slowest = 0
-        for n in range(200):
-            for client in others:
-                start = time.monotonic()
-                self.assertEqual(client.say(request(SET, b'k%d' % n, FOREVER, b'v'))[0], 0)
-                slowest = max(slowest, time.monotonic() - start)
-        self.assertLess(slowest, 1)
-        with under_test.connect() as newcomer:
-            self.assertEqual(newcomer.say(request(SASL_LIST)), (0, b'PLAIN'))
-        for client in others:
-            client.close()
-
-    def test_all_are_answered_in_order(self):
-        """Once it answers; what they have sent behind their logins is then done."""
-        under_test = self.begin(cores=1)
-        clients = []
-        for n in range(20):
-            client = self.waiting(under_test, 'user%02d' % n, PASSWORD if n % 3 else 'wrong')
-            client.send(request(NOOP))
-            clients.append(client)
-            self.wait_for(lambda: self.saslauthd.asked, 'saslauthd is asked')
-        self.saslauthd.release()
-        for n, client in enumerate(clients):
-            wanted = [OK, (0, b'')] if n % 3 else [REFUSED, REFUSED]
-            self.assertEqual([client.read_answer() for _ in range(2)], wanted)
-        self.assertEqual(self.saslauthd.asked, ['user%02d' % n for n in range(20)])
-
-    def test_time_out(self):
-        """The one that hangs and the one behind are refused, and each may try again."""
-        under_test = self.begin(timeout_s=self.TIMEOUT_S)
-        start = time.monotonic()
-        first = self.hang(under_test)
-        second = self.waiting(under_test, 'frank')
-        for client in (first, second):
-            self.assertEqual(client.read_answer(), REFUSED)
-        self.assertGreaterEqual(time.monotonic() - start, self.TIMEOUT_S)
-        self.assertLess(time.monotonic() - start, self.TIMEOUT_S + 5)
-        self.assertIn('SASL has not answered in time', under_test.errors())
-        self.assertIn('wrong login from', under_test.errors())
-        self.saslauthd.release()
-        self.assertEqual(first.say(auth(plain('eve', PASSWORD))), OK)
-        self.assertEqual(second.say(auth(plain('frank', PASSWORD))), OK)
-        self.assertEqual(self.saslauthd.asked, ['eve', 'eve', 'frank'])  # not for frank who was refused
-        self.assertEqual(under_test.statistic('auth_timeouts'), '2')
-        self.assertEqual(under_test.statistic('auth_errors'), '2')
-
-    def test_a_step_that_does_not_come(self):
-        under_test = self.begin(timeout_s=self.TIMEOUT_S)
-        with under_test.connect() as client:
-            self.assertEqual(client.say(auth()), CONTINUES)
-            time.sleep(self.TIMEOUT_S + 0.5)  # that nothing happens meanwhile is what is tested
-            self.assertEqual(client.say(step(RIGHT)), REFUSED)
-            self.assertEqual(client.say(auth(RIGHT)), OK)
-
-    def test_clients_that_go(self):
-        """Their logins are forgotten, and not asked for. (One descriptor is that of saslauthd.)"""
-        under_test = self.begin(timeout_s=self.TIMEOUT_S)
-        before = under_test.descriptors()
-        first = self.hang(under_test)
-        clients = [self.waiting(under_test, 'gone%d' % n) for n in range(50)]
-        self.wait_for(lambda: under_test.descriptors() >= before + 50, 'all are in')
-        for n, client in enumerate(clients):
-            client.reset() if n % 2 else client.close()
-        first.reset()
-        self.wait_for(lambda: under_test.descriptors() <= before + 1, 'the connections are gone')
-        self.saslauthd.release()
-        under_test.login('heidi').close()
-        self.assertEqual(self.saslauthd.asked, ['eve', 'heidi'])
-
-    def test_the_server_ends(self):
-        under_test = self.begin()
-        self.hang(under_test)
-        for n in range(20):
-            self.waiting(under_test, 'user%d' % n)
-        start = time.monotonic()
-        under_test.stop()
-        self.assertLess(time.monotonic() - start, server.TIMEOUT_S if server.SANITIZED else 5)
-
-    def test_the_server_ends_when_it_answers(self):
-        """In the middle of answers and of clients that go."""
-        for _ in range(3):
-            saslauthd = Saslauthd(self.path('mux2'))
-            with open(self.path('memcached.conf'), 'a', encoding='ascii') as file:
-                print('saslauthd_path:', self.path('mux2'), file=file)
-            under_test = self.begin()
-            clients = [self.waiting(under_test, 'user%d' % n) for n in range(50)]
-            saslauthd.release()
-            for client in clients[::2]:
-                client.reset()
-            under_test.stop()
-            saslauthd.close()
-            os.unlink(self.path('mux2'))
-
-    def test_too_many(self):
-        """1024 of a reactor; one more is refused at once, and those who are in go on."""
-        under_test = self.begin(['-c', '2000'], cores=1, nofile=(4096, 4096))
-        resident = under_test.resident_bytes()
-        inside = under_test.login()
-        self.hang(under_test)
-        filler = 'x' * 16000
-        clients = [self.waiting(under_test, 'user', filler) for _ in range(1023)]
-        for client in clients:  # the logins of all have begun when the server has answered behind them
-            self.assertEqual(inside.say(request(NOOP)), (0, b''))
-        with under_test.connect() as client:
-            self.wait_for(lambda: client.say(auth(plain('one', 'more'))) == REFUSED, 'a refusal')
-        self.assertIn('too many logins wait', under_test.errors())
-        self.assertLess(under_test.resident_bytes() - resident, (1 << 30) if server.SANITIZED else 64 << 20)
-        self.saslauthd.release()
-        self.assertEqual([client.read_answer() for client in clients], [REFUSED] * 1023)
-        under_test.login('judy').close()
-
-
-class HangingOfOne(Hanging):
-    cores = 1
-
-    test_too_many = None
+class TlsClient(TlsConnection, SaslConnection):
+    """Both."""
 
 
 @unittest.skipUnless(BUILT, 'built without libsasl2')
-class RealSaslauthd(SaslTest):
-    """It asks an IMAP server, which this test is."""
+class Elsewhere(SaslTest):
+    """Over a unix socket and over TLS the same is answered as over TCP."""
 
-    def setUp(self):
-        super().setUp()
-        self.configure(mech_list='PLAIN', methods='saslauthd')
+    def table(self, connect):
+        for name in ('right', 'wrong', 'right, list', 'mechanism, right', 'step', 'get', '600 KB'):
+            packets, answer, logged_in = ANSWERS[name]
+            with self.subTest(name), connect() as client:
+                self.assertEqual(client.say(*packets), answer)
+                if logged_in != 'closed':
+                    self.assertEqual(client.may(), logged_in)
 
-    def saslauthd(self, **options):
-        imap = ImapServer(**options)
-        self.addCleanup(imap.close)
-        program = subprocess.Popen(['saslauthd', '-d', '-n', '1', '-a', 'rimap', '-O',
-                                    '127.0.0.1/%d' % imap.port, '-m', self.folder],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, start_new_session=True)
-        self.addCleanup(self.end, program)
-        self.wait_for(lambda: os.path.exists(self.path('mux')) or program.poll() is not None,
-                      'saslauthd listens')
-        return imap
+    def test_unix_socket(self):
+        self.configure()
+        path = self.path('socket')
+        self.begin(['-s', path, '-l', '127.0.0.1'] if not server.ORIGINAL else ['-s', path], host=path,
+                   port=0)
+        self.table(lambda: SaslConnection(0, host=path))
 
-    @staticmethod
-    def end(program):
-        os.killpg(program.pid, signal.SIGKILL)  # it and its workers
-        program.wait()
-
-    def test_logins(self):
-        self.saslauthd()
-        under_test = self.begin()
-        with under_test.connect() as client:
-            self.assertEqual(client.say(auth(plain('eve', 'wrong'))), REFUSED)
-            self.assertEqual(client.say(auth(plain('eve', PASSWORD))), OK)
-            self.assertTrue(client.may())
-
-    @unittest.skipIf(server.ORIGINAL, 'memcached stops for all')
-    def test_it_hangs(self):
-        imap = self.saslauthd(hangs=True)
-        under_test = self.begin(['-o', 'sasl_timeout=1'])
-        with under_test.connect() as client, under_test.connect() as other:
+    @unittest.skipUnless(os.environ.get('TLS', '1') == '1', 'built without OpenSSL')
+    def test_tls(self):
+        self.configure(mech_list=MECHANISMS.decode(), methods='auxprop saslauthd')
+        made, port = pki.folder(), server.free_port()
+        self.addCleanup(made.cleanup)
+        folder = made.name
+        pki.Authority(folder, 'ca').leaf('server')
+        context = ssl.create_default_context(cafile=os.path.join(folder, 'ca.pem'))
+        files = 'ssl_chain_cert=%s/server.pem,ssl_key=%s/server.key' % (folder, folder)
+        plain_port = server.free_port()
+        listen = '127.0.0.1:%d,notls:127.0.0.1:%d' % (port, plain_port)
+        under_test = self.begin(['-Z', '-o', files, '-l', listen], port=plain_port)
+        self.table(lambda: TlsClient(port, context))
+        if server.ORIGINAL:
+            return
+        saslauthd = Saslauthd(self.path('mux'))
+        self.addCleanup(saslauthd.close)
+        with TlsClient(port, context) as client, TlsClient(port, context) as other:
             client.send(auth(plain('eve', PASSWORD)))
-            self.wait_for(lambda: imap.asked, 'saslauthd asks')
-            self.assertEqual(other.say(request(SASL_LIST)), (0, b'PLAIN'))
-            self.assertEqual(client.read_answer(), REFUSED)
-
-    @unittest.skipIf(server.ORIGINAL, 'asked of ours alone')
-    def test_it_is_not_there(self):
-        """The log says so."""
-        under_test = self.begin(['-v'])
+            self.wait_for(lambda: saslauthd.asked, 'saslauthd is asked')
+            for _ in range(100):  # in records of their own, while the login is waited for
+                client.send(request(NOOP))
+            self.assertEqual(other.say(request(SASL_LIST)), (0, MECHANISMS))
+            saslauthd.release()
+            self.assertEqual([client.read_answer() for _ in range(101)], [OK] + [(0, b'')] * 100)
         with under_test.connect() as client:
-            self.assertEqual(client.say(auth(plain('eve', PASSWORD))), REFUSED)
-        self.wait_for(lambda: 'SASL: cannot connect to saslauthd' in under_test.errors(), 'a line')
+            self.assertEqual(client.say(auth(RIGHT)), OK)
 
 
 if __name__ == '__main__':

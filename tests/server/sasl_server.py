@@ -16,7 +16,10 @@ import unittest
 import server
 from binary import NOOP, SASL_AUTH, SASL_STEP, VERSION, request
 
+BUILT = os.environ.get('SASL', '1') == '1'
 PASSWORD = 'correct-horse'
+OK = (0, b'Authenticated')
+REFUSED = (0x20, b'Auth failure.')
 
 
 def plain(user, password, zid=''):

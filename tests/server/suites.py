@@ -329,10 +329,10 @@ class Name(SuiteTest):
             self.assertNotIn('repcached', text)
 
     def test_tls(self):
-        """gomemcache asks in this order, so as to be refused where there is no TLS."""
+        """gomemcache asks in this order, so as to be refused where the build has no TLS."""
         done = subprocess.run(['memcached', '--enable-ssl', '--version'], env=self.environment,
                               capture_output=True, check=False, timeout=server.TIMEOUT_S)
-        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.returncode == 0, os.environ.get('TLS', '1') == '1')
 
 
 @unittest.skipUnless(os.path.exists(UNIT), 'Debian: memcached')

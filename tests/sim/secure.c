@@ -22,6 +22,7 @@ struct secure {
     BIO *in;
     BIO *out;
     uint64_t moved;
+    bool spoilt; /* a bit of what went out was changed, and nothing more is sent */
 };
 
 /* Random bytes. A chance of its own, so that OpenSSL takes none of the world's. */
@@ -140,10 +141,27 @@ uint64_t secure_moved(const struct secure *secure) {
     return secure->moved;
 }
 
+/* Now and then a bit is changed on the way, and the client ends its side behind it, since the
+ * server may have been told to wait for more. */
+#define SPOILS_ONE_IN 1000
+
+static void secure_spoil(struct secure *secure, struct socket *socket, char *bytes, size_t length) {
+    struct world *world = secure->world;
+    if (world->settled || length == 0 || !random_one_in(&world->random, SPOILS_ONE_IN)) {
+        return;
+    }
+    bytes[random_below(&world->random, (uint32_t)length)] ^=
+        (char)(1 << random_below(&world->random, 8));
+    socket->excuse = "a bit was changed on the way";
+    secure->spoilt = true;
+    world_note(world, "spoils", (uint64_t)socket->descriptor, length, 0);
+}
+
 static void secure_flush(struct secure *secure, struct socket *socket, size_t most) {
     char *bytes;
     long left = BIO_get_mem_data(secure->out, &bytes);
     size_t length = (size_t)left < most ? (size_t)left : most;
+    secure_spoil(secure, socket, bytes, length);
     size_t sent = length > 0 ? socket_write(socket, bytes, length) : 0;
     char dropped[4096];
     secure->moved += sent;
@@ -176,6 +194,11 @@ static bool secure_shake_hands(struct secure *secure, struct socket *socket) {
 
 size_t secure_send(struct secure *secure, struct socket *socket, const char *bytes, size_t length,
                    size_t most) {
+    if (secure->spoilt) {
+        BIO_reset(secure->out);
+        socket_end(socket);
+        return length;
+    }
     if (!secure_shake_hands(secure, socket) || secure_pending(secure) > 0) {
         secure_flush(secure, socket, most);
         return 0;
