@@ -59,7 +59,9 @@ static const char help[] =
     "  --cert FILE, --cert-key FILE   this side's\n"
     "  --ciphers LIST        as openssl ciphers takes them\n"
     "  --handshakes KIND     full or resumed: new connections one after another, with one request\n"
-    "                        each; nothing else is measured\n"
+    "                        each; hello: sixteen at a time that say no more than that, at "
+    "--rate;\n"
+    "                        nothing else is measured\n"
     "What comes of them:\n"
     "  --misses ok           a missing key is no error\n"
     "  --no-verify           looks at lengths only\n"
@@ -249,6 +251,18 @@ static bool take_number_option(struct load_options *options, int option, const c
     return false;
 }
 
+static enum handshakes handshakes_named(const char *text) {
+    static const char *const names[] = {
+        [HANDSHAKES_FULL] = "full", [HANDSHAKES_RESUMED] = "resumed", [HANDSHAKES_HELLO] = "hello"};
+    for (uint32_t i = HANDSHAKES_FULL; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            return (enum handshakes)i;
+        }
+    }
+    refuse("handshakes", "full, resumed or hello", text);
+    return HANDSHAKES_NONE;
+}
+
 static bool take_tls_option(struct load_options *options, int option, const char *text) {
     switch (option) {
     case TLS:
@@ -270,12 +284,7 @@ static bool take_tls_option(struct load_options *options, int option, const char
         options->tls_ciphers = text;
         return true;
     case HANDSHAKES:
-        options->handshakes = strcmp(text, "full") == 0      ? HANDSHAKES_FULL
-                              : strcmp(text, "resumed") == 0 ? HANDSHAKES_RESUMED
-                                                             : HANDSHAKES_NONE;
-        if (options->handshakes == HANDSHAKES_NONE) {
-            refuse("handshakes", "full or resumed", text);
-        }
+        options->handshakes = handshakes_named(text);
         return true;
     }
     return false;

@@ -11,6 +11,7 @@ enum handshakes {
     HANDSHAKES_NONE,
     HANDSHAKES_FULL,
     HANDSHAKES_RESUMED,
+    HANDSHAKES_HELLO, /* a client's first part alone: a flood that costs the generator little */
 };
 
 struct load_options {

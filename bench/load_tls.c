@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define SECOND_NS 1000000000u
+#define HELLOS_AT_ONCE 16
 
 static void fail(const char *what) {
     const char *reason = ERR_reason_error_string(ERR_peek_error());
@@ -151,7 +152,67 @@ static bool shake_hands_once(const struct load_options *options, SSL_CTX *contex
     return resumed;
 }
 
-void load_tls_shake_hands(const struct load_options *options) {
+/* A client's first part, which may be sent again and again. */
+static size_t record_hello(SSL_CTX *context, char *hello, size_t bytes_max) {
+    SSL *ssl = SSL_new(context);
+    BIO *out = BIO_new(BIO_s_mem());
+    if (!ssl || !out) {
+        fail("no memory for a hello");
+    }
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+    SSL_connect(ssl);
+    int length = BIO_read(out, hello, (int)bytes_max);
+    SSL_free(ssl);
+    ERR_clear_error();
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* Says it on some connections at a time, waits for the first byte of each answer, and resets them.
+ */
+static void say_hello(const struct load_options *options, const char *hello, size_t length) {
+    int descriptors[HELLOS_AT_ONCE];
+    char answer;
+    const struct linger reset = {.l_onoff = 1};
+    for (int i = 0; i < HELLOS_AT_ONCE; i++) {
+        descriptors[i] = connect_to(options);
+        if (send(descriptors[i], hello, length, MSG_NOSIGNAL) != (ssize_t)length) {
+            fail("a hello is not taken");
+        }
+    }
+    for (int i = 0; i < HELLOS_AT_ONCE; i++) {
+        if (recv(descriptors[i], &answer, 1, 0) != 1) {
+            fail("a hello is not answered");
+        }
+        setsockopt(descriptors[i], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        close(descriptors[i]);
+    }
+}
+
+static void say_hellos(const struct load_options *options) {
+    char hello[4096];
+    SSL_CTX *context = load_tls_create(options);
+    if (!context) {
+        fail("--handshakes needs --tls");
+    }
+    size_t length = record_hello(context, hello, sizeof(hello));
+    uint64_t begun_ns = client_clock_ns(), count = 0;
+    uint64_t end_ns = begun_ns + (uint64_t)(options->run_s * SECOND_NS), now_ns = begun_ns;
+    while (now_ns < end_ns) {
+        say_hello(options, hello, length);
+        count += HELLOS_AT_ONCE;
+        now_ns = client_clock_ns();
+        double due_ns = options->rate > 0 ? (double)count / options->rate * SECOND_NS : 0;
+        double early_ns = due_ns - (double)(now_ns - begun_ns);
+        if (early_ns > 0) {
+            usleep((useconds_t)(early_ns / 1e3));
+        }
+    }
+    printf("hellos %" PRIu64 "\nhellos_per_s %.0f\n", count,
+           (double)count * SECOND_NS / (double)(now_ns - begun_ns));
+    load_tls_destroy(context);
+}
+
+static void shake_hands(const struct load_options *options) {
     struct histogram *times = calloc(1, sizeof(*times));
     SSL_CTX *context = load_tls_create(options);
     SSL_SESSION *newest = NULL;
@@ -183,4 +244,12 @@ void load_tls_shake_hands(const struct load_options *options) {
     SSL_SESSION_free(newest);
     load_tls_destroy(context);
     free(times);
+}
+
+void load_tls_shake_hands(const struct load_options *options) {
+    if (options->handshakes == HANDSHAKES_HELLO) {
+        say_hellos(options);
+    } else {
+        shake_hands(options);
+    }
 }

@@ -37,7 +37,7 @@ ssize_t link_receive(struct link *link, char *bytes, size_t length);
 bool link_has_pending(const struct link *link);
 
 /* Handshakes one after another over new connections, each with one request behind it (mn), for the
- * options' time, and tells of them. `resumes`: each goes on with the session of the one before. */
+ * options' time, and tells of them; or hellos alone. */
 void load_tls_shake_hands(const struct load_options *options);
 
 #endif

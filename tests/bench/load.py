@@ -15,7 +15,9 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'server'))
+import pki  # noqa: E402
 from server import Server, ServerTest, TapRunner, program, user_flags  # noqa: E402
+from tls_server import TlsTest  # noqa: E402
 
 BENCH = os.path.join(HERE, '..', '..', 'bench')
 PLOT = os.path.join(BENCH, 'plot')
@@ -323,6 +325,46 @@ class Load(ServerTest):
             result = load(server, *flags)
             self.assertEqual((result.status, result.errors.count('\n')), (64, 1), flags)
         self.assertIn('no process', load(server, '--server-pid', '2147483647').errors)
+
+
+@unittest.skipIf(os.environ.get('TLS') == '0', 'a build without TLS')
+class Tls(TlsTest):
+    """The same by TLS, and handshakes."""
+
+    def load(self, server, *flags):
+        result = load(server, '--port', str(server.ports['tls']), '--ca', server.path('ca.pem'), *flags)
+        self.assertEqual(result.status, 0, result)
+        return result
+
+    def test_both_versions(self):
+        for version in '1.2', '1.3':
+            server = self.start_tls(cores=2)
+            for protocol in PROTOCOLS:
+                result = self.load(server, '--tls', version, '--fill', '--protocol', protocol, '--sets', '20',
+                                   '--depth', '5', '--sizes', '100:9,40000:1', *SOME)
+                self.assertEqual(result['requests'], 5000)
+                self.assertEqual(result['wrong'], 0)
+                self.assertEqual(result['hit_ratio'], 1)
+            self.assertEqual(server.stat('ssl_handshakes'), '12')
+
+    def test_handshakes(self):
+        server = self.start_tls()
+        for version in '1.2', '1.3':
+            for kind, resumed in ('full', 0), ('resumed', 20):
+                result = self.load(server, '--tls', version, '--handshakes', kind, '--requests', '20')
+                self.assertEqual(result['handshakes'], 20)
+                self.assertEqual(result['resumed'], resumed)
+        before = int(server.stat('ssl_handshakes'))
+        result = self.load(server, '--tls', '1.3', '--handshakes', 'hello', '--rate', '200', '--seconds', '0.5')
+        self.assertGreater(result['hellos'], 15)
+        self.assertEqual(int(server.stat('ssl_handshakes')), before)
+
+    def test_a_server_that_it_does_not_know(self):
+        server = self.start_tls()
+        pki.Authority(self.folder, 'unknown')
+        result = load(server, '--port', str(server.ports['tls']), '--tls', '1.3', '--ca', server.path('unknown.pem'))
+        self.assertEqual(result.status, 1)
+        self.assertIn('certificate verify failed', result.errors)
 
 
 if __name__ == '__main__':
