@@ -19,7 +19,7 @@ import time
 
 MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lending.pml')
 COMPILER = os.environ.get('CC') or 'gcc'
-DEPTH = 2000000
+DEPTH = 4000000
 
 # What each reactor's client asks for.
 TWO = {'N': 2, 'SENDS(a,b)': '1', 'OWN(a)': '1', 'TURNS(a)': '1', 'BATCH': 1}
@@ -50,6 +50,8 @@ RUNS = {
 LONG = {
     'two pairs of all': (dict(TWO, BATCH=2, SOLE='', PLANS='', PARTS=''), None),
     'three circle': (dict(THREE, SOLE='', **{'SENDS(a,b)': '((b)==((a)+1)%3)', 'OWN(a)': '0'}), None),
+    'reply of three': (dict(STARVE, DIRECT='', **{'OWN(a)': '0', 'TURNS(a)': '((a)>0)', 'POLLS(a)': '((a)==2)'}),
+                       'reply'),
     'three twice': (dict(THREE, **{'TURNS(a)': '(1+((a)>0))'}), None),
 }
 
