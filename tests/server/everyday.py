@@ -53,6 +53,14 @@ class Client:
         self.said.append((re.sub(r'\d{10}', 'DATE', ' '.join(map(str, words))[:60]), found))
         return found
 
+    def call_in_vain(self, *words):
+        """The same with no server there: which of its errors a client tells, and whether it does so before our
+        patience ends, is chance in some."""
+        self.call(*words)
+        call, found = self.said[-1]
+        if found == 'no answer' or found.startswith('error: '):
+            self.said[-1] = call, 'failed'
+
     def expect(self, wanted, *words):
         """The same, where all clients say the same; a client needn't have the call."""
         found = self.call(*words)
@@ -231,9 +239,9 @@ def restarts(client):
     client.call('get', 'before')
     client.expect('after=y', 'get_many', 'before', 'after')
     client.stop_server()
-    client.call('get', 'after')
-    client.call('set', 'after', 'z', 0)
-    client.call('get_many', 'after', 'before')
+    client.call_in_vain('get', 'after')
+    client.call_in_vain('set', 'after', 'z', 0)
+    client.call_in_vain('get_many', 'after', 'before')
     client.start_server()
     client.store('back', 'x')
     client.call('get', 'after')  # a client may have kept the set, and made it now

@@ -13,6 +13,7 @@ import unittest
 
 import server
 from stats import EVENTS, QUIET, TextAsker
+from startup import hide_limits
 
 MIB = 1 << 20
 # The right to set another process's limits is the user's who owns it.
@@ -229,24 +230,20 @@ class Connections(EventTest):
         return [client]
 
     def take_descriptors(self):
-        """Starts a server that has room for fewer than 45 connections. memcached looks at the limit
-        with each of them, and has its own raised; ours refuses to start where it knows that there
-        won't be room, but inherited descriptors it can't foresee."""
-        if server.ORIGINAL:
-            self.asker_of(flags=OWN)
+        """Starts a server that has room for fewer than 45 connections; returns the limits it had. memcached looks at
+        the limit with each connection; ours doesn't get to see it."""
+        if not server.ORIGINAL:
+            self.asker_of(flags=('-c', '50'), cores=2, nofile=(35, 35), before=hide_limits)
             self.spare = self.one_more()[0]
-            self.spare.ask(b'version\r\n')
-            pid = self.under_test.pid
-            limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            highest = max(map(int, os.listdir('/proc/%d/fd' % pid)))
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
-            return limits
-        inherited = [os.open('/dev/null', os.O_RDONLY) for _ in range(40)]
-        self.asker_of(cores=2, flags=('-c', '50'), nofile=(80, 80), inherited=inherited)
+            return 35, 35
+        self.asker_of(flags=OWN)
         self.spare = self.one_more()[0]
-        for descriptor in inherited:
-            os.close(descriptor)
-        return 80, 80
+        self.spare.ask(b'version\r\n')
+        pid = self.under_test.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        highest = max(map(int, os.listdir('/proc/%d/fd' % pid)))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+        return limits
 
 
 class Room(EventTest):

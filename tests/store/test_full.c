@@ -141,7 +141,7 @@ static bool full_set_byte(struct full *full, const struct store_key *key) {
 
 /* Numbers are short values, which replace long NEW, too. */
 static bool full_count(struct full *full, const struct store_key *key) {
-    struct store_write write = {.value = "99999999999999999999" + 5, .value_length = 15};
+    struct store_write write = {.value = "999999999999999", .value_length = 15};
     struct store_delta delta = {.delta = 9, .decrement = true, .touch = true, .touch_expires = 50};
     struct store_item item;
     uint64_t number, cas;
