@@ -107,11 +107,12 @@ static void uring_dispatch(struct uring *uring, void *owner, const struct io_uri
     }
 }
 
-/* Those for which there was no entry have sent all. */
+/* Those for which there was no entry have sent all, unless the kernel has not taken them, or keeps
+ * entries that there was no room for, till it is entered. */
 static void uring_take_once(struct uring *uring, void *owner) {
     uint32_t count = uring->once_count;
-    if (io_uring_sq_ready(&uring->ring) > 0) {
-        return; /* the kernel has not taken all of them */
+    if (io_uring_sq_ready(&uring->ring) > 0 || io_uring_cq_has_overflow(&uring->ring)) {
+        return;
     }
     for (uint32_t i = 0; i < count; i++) {
         struct completion *completion = uring->once[i].completion;
