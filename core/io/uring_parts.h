@@ -38,7 +38,8 @@ struct io_source {
     bool watched : 1;     /* the kernel tells when the socket becomes readable */
     bool readable : 1;    /* there are bytes in it, or its end, for all that is known */
     bool ended : 1;       /* its end stands behind the bytes in it: nothing will be told any more */
-    bool queued : 1;      /* the next io_take() goes on with it */
+    bool urgent : 1; /* urgent data has come: a recv() ends where it stands, with more behind */
+    bool queued : 1; /* the next io_take() goes on with it */
     bool closed : 1;
 };
 

@@ -72,7 +72,7 @@ static uint64_t source_user_data(const struct io_source *source) {
 /* The first event tells what is there already. */
 static void source_watch(struct uring *uring, struct io_source *source) {
     struct io_uring_sqe *entry = uring_entry(uring);
-    io_uring_prep_poll_multishot(entry, source->socket, POLLIN | POLLRDHUP);
+    io_uring_prep_poll_multishot(entry, source->socket, POLLIN | POLLPRI | POLLRDHUP);
     io_uring_sqe_set_data64(entry, source_user_data(source));
     source->watched = true;
     source->readable = false;
@@ -118,7 +118,8 @@ static void source_receive(struct uring *uring, void *owner, struct io_source *s
         source_wait(uring, source);
         return;
     }
-    source->readable = source->ended || received <= 0 || received == (ssize_t)source->length;
+    source->readable =
+        source->ended || source->urgent || received <= 0 || received == (ssize_t)source->length;
     if (lent && received > 0) {
         uring->free_count--;
         source_complete(source, owner, (int)received, IO_LENT | number << IO_BUFFER_SHIFT);
@@ -141,6 +142,7 @@ void uring_source_event(struct uring *uring, void *owner, const struct io_uring_
     source->watched = event->flags & IORING_CQE_F_MORE;
     source->readable = true;
     source->ended |= event->res >= 0 && (event->res & SOURCE_END);
+    source->urgent |= event->res >= 0 && (event->res & POLLPRI);
     if (!source->queued) {
         source_go_on(uring, owner, source);
     }

@@ -3,6 +3,7 @@
 #include <criterion/new/assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/io/uring.h"
@@ -118,6 +119,23 @@ Test(uring_source, the_end_comes_behind_the_bytes, .timeout = 30) {
         expect_result(&pair, 0);
         pair_close(&pair);
     }
+}
+
+/* A recv() ends where urgent data stands, though more is there, of which no other event tells. */
+static void expect_around_urgent_data(struct pair pair) {
+    cr_assert(eq(int, (int)send(pair.peer, "before", 6, 0), 6));
+    cr_assert(eq(int, (int)send(pair.peer, "!", 1, MSG_OOB), 1));
+    cr_assert(eq(int, (int)send(pair.peer, "behind", 6, 0), 6));
+    expect_received(&pair, "before");
+    expect_received(&pair, "behind");
+    tell(&pair, "later");
+    expect_received(&pair, "later");
+    pair_close(&pair);
+}
+
+Test(uring_source, goes_on_behind_urgent_data, .timeout = 30) {
+    expect_around_urgent_data(pair_open());
+    expect_around_urgent_data(pair_open_tcp());
 }
 
 Test(uring_source, an_end_that_comes_while_nobody_asks_is_found, .timeout = 30) {
