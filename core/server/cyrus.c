@@ -257,14 +257,13 @@ static enum sasl_outcome cyrus_outcome(struct sasl_login *login, int result, con
 
 static int cyrus_begin(const struct cyrus *cyrus, struct sasl_login *login, const char **challenge,
                        unsigned *length) {
-    if (!login->conversation) {
-        sasl_conn_t *conversation = NULL;
-        int result = sasl_server_new(CYRUS_APPLICATION, NULL, cyrus->host, NULL, NULL, NULL, 0,
-                                     &conversation);
-        login->conversation = conversation;
-        if (result != SASL_OK) {
-            return result;
-        }
+    sasl_conn_t *conversation = NULL;
+    cyrus_end(login);
+    int result =
+        sasl_server_new(CYRUS_APPLICATION, NULL, cyrus->host, NULL, NULL, NULL, 0, &conversation);
+    login->conversation = conversation;
+    if (result != SASL_OK) {
+        return result;
     }
     return sasl_server_start(login->conversation, login->mechanism, login->secret,
                              login->secret_length, challenge, length);
