@@ -18,7 +18,7 @@ import time
 import unittest
 
 import server
-from startup import hide_limits
+from startup import hide_limit
 
 SECONDS = float(os.environ.get('HOSTILE_SECONDS', 3))
 CLIENTS = int(os.environ.get('HOSTILE_CLIENTS', 50))
@@ -300,7 +300,7 @@ class Crowds(server.ServerTest):
     def test_out_of_descriptors(self):
         """accept() fails with EMFILE, since the server couldn't see how low the limit is: it
         serves those it has, does not spin, and takes new ones when there is room again."""
-        under_test = self.start(cores=2, flags=('-c', '50'), nofile=(35, 35), before=hide_limits)
+        under_test = self.start(cores=2, flags=('-c', '50'), nofile=(35, 35), before=hide_limit)
         witness = under_test.connect()
         self.addCleanup(witness.close)
         self.assertEqual(witness.ask(b'get a\r\n'), b'END\r\n')

@@ -13,7 +13,7 @@ from binary import (ADD, APPEND, DECR, DELETE, DELETEQ, FLUSH, FOREVER, GAT, GET
                     INCR, NOOP, PREPEND, QUIT, REPLACE, SASL_AUTH, SASL_LIST, SASL_STEP, SET, SETQ,
                     STAT, TOUCH, VERSION, number, request)
 from logins import Logins, login, plain
-from startup import hide_limits
+from startup import hide_limit
 
 LINE = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\d+|-) (.*)')
 LINE_BYTES_MAX = 1280
@@ -155,7 +155,7 @@ class Connections(LogTest):
             self.assertNotRegex(under_test.errors(), self.opened(second))
 
     def test_out_of_descriptors(self):
-        under_test = self.start(flags=('-v', '-c', '50'), nofile=(35, 35), before=hide_limits)
+        under_test = self.start(flags=('-v', '-c', '50'), nofile=(35, 35), before=hide_limit)
         clients = [under_test.connect() for _ in range(40)]
         self.appears(under_test, r"can't accept on 127\.0\.0\.1:%d: Too many open files; trying again"
                      % under_test.port)

@@ -32,11 +32,13 @@ def run(*flags, before=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def forbid(error, call):
-    """Makes that system call fail in this process from now on, as a container's profile does."""
+def forbid(error, call, second=None):
+    """Makes that system call fail in this process from now on, as a container's profile does; with `second`, where
+    its second argument is that."""
     load, equal, result = 0x20, 0x15, 0x06  # BPF: load a word, jump if equal, return
-    allow, fail = 0x7fff0000, 0x00050000
-    rules = ((load, 0, 0, 0), (equal, 0, 1, call), (result, 0, 0, fail | error),
+    allow, fail, second_at = 0x7fff0000, 0x00050000, 24  # of struct seccomp_data
+    only = () if second is None else ((load, 0, 0, second_at), (equal, 0, 1, second))
+    rules = ((load, 0, 0, 0), (equal, 0, len(only) + 1, call), *only, (result, 0, 0, fail | error),
              (result, 0, 0, allow))
     filters = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *rule) for rule in rules))
     program = struct.pack('HxxxxxxP', len(rules), ctypes.addressof(filters))
@@ -46,13 +48,13 @@ def forbid(error, call):
             raise OSError(ctypes.get_errno(), 'prctl')
 
 
-def hide_limits():
-    """The program that is run next can't ask for its limits, so it doesn't know that they are too low for what is
-    asked of it."""
+def hide_limit():
+    """The program that is run next can't ask for its limit on descriptors, so it doesn't know that it is too low for
+    what is asked of it."""
     call = {'x86_64': 302, 'aarch64': 261}.get(platform.machine())  # prlimit64
     if call is None:
         raise OSError('the number of prlimit64 is not known here')
-    forbid(errno.ENOSYS, call)
+    forbid(errno.ENOSYS, call, resource.RLIMIT_NOFILE)
 
 
 def forbid_io_uring(error, call=IO_URING_SETUP):

@@ -13,7 +13,7 @@ import unittest
 
 import server
 from stats import EVENTS, QUIET, TextAsker
-from startup import hide_limits
+from startup import hide_limit
 
 MIB = 1 << 20
 # The right to set another process's limits is the user's who owns it.
@@ -233,7 +233,7 @@ class Connections(EventTest):
         """Starts a server that has room for fewer than 45 connections; returns the limits it had. memcached looks at
         the limit with each connection; ours doesn't get to see it."""
         if not server.ORIGINAL:
-            self.asker_of(flags=('-c', '50'), cores=2, nofile=(35, 35), before=hide_limits)
+            self.asker_of(flags=('-c', '50'), cores=2, nofile=(35, 35), before=hide_limit)
             self.spare = self.one_more()[0]
             return 35, 35
         self.asker_of(flags=OWN)
