@@ -245,6 +245,17 @@ class Different(SaslTest):
             self.assertEqual(client.say(step(b'', b'SCRAM-SHA-1')), OK)
             self.assertEqual(client.say(step(b'', b'SCRAM-SHA-1')), REFUSED)
 
+    @unittest.skipIf(server.SANITIZED, 'a sanitizer keeps what was freed')
+    def test_nothing_is_left_of_logins_that_begin_again(self):
+        self.configure()
+        under_test = self.begin(cores=1)
+        with under_test.connect() as client:
+            for count in (100, 500):
+                before = under_test.resident_bytes()
+                for _ in range(count):
+                    client.say(Scram().begin())
+            self.assertLess(under_test.resident_bytes() - before, 48 << 10)
+
 
 @unittest.skipUnless(BUILT, 'built without libsasl2')
 @unittest.skipIf(server.ORIGINAL, 'asked of ours alone')
