@@ -73,6 +73,7 @@ static void sasl_logins_drop(struct sasl_logins *logins, struct sasl_login *logi
 
 /* Parts it from its connection. */
 static void sasl_logins_part(struct sasl_logins *logins, struct sasl_login *login) {
+    assert(login->connection);
     TAILQ_REMOVE(&logins->timed, login, link);
     login->connection->login = NULL;
     login->connection = NULL;

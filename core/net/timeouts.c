@@ -11,7 +11,7 @@
 #include "core/pipeline/upload.h"
 
 #define SECOND_NS ((uint64_t)1000000000)
-#define DAY_NS (24 * 3600 * SECOND_NS)
+#define DAY_NS (SECOND_NS * 24 * 3600)
 
 /* A connection with replies that it has not taken is not idle, as in memcached. */
 static bool timeouts_is_owed(const struct connection *connection) {

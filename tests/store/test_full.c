@@ -11,6 +11,7 @@
 #define NEW (large_pattern() + MIB)
 
 static struct store_key full_key(char *name, char prefix, uint32_t number) {
+    assert(name);
     sprintf(name, "%c%u", prefix, number);
     return fixture_key(name);
 }
