@@ -52,6 +52,8 @@ enum op {
     OP_OK,       /* accepted without an effect: answered OK */
     OP_SHUTDOWN, /* request.delta is an enum shutdown_mode */
     OP_REFRESH_CERTS,
+    OP_CONFIG,     /* config get cluster: the list of servers, which is the result's value */
+    OP_CONFIG_KEY, /* a get of CONFIG_KEY, which stands for the same; request.key is that */
 
     /* Text: a set of a connection that must log in. Binary: SASL auth and step, with the mechanism
      * as request.key. request.value holds the credentials, at most LOGIN_LENGTH_MAX bytes; see
@@ -101,6 +103,7 @@ enum answer {
     ANSWER_NUMBER,  /* result.number, or why there is none */
     ANSWER_VALUE,   /* the item of a get, or a miss */
     ANSWER_ITEM,    /* what me tells of the item, or a miss */
+    ANSWER_CONFIG,  /* result.value, as config get has it */
 };
 
 struct op_answer {

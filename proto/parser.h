@@ -54,6 +54,10 @@ struct parser {
     bool no_dump : 1;
     bool no_cas : 1;
 
+    /* Set by the caller: the list of servers can be asked for, see OP_CONFIG. Without it `config`
+     * and its opcode are unknown, and CONFIG_KEY is a key like any other. */
+    bool discovers : 1;
+
     /* Bytes. A longer value is refused with PROTO_ERROR_TOO_LARGE once its header is here. */
     uint32_t value_length_max;
 

@@ -22,6 +22,11 @@
 /* protocol.txt, "Keys". */
 #define KEY_LENGTH_MAX 250
 
+/* What clients ask by for the list of servers: ElastiCache's `config get cluster`, and a get of
+ * this key, which older ones send. */
+#define CONFIG_NAME "cluster"
+#define CONFIG_KEY "AmazonElastiCache:cluster"
+
 /* Bounds of request.value: of an OP_LOGIN, and of an OP_UPLOAD_PART or OP_UPLOAD_END. */
 #define LOGIN_LENGTH_MAX 16384
 #define UPLOAD_PART_LENGTH_MAX 16384
@@ -220,7 +225,8 @@ struct result {
 
     /* get and gat: the item's value. mg: likewise if mg_returns_value(); value_length is set all
      * the same, for s. OP_VERSION: the version. OP_SHUTDOWN and the commands for every shard that
-     * are answered with one line: that line without its end; empty for no answer. Else NULL. */
+     * are answered with one line: that line without its end; empty for no answer. OP_CONFIG,
+     * OP_CONFIG_KEY: the list. Else NULL. */
     const char *value;
 
     /* get, gat and mg: not 0 when the value isn't at `value` but is sent by the caller itself,

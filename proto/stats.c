@@ -75,9 +75,13 @@ static const struct {
     const char *word;
     struct stats_command command;
 } stats_simple[] = {
-    {"settings", {.group = STATS_SETTINGS}}, {"items", {.group = STATS_ITEMS}},
-    {"slabs", {.group = STATS_SLABS}},       {"sizes", {.group = STATS_SIZES}},
-    {"conns", {.group = STATS_CONNS}},       {"reset", {.group = STATS_RESET, .line = "RESET"}},
+    {"settings", {.group = STATS_SETTINGS}},
+    {"items", {.group = STATS_ITEMS}},
+    {"slabs", {.group = STATS_SLABS}},
+    {"sizes", {.group = STATS_SIZES}},
+    {"cluster", {.group = STATS_CLUSTER}},
+    {"conns", {.group = STATS_CONNS}},
+    {"reset", {.group = STATS_RESET, .line = "RESET"}},
 };
 
 static struct stats_command stats_text_command_of(const struct stats_words *words) {

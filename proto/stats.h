@@ -15,6 +15,7 @@ enum stats_group {
 
     /* Known everywhere. */
     STATS_SETTINGS,
+    STATS_CLUSTER,
     STATS_EMPTY,   /* a list without entries: cachedump of a class without items */
     STATS_REFUSED, /* malformed: command.line is the error */
     STATS_UNKNOWN,

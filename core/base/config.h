@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/nodes.h"
+
 #define CONFIG_ADDRESSES_MAX 16
 #define CONFIG_CORES_MAX 256
 #define CONFIG_CONNECTIONS_MAX 1000000
@@ -75,6 +77,27 @@ struct tls_config {
     uint32_t handshake_timeout_s;
     bool session_cache;
     bool kernel_tls; /* likewise */
+};
+
+/* Servers of -o etcd. */
+#define CLUSTER_ETCDS_MAX 8
+
+/* How the server finds the others (-o cluster), by etcd. Texts are NULL where the word was not
+ * given. */
+struct cluster_config {
+    const char *name;
+    const char *etcds[CLUSTER_ETCDS_MAX]; /* URLs */
+    uint32_t etcd_count;
+    /* As given; and as the list has it, HOST|ADDRESS|PORT, filled in once all is known. */
+    const char *advertise;
+    char node[NODE_BYTES];
+    uint32_t ttl_s;
+    /* PEM files for https: who may have signed etcd's certificate, and our own for etcd. */
+    const char *ca_file;
+    const char *certificate_file;
+    const char *key_file;
+    /* A line of user:password. */
+    const char *auth_file;
 };
 
 struct config {
@@ -145,6 +168,13 @@ struct config {
     bool no_crawler;
     uint32_t crawler_sleep_us;
     uint32_t crawler_items_max;
+
+    /* -o nodes: the file of a list of servers that doesn't change by itself; NULL without. */
+    const char *nodes_file;
+    struct cluster_config cluster;
+    /* -o drain: how long it serves on after the order to stop. */
+    uint32_t drain_s;
+    bool drain_given;
 
     /* -o ring_capacity: messages under way from one reactor to another, a power of two. */
     uint32_t ring_capacity;

@@ -18,12 +18,39 @@ struct tls_facts {
     _Atomic int64_t expires_unix_s;
 };
 
+/* How it is with etcd; written by the thread that talks to it. Relaxed, as each number is told by
+ * itself. */
+struct cluster_facts {
+    /* enum cluster_state. */
+    _Atomic uint32_t state;
+    /* Of the lease that keeps this server in the list; 0: it has none. */
+    _Atomic uint64_t lease;
+    /* etcd's: when it last answered (monotonic time, 0: never), at which revision, and who it is.
+     */
+    _Atomic uint64_t heard_ns;
+    _Atomic uint64_t revision;
+    _Atomic uint64_t cluster_id;
+    /* Requests, those that failed, registrations, and lists that this server wrote. */
+    _Atomic uint64_t requests;
+    _Atomic uint64_t failures;
+    _Atomic uint64_t registrations;
+    _Atomic uint64_t lists_written;
+};
+
+enum cluster_state {
+    CLUSTER_CONNECTING, /* etcd has not answered yet, or not for a while */
+    CLUSTER_REGISTERED,
+    CLUSTER_LEAVING, /* about to end: it has taken itself out of the list, or tries to */
+};
+
 struct server_facts {
     const struct config *config;
     /* NULL without -Z. */
     const struct tls_facts *tls;
     /* The mechanisms that the system's SASL lists, with spaces between; NULL: it isn't asked. */
     const char *mechanisms;
+    /* NULL without -o cluster. */
+    const struct cluster_facts *cluster;
     const char *version;
     /* When it started: monotonic time and boot time. */
     uint64_t start_ns;

@@ -17,6 +17,8 @@ void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     pipeline->parser.must_login = pipeline->parser.sasl;
     pipeline->parser.no_flush = shard->facts->config->no_flush;
     pipeline->parser.no_dump = shard->facts->config->no_dump;
+    pipeline->parser.discovers =
+        shard->facts->config->nodes_file || shard->facts->config->cluster.name;
     pipeline->parser.no_cas = shard->facts->config->no_cas;
 }
 

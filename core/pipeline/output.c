@@ -85,6 +85,8 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
         .unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s),
         .facts = shard->facts,
         .settings = &shard->settings,
+        .nodes = shard_nodes(shard),
+        .now_ns = shard->now_ns,
     };
     if (!stats_write(&shard->buffers, &pipeline->output, request, &sources)) {
         pipeline->out_of_memory = true;

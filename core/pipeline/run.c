@@ -109,8 +109,20 @@ static void run_shutdown(struct shard *shard, const struct request *request,
     } else if (request->delta == SHUTDOWN_UNKNOWN) {
         set_line(result, reply_error_line(PROTO_ERROR_SHUTDOWN_MODE));
     } else {
+        shard->stop_at_once = request->delta == SHUTDOWN_NOW;
         shard->stop_asked = true; /* either way requests that have come are answered */
     }
+}
+
+static void run_config(struct shard *shard, struct result *result) {
+    const struct nodes *nodes = shard_nodes(shard);
+    if (!nodes) {
+        result->status = RESULT_NOT_FOUND;
+        return;
+    }
+    result->value = nodes->text;
+    result->value_length = nodes->length;
+    result->cas = nodes->version;
 }
 
 /* What a command does that concerns the connection alone, and the content of its reply. A value
@@ -129,6 +141,10 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
         return;
     case OP_REFRESH_CERTS:
         set_line(result, shard->hooks->refresh_certs(shard->reactor));
+        return;
+    case OP_CONFIG:
+    case OP_CONFIG_KEY:
+        run_config(shard, result);
         return;
     case OP_ERROR:
         note_error(pipeline, shard, request);
@@ -171,6 +187,14 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
     assert(!"not a request of the connection alone");
 }
 
+/* While no list is known clients are told what a server says that knows of no lists. */
+static struct batch_slot config_refusal(const struct batch_slot *slot) {
+    struct batch_slot refusal = *slot;
+    refusal.request.op = OP_ERROR;
+    refusal.request.error = PROTO_ERROR_COMMAND;
+    return refusal;
+}
+
 static bool run_alone(struct pipeline *pipeline, struct shard *shard,
                       const struct batch_slot *slot) {
     struct result result = {.status = RESULT_OK};
@@ -178,6 +202,11 @@ static bool run_alone(struct pipeline *pipeline, struct shard *shard,
         return false;
     }
     execute_alone(pipeline, shard, &slot->request, &result);
+    if (slot->request.op == OP_CONFIG && result.status == RESULT_NOT_FOUND) {
+        const struct batch_slot refusal = config_refusal(slot);
+        queue_answer(pipeline, shard, &refusal, &result, true);
+        return true;
+    }
     queue_answer(pipeline, shard, slot, &result, true);
     return true;
 }

@@ -223,6 +223,10 @@ const struct command_option option_table[] = {
          "seconds that the system's SASL has to answer a login, and a client for its next step "
          "(default 10)",
          NUMBER(sasl_timeout_s, 1, 3600)),
+    DONE("nodes", WORD, "FILE",
+         "what clients are told that ask for the servers there are (config get cluster): "
+         "ADDRESS:PORT or HOST|ADDRESS|PORT for each; read again on SIGHUP",
+         TEXT(nodes_file)),
     DONE("ssl_session_cache", WORD, NULL,
          "let clients without tickets resume, too, where they come to the same reactor again",
          SWITCH(tls.session_cache)),

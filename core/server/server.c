@@ -12,6 +12,7 @@
 #include "core/net/udp.h"
 #include "core/server/certificates.h"
 #include "core/server/fit.h"
+#include "core/server/nodes_file.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
 #include "core/server/sasl_thread.h"
@@ -90,6 +91,7 @@ static bool server_init(struct server *server, const struct config *config) {
 
 static void server_finish(struct server *server) {
     logins_free(server->logins);
+    nodes_free(server->nodes);
     sasl_thread_destroy(server->sasl);
     listeners_close(&server->listeners);
     udp_destroy(server->udp);
@@ -168,7 +170,7 @@ int server_run(struct config *config) {
     if (geteuid() == 0 && !config->user) {
         log_line("running as root; -u NAME switches to another user");
     }
-    bool served = server_open_signals(&server) && users_read(&server) &&
+    bool served = server_open_signals(&server) && users_read(&server) && nodes_file_read(&server) &&
                   certificates_read(&server) && server_open_listeners(&server) &&
                   threads_run(&server);
     server_finish(&server);

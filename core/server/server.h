@@ -48,6 +48,8 @@ struct server {
     struct udp *udp;
     /* As last read; each shard has a copy. NULL: nobody has to log in. */
     struct logins *logins;
+    /* As last read from the file of -o nodes; each shard has a copy. NULL without. */
+    struct nodes *nodes;
     /* NULL unless the system's SASL decides on logins. */
     struct sasl_thread *sasl;
     /* NULL without -Z. */

@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/container.h"
 #include "core/server/certificates.h"
+#include "core/server/nodes_file.h"
 #include "core/server/server.h"
 #include "core/server/systemd.h"
 #include "core/server/users.h"
@@ -30,6 +31,7 @@ static void signals_reload(struct server *server, struct net *net) {
     systemd_tell("RELOADING=1\nMONOTONIC_USEC=%llu",
                  (unsigned long long)(clock_monotonic_ns(&clock_system) / 1000));
     users_reload(server, &net->shard.log);
+    nodes_file_reload(server, &net->shard.log);
     certificates_reload(net);
     systemd_tell("READY=1");
 }

@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/io/uring.h"
+#include "core/server/nodes_file.h"
 #include "core/server/sasl_thread.h"
 #include "core/server/server.h"
 #include "core/server/signals.h"
@@ -129,7 +130,11 @@ static void threads_finish(struct server *server) {
 bool threads_run(struct server *server) {
     threads_start(server);
     pthread_barrier_wait(&server->prepared);
-    server->start = threads_check(server) && start_finish(server);
+    bool prepared = threads_check(server);
+    if (prepared) {
+        nodes_file_publish(server);
+    }
+    server->start = prepared && start_finish(server);
     pthread_barrier_wait(&server->go);
     threads_finish(server);
     return server->start;

@@ -167,6 +167,8 @@ void admin_execute(struct shard *shard, const struct request *request, struct sh
     case OP_OK:
     case OP_SHUTDOWN:
     case OP_REFRESH_CERTS:
+    case OP_CONFIG:
+    case OP_CONFIG_KEY:
     case OP_LOGIN:
     case OP_SASL_LIST:
     case OP_UPLOAD_PART:

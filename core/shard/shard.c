@@ -63,6 +63,8 @@ void shard_finish(struct shard *shard) {
     log_finish(&shard->log);
     logins_free(shard->logins);
     logins_free(atomic_load(&shard->logins_mailbox));
+    nodes_free(shard->nodes);
+    nodes_free(atomic_load(&shard->nodes_mailbox));
 }
 
 bool shard_take(struct shard *shard) {
@@ -95,6 +97,20 @@ const struct logins *shard_logins(struct shard *shard) {
 void shard_renew_logins(struct shard *shard, struct logins *logins) {
     /* One that was never taken out is still the sender's. */
     logins_free(atomic_exchange_explicit(&shard->logins_mailbox, logins, memory_order_acq_rel));
+}
+
+const struct nodes *shard_nodes(struct shard *shard) {
+    struct nodes *newer =
+        atomic_exchange_explicit(&shard->nodes_mailbox, NULL, memory_order_acq_rel);
+    if (newer) {
+        nodes_free(shard->nodes);
+        shard->nodes = newer;
+    }
+    return shard->nodes;
+}
+
+void shard_renew_nodes(struct shard *shard, struct nodes *nodes) {
+    nodes_free(atomic_exchange_explicit(&shard->nodes_mailbox, nodes, memory_order_acq_rel));
 }
 
 void shard_give_message(struct shard *shard, struct message *message) {

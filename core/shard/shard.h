@@ -15,6 +15,7 @@
 #include "core/base/buffer.h"
 #include "core/base/config.h"
 #include "core/base/log.h"
+#include "core/base/nodes.h"
 #include "core/base/panic.h"
 #include "core/mesh/mesh.h"
 #include "core/mesh/message.h"
@@ -109,6 +110,12 @@ struct shard {
      * that takes a table out owns it. Acquire and release by the exchanges of both. */
     _Atomic(struct logins *) logins_mailbox;
 
+    struct nodes *nodes; /* owned: the list of servers; NULL: none is known */
+    /* A newer one, likewise, by reactor 0 or the thread that talks to etcd. */
+    _Atomic(struct nodes *) nodes_mailbox;
+
+    /* By the command shutdown, and not by its form `graceful`: the server goes at once. */
+    bool stop_at_once;
     bool stop_asked; /* by the command shutdown; the reactor looks at it once a turn */
     const struct shard_hooks *hooks;
     void *reactor; /* their first parameter */
@@ -171,6 +178,12 @@ const struct logins *shard_logins(struct shard *shard);
 /* Gives the shard a newer table, which belongs to it from then on. Any thread, but one at a time.
  */
 void shard_renew_logins(struct shard *shard, struct logins *logins);
+
+/* The newest list of servers; NULL when none is known. */
+const struct nodes *shard_nodes(struct shard *shard);
+
+/* Gives the shard a newer list, which belongs to it from then on. Any thread, but one at a time. */
+void shard_renew_nodes(struct shard *shard, struct nodes *nodes);
 
 /* A holder of messages, a connection or a gather, may hold at most this part (1/16) of the messages
  * that are left: then one is left for every other holder, however long replies are waited for. */

@@ -35,6 +35,9 @@ static void stats_command_put_list(struct stats_writer *writer, enum stats_group
     case STATS_SETTINGS:
         stats_put_settings(writer, sources);
         break;
+    case STATS_CLUSTER:
+        stats_put_cluster(writer, sources);
+        break;
     case STATS_EMPTY:
         break;
     case STATS_REFUSED:
@@ -57,7 +60,8 @@ bool stats_write(struct buffer_pool *pool, struct buffer *output, const struct r
     struct stats_command command = stats_command_of(request);
     if (command.line) {
         stats_command_put_line(&writer, command.line);
-    } else if (command.group == STATS_UNKNOWN) {
+    } else if (command.group == STATS_UNKNOWN ||
+               (command.group == STATS_CLUSTER && !stats_has_cluster(sources->facts))) {
         stats_command_put_unknown(&writer);
     } else {
         stats_command_put_list(&writer, command.group, sources);

@@ -28,6 +28,9 @@ struct stats_sources {
     int64_t unix_now;
     const struct server_facts *facts;
     const struct server_settings *settings;
+    /* The list of servers; NULL: none is known. */
+    const struct nodes *nodes;
+    uint64_t now_ns; /* monotonic */
 };
 
 /* Appends the whole answer in the request's protocol. False when there is no memory: then `output`

@@ -36,10 +36,14 @@ void stats_put_switch(struct stats_writer *writer, const char *name, bool on); /
 /* The end of the list. */
 void stats_put_end(struct stats_writer *writer);
 
+/* Whether there is a group `cluster`. */
+bool stats_has_cluster(const struct server_facts *facts);
+
 /* The groups. */
 void stats_put_general(struct stats_writer *writer, const struct stats_sources *sources);
 void stats_put_settings(struct stats_writer *writer, const struct stats_sources *sources);
 void stats_put_items(struct stats_writer *writer, const struct stats_sources *sources);
+void stats_put_cluster(struct stats_writer *writer, const struct stats_sources *sources);
 void stats_put_slabs(struct stats_writer *writer, const struct shard_stats *sum);
 
 #endif

@@ -78,6 +78,7 @@ static const struct opcode opcodes[256] = {
     [LOGIN_OPCODE_STEP] = {"sasl_step", SHAPE_LOGIN, OP_LOGIN, false, false},
     [0x23] = {"gatk", SHAPE_TOUCH, OP_GAT, false, true},
     [0x24] = {"gatkq", SHAPE_TOUCH, OP_GAT, true, true},
+    [0x60] = {"config_get", SHAPE_KEY, OP_CONFIG, false, false},
 };
 
 struct packet {
@@ -241,6 +242,22 @@ static bool packet_compares_cas(const struct parser *parser, const struct packet
     return op_has_key(op) && op != OP_GET && op != OP_TOUCH && op != OP_GAT;
 }
 
+static bool packet_has_key(const struct request *request, const char *key, size_t length) {
+    return request->key_length == length && memcmp(request->key, key, length) == 0;
+}
+
+/* A get of the list of servers by its old key, and errors of asking by its opcode. */
+static void packet_check_config(const struct parser *parser, struct request *request) {
+    if (request->op == OP_GET && parser->discovers &&
+        packet_has_key(request, CONFIG_KEY, sizeof(CONFIG_KEY) - 1)) {
+        request->op = OP_CONFIG_KEY;
+    } else if (request->op == OP_CONFIG &&
+               !packet_has_key(request, CONFIG_NAME, sizeof(CONFIG_NAME) - 1)) {
+        request->op = OP_ERROR;
+        request->error = PROTO_ERROR_COMMAND;
+    }
+}
+
 /* The whole packet is here, or all but its value. */
 static enum parse_status packet_take(struct parse *parse, const struct packet *packet) {
     struct request *request = parse->request;
@@ -249,6 +266,9 @@ static enum parse_status packet_take(struct parse *parse, const struct packet *p
     packet_fill_extras(request, packet);
     if (packet_compares_cas(parse->parser, packet)) {
         packet_fill_cas(request, packet);
+    }
+    if (packet->opcode->shape == SHAPE_KEY) {
+        packet_check_config(parse->parser, request);
     }
     request->value = request->key + request->key_length;
     request->value_length = packet->value_length;
@@ -367,9 +387,14 @@ static enum parse_status packet_take_stat(struct parse *parse, const struct pack
     return PARSE_REQUEST;
 }
 
+static bool packet_is_known(const struct parser *parser, const struct packet *packet) {
+    bool config = packet->opcode->op == OP_CONFIG;
+    return packet->opcode->shape != SHAPE_UNKNOWN && (!config || parser->discovers);
+}
+
 static enum parse_status packet_parse(struct parse *parse, const struct packet *packet) {
     const struct parser *parser = parse->parser;
-    if (packet->opcode->shape == SHAPE_UNKNOWN) {
+    if (!packet_is_known(parser, packet)) {
         return packet_refuse_whole(parse, packet, PROTO_ERROR_COMMAND);
     }
     if (!packet_fits_shape(packet)) {

@@ -247,6 +247,7 @@ size_t binary_reply_write(char *out, const struct request *request, const struct
     case ANSWER_ABSENT:
     case ANSWER_NOTHING:
     case ANSWER_ITEM:
+    case ANSWER_CONFIG:
         break;
     }
     assert(false);

@@ -208,6 +208,7 @@ size_t meta_reply_write(char *out, const struct request *request, const struct r
     case ANSWER_NOTHING:
     case ANSWER_LINE:
     case ANSWER_NUMBER:
+    case ANSWER_CONFIG:
         break;
     }
     assert(false);

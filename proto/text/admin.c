@@ -233,3 +233,15 @@ enum parse_status text_parse_debug_time(struct parse *parse, struct line *line) 
     return PARSE_REQUEST;
 }
 #endif
+
+/* config get cluster, also with spaces behind it. All else that begins with config is unknown, as
+ * all of it is in memcached. */
+enum parse_status text_parse_config(struct parse *parse, struct line *line) {
+    struct words words = words_take(line);
+    if (!parse->parser->discovers || words.count != 2 || !word_is(words.word[0], "get") ||
+        !word_is(words.word[1], CONFIG_NAME)) {
+        return text_parse_unknown(parse, line);
+    }
+    *parse->request = (struct request){.op = OP_CONFIG, .protocol = PROTOCOL_TEXT};
+    return PARSE_REQUEST;
+}

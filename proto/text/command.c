@@ -175,6 +175,7 @@ static const struct text_command commands[] = {
     {COMMAND("cache_memlimit"), OP_MEMORY_LIMIT, false, text_parse_memory_limit},
     {COMMAND("watch"), OP_ERROR, false, command_parse_watch},
     {COMMAND("shutdown"), OP_SHUTDOWN, false, text_parse_shutdown},
+    {COMMAND("config"), OP_CONFIG, false, text_parse_config},
     {COMMAND("refresh_certs"), OP_REFRESH_CERTS, false, command_parse_refresh},
 #ifdef PROTO_DEBUG_TIME
     {COMMAND("debugtime"), OP_DEBUG_TIME, false, text_parse_debug_time},

@@ -25,6 +25,9 @@ struct text_command {
 /* The command that the line's first word names, or NULL. */
 const struct text_command *text_find_command(const struct line *line, struct word word);
 
+/* unknown.c: a command that is not known. */
+line_parse text_parse_unknown;
+
 /* keys.c: the first key of a get or gat line. */
 line_parse text_parse_get;
 line_parse text_parse_gat;
@@ -45,6 +48,7 @@ line_parse text_parse_lru;
 line_parse text_parse_slabs;
 line_parse text_parse_memory_limit;
 line_parse text_parse_shutdown;
+line_parse text_parse_config;
 line_parse text_parse_debug_time;
 
 #endif

@@ -11,6 +11,10 @@ bool parser_is_amid_keys(const struct parser *parser) {
     return parser->protocol == PROTOCOL_TEXT && keys;
 }
 
+static bool keys_is_config(const struct parser *parser, struct word key) {
+    return parser->discovers && memcmp(key.start, CONFIG_KEY, sizeof(CONFIG_KEY) - 1) == 0;
+}
+
 static void keys_fill_request(struct parse *parse, struct word key, bool last) {
     const struct parser *parser = parse->parser;
     bool touch = parser->state == TEXT_TOUCH_KEYS;
@@ -23,6 +27,9 @@ static void keys_fill_request(struct parse *parse, struct word key, bool last) {
         .exptime = touch ? parser->exptime : 0,
         .key = key.start,
     };
+    if (!touch && key.length == sizeof(CONFIG_KEY) - 1 && keys_is_config(parser, key)) {
+        parse->request->op = OP_CONFIG_KEY;
+    }
 }
 
 /* Whether no word is longer than a key may be: every 251 bytes hold a space. */

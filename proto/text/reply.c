@@ -78,6 +78,16 @@ static size_t text_write_line(char *out, const struct op_answer *answer,
     return (size_t)(at - out);
 }
 
+/* CONFIG cluster 0 <bytes>\r\n<value>\r\nEND\r\n */
+static size_t text_write_config(char *out, const struct result *result) {
+    char *at = PUT_LITERAL(out, "CONFIG " CONFIG_NAME " 0 ");
+    at = number_write(at, result->value_length);
+    at = PUT_LITERAL(at, "\r\n");
+    at = put_bytes(at, result->value, result->value_length);
+    at = PUT_LITERAL(at, "\r\nEND\r\n");
+    return (size_t)(at - out);
+}
+
 size_t text_reply_write(char *out, const struct request *request, const struct result *result) {
     const struct op_answer *answer = &op_infos[request->op].text;
     if (request->quiet) {
@@ -97,6 +107,8 @@ size_t text_reply_write(char *out, const struct request *request, const struct r
         return text_write_words(out, answer);
     case ANSWER_ERROR:
         return refusal_write_error(out, (enum proto_error)request->error);
+    case ANSWER_CONFIG:
+        return text_write_config(out, result);
     case ANSWER_NOTHING:
         return 0;
     case ANSWER_VALUE:

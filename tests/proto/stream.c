@@ -68,7 +68,8 @@ static bool same_parser(const struct parser *a, const struct parser *b) {
            a->upload == b->upload && a->value_length_max == b->value_length_max &&
            a->upload_from == b->upload_from && a->scanned == b->scanned && a->need == b->need &&
            a->skip == b->skip && a->exptime == b->exptime && a->must_login == b->must_login &&
-           a->sasl == b->sasl && a->no_flush == b->no_flush && a->no_dump == b->no_dump;
+           a->sasl == b->sasl && a->no_flush == b->no_flush && a->no_dump == b->no_dump &&
+           a->discovers == b->discovers;
 }
 
 enum parse_status stream_next(struct parser *parser, const char *bytes, size_t length,
@@ -239,6 +240,7 @@ static char *render(const char *bytes, size_t length, size_t fragment,
     s.parser.must_login = setting->login == STREAM_TEXT_LOGIN || setting->login == STREAM_SASL ||
                           setting->login == STREAM_SASL_STEPS;
     s.parser.no_flush = s.parser.no_dump = setting->login == STREAM_FORBIDDEN;
+    s.parser.discovers = true;
     s.parser.sasl_steps = setting->login == STREAM_SASL_STEPS;
     s.parser.sasl = setting->login == STREAM_SASL || s.parser.sasl_steps;
     enum parse_status status = PARSE_MORE;

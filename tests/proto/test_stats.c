@@ -30,6 +30,7 @@ Test(stats_command, words_choose_the_group) {
     cr_assert(eq(int, text_group(""), STATS_GENERAL));
     cr_assert(eq(int, text_group("  "), STATS_GENERAL));
     cr_assert(eq(int, text_group("settings"), STATS_SETTINGS));
+    cr_assert(eq(int, text_group("cluster"), STATS_CLUSTER));
     cr_assert(eq(int, text_group(" settings more words here"), STATS_SETTINGS));
     cr_assert(eq(int, text_group("items"), STATS_ITEMS));
     cr_assert(eq(int, text_group("slabs"), STATS_SLABS));
