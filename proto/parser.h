@@ -47,7 +47,7 @@ struct parser {
     bool sasl_steps;
 
     /* Set by the caller. no_flush: flush_all is refused (memcached -F). no_dump: metadump, mgdump,
-     * stats detail and stats cachedump are refused (-X). no_cas: all items' CAS is 0 (-C); as in
+     * stats detail, cachedump and hotkeys are refused (-X). no_cas: all items' CAS is 0 (-C); as in
      * memcached, text's cas and meta's C of a set then never match, and append, prepend and
      * binary's storage commands ignore their CAS. */
     bool no_flush : 1;

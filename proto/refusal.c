@@ -21,6 +21,7 @@ static const char *const error_lines[] = {
     [PROTO_ERROR_MGDUMP] = "ERROR key dump not allowed",
     [PROTO_ERROR_DETAIL] = "CLIENT_ERROR stats detail not allowed",
     [PROTO_ERROR_CACHEDUMP] = "CLIENT_ERROR stats cachedump not allowed",
+    [PROTO_ERROR_HOTKEYS] = "ERROR hotkeys not allowed",
     [PROTO_ERROR_WATCH] = "CLIENT_ERROR watch commands not allowed",
     [PROTO_ERROR_LOGIN_LENGTH] = "CLIENT_ERROR auth token too long",
     [PROTO_ERROR_LOGIN_END] = "CLIENT_ERROR bad command line termination",

@@ -51,6 +51,11 @@ size_t reply_stats_unknown(char *out, const struct request *request);
  * beside the line. */
 size_t reply_stats_line(char *out, const struct request *request, const char *line);
 
+/* A key as dumps show it: percent-encoded but for unreserved characters (RFC 3986, section 2.3).
+ * Returns the length, at most REPLY_KEY_ENCODED_MAX for a key of KEY_LENGTH_MAX bytes. */
+#define REPLY_KEY_ENCODED_MAX ((size_t)3 * KEY_LENGTH_MAX)
+size_t reply_encode_key(char *out, const char *key, size_t length);
+
 /* Lines about items, for dumps: at most REPLY_ITEM_LINE_MAX bytes each. As in memcached a metadump
  * is answered with OK, the lines and END, an mgdump with OK, the lines and EN, a cachedump with the
  * lines and END. */

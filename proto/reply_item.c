@@ -28,6 +28,10 @@ static char *item_put_encoded(char *out, const char *bytes, size_t length) {
     return out;
 }
 
+size_t reply_encode_key(char *out, const char *key, size_t length) {
+    return (size_t)(item_put_encoded(out, key, length) - out);
+}
+
 /* Bytes of a metadump's line beside the key: all numbers at their longest, and the words. */
 #define METADUMP_FIXED_MAX 192
 _Static_assert(3 * KEY_LENGTH_MAX + METADUMP_FIXED_MAX <= REPLY_ITEM_LINE_MAX,

@@ -63,6 +63,7 @@ enum proto_error {
     PROTO_ERROR_MGDUMP,    /* ERROR key dump not allowed */
     PROTO_ERROR_DETAIL,    /* CLIENT_ERROR stats detail not allowed */
     PROTO_ERROR_CACHEDUMP, /* CLIENT_ERROR stats cachedump not allowed */
+    PROTO_ERROR_HOTKEYS,   /* ERROR hotkeys not allowed */
     PROTO_ERROR_WATCH,     /* CLIENT_ERROR watch commands not allowed: always, there is no watch */
 
     /* Logins. */

@@ -82,6 +82,8 @@ static const struct {
     {"cluster", {.group = STATS_CLUSTER}},
     {"conns", {.group = STATS_CONNS}},
     {"reset", {.group = STATS_RESET, .line = "RESET"}},
+    {"latency", {.group = STATS_LATENCY}},
+    {"hotkeys", {.group = STATS_HOTKEYS}},
 };
 
 static struct stats_command stats_text_command_of(const struct stats_words *words) {
@@ -124,6 +126,9 @@ enum proto_error stats_check_allowed(const struct parser *parser, const char *wo
     struct word first = {words, word_length(words, length)};
     if (word_is(first, "detail")) {
         return PROTO_ERROR_DETAIL;
+    }
+    if (word_is(first, "hotkeys")) {
+        return PROTO_ERROR_HOTKEYS;
     }
     return word_is(first, "cachedump") ? PROTO_ERROR_CACHEDUMP : PROTO_ERROR_NONE;
 }

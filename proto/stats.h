@@ -12,6 +12,8 @@ enum stats_group {
     STATS_GENERAL,
     STATS_ITEMS,
     STATS_SLABS,
+    STATS_LATENCY,
+    STATS_HOTKEYS,
 
     /* Known everywhere. */
     STATS_SETTINGS,

@@ -78,9 +78,11 @@ bool output_write_reply(struct pipeline *pipeline, struct shard *shard,
 }
 
 static void write_stats(struct pipeline *pipeline, struct shard *shard,
-                        const struct request *request, const struct shard_stats *sum) {
+                        const struct request *request, const struct gather *gather) {
     const struct stats_sources sources = {
-        .sum = sum,
+        .sum = &gather->sum,
+        .latency = &gather->latency,
+        .hotkeys = &gather->hotkeys,
         .now = clock_tick_moved(shard->tick, shard->keys.debug_offset_s),
         .unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s),
         .facts = shard->facts,
@@ -96,7 +98,7 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
 void output_write_gathered(struct pipeline *pipeline, struct shard *shard,
                            const struct request *request, const struct gather *gather) {
     if (request->op == OP_STATS) {
-        write_stats(pipeline, shard, request, &gather->sum);
+        write_stats(pipeline, shard, request, gather);
         PROBES_REQUEST_END(pipeline->number, request->op);
     } else {
         output_write_reply(pipeline, shard, request, &gather->result, shard->id);

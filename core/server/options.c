@@ -100,7 +100,7 @@ const struct command_option option_table[] = {
          "refuse flush_all",
          SWITCH(no_flush)),
     DONE("disable-dumping", 'X', NULL,
-         "refuse what tells keys: lru_crawler metadump and mgdump, stats cachedump and detail",
+         "refuse what tells keys: lru_crawler metadump, mgdump, stats cachedump, detail, hotkeys",
          SWITCH(no_dump)),
     DONE("disable-watch", 'W', NULL,
          "refuse watch, which is always done",

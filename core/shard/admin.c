@@ -91,15 +91,22 @@ static void set_detail(struct shard *shard, bool enabled) {
     shard->settings.detail_enabled = shard->keys.prefixes.enabled = enabled;
 }
 
-static void run_stats(struct shard *shard, const struct request *request,
-                      struct shard_stats *stats) {
+static void run_stats(struct shard *shard, const struct request *request, union stats_part *part) {
     switch (stats_group_of(request)) {
     case STATS_RESET:
         counters_reset(&shard->counters);
         counters_reset(&shard->keys.counters);
         store_stats_reset(shard->keys.store);
         prefix_table_clear(&shard->keys.prefixes);
+        latency_reset(&shard->latency);
+        hotkeys_reset(&shard->keys.hotkeys, shard->now_ns);
         break;
+    case STATS_LATENCY:
+        part->latency = shard->latency;
+        return;
+    case STATS_HOTKEYS:
+        hotkeys_list(&shard->keys.hotkeys, &part->hotkeys, shard->now_ns);
+        return;
     case STATS_DETAIL_ON:
         set_detail(shard, true);
         break;
@@ -109,17 +116,17 @@ static void run_stats(struct shard *shard, const struct request *request,
     default:
         break;
     }
-    shard_stats_read(shard, stats);
+    shard_stats_read(shard, &part->stats);
 }
 
-void admin_execute(struct shard *shard, const struct request *request, struct shard_stats *stats,
+void admin_execute(struct shard *shard, const struct request *request, union stats_part *part,
                    struct result *result) {
     switch ((enum op)request->op) {
     case OP_FLUSH:
         admin_flush(shard, request);
         return;
     case OP_STATS:
-        run_stats(shard, request, stats);
+        run_stats(shard, request, part);
         return;
     case OP_VERBOSITY:
         /* Higher levels log no more than LOG_COMMANDS, as in memcached. */

@@ -12,8 +12,9 @@
 #include "core/stats/counters.h"
 #include "proto/request.h"
 
-/* Executes a shard's part. For OP_STATS its figures are written to *stats. */
-void admin_execute(struct shard *shard, const struct request *request, struct shard_stats *stats,
+/* Executes a shard's part. For OP_STATS its figures are written to *part, by the group of the
+ * sub-command. */
+void admin_execute(struct shard *shard, const struct request *request, union stats_part *part,
                    struct result *result);
 
 #endif

@@ -24,10 +24,32 @@ static bool grant_lease(struct keyspace *keys, const void *requester, struct res
     return false;
 }
 
+static bool is_read(enum op op) {
+    return op == OP_GET || op == OP_GAT || op == OP_META_GET || op == OP_META_ITEM;
+}
+
+/* Adds a request to the sample of those by which hot keys are known. */
+static void sample_key(struct keyspace *keys, const struct request *request, uint64_t hash,
+                       const struct result *result) {
+    bool reads = is_read((enum op)request->op);
+    bool found = result->value || result->large != 0;
+    const struct hotkeys_request sampled = {
+        .key = request->key,
+        .key_length = request->key_length,
+        .hash = hash,
+        .writes = !reads,
+        .bytes = reads ? (found ? result->value_length : 0) : request->value_length,
+    };
+    hotkeys_add(&keys->hotkeys, &sampled, keys->now_ns);
+}
+
 bool execute(struct keyspace *keys, const struct request *request, uint64_t hash,
              struct result *result) {
     command_run(keys, request, hash, result);
     prefix_record(&keys->prefixes, request, result->status == RESULT_OK);
+    if (hotkeys_samples(&keys->hotkeys)) {
+        sample_key(keys, request, hash, result);
+    }
     return result->large == 0 || grant_lease(keys, NULL, result);
 }
 
@@ -95,6 +117,9 @@ void execute_upload_end(struct keyspace *keys, const struct request *request, ui
                         uint64_t upload, struct result *result) {
     command_run_upload(keys, request, hash, upload, result);
     prefix_record(&keys->prefixes, request, result->status == RESULT_OK);
+    if (hotkeys_samples(&keys->hotkeys)) {
+        sample_key(keys, request, hash, result);
+    }
 }
 
 /* A chunk of a scan lies in the message's wide range. */
@@ -106,7 +131,7 @@ static void execute_scan(struct shard *shard, struct message *message) {
 
 /* The shard's figures, for OP_STATS, lie in the message's wide range. */
 static void execute_part(struct shard *shard, struct message *message) {
-    _Static_assert(sizeof(struct shard_stats) <= MESSAGE_VALUE_BYTES_MAX, "stats fit a message");
+    _Static_assert(sizeof(union stats_part) <= MESSAGE_VALUE_BYTES_MAX, "stats fit a message");
     struct result result = {.status = RESULT_OK};
     admin_execute(shard, &message->request, (void *)message->wide, &result);
     message_set_result(message, &result);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/shard/admin.h"
+#include "proto/stats.h"
 
 void gather_init(struct gather *gather, gather_done *done, void *context) {
     *gather = (struct gather){.done = done, .context = context};
@@ -19,10 +20,24 @@ static void keep_result(struct gather *gather, const struct result *result) {
     gather->result.value = gather->line;
 }
 
+static void gather_add_part(struct gather *gather, const struct request *request,
+                            const union stats_part *part) {
+    switch (stats_group_of(request)) {
+    case STATS_LATENCY:
+        latency_merge(&gather->latency, &part->latency);
+        return;
+    case STATS_HOTKEYS:
+        hotkeys_merge(&gather->hotkeys, &part->hotkeys);
+        return;
+    default:
+        shard_stats_add(&gather->sum, &part->stats);
+    }
+}
+
 static void gather_add(struct gather *gather, const struct request *request,
-                       const struct shard_stats *stats, const struct result *result, bool is_last) {
+                       const union stats_part *part, const struct result *result, bool is_last) {
     if (request->op == OP_STATS) {
-        shard_stats_add(&gather->sum, stats);
+        gather_add_part(gather, request, part);
     }
     if (is_last) {
         keep_result(gather, result);
@@ -31,10 +46,10 @@ static void gather_add(struct gather *gather, const struct request *request,
 
 static void gather_execute(struct gather *gather, struct shard *shard,
                            const struct request *request, bool is_last) {
-    struct shard_stats stats;
+    union stats_part part;
     struct result result = {.status = RESULT_OK};
-    admin_execute(shard, request, &stats, &result);
-    gather_add(gather, request, &stats, &result, is_last);
+    admin_execute(shard, request, &part, &result);
+    gather_add(gather, request, &part, &result, is_last);
 }
 
 static void gather_complete(struct shard *shard, struct message *message) {

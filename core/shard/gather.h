@@ -34,7 +34,12 @@ struct gather {
     uint32_t outstanding; /* messages that have not come back */
     struct result result; /* of the shard with the highest number; a value lies in line */
     char line[GATHER_LINE_BYTES_MAX];
-    struct shard_stats sum; /* of all shards, for an OP_STATS */
+    /* Of all shards, for an OP_STATS, by the group of its sub-command. */
+    union {
+        struct shard_stats sum;
+        struct latency latency;      /* STATS_LATENCY */
+        struct hotkeys_list hotkeys; /* STATS_HOTKEYS */
+    };
 };
 
 enum gather_progress {

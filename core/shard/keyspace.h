@@ -35,6 +35,7 @@ struct keyspace {
 
     struct counters counters;     /* of commands on these keys; reactors count all else */
     struct prefix_table prefixes; /* of keys, for `stats detail` */
+    struct hotkeys hotkeys;       /* for `stats hotkeys` */
     struct crawler crawler;
 
     /* Which requester of a large value's lease, or of an upload, is served before the others. */

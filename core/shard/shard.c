@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "core/base/clock.h"
+
 /* Compiled in: the hash of a short key is cheaper than the call. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -30,6 +32,8 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
     prefix_table_init(&shard->keys.prefixes, config->facts->config->prefix_delimiter,
                       PREFIX_SHARD_MAX);
     shard->keys.prefixes.enabled = config->settings.detail_enabled;
+    hotkeys_init(&shard->keys.hotkeys, config->seed + config->id, config->facts->start_ns,
+                 clock_monotonic_ns(config->clock));
     struct store_config store_config = {
         .hash = key_hash,
         .seed = config->seed,

@@ -93,6 +93,7 @@ struct shard {
     struct message_pool messages;
     struct buffer_pool buffers;
     struct counters counters; /* of connections, bytes, messages and turns */
+    struct latency latency;   /* of commands of its connections, and of its turns */
     struct log log;
     /* What the reactor is working on, for a report when the process dies of a bug. */
     struct panic_report panic;

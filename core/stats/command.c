@@ -38,6 +38,12 @@ static void stats_command_put_list(struct stats_writer *writer, enum stats_group
     case STATS_CLUSTER:
         stats_put_cluster(writer, sources);
         break;
+    case STATS_LATENCY:
+        stats_put_latency(writer, sources->latency);
+        break;
+    case STATS_HOTKEYS:
+        stats_put_hotkeys(writer, sources->hotkeys);
+        break;
     case STATS_EMPTY:
         break;
     case STATS_REFUSED:

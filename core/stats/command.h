@@ -24,7 +24,9 @@
 struct stats_sources {
     /* Over all shards. May be NULL for sub-commands that have no use for it: `stats settings`. */
     const struct shard_stats *sum;
-    uint32_t now; /* tick on the store's scale */
+    const struct latency *latency;      /* likewise, for `stats latency` alone */
+    const struct hotkeys_list *hotkeys; /* likewise, for `stats hotkeys` alone */
+    uint32_t now;                       /* tick on the store's scale */
     int64_t unix_now;
     const struct server_facts *facts;
     const struct server_settings *settings;

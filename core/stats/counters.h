@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "core/stats/hotkeys.h"
+#include "core/stats/latency.h"
 #include "store/store.h"
 
 /* ROW(name, type, unit, sentence) for each counter; core/stats/statistic.h says what the columns
@@ -106,6 +108,13 @@ struct counters {
 struct shard_stats {
     struct counters counters;
     struct store_stats store;
+};
+
+/* One shard's part of the answer to a sub-command of `stats`. */
+union stats_part {
+    struct shard_stats stats;
+    struct latency latency;      /* of stats latency */
+    struct hotkeys_list hotkeys; /* of stats hotkeys */
 };
 
 /* `stats reset`: counts become 0, gauges stay. */

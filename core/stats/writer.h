@@ -45,5 +45,7 @@ void stats_put_settings(struct stats_writer *writer, const struct stats_sources 
 void stats_put_items(struct stats_writer *writer, const struct stats_sources *sources);
 void stats_put_cluster(struct stats_writer *writer, const struct stats_sources *sources);
 void stats_put_slabs(struct stats_writer *writer, const struct shard_stats *sum);
+void stats_put_latency(struct stats_writer *writer, const struct latency *latency);
+void stats_put_hotkeys(struct stats_writer *writer, const struct hotkeys_list *list);
 
 #endif

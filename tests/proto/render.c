@@ -46,6 +46,7 @@ static const char *const error_names[] = {
     [PROTO_ERROR_MGDUMP] = "mgdump",
     [PROTO_ERROR_DETAIL] = "detail",
     [PROTO_ERROR_CACHEDUMP] = "cachedump",
+    [PROTO_ERROR_HOTKEYS] = "hotkeys",
     [PROTO_ERROR_WATCH] = "watch",
     [PROTO_ERROR_LOGIN_LENGTH] = "login_length",
     [PROTO_ERROR_LOGIN_END] = "login_end",

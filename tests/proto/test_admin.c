@@ -110,6 +110,8 @@ Test(admin, forbidden) {
         CASE("stats details\r\n", "stats details"),
         CASE("stats cachedump 1 1\r\n", "ERROR cachedump"),
         CASE("stats cachedump\r\n", "ERROR cachedump"),
+        CASE("stats hotkeys\r\n", "ERROR hotkeys"),
+        CASE("stats hotkeys x\r\n", "ERROR hotkeys"),
         CASE("stats\r\n", "stats"),
         CASE("\x80\x08\0\0\4\0\0\0\0\0\0\4\1\2\3\4\0\0\0\0\0\0\0\0\0\0\0\1"
              "\x80\x18\0\0\0\0\0\0\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\0",

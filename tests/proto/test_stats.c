@@ -35,6 +35,8 @@ Test(stats_command, words_choose_the_group) {
     cr_assert(eq(int, text_group("items"), STATS_ITEMS));
     cr_assert(eq(int, text_group("slabs"), STATS_SLABS));
     cr_assert(eq(int, text_group("sizes"), STATS_SIZES));
+    cr_assert(eq(int, text_group("latency"), STATS_LATENCY));
+    cr_assert(eq(int, text_group("hotkeys"), STATS_HOTKEYS));
     cr_assert(eq(int, text_group("conns"), STATS_CONNS));
     cr_assert(eq(int, text_group("reset"), STATS_RESET));
     cr_assert(eq(int, text_group("detail on"), STATS_DETAIL_ON));
@@ -86,6 +88,8 @@ Test(stats_command, binary_has_fewer) {
     cr_assert(eq(int, binary_group("detail dump"), STATS_DETAIL_DUMP));
     cr_assert(eq(int, binary_group("reset"), STATS_RESET));
     cr_assert(eq(int, binary_group("sizes"), STATS_SIZES));
+    cr_assert(eq(int, binary_group("latency"), STATS_LATENCY));
+    cr_assert(eq(int, binary_group("hotkeys"), STATS_HOTKEYS));
     const char *unknown[] = {"conns", "cachedump 1 0", "cachedump", "cachedump 2 0", "detail"};
     for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
         cr_assert(eq(int, binary_group(unknown[i]), STATS_UNKNOWN), "%s", unknown[i]);

@@ -146,6 +146,7 @@ Test(text_reply, errors) {
         [PROTO_ERROR_MGDUMP] = "ERROR key dump not allowed\r\n",
         [PROTO_ERROR_DETAIL] = "CLIENT_ERROR stats detail not allowed\r\n",
         [PROTO_ERROR_CACHEDUMP] = "CLIENT_ERROR stats cachedump not allowed\r\n",
+        [PROTO_ERROR_HOTKEYS] = "ERROR hotkeys not allowed\r\n",
         [PROTO_ERROR_WATCH] = "CLIENT_ERROR watch commands not allowed\r\n",
         [PROTO_ERROR_LOGIN_LENGTH] = "CLIENT_ERROR auth token too long\r\n",
         [PROTO_ERROR_LOGIN_END] = "CLIENT_ERROR bad command line termination\r\n",
