@@ -21,6 +21,7 @@
 #include "store/lifetime.h"
 #include "store/lookup.h"
 #include "store/memory.h"
+#include "store/order.h"
 
 /* Records that are hashed, and whose buckets are prefetched, before they are visited, the current
  * one included. */
@@ -167,8 +168,10 @@ static void evict_drop(struct store *store, const struct store_found *found, uin
 static void evict_move_record(struct store *store, const struct store_found *found,
                               enum segment_end end, uint32_t bytes) {
     uint64_t from = store->emptying.at;
-    uint64_t to = segment_append(&store->log, end, bytes);
+    uint64_t to = segment_tail(&store->log, end);
     memcpy(segment_item(&store->log, to), segment_item(&store->log, from), bytes);
+    segment_append(&store->log, end, bytes);
+    store_order();
     if (from == found->location) {
         store_uncount_item(store, from);
         index_move(found->ref, to);
@@ -176,6 +179,7 @@ static void evict_move_record(struct store *store, const struct store_found *fou
     } else {
         store_list_replace(found->item, from, to);
     }
+    store_order();
     store_release_record(store, from);
     store->slice.moved_bytes += bytes;
 }

@@ -4,6 +4,7 @@
 #define STORE_INTERNAL_H
 
 #include "store/ghost.h"
+#include "store/image_header.h"
 #include "store/index.h"
 #include "store/segment.h"
 #include "store/store.h"
@@ -82,6 +83,7 @@ struct store {
     bool crawl_unfinished;
     uint64_t flush_sequence; /* items in segments with a lower sequence are flushed */
     uint64_t cas_counter;
+    uint64_t cas_limit; /* the counter stays below it until store_cas_reserve() */
     struct store_config config;
     size_t page_bytes;
     size_t struct_bytes; /* of this struct, in whole pages */
@@ -110,6 +112,7 @@ struct store {
     uint64_t credit_bytes;
     uint32_t sparse_cursor[SEGMENT_QUEUES]; /* where the search for a sparse segment goes on */
     struct store_counters counters;
+    struct image_header *image; /* where the store survives the process; else NULL */
 };
 
 #endif

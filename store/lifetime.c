@@ -5,6 +5,13 @@
 void store_flush_now(struct store *store) {
     segment_seal_all(&store->log);
     store->flush_sequence = store->log.sequence_next;
+    if (store->image) {
+        store->image->state.flushed_at = store->now;
+        store_order();
+        store->image->state.flush_sequence = store->flush_sequence;
+        store_order();
+        store->image->state.flush_at = 0;
+    }
     store->emptying.how = EMPTYING_FLUSHED; /* applies to the segment being emptied, if any */
     store->flush_at = 0;
     store->flushed_at = store->now;
@@ -19,6 +26,9 @@ void store_flush(struct store *store, uint32_t at, uint32_t now) {
         store_flush_now(store);
     } else {
         store->flush_at = at;
+    }
+    if (at > now && store->image) {
+        store->image->state.flush_at = at;
     }
 }
 

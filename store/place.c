@@ -5,10 +5,25 @@
 #include "store/memory.h"
 
 /* The counter starts again when the value would no longer fit in the 48 bits of an item: two
- * versions of a key have to differ, and about 2^48 writes lie between equal values. */
+ * versions of a key have to differ, and about 2^48 writes lie between equal values. The header of
+ * an image is ahead of it, so that it needs to be written now and then only. */
+void store_cas_reserve(struct store *store) {
+    uint64_t end = ((uint64_t)1 << ITEM_CAS_BITS) / store->config.shards;
+    if (store->cas_counter >= end) {
+        store->cas_counter = 1;
+    }
+    store->cas_limit = end;
+    if (store->image && end - store->cas_counter > IMAGE_CAS_STEP) {
+        store->cas_limit = store->cas_counter + IMAGE_CAS_STEP;
+    }
+    if (store->image) {
+        store->image->state.cas_max = store->cas_limit - 1;
+        store_order();
+    }
+}
+
 uint64_t store_next_cas(struct store *store, bool set_cas, uint64_t new_cas) {
     const struct store_config *config = &store->config;
-    uint64_t cas_end = (uint64_t)1 << ITEM_CAS_BITS;
     if (config->no_cas) {
         return 0;
     }
@@ -16,8 +31,8 @@ uint64_t store_next_cas(struct store *store, bool set_cas, uint64_t new_cas) {
         return new_cas;
     }
     store->cas_counter++;
-    if (store->cas_counter >= cas_end / config->shards) {
-        store->cas_counter = 1;
+    if (store->cas_counter >= store->cas_limit) {
+        store_cas_reserve(store);
     }
     return store->cas_counter * config->shards + config->shard;
 }
@@ -60,6 +75,23 @@ static bool place_may_overwrite(const struct store_found *found, const struct st
     return draft->value_length < item_value_length(old) || !new_fields;
 }
 
+void store_rewrite_begin(struct store *store, uint64_t location, uint32_t bytes) {
+    if (store->image) {
+        store->image->state.rewrite_bytes = bytes;
+        store_order();
+        store->image->state.rewrite = location;
+        store_order();
+    }
+}
+
+void store_rewrite_end(struct store *store) {
+    if (store->image) {
+        store_order();
+        store->image->state.rewrite = 0;
+        store_order();
+    }
+}
+
 /* Where there is no memory, an item that is no longer than the old one, head or inline item, takes
  * the old one's place. What is left over of that is dead. */
 __attribute__((noinline, cold)) static struct item *place_overwrite(struct store *store,
@@ -77,10 +109,12 @@ __attribute__((noinline, cold)) static struct item *place_overwrite(struct store
     if (item_is_large(item)) {
         store_release_extents(store, item_list(item));
     }
+    store_rewrite_begin(store, found->location, bytes);
     segment_cut(&store->log, found->location, bytes, store_draft_bytes(draft));
     item->value_length = draft->value_length;
-    item->bits = draft->bits | ITEM_LINKED;
+    item->bits = draft->bits;
     memcpy(item_key(item), draft->key->bytes, draft->key->length);
+    store_rewrite_end(store);
     store_count_item(store, found->location);
     return item;
 }
@@ -96,11 +130,13 @@ struct item *store_allocate(struct store *store, const struct store_draft *draft
     if (!index_has_room || !store_space_at(store, end, bytes)) {
         return place_overwrite(store, draft, found, location);
     }
-    *location = segment_append(&store->log, end, bytes);
+    *location = segment_tail(&store->log, end);
     store->written_bytes += bytes;
     struct item *item = segment_item(&store->log, *location);
+    item->value_length = store_draft_payload(draft);
     item->key_length = (uint8_t)draft->key->length;
     item->bits = draft->bits;
+    segment_append(&store->log, end, bytes);
     memcpy(item_key(item), draft->key->bytes, draft->key->length);
     return item;
 }
@@ -111,6 +147,7 @@ struct item *store_place(struct store *store, const struct store_draft *draft,
         return store_allocate(store, draft, found, location);
     }
     *location = found->location;
+    store_change_begin(found->item);
     return found->item;
 }
 
@@ -137,12 +174,13 @@ static void place_link(struct store *store, const struct store_draft *draft,
 void store_commit(struct store *store, const struct store_draft *draft, struct store_found *found,
                   uint64_t location) {
     struct item *item = segment_item(&store->log, location);
+    store_order();
     item->value_length = draft->value_length | (draft->extents != 0 ? ITEM_LARGE : 0);
     item->access = store->now;
-    item->bits = draft->bits | ITEM_LINKED;
     item_set_cas(item, draft->cas);
     store_write_expires(store, item, draft->expires);
     item_set_client_flags(item, draft->client_flags);
+    store_change_end(item, draft->bits);
     if (item != found->item) {
         place_link(store, draft, found, location);
     }

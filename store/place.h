@@ -8,6 +8,7 @@
 #define STORE_PLACE_H
 
 #include "store/lookup.h"
+#include "store/order.h"
 
 /* An item about to be stored. */
 struct store_draft {
@@ -22,10 +23,15 @@ struct store_draft {
     bool index_is_full; /* a new key is added without a step of the index, which may take a page */
 };
 
+/* The bytes behind the key: of the value, or of the list. Before it is committed a record has this
+ * as its value length, so that its own length can be read from it. */
+static inline uint32_t store_draft_payload(const struct store_draft *draft) {
+    return draft->extents != 0 ? item_list_bytes(draft->extents) : draft->value_length;
+}
+
 /* The bytes that the item, or its head, will take. */
 static inline uint32_t store_draft_bytes(const struct store_draft *draft) {
-    uint32_t payload = draft->extents != 0 ? item_list_bytes(draft->extents) : draft->value_length;
-    return (uint32_t)item_bytes_of(draft->bits, draft->key->length, payload);
+    return (uint32_t)item_bytes_of(draft->bits, draft->key->length, store_draft_payload(draft));
 }
 
 /* The bits of the optional fields that an item with these values has (part of ITEM_SHAPE). */
@@ -39,6 +45,28 @@ static inline uint8_t store_optional_bits(const struct store *store, uint32_t cl
 /* The CAS value of an item that changes: new_cas with set_cas, else the next of the counter; 0
  * where the store has none. */
 uint64_t store_next_cas(struct store *store, bool set_cas, uint64_t new_cas);
+
+/* Makes sure that the counter's value, or the one at which it starts again, may be used. */
+void store_cas_reserve(struct store *store);
+
+/* An item that is changed where it lies, by more than one store, does not count as alive for a
+ * process that opens the image, if this one is killed meanwhile. */
+static inline void store_change_begin(struct item *item) {
+    item->bits &= (uint8_t)~ITEM_LINKED;
+    store_order();
+}
+
+/* The item is complete, with these bits. */
+static inline void store_change_end(struct item *item, uint8_t bits) {
+    store_order();
+    item->bits = bits | ITEM_LINKED;
+    store_order();
+}
+
+/* The same for a record whose length changes, or what its length is read from: it has `bytes` until
+ * the end. Then its length can be read again, and it is not linked, or complete. */
+void store_rewrite_begin(struct store *store, uint64_t location, uint32_t bytes);
+void store_rewrite_end(struct store *store);
 
 /* A new place for the draft, with the key written there; the item found, if any, stays as it is
  * until the draft is committed. Where there is no memory an inline draft that does not inherit

@@ -1,5 +1,6 @@
 #include "store/segment.h"
 
+#include "store/order.h"
 #include "store/pages.h"
 
 #include <errno.h>
@@ -328,7 +329,8 @@ uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t 
     assert(segment_has_space(log, end, bytes));
     uint32_t number = log->open[end];
     struct segment *segment = &log->segments[number];
-    uint64_t location = segment_first(log, number) + segment->used_bytes / ITEM_ALIGN;
+    uint64_t location = segment_tail(log, end);
+    store_order(); /* a segment that was used before is full of records that still look whole */
     segment->used_bytes += bytes;
     log->used_bytes += bytes;
     segment->live_bytes += bytes;
@@ -346,7 +348,8 @@ void segment_release(struct segment_log *log, uint64_t location, uint32_t bytes)
 }
 
 /* The bytes cut off become a dead record, which the log can be read across in one step, or pads. A
- * dead record has no fewer bytes than a live one, so that a segment's length bounds its records. */
+ * dead record has no fewer bytes than a live one, so that a segment's length bounds its records.
+ * They are written before the caller makes the record in front of them shorter. */
 void segment_cut(struct segment_log *log, uint64_t location, uint32_t from, uint32_t to) {
     assert(from >= to && to >= ITEM_RECORD_BYTES_MIN);
     assert(from % ITEM_ALIGN == 0 && to % ITEM_ALIGN == 0);
@@ -357,6 +360,7 @@ void segment_cut(struct segment_log *log, uint64_t location, uint32_t from, uint
     } else {
         memset(rest, UINT8_MAX, bytes);
     }
+    store_order();
     if (bytes != 0) {
         segment_release(log, location, bytes);
     }

@@ -148,8 +148,8 @@ void segment_gather_from(struct segment_log *log, uint32_t source);
 void segment_seal(struct segment_log *log, enum segment_end end);
 void segment_seal_all(struct segment_log *log);
 
-/* Appends a record to the open segment, which must have space for it. Returns its location; its
- * bytes are not written yet, but count as alive. */
+/* Appends the record that was written to segment_tail() of the open segment, as far as its length
+ * follows from it. Returns its location; its bytes count as alive. */
 uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t bytes);
 
 /* The `bytes` of the record at location died. Frees the segment with its last live byte. */
@@ -209,6 +209,13 @@ static inline bool segment_in_use(const struct segment *segment) {
 /* The end at which cleaning gathers the items of this segment. */
 static inline enum segment_end segment_gather_end(const struct segment *source) {
     return source->queue == SEGMENT_SMALL ? SEGMENT_GATHER_SMALL : SEGMENT_GATHER_MAIN;
+}
+
+/* The location of the next record at this end, which must have a segment open. What lies there
+ * before segment_append() is no part of the log. */
+static inline uint64_t segment_tail(const struct segment_log *log, enum segment_end end) {
+    uint32_t number = log->open[end];
+    return segment_first(log, number) + log->segments[number].used_bytes / ITEM_ALIGN;
 }
 
 /* Bytes that can still be appended at this end. */

@@ -3,6 +3,7 @@
 #include "store/limits.h"
 #include "store/memory.h"
 #include "store/pages.h"
+#include "store/place.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ int store_create(struct store **result, const struct store_config *config) {
         store->item_fields = ITEM_EXPIRES | ITEM_CLIENT_FLAGS;
     }
     store->credit_bytes = config->memory_bytes;
+    store_cas_reserve(store);
     error = index_init(&store->index, config, store->log.base, page_bytes);
     if (error != 0) {
         goto error_index;

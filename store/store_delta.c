@@ -59,15 +59,15 @@ static enum store_status delta_create(struct store *store, const struct store_ke
 
 /* A number that has got longer is stored as a new version of the item, fresh and not fetched. */
 static enum store_status delta_grow(struct store *store, const struct store_key *key,
-                                    struct store_found *found, const struct digits *digits,
-                                    uint64_t cas) {
+                                    const struct store_delta *delta, struct store_found *found,
+                                    const struct digits *digits, uint64_t cas) {
     struct item *item = found->item;
     struct store_draft draft = {
         .key = key,
         .cas = cas,
         .value_length = digits->length,
         .client_flags = item_client_flags(item),
-        .expires = item_expires(item),
+        .expires = delta->touch ? delta->touch_expires : item_expires(item),
         .bits = (uint8_t)((item->bits & (ITEM_SHAPE | ITEM_BINARY_KEY)) |
                           store_optional_bits(store, 0, 0, cas)),
     };
@@ -75,20 +75,27 @@ static enum store_status delta_grow(struct store *store, const struct store_key 
 }
 
 /* A number that is no longer than the old value is padded with spaces to its length; apart from
- * that only the CAS changes. */
+ * that only the CAS changes, and with touch the expiry time. */
 static enum store_status delta_change(struct store *store, const struct store_key *key,
-                                      struct store_found *found, uint64_t number, uint64_t cas) {
+                                      const struct store_delta *delta, struct store_found *found,
+                                      uint64_t number, uint64_t cas) {
     struct digits digits = delta_digits(number);
     if (digits.length > found->item->value_length) {
-        return delta_grow(store, key, found, &digits, cas);
+        return delta_grow(store, key, delta, found, &digits, cas);
     }
     if (!store_add_fields(store, key, found, store_optional_bits(store, 0, 0, cas))) {
         return STORE_NO_MEMORY;
     }
     struct item *item = found->item;
+    uint8_t bits = item->bits;
+    store_change_begin(item);
     memcpy(item_value(item), digits.text, digits.length);
     memset(item_value(item) + digits.length, ' ', item->value_length - digits.length);
     item_set_cas(item, cas);
+    if (delta->touch) {
+        store_write_expires(store, item, delta->touch_expires);
+    }
+    store_change_end(item, bits);
     return STORE_OK;
 }
 
@@ -114,12 +121,8 @@ static enum store_status delta_change_found(struct store *store, const struct st
     }
     index_hit(found->ref);
     *number = delta_apply(delta, old);
-    enum store_status status = delta_change(store, key, found, *number,
-                                            store_next_cas(store, delta->set_cas, delta->new_cas));
-    if (status == STORE_OK && delta->touch) {
-        store_write_expires(store, found->item, delta->touch_expires);
-    }
-    return status;
+    return delta_change(store, key, delta, found, *number,
+                        store_next_cas(store, delta->set_cas, delta->new_cas));
 }
 
 enum store_status store_delta(struct store *store, const struct store_key *key,

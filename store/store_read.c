@@ -28,7 +28,7 @@ static enum store_status read_vivify(struct store *store, const struct store_key
         .cas = cas,
         .expires = read->vivify_expires,
         .bits = (uint8_t)(store_optional_bits(store, 0, read->vivify_expires, cas) |
-                          (read->binary_key ? ITEM_BINARY_KEY : 0)),
+                          (read->binary_key ? ITEM_BINARY_KEY : 0) | ITEM_TOKEN_SENT),
     };
     uint64_t location;
     if (!store_place(store, &draft, found, &location)) {
@@ -39,8 +39,7 @@ static enum store_status read_vivify(struct store *store, const struct store_key
     store_show_state(found->item, shown);
     shown->expires_before = 0;
     shown->created = true;
-    shown->state |= STORE_WON;
-    found->item->bits |= ITEM_TOKEN_SENT;
+    shown->state = (shown->state & (uint8_t)~STORE_TOKEN_SENT) | STORE_WON;
     if (!read->no_bump) {
         store_mark_fetched(store, found->item);
     }
@@ -63,6 +62,21 @@ static bool read_wins(const struct store_read *read, const struct item *item) {
     return expires != 0 && expires < read->recache_expires;
 }
 
+/* Sets the expiry time, or that the item was won, or both; it has the field for the time. */
+static void read_change(struct store *store, const struct store_read *read, bool won,
+                        struct item *item) {
+    uint8_t bits = item->bits | (won ? ITEM_TOKEN_SENT : 0);
+    if (read->touch && won) {
+        store_change_begin(item);
+    }
+    if (read->touch) {
+        store_write_expires(store, item, read->expires);
+    }
+    if (won) {
+        store_change_end(item, bits);
+    }
+}
+
 enum store_status store_read(struct store *store, const struct store_key *key,
                              const struct store_read *read, uint32_t now,
                              struct store_item *shown) {
@@ -77,11 +91,11 @@ enum store_status store_read(struct store *store, const struct store_key *key,
     }
     store_show_state(found.item, shown);
     bool won = read_wins(read, found.item);
-    if (read->touch && !store_set_expires(store, key, &found, read->expires)) {
+    if (read->touch && read->expires != 0 && !store_add_fields(store, key, &found, ITEM_EXPIRES)) {
         return STORE_NO_MEMORY;
     }
+    read_change(store, read, won, found.item);
     if (won) {
-        found.item->bits |= ITEM_TOKEN_SENT;
         shown->state |= STORE_WON;
     }
     if (!read->no_bump) {

@@ -13,10 +13,11 @@ static enum store_status delete_mark_stale(struct store *store, const struct sto
     if (!store_add_fields(store, key, found, store_optional_bits(store, 0, expires, cas))) {
         return STORE_NO_MEMORY;
     }
+    uint8_t bits = (found->item->bits | ITEM_STALE) & (uint8_t)~ITEM_TOKEN_SENT;
+    store_change_begin(found->item);
     store_write_expires(store, found->item, expires);
-    found->item->bits |= ITEM_STALE;
-    found->item->bits &= (uint8_t)~ITEM_TOKEN_SENT;
     item_set_cas(found->item, cas);
+    store_change_end(found->item, bits);
     return STORE_OK;
 }
 

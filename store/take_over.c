@@ -3,7 +3,7 @@
 
 #include "store/large.h"
 #include "store/limits.h"
-#include "store/lookup.h"
+#include "store/place.h"
 #include "store/upload_record.h"
 
 /* How many extents of the old value the new one takes, the last one made shorter; 0 when that would
@@ -103,8 +103,10 @@ enum store_status store_upload_take_over(struct store *store, const struct store
     index_remove(&store->index, found.ref);
     store_uncount_item(store, found.location);
     uint32_t bytes = item_bytes(found.item);
+    store_rewrite_begin(store, found.location, bytes);
     take_over_cut(store, list, count, value_length);
     take_over_head(store, &found, bytes, &(struct upload){.value_length = value_length}, key->hash);
+    store_rewrite_end(store);
     take_over_pin(store, found.location);
     *upload = found.location;
     return STORE_OK;

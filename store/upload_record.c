@@ -24,10 +24,11 @@ uint64_t upload_record_create(struct store *store, uint64_t hash, uint32_t lengt
         return 0;
     }
     store->written_bytes += bytes;
-    uint64_t location = segment_append(&store->log, SEGMENT_EXTENTS, bytes);
+    uint64_t location = segment_tail(&store->log, SEGMENT_EXTENTS);
     struct item *item = segment_item(&store->log, location);
     *item = (struct item){.value_length = length, .access = store->now, .bits = ITEM_LINKED};
     item_set_cas(item, hash);
+    segment_append(&store->log, SEGMENT_EXTENTS, bytes);
     segment_pin(&store->log, segment_of(&store->log, location));
     store->upload_bytes += bytes;
     return location;

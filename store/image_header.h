@@ -1,0 +1,83 @@
+/* image_header: the first page of an image. Private to the store; image.h has the rest.
+ *
+ *   offset 0          page      2 MiB or a multiple
+ *   | image_header | segment headers | log: segment 0 (a hole) | 1 | 2 | ...
+ *
+ * Whatever changes here while the store runs is changed by single stores, each of which leaves an
+ * image that can be opened.
+ */
+#ifndef STORE_IMAGE_HEADER_H
+#define STORE_IMAGE_HEADER_H
+
+#include "store/order.h"
+
+#include <stdint.h>
+
+#define IMAGE_MAGIC 0x316567616d694353u /* "SCimage1" */
+/* Grows with every change of this struct, of struct segment or of how items lie in the log. */
+#define IMAGE_VERSION 1u
+
+/* CAS values that the header is ahead of the counter, at most. */
+#define IMAGE_CAS_STEP ((uint64_t)1 << 16)
+
+/* How the image was made; never changes. */
+struct image_layout {
+    uint64_t page_bytes;
+    uint64_t image_bytes;
+    uint64_t log_offset; /* in the image */
+    uint64_t memory_bytes;
+    uint64_t memory_bytes_max;
+    uint64_t item_bytes_max;
+    uint64_t seed;
+    uint64_t hash_probe; /* the hash of IMAGE_PROBE: tells other hash functions apart */
+    uint32_t segment_bytes;
+    uint32_t block_segments;
+    uint32_t segments_max;
+    uint32_t no_eviction;
+    uint32_t shard;
+    uint32_t shards;
+};
+
+#define IMAGE_PROBE "simplecache image"
+
+/* What changes, apart from segments and items. */
+struct image_state {
+    uint64_t flush_sequence;
+    uint64_t cas_max;     /* no value of the CAS counter above this was used */
+    uint64_t items;       /* about the number of items */
+    uint64_t bound_bytes; /* store_resize() */
+    /* The record that is being changed in a way that its length can't be read from it meanwhile:
+     * its location, 0: none, and the bytes that it takes, or took. */
+    uint64_t rewrite;
+    uint64_t rewrite_bytes;
+    uint32_t flush_at;
+    uint32_t flushed_at;
+    uint32_t touched; /* segments up to this number may be in use */
+    uint32_t no_cas;
+};
+
+struct image_header {
+    uint64_t magic; /* written last */
+    uint32_t version;
+    uint32_t clean; /* ended by store_image_close(): end_sum holds */
+    struct image_layout layout;
+    uint64_t layout_sum; /* of version and layout */
+    struct image_state state;
+    uint64_t end_sum; /* of state and the headers of the segments */
+};
+
+_Static_assert(sizeof(struct image_header) <= 4096, "within a page");
+
+/* Every word of a sum counts, and its place. Not for untrusted data. */
+static inline uint64_t image_sum(uint64_t sum, const void *data, uint64_t bytes) {
+    const unsigned char *at = data;
+    for (; bytes >= 8; bytes -= 8, at += 8) {
+        uint64_t word;
+        __builtin_memcpy(&word, at, sizeof(word));
+        sum = (sum ^ word) * 0x9e3779b97f4a7c15u;
+        sum ^= sum >> 29;
+    }
+    return sum;
+}
+
+#endif
