@@ -169,6 +169,8 @@ struct config {
     uint32_t crawler_sleep_us;
     uint32_t crawler_items_max;
 
+    /* --ring: nodes with commas between; NULL without. */
+    const char *ring;
     /* -o nodes: the file of a list of servers that doesn't change by itself; NULL without. */
     const char *nodes_file;
     struct cluster_config cluster;

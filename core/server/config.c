@@ -8,6 +8,7 @@
 
 #include "core/mesh/mesh.h"
 #include "core/pipeline/pipeline.h"
+#include "core/server/ketama.h"
 #include "core/server/options.h"
 #include "core/server/resources.h"
 #include "core/shard/crawler.h"
@@ -129,6 +130,10 @@ static enum config_status config_read_all(struct command_line *line, int argc, c
         if (status != CONFIG_RUN) {
             return status;
         }
+    }
+    if (line->config->ring) {
+        bool printed = ketama_print(stdout, line->config->ring, argv + optind, argc - optind);
+        return printed ? CONFIG_DONE : CONFIG_WRONG;
     }
     if (optind < argc) { /* no error, as in memcached, but that says nothing */
         fprintf(stderr, "simplecache: ignored, for it is no option: \"%s\"\n", argv[optind]);

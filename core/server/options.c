@@ -137,6 +137,11 @@ const struct command_option option_table[] = {
     DONE("verbose", 'v', "[N]", /* for --verbose=N; as in memcached it is not looked at */
          "log connections and errors to stderr; -vv: each command too, but no value and no login",
          options_count_verbose),
+    DONE("ring", 'G', "NODE[,...]",
+         "print on which of these servers clients put the keys that follow, or without any how "
+         "even the shares are, and what moves with a server more or less; then exit. A NODE is "
+         "HOST[:PORT[:WEIGHT]]",
+         TEXT(ring)),
     DONE("version", 'V', NULL,
          "print the version and exit",
          options_show_version),

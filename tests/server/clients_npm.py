@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 import everyday
+import ring
 import server
 
 CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'clients')
@@ -76,6 +77,17 @@ class Limits(server.ServerTest):
                 client.call('set', 'small', 'right after', 0)
                 client.expect('right after', 'get', 'small')
                 client.end()
+
+
+class Placing(ring.Placing):
+    """memcached of npm puts keys where --ring says."""
+
+    def test_memcached(self):
+        done = subprocess.run(['node', os.path.join(folder, 'ring.js'), ','.join(self.nodes)], cwd=folder,
+                              input='\n'.join(ring.TEXT_KEYS), capture_output=True, text=True,
+                              timeout=server.TIMEOUT_S, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        self.agree(ring.TEXT_KEYS, 0)
 
 
 del Npm
