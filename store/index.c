@@ -61,6 +61,23 @@ int index_init(struct index *index, const struct store_config *config, const cha
     return 0;
 }
 
+void index_presize(struct index *index, uint64_t entries) {
+    assert(index->entries == 0);
+    uint64_t count = entries * 2 / INDEX_GROW_ABOVE_HALVES + 1;
+    uint64_t most = index->range_bytes / sizeof(struct index_bucket);
+    if (count > most) {
+        count = most;
+    }
+    if (count < INDEX_PRIMARIES_MIN) {
+        count = INDEX_PRIMARIES_MIN;
+    }
+    if (count > INDEX_PRIMARIES_MAX) {
+        count = INDEX_PRIMARIES_MAX;
+    }
+    index_range_resize(index, &index->primary, (uint32_t)count);
+    index->mask = UINT32_MAX >> __builtin_clz((uint32_t)count - 1);
+}
+
 void index_finish(struct index *index) {
     pages_free(index->overflow.buckets, index->range_bytes);
     pages_free(index->primary.buckets, index->range_bytes);
@@ -267,9 +284,13 @@ static void index_merge(struct index *index) {
     }
 }
 
+bool index_is_dense(const struct index *index) {
+    return index->entries * 2 > (uint64_t)index->primary.count * INDEX_GROW_ABOVE_HALVES;
+}
+
 void index_step(struct index *index) {
     uint64_t count = index->primary.count;
-    if (index->entries * 2 > count * INDEX_GROW_ABOVE_HALVES) {
+    if (index_is_dense(index)) {
         if (count < INDEX_PRIMARIES_MAX) {
             index_split(index);
         }

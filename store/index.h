@@ -88,6 +88,9 @@ void index_finish(struct index *index);
 void index_insert(struct index *index, uint64_t hash, uint64_t location);
 void index_remove(struct index *index, struct index_ref ref);
 
+/* Gives an index without entries as many buckets as this number of them needs. */
+void index_presize(struct index *index, uint64_t entries);
+
 /* Whether an entry for this hash can be added without taking a page. */
 bool index_has_space(const struct index *index, uint64_t hash);
 
@@ -97,6 +100,9 @@ struct index_ref index_find_location(const struct index *index, uint32_t hash, u
 /* Prefetches the items of a bucket, whose headers and keys are about to be read: the cache misses
  * overlap instead of following each other. */
 void index_prefetch_items(const struct index *index, const struct index_bucket *primary);
+
+/* Whether index_step() would split a bucket. */
+bool index_is_dense(const struct index *index);
 
 /* Brings the number of buckets nearer to the number of entries, by one split or one merge. */
 void index_step(struct index *index);

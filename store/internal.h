@@ -86,7 +86,7 @@ struct store {
     uint64_t cas_limit; /* the counter stays below it until store_cas_reserve() */
     struct store_config config;
     size_t page_bytes;
-    size_t struct_bytes; /* of this struct, in whole pages */
+    size_t struct_bytes; /* of this struct, in whole pages, and of the image's header */
     size_t bound_bytes;  /* the bound on memory, as set by store_resize() */
     /* Memory in use never exceeds it. Equal to the bound, or above it for as long as memory is
      * still being freed after store_resize(). */

@@ -63,6 +63,9 @@ static bool memory_space_at(struct store *store, enum segment_end end, uint32_t 
     }
     segment_seal(&store->log, end);
     segment_open(&store->log, end, number, store->now);
+    if (store->image) {
+        store->image->state.items = store->index.entries;
+    }
     return true;
 }
 

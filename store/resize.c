@@ -46,6 +46,9 @@ int store_resize(struct store *store, size_t memory_bytes) {
     }
     size_t floor = resize_floor(store);
     store->bound_bytes = memory_bytes < floor ? floor : memory_bytes;
+    if (store->image) {
+        store->image->state.bound_bytes = store->bound_bytes;
+    }
     resize_lower_ceiling(store);
     return 0;
 }

@@ -28,16 +28,16 @@ static uint32_t segment_max_for(const struct segment_log *log, size_t memory_byt
     return (uint32_t)((blocks + 1) * log->block_segments) - 1;
 }
 
-static size_t segment_headers_bytes(const struct segment_log *log, uint32_t last) {
+size_t segment_headers_bytes(const struct segment_log *log, uint32_t last) {
     return pages_round_up(((size_t)last + 1) * sizeof(struct segment), log->page_bytes);
 }
 
-static size_t segment_reserved_bytes(const struct segment_log *log) {
+size_t segment_reserved_bytes(const struct segment_log *log) {
     return ((size_t)log->segments_max + 1) * log->segment_bytes;
 }
 
-int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory_bytes_max,
-                     size_t page_bytes) {
+void segment_log_lay_out(struct segment_log *log, size_t memory_bytes, size_t memory_bytes_max,
+                         size_t page_bytes) {
     *log = (struct segment_log){.segment_bytes = segment_bytes_for(memory_bytes)};
     log->unit_shift = (uint32_t)__builtin_ctzll(log->segment_bytes / ITEM_ALIGN);
     log->block_segments = segment_block_segments_for(memory_bytes, page_bytes);
@@ -48,6 +48,11 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
     log->sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS;
     log->page_bytes = page_bytes;
     log->headers_bytes = segment_headers_bytes(log, log->touched);
+}
+
+int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory_bytes_max,
+                     size_t page_bytes) {
+    segment_log_lay_out(log, memory_bytes, memory_bytes_max, page_bytes);
     log->segments = pages_reserve(segment_headers_bytes(log, log->segments_max));
     if (!log->segments) {
         return -ENOMEM;
@@ -61,127 +66,11 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
 }
 
 void segment_log_finish(struct segment_log *log) {
+    if (segment_in_file(log)) {
+        return;
+    }
     pages_free(log->base, segment_reserved_bytes(log));
     pages_free(log->segments, segment_headers_bytes(log, log->segments_max));
-}
-
-static char *segment_address(const struct segment_log *log, uint32_t number) {
-    return log->base + (size_t)number * log->segment_bytes;
-}
-
-uint32_t segment_take_warm(struct segment_log *log) {
-    uint32_t number = log->warm;
-    if (number != 0) {
-        log->warm = log->segments[number].newer;
-        log->warm_count--;
-    }
-    return number;
-}
-
-static void segment_warm_add(struct segment_log *log, uint32_t number) {
-    log->segments[number] = (struct segment){.newer = log->warm};
-    log->warm = number;
-    log->warm_count++;
-}
-
-static void segment_cold_add(struct segment_log *log, uint32_t number) {
-    log->segments[number] = (struct segment){.newer = log->cold, .cold = 1};
-    if (log->cold != 0) {
-        log->segments[log->cold].older = number;
-    }
-    log->cold = number;
-}
-
-static void segment_cold_remove(struct segment_log *log, uint32_t number) {
-    struct segment *segment = &log->segments[number];
-    if (segment->older != 0) {
-        log->segments[segment->older].newer = segment->newer;
-    } else {
-        log->cold = segment->newer;
-    }
-    if (segment->newer != 0) {
-        log->segments[segment->newer].older = segment->older;
-    }
-    *segment = (struct segment){0};
-}
-
-/* The first segment of its block. */
-static uint32_t segment_block(const struct segment_log *log, uint32_t number) {
-    return number & ~(log->block_segments - 1);
-}
-
-static bool segment_block_is_cold(const struct segment_log *log, uint32_t first) {
-    for (uint32_t i = 0; i < log->block_segments; i++) {
-        if (!log->segments[first + i].cold) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void segment_block_warm(struct segment_log *log, uint32_t first) {
-    pages_make_huge(segment_address(log, first), segment_block_bytes(log));
-    for (uint32_t i = log->block_segments; i > 0; i--) {
-        segment_cold_remove(log, first + i - 1);
-        segment_warm_add(log, first + i - 1);
-    }
-}
-
-/* Adds the next block that was never used to the cold segments; this touches their headers. */
-static void segment_block_touch(struct segment_log *log) {
-    if (log->touched == log->segments_max) {
-        return;
-    }
-    for (uint32_t i = log->block_segments; i > 0; i--) {
-        segment_cold_add(log, log->touched + i);
-    }
-    log->touched += log->block_segments;
-    log->headers_bytes = segment_headers_bytes(log, log->touched);
-}
-
-uint32_t segment_take_cold(struct segment_log *log, bool may_take_block) {
-    if (log->cold == 0) {
-        segment_block_touch(log);
-    }
-    uint32_t number = log->cold;
-    uint32_t first = segment_block(log, number);
-    if (number == 0) {
-        return 0;
-    }
-    if (log->block_segments > 1 && may_take_block && segment_block_is_cold(log, first)) {
-        segment_block_warm(log, first);
-        return segment_take_warm(log);
-    }
-    segment_cold_remove(log, number);
-    return number;
-}
-
-void segment_warm_ahead(struct segment_log *log) {
-    if (log->cold == 0) {
-        segment_block_touch(log);
-    }
-    uint32_t first = segment_block(log, log->cold);
-    if (log->cold == 0 || !segment_block_is_cold(log, first)) {
-        return;
-    }
-    segment_block_warm(log, first);
-    *(volatile char *)segment_address(log, first) = 0;
-}
-
-/* The rest of its block loses the huge page: if the kernel put one together again by itself, the
- * pages given back here would be resident without being counted. */
-bool segment_cool(struct segment_log *log) {
-    uint32_t number = segment_take_warm(log);
-    if (number == 0) {
-        return false;
-    }
-    if (log->block_segments > 1) {
-        pages_make_small(segment_address(log, segment_block(log, number)),
-                         segment_block_bytes(log));
-    }
-    pages_release(segment_address(log, number), log->segment_bytes);
-    segment_cold_add(log, number);
-    return true;
 }
 
 static struct segment_queue *segment_queue_of(struct segment_log *log,
@@ -246,15 +135,21 @@ static void segment_open_at(struct segment_log *log, enum segment_end end, uint3
 }
 
 void segment_open(struct segment_log *log, enum segment_end end, uint32_t number, uint32_t now) {
-    struct segment segment = {
-        .sequence = log->sequence_next++, .opened = now, .queue = segment_queue_at(end), .open = 1};
+    struct segment segment = {.sequence = log->sequence_next++,
+                              .opened = now,
+                              .queue = segment_queue_at(end),
+                              .open = 1,
+                              .end = end};
     segment_open_at(log, end, number, segment, 0);
 }
 
 void segment_open_before(struct segment_log *log, uint32_t number, uint32_t source) {
     const struct segment *from = &log->segments[source];
-    struct segment segment = {
-        .sequence = from->sequence, .opened = from->opened, .queue = from->queue, .open = 1};
+    struct segment segment = {.sequence = from->sequence,
+                              .opened = from->opened,
+                              .queue = from->queue,
+                              .open = 1,
+                              .end = segment_gather_end(from)};
     segment_open_at(log, segment_gather_end(from), number, segment, source);
 }
 
@@ -429,4 +324,30 @@ uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_n
         }
     }
     return 0;
+}
+
+void segment_adopt(struct segment_log *log, uint32_t number) {
+    struct segment *segment = &log->segments[number];
+    segment->live_bytes = 0;
+    segment->pins = 0;
+    segment->sparse = segment->held = segment->cold = 0;
+    log->queues[segment->queue].segments++;
+    log->segments_used++;
+    log->used_bytes += segment->used_bytes;
+    if (segment->sequence >= log->sequence_next) {
+        log->sequence_next = segment->sequence + 1;
+    }
+    segment_enqueue(log, number, 0);
+}
+
+void segment_adopt_end(struct segment_log *log, uint32_t number, bool may_open) {
+    struct segment *segment = &log->segments[number];
+    enum segment_end end = (enum segment_end)segment->end;
+    segment->open = segment->open && may_open && segment->live_bytes != 0 && end < SEGMENT_ENDS &&
+                    segment_queue_at(end) == segment->queue && log->open[end] == 0;
+    if (segment->open) {
+        log->open[end] = number;
+    }
+    segment_note_sparse(log, segment);
+    segment_free_if_dead(log, number);
 }

@@ -75,7 +75,7 @@ struct segment {
     uint32_t older;     /* neighbours in the queue, 0 at its ends */
     uint32_t newer;     /* also the link of the lists of free segments */
     uint32_t opened;    /* time; all items here were stored then or later */
-    uint32_t pins : 27; /* while not 0 the segment is neither evicted nor freed */
+    uint32_t pins : 24; /* while not 0 the segment is neither evicted nor freed */
     uint32_t queue : 1; /* enum segment_queue_name */
     /* It is appended to, so it is neither sparse nor evicted; when its last item dies it is
      * filled from its start again instead of being freed. */
@@ -83,6 +83,7 @@ struct segment {
     uint32_t sparse : 1; /* see SEGMENT_SPARSE_SIXTEENTHS */
     uint32_t held : 1;   /* it is being emptied, and is not freed before that ends */
     uint32_t cold : 1;   /* free, and none of its pages are resident */
+    uint32_t end : 3;    /* enum segment_end at which it was opened */
 };
 
 struct segment_queue {
@@ -93,6 +94,16 @@ struct segment_queue {
 };
 
 _Static_assert(sizeof(struct segment) == 32, "two headers to a cache line");
+
+/* Where the pages of a log in a file are. All zero: it is in no file. */
+struct segment_file {
+    bool used;
+    bool refused; /* the file system had no page left at the last attempt */
+    int fd;
+    uint64_t headers_offset; /* in the file */
+    uint64_t base_offset;    /* of location 0, likewise */
+    uint32_t *touched;       /* segment_log.touched, as the image has it */
+};
 
 struct segment_log {
     char *base;
@@ -115,6 +126,7 @@ struct segment_log {
     uint32_t sparse_sixteenths; /* SEGMENT_SPARSE_SIXTEENTHS or _MAX */
     uint32_t warm_max;          /* free segments above this number are given back */
     uint64_t sequence_next;
+    struct segment_file file;
 };
 
 /* The size of a segment follows from memory_bytes. Reserves addresses for the segments that
@@ -123,10 +135,18 @@ int segment_log_init(struct segment_log *log, size_t memory_bytes, size_t memory
                      size_t page_bytes);
 void segment_log_finish(struct segment_log *log);
 
+/* What the log takes in a file, and where: the size and number of its segments are set, as by
+ * segment_log_init(), its pages are not. */
+void segment_log_lay_out(struct segment_log *log, size_t memory_bytes, size_t memory_bytes_max,
+                         size_t page_bytes);
+size_t segment_reserved_bytes(const struct segment_log *log);
+/* Of the headers up to this number, in whole pages. */
+size_t segment_headers_bytes(const struct segment_log *log, uint32_t last);
+
 /* Takes a warm segment. Returns its number, or 0 when there is none. */
 uint32_t segment_take_warm(struct segment_log *log);
-/* Takes a cold segment, likewise. With may_take_block, if all others of its block are cold, these
- * become warm. */
+/* Takes a cold segment, likewise; 0 also when its pages can't be reserved in the file. With
+ * may_take_block, if all others of its block are cold, these become warm. */
 uint32_t segment_take_cold(struct segment_log *log, bool may_take_block);
 
 /* Makes the next wholly cold block warm, if there is one, and touches it: the kernel clears a huge
@@ -135,6 +155,24 @@ void segment_warm_ahead(struct segment_log *log);
 
 /* Gives the pages of a warm segment back to the kernel; false when there is none. */
 bool segment_cool(struct segment_log *log);
+
+/* For opening an image. A segment that the file says is in use takes its place, as the newest of
+ * its queue; it is sealed and counts nothing live, the caller adds what is. */
+void segment_adopt(struct segment_log *log, uint32_t number);
+/* When that is known: it is open again, if it was and no other is at its end; free, if it is dead.
+ */
+void segment_adopt_end(struct segment_log *log, uint32_t number, bool may_open);
+
+/* For opening an image: makes sure that a row of segments in use has its pages. Returns 0 or an
+ * error of the file. */
+int segment_reserve_used(struct segment_log *log, uint32_t number, uint32_t count);
+
+/* For opening an image: gives the pages of segments back; and adds one, without pages, to the cold
+ * ones. */
+void segment_release_pages(struct segment_log *log, uint32_t number, uint32_t count);
+void segment_cold_add(struct segment_log *log, uint32_t number);
+/* Adds a segment, with its pages, to the warm ones. */
+void segment_warm_add(struct segment_log *log, uint32_t number);
 
 /* Opens a taken segment at this end, as the newest of its queue. None may be open there. */
 void segment_open(struct segment_log *log, enum segment_end end, uint32_t number, uint32_t now);
@@ -200,6 +238,10 @@ static inline uint64_t segment_next(const struct segment_log *log, uint64_t at, 
         at++;
     }
     return at;
+}
+
+static inline bool segment_in_file(const struct segment_log *log) {
+    return log->file.used;
 }
 
 static inline bool segment_in_use(const struct segment *segment) {

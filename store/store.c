@@ -1,5 +1,5 @@
 /* A store's beginning and end. */
-#include "store/internal.h"
+#include "store/create.h"
 #include "store/limits.h"
 #include "store/memory.h"
 #include "store/pages.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static bool store_config_is_valid(const struct store_config *config) {
+bool store_config_is_valid(const struct store_config *config) {
     return config->memory_bytes >= STORE_MEMORY_BYTES_MIN &&
            config->memory_bytes <= config->memory_bytes_max &&
            config->memory_bytes_max <= STORE_MEMORY_BYTES_MAX && config->item_bytes_max > 0 &&
@@ -17,13 +17,33 @@ static bool store_config_is_valid(const struct store_config *config) {
            config->shard < config->shards;
 }
 
-int store_create(struct store **result, const struct store_config *config) {
-    assert(result && config);
-    if (!store_config_is_valid(config)) {
-        return -EINVAL;
+/* The log, in pages of its own or in the image. */
+static int store_init_log(struct store *store, const struct store_image *file,
+                          struct image_header *image) {
+    const struct store_config *config = &store->config;
+    struct segment_log *log = &store->log;
+    if (!image) {
+        return segment_log_init(log, config->memory_bytes, config->memory_bytes_max,
+                                store->page_bytes);
     }
+    segment_log_lay_out(log, config->memory_bytes, config->memory_bytes_max, store->page_bytes);
+    log->segments = (void *)((char *)image + store->page_bytes);
+    log->base = (char *)image + image->layout.log_offset;
+    log->file = (struct segment_file){.used = true,
+                                      .fd = file->fd,
+                                      .headers_offset = file->offset + store->page_bytes,
+                                      .base_offset = file->offset + image->layout.log_offset,
+                                      .touched = &image->state.touched};
+    return 0;
+}
+
+int store_build(struct store **result, const struct store_config *config,
+                const struct store_image *file, struct image_header *image) {
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     size_t struct_bytes = pages_round_up(sizeof(struct store), page_bytes);
+    if (image) {
+        struct_bytes += page_bytes; /* the header's; here it is not touched */
+    }
     struct store *store = pages_reserve(struct_bytes);
     if (!store) {
         return -ENOMEM;
@@ -33,8 +53,7 @@ int store_create(struct store **result, const struct store_config *config) {
     store->page_bytes = page_bytes;
     store->struct_bytes = struct_bytes;
     store->bound_bytes = store->ceiling_bytes = config->memory_bytes;
-    int error =
-        segment_log_init(&store->log, config->memory_bytes, config->memory_bytes_max, page_bytes);
+    int error = store_init_log(store, file, image);
     if (error != 0) {
         goto error_log;
     }
@@ -67,6 +86,11 @@ error_log:
     return error;
 }
 
+int store_create(struct store **result, const struct store_config *config) {
+    assert(result && config);
+    return store_config_is_valid(config) ? store_build(result, config, NULL, NULL) : -EINVAL;
+}
+
 void store_destroy(struct store *store) {
     if (!store) {
         return;
@@ -75,5 +99,8 @@ void store_destroy(struct store *store) {
     ghost_finish(&store->ghost);
     index_finish(&store->index);
     segment_log_finish(&store->log);
+    if (store->image) {
+        pages_free(store->image, store->image->layout.image_bytes);
+    }
     pages_free(store, store->struct_bytes);
 }
