@@ -28,10 +28,6 @@ static uint32_t segment_max_for(const struct segment_log *log, size_t memory_byt
     return (uint32_t)((blocks + 1) * log->block_segments) - 1;
 }
 
-size_t segment_headers_bytes(const struct segment_log *log, uint32_t last) {
-    return pages_round_up(((size_t)last + 1) * sizeof(struct segment), log->page_bytes);
-}
-
 size_t segment_reserved_bytes(const struct segment_log *log) {
     return ((size_t)log->segments_max + 1) * log->segment_bytes;
 }

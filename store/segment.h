@@ -141,7 +141,10 @@ void segment_log_lay_out(struct segment_log *log, size_t memory_bytes, size_t me
                          size_t page_bytes);
 size_t segment_reserved_bytes(const struct segment_log *log);
 /* Of the headers up to this number, in whole pages. */
-size_t segment_headers_bytes(const struct segment_log *log, uint32_t last);
+static inline size_t segment_headers_bytes(const struct segment_log *log, uint32_t last) {
+    size_t bytes = ((size_t)last + 1) * sizeof(struct segment);
+    return (bytes + log->page_bytes - 1) / log->page_bytes * log->page_bytes;
+}
 
 /* Takes a warm segment. Returns its number, or 0 when there is none. */
 uint32_t segment_take_warm(struct segment_log *log);

@@ -20,8 +20,8 @@ LIBRARIES = {'liburing.h': 'core/io', 'systemd/': 'core/server', 'sasl/': 'core/
              'openssl/': 'core/net', 'sys/sdt.h': 'core/base'}
 # What the build makes.
 GENERATED = {'core/server/version.h'}
-LIBC = re.compile(r'(?:std\w+|string|strings|limits|errno|ctype|assert|math|time|inttypes|unistd|'
-                  r'sys/(?:mman|types|uio|random)|linux/mman|endian|byteswap|emmintrin|immintrin)\.h$')
+LIBC = re.compile(r'(?:std\w+|string|strings|limits|errno|ctype|assert|math|time|inttypes|unistd|fcntl|'
+                  r'sys/(?:mman|stat|types|uio|random)|linux/mman|endian|byteswap|emmintrin|immintrin)\.h$')
 
 
 def may_include(folder, other):
