@@ -126,13 +126,13 @@ enum store_status store_export_key(struct store *store, const struct store_key *
                                    struct store_export *item);
 
 /* Stores an item with value, flags, expiry, CAS, access time and state as they were, unless the key
- * is there (STORE_NOT_STORED). For a value that is not large. Evicts as a write does. STORE_OK,
- * STORE_NOT_STORED, STORE_TOO_LARGE, STORE_NO_MEMORY. item->item.value is the value, in the
- * caller's memory or the old store. */
+ * is there (STORE_NOT_STORED). Evicts as a write does. For a value that is in one piece, of any
+ * length; item->item.value is not within this store. STORE_OK, STORE_NOT_STORED, STORE_TOO_LARGE,
+ * STORE_NO_MEMORY. */
 enum store_status store_import(struct store *store, const struct store_key *key,
                                const struct store_export *item, uint32_t now);
-/* The same for a large value, which has come by an upload (STORE_UPLOAD_STORES) of its whole
- * length. The upload is gone afterwards. */
+/* The same for a value that has come by an upload (STORE_UPLOAD_STORES) of its whole length. The
+ * upload is gone afterwards, whatever the status. */
 enum store_status store_import_end(struct store *store, uint64_t upload,
                                    const struct store_key *key, const struct store_export *item,
                                    uint32_t now);

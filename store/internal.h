@@ -112,6 +112,9 @@ struct store {
     uint64_t credit_bytes;
     uint32_t sparse_cursor[SEGMENT_QUEUES]; /* where the search for a sparse segment goes on */
     struct store_counters counters;
+    /* Where store_export_next() goes on: a segment that it holds, 0: none, and a location there. */
+    uint32_t export_segment;
+    uint64_t export_at;
     struct image_header *image; /* where the store survives the process; else NULL */
 };
 

@@ -121,8 +121,13 @@ __attribute__((noinline, cold)) static struct item *place_overwrite(struct store
 
 struct item *store_allocate(struct store *store, const struct store_draft *draft,
                             const struct store_found *found, uint64_t *location) {
+    return store_allocate_at(store, draft, found, place_end(store, draft->key, found), location);
+}
+
+struct item *store_allocate_at(struct store *store, const struct store_draft *draft,
+                               const struct store_found *found, enum segment_end end,
+                               uint64_t *location) {
     uint32_t bytes = store_draft_bytes(draft);
-    enum segment_end end = place_end(store, draft->key, found);
     if (end == SEGMENT_NEW_MAIN && !store_space_at(store, end, bytes)) {
         end = SEGMENT_NEW_SMALL;
     }

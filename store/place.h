@@ -74,8 +74,13 @@ void store_rewrite_end(struct store *store);
 struct item *store_allocate(struct store *store, const struct store_draft *draft,
                             const struct store_found *found, uint64_t *location);
 
-/* The same, but takes the place of the item found where the draft fits exactly, memory or not:
- * header and value there are still the old ones then. */
+/* The same at this end: SEGMENT_NEW_SMALL or SEGMENT_NEW_MAIN. */
+struct item *store_allocate_at(struct store *store, const struct store_draft *draft,
+                               const struct store_found *found, enum segment_end end,
+                               uint64_t *location);
+
+/* As store_allocate(), but takes the place of the item found where the draft fits exactly, memory
+ * or not: header and value there are still the old ones then. */
 struct item *store_place(struct store *store, const struct store_draft *draft,
                          struct store_found *found, uint64_t *location);
 
