@@ -90,6 +90,28 @@ uint64_t store_items(const struct store *store) {
     return store->items[SEGMENT_SMALL] + store->items[SEGMENT_MAIN];
 }
 
+static uint32_t stats_age_class(const struct store_ages *ages, uint32_t age) {
+    uint32_t class = 0;
+    while (class < ages->count && age >= ages->bounds[class]) {
+        class ++;
+    }
+    return class;
+}
+
+void store_count_ages(const struct store *store, uint32_t now, const struct store_ages *ages) {
+    const struct segment_log *log = &store->log;
+    uint32_t step = log->touched / STORE_AGES_SAMPLES + 1;
+    for (uint32_t number = log->block_segments; number <= log->touched; number += step) {
+        const struct segment *segment = &log->segments[number];
+        if (segment->sequence == 0) {
+            continue;
+        }
+        uint32_t age = now > segment->opened ? now - segment->opened : 0;
+        uint64_t *classes = segment->queue == SEGMENT_SMALL ? ages->small : ages->main;
+        classes[stats_age_class(ages, age)] += step;
+    }
+}
+
 void store_stats_reset(struct store *store) {
     store->counters = (struct store_counters){0};
 }

@@ -433,6 +433,18 @@ void store_flush(struct store *store, uint32_t at, uint32_t now);
 
 void store_stats(const struct store *store, struct store_stats *stats);
 
+/* Segments in use by age: classes[i] of them are younger than bounds[i] ticks (which rise), the
+ * last of count + 1 classes are older than all. Of more than STORE_AGES_SAMPLES segments it looks
+ * at about so many, and counts each for several: the time that it takes is bounded. */
+#define STORE_AGES_SAMPLES 1024
+struct store_ages {
+    const uint32_t *bounds;
+    uint32_t count;
+    uint64_t *small; /* classes of the small queue and of the main one; added to */
+    uint64_t *main;
+};
+void store_count_ages(const struct store *store, uint32_t now, const struct store_ages *ages);
+
 /* Sets the counters (not the sizes) of store_stats() to 0. */
 void store_stats_reset(struct store *store);
 

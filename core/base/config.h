@@ -29,7 +29,7 @@ enum transport {
 /* One address of -l. */
 struct listen_address {
     enum transport transport;
-    /* A part of config.address_parts; "*" stands for every address. */
+    /* A part of config.address_parts; "*" stands for every address, "" for the loopback ones. */
     const char *host;
     /* Of TCP and of UDP: 1 to 65535, or CONFIG_PORT_FREE; 0 for the ports of -p and -U. */
     int32_t port;
@@ -58,6 +58,18 @@ enum tls_version {
     TLS_VERSION_1_1,
     TLS_VERSION_1_2,
     TLS_VERSION_1_3,
+};
+
+/* --metrics, and the words of -o that begin with metrics. */
+#define CONFIG_METRICS_MAX 8
+#define CONFIG_METRICS_HOST_BYTES 256
+struct metrics_config {
+    /* Where HTTP is listened on; `host` of each lies in hosts, "" for the loopback addresses. */
+    struct listen_address addresses[CONFIG_METRICS_MAX];
+    char hosts[CONFIG_METRICS_MAX][CONFIG_METRICS_HOST_BYTES];
+    uint32_t count;
+    bool tls;               /* metrics_tls */
+    const char *users_file; /* metrics_auth: lines of user:password; NULL: everybody may ask */
 };
 
 /* -Z and the words of -o that begin with ssl_. Without -Z they mean nothing. Texts are NULL where
@@ -125,6 +137,7 @@ struct config {
     enum binding_protocol binding;
     bool binding_given;
     struct tls_config tls;
+    struct metrics_config metrics;
 
     /* -m: of all stores together. */
     uint64_t memory_bytes;

@@ -12,6 +12,8 @@
 
 /* What a reload changes; relaxed, as each number is told by itself. */
 struct tls_facts {
+    /* How often they were read. */
+    _Atomic uint32_t loads;
     /* When the files were read last: the tick on the store's scale. */
     _Atomic uint32_t loaded_at;
     /* When the first of the certificates expires. */

@@ -30,6 +30,7 @@
 
 struct message;
 struct shard;
+struct snapshot_part;
 
 /* What the owner does. */
 enum message_kind {
@@ -49,6 +50,7 @@ enum message_kind {
     /* Those whose completion only gives them back to their pool. */
     MESSAGE_UPLOAD_CANCEL,
     MESSAGE_LEASE_END,
+    MESSAGE_SNAPSHOT,   /* the part of the shard and its reactor, see core/stats/snapshot.h */
     MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
 };
 
@@ -58,6 +60,7 @@ static inline bool message_is_for_reactor(enum message_kind kind) {
     switch (kind) {
     case MESSAGE_EVERY_SHARD:
     case MESSAGE_SCAN:
+    case MESSAGE_SNAPSHOT:
     case MESSAGE_CONNECTION:
         return true;
     case MESSAGE_REQUEST:
@@ -103,9 +106,12 @@ struct message {
     bool scan_more;   /* reply of a scan: there is more in that shard */
     uint64_t cursor;  /* of a scan */
     uint64_t large;   /* the store's handle of an upload, or of the value whose lease ends */
-    struct upload_window window; /* where in the owner's memory an upload goes on */
-    int descriptor;              /* of a MESSAGE_CONNECTION */
-    uint8_t transport;           /* of the same: enum transport */
+    union {
+        struct upload_window window;    /* where in the owner's memory an upload goes on */
+        struct snapshot_part *snapshot; /* of a MESSAGE_SNAPSHOT: the owner writes it */
+    };
+    int descriptor;    /* of a MESSAGE_CONNECTION */
+    uint8_t transport; /* of the same: enum transport */
     struct request request;
     struct result result;
     char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */

@@ -96,24 +96,32 @@ static int open_socket(const struct addrinfo *address, uint32_t backlog, bool ud
     return error;
 }
 
-static const char *listener_advice(int error, bool udp) {
+/* What to do about it; the name of the option follows. */
+static const char *listener_advice(int error) {
     switch (error) {
     case -EADDRINUSE:
-        return udp ? "; another program listens there: end it or choose another -U"
-                   : "; another program listens there: end it or choose another -p";
+        return "; another program listens there: end it or choose another ";
     case -EADDRNOTAVAIL:
-        return "; this machine has no such address: give one of its own with -l";
+        return "; this machine has no such address: give one of its own with ";
     case -EACCES:
-        return udp ? "; ports below 1024 are root's: choose another -U"
-                   : "; ports below 1024 are root's: choose another -p";
+        return "; ports below 1024 are root's: choose another ";
     default:
-        return "";
+        return NULL;
     }
 }
 
-static void tell_failure(const char *name, int error, bool udp) {
-    log_line("can't listen on %s%s: %s%s", udp ? "udp:" : "", name, strerror(-error),
-             listener_advice(error, udp));
+/* What addresses are given with. */
+static const char *listener_address_option(const struct listeners *listeners) {
+    return strcmp(listeners->option, "--metrics") == 0 ? listeners->option : "-l";
+}
+
+static void tell_failure(const struct listeners *listeners, const char *name, int error) {
+    const char *advice = listener_advice(error), *option = listeners->option;
+    if (error == -EADDRNOTAVAIL) {
+        option = listener_address_option(listeners);
+    }
+    log_line("can't listen on %s%s: %s%s%s", listeners->udp ? "udp:" : "", name, strerror(-error),
+             advice ? advice : "", advice ? option : "");
 }
 
 static bool is_open(const struct listeners *listeners, const char *name) {
@@ -185,12 +193,12 @@ static bool open_addresses(struct listeners *listeners, const struct addrinfo *a
             left_out_error = error;
         }
         if (error && !may_leave_out(addresses, address, error)) {
-            tell_failure(left_out.name, error, listeners->udp);
+            tell_failure(listeners, left_out.name, error);
             return false;
         }
     }
     if (!any) {
-        tell_failure(left_out.name, left_out_error, listeners->udp);
+        tell_failure(listeners, left_out.name, left_out_error);
     } else if (left_out_error && !is_lacking(left_out_error)) {
         log_line("can't listen on %s%s: %s; the rest is served", listeners->udp ? "udp:" : "",
                  left_out.name, strerror(-left_out_error));
@@ -209,7 +217,8 @@ static bool open_name(struct listeners *listeners, const char *name, uint16_t po
     struct addrinfo *addresses;
     int error = getaddrinfo(strcmp(name, "*") == 0 ? NULL : name, service, &hints, &addresses);
     if (error) {
-        log_line("-l %s is no address: %s", name, gai_strerror(error));
+        log_line("%s %s is no address: %s", listener_address_option(listeners), name,
+                 gai_strerror(error));
         return false;
     }
     bool opened = open_addresses(listeners, addresses, backlog);
@@ -261,7 +270,10 @@ static bool open_each(struct listeners *listeners, const struct config *config, 
         const struct listen_address *address = &config->addresses[i];
         uint16_t its_port = port_to_bind(address->port ? address->port : port);
         uint32_t first = listeners->count;
-        if (!open_name(listeners, address->host, its_port, config->backlog)) {
+        bool opened = *address->host
+                          ? open_name(listeners, address->host, its_port, config->backlog)
+                          : open_loopback(listeners, its_port, config->backlog);
+        if (!opened) {
             return false;
         }
         set_transport(listeners, first, address->transport);
@@ -278,7 +290,7 @@ static bool open_all(struct listeners *listeners, const struct config *config, i
 }
 
 bool listeners_open(struct listeners *listeners, const struct config *config) {
-    *listeners = (struct listeners){0};
+    *listeners = (struct listeners){.option = "-p"};
     if (config->port == 0 && config->udp_port == 0 && !config->socket_path) {
         log_line("-p 0 leaves nothing to listen on: no client can connect; give a unix socket with "
                  "-s PATH, or UDP with -U PORT");
@@ -287,8 +299,22 @@ bool listeners_open(struct listeners *listeners, const struct config *config) {
 }
 
 bool listeners_open_udp(struct listeners *listeners, const struct config *config) {
-    *listeners = (struct listeners){.udp = true};
+    *listeners = (struct listeners){.udp = true, .option = "-U"};
     return open_all(listeners, config, config->udp_port);
+}
+
+bool listeners_open_metrics(struct listeners *listeners, const struct config *config) {
+    struct config http = {.address_count = config->metrics.count, .backlog = config->backlog};
+    memcpy(http.addresses, config->metrics.addresses, sizeof(config->metrics.addresses));
+    *listeners = (struct listeners){.option = "--metrics"};
+    return open_all(listeners, &http, CONFIG_PORT_FREE);
+}
+
+bool listener_is_loopback(const struct listener *listener) {
+    const char *name = listener->name;
+    return listener->family == AF_INET    ? strncmp(name, "127.", 4) == 0
+           : listener->family == AF_INET6 ? strncmp(name, "[::1]:", 6) == 0
+                                          : true;
 }
 
 /* The unix socket. */

@@ -30,7 +30,8 @@ struct listener {
 };
 
 struct listeners {
-    bool udp; /* they take datagrams */
+    bool udp;           /* they take datagrams */
+    const char *option; /* that their ports come from, for messages */
     uint32_t count;
     struct listener all[LISTENERS_MAX];
     /* The file of the unix socket, removed at the end if it is still the same file: another server
@@ -49,6 +50,12 @@ bool listeners_open(struct listeners *listeners, const struct config *config);
 
 /* The same for UDP. */
 bool listeners_open_udp(struct listeners *listeners, const struct config *config);
+
+/* A socket for every address of --metrics, which are listened on for HTTP. */
+bool listeners_open_metrics(struct listeners *listeners, const struct config *config);
+
+/* Whether only this machine reaches it, by its address. */
+bool listener_is_loopback(const struct listener *listener);
 
 /* Adds the unix socket of the configuration, if any, in place of one that nobody listens on any
  * more. The file belongs to the user that this process runs as: root must have been dropped, since

@@ -79,6 +79,7 @@ static void tls_note_loaded(struct tls_shared *shared, const struct tls_set *set
     uint32_t now = clock_tick((int64_t)(clock_boot_ns(shared->clock) - shared->start_boot_ns));
     struct tls_facts *facts = &shared->facts;
     atomic_store_explicit(&facts->loaded_at, now, memory_order_relaxed);
+    atomic_fetch_add_explicit(&facts->loads, 1, memory_order_relaxed);
     atomic_store_explicit(&facts->expires_unix_s, set->expires_s, memory_order_relaxed);
 }
 

@@ -10,6 +10,7 @@
 #include "core/pipeline/pipeline.h"
 #include "core/server/ketama.h"
 #include "core/server/options.h"
+#include "core/server/options_metrics.h"
 #include "core/server/resources.h"
 #include "core/shard/crawler.h"
 
@@ -448,6 +449,9 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
     }
     if (status == CONFIG_RUN) {
         status = config_check_udp(config);
+    }
+    if (status == CONFIG_RUN) {
+        status = options_check_metrics(config);
     }
     if (status != CONFIG_RUN) {
         return status;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/mesh/mesh.h"
+#include "core/server/options_metrics.h"
 #include "core/server/options_values.h"
 
 #define FIELD(name) offsetof(struct config, name)
@@ -65,6 +66,11 @@ const struct command_option option_table[] = {
          "TLS on every TCP address that -l doesn't give notls: before; -o ssl_chain_cert and "
          "ssl_key are needed",
          options_enable_tls),
+
+    DONE("metrics", 'H', "[ADDR:]PORT",
+         "HTTP: a live page, /metrics for Prometheus, /healthz, /readyz and /stats.json (default: "
+         "none; loopback only without an address); may be given again",
+         options_add_metrics),
 
     DONE("memory-limit", 'm', "MB",
          "memory for items, their index included (default 64)",
@@ -241,6 +247,17 @@ const struct command_option option_table[] = {
     DONE("ssl_kernel_tls", WORD, NULL,
          "likewise: records are made in user space",
          SWITCH(tls.kernel_tls)),
+
+    DONE("metrics", WORD, "[ADDR:]PORT",
+         "as --metrics",
+         options_add_metrics),
+    DONE("metrics_auth", WORD, "FILE",
+         "who may ask over HTTP, by basic authentication: a user:password on each line; read again "
+         "on SIGHUP",
+         TEXT(metrics.users_file)),
+    DONE("metrics_tls", WORD, NULL,
+         "with -Z: HTTPS, with the same certificate",
+         SWITCH(metrics.tls)),
 
     IGNORED("hashpower", WORD, "N"),
     IGNORED("no_hashexpand", WORD, NULL),

@@ -33,7 +33,8 @@ struct command_option {
      * option, without a help text. */
     char letter;
     enum option_kind kind;
-    /* What stands for the value in -h; in brackets: it may be left out; NULL: there is no value. */
+    /* What stands for the value in -h; all in brackets: it may be left out; NULL: there is no
+     * value. */
     const char *argument;
     /* Done: what -h says; refused: the reason; ignored: NULL. */
     const char *help;

@@ -7,7 +7,8 @@
 #include "core/server/version.h"
 
 bool options_needs_value(const struct command_option *option) {
-    return option->argument && option->argument[0] != '[';
+    const char *argument = option->argument;
+    return argument && !(argument[0] == '[' && argument[strlen(argument) - 1] == ']');
 }
 
 const char *options_title(void) {

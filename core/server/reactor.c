@@ -111,6 +111,7 @@ int reactor_init(struct reactor *reactor, const struct reactor_config *config) {
     }
     reactor->group = config->group;
     reactor->mesh = config->mesh;
+    reactor->metrics = config->metrics;
     reactor->signals = config->signals;
     reactor->signalled = config->signalled;
     reactor->stop_asked = config->stop_asked;

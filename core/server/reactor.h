@@ -22,6 +22,7 @@
 
 struct acceptor;
 struct mesh;
+struct metrics_gather;
 struct sasl_logins;
 struct tls;
 struct udp;
@@ -62,6 +63,7 @@ struct reactor_config {
     struct udp *udp;           /* likewise; NULL without -U */
     struct tls *tls;           /* this reactor's; NULL without -Z */
     struct sasl_logins *sasl;  /* this reactor's; NULL unless the system's SASL decides on logins */
+    struct metrics_gather *metrics; /* of reactor 0; NULL: of the others, or without --metrics */
 
     int signals; /* a descriptor; -1: none */
     /* Called with the reactor's struct net when it can be read, and to wait for that again. */
@@ -77,6 +79,7 @@ struct reactor {
     struct reactor_group *group;
     struct mesh *mesh;
     struct batch batch;
+    struct metrics_gather *metrics;
 
     int signals;
     struct completion *signalled;

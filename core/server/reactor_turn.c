@@ -9,6 +9,7 @@
 #include "core/net/udp.h"
 #include "core/pipeline/exchange.h"
 #include "core/pipeline/lend.h"
+#include "core/server/metrics_gather.h"
 #include "core/server/reactor.h"
 #include "core/shard/scan.h"
 
@@ -428,6 +429,9 @@ static void reactor_start(struct reactor *reactor) {
     }
     if (net->sasl) {
         sasl_logins_start(net);
+    }
+    if (reactor->metrics) {
+        metrics_gather_start(reactor->metrics, net);
     }
 }
 

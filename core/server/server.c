@@ -12,6 +12,7 @@
 #include "core/net/udp.h"
 #include "core/server/certificates.h"
 #include "core/server/fit.h"
+#include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
@@ -89,7 +90,9 @@ static bool server_init(struct server *server, const struct config *config) {
     return true;
 }
 
+/* HTTP ends last of all that clients see. */
 static void server_finish(struct server *server) {
+    metrics_thread_close(server);
     logins_free(server->logins);
     nodes_free(server->nodes);
     sasl_thread_destroy(server->sasl);
@@ -172,7 +175,7 @@ int server_run(struct config *config) {
     }
     bool served = server_open_signals(&server) && users_read(&server) && nodes_file_read(&server) &&
                   certificates_read(&server) && server_open_listeners(&server) &&
-                  threads_run(&server);
+                  metrics_thread_open(&server) && threads_run(&server);
     server_finish(&server);
     panic_thread_finish();
     return served ? EXIT_SUCCESS : EXIT_FAILURE;

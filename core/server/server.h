@@ -14,6 +14,7 @@
 #include "core/net/tls.h"
 #include "core/server/reactor.h"
 
+struct metrics_thread;
 struct sasl_thread;
 
 /* The thread of one reactor. */
@@ -52,6 +53,8 @@ struct server {
     struct nodes *nodes;
     /* NULL unless the system's SASL decides on logins. */
     struct sasl_thread *sasl;
+    /* NULL without --metrics. */
+    struct metrics_thread *metrics;
     /* NULL without -Z. */
     struct tls_shared *tls;
     /* The descriptor of signals_open(), and what is called when it can be read. */

@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/container.h"
 #include "core/server/certificates.h"
+#include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
 #include "core/server/server.h"
 #include "core/server/systemd.h"
@@ -33,6 +34,7 @@ static void signals_reload(struct server *server, struct net *net) {
     users_reload(server, &net->shard.log);
     nodes_file_reload(server, &net->shard.log);
     certificates_reload(net);
+    metrics_thread_reload(server->metrics);
     systemd_tell("READY=1");
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/server/metrics_thread.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
 #include "core/server/server.h"
@@ -131,11 +132,15 @@ static char *start_add_names(char *text, const char *before, const struct listen
 /* Says on stdout that the server is up, and to systemd. */
 static void start_tell(const struct server *server) {
     const struct config *config = server->config;
-    char addresses[2 * LISTENERS_MAX * (LISTENER_NAME_BYTES + 5)] = "", facts[64];
+    const struct listeners *http = metrics_thread_listeners(server->metrics);
+    char addresses[3 * LISTENERS_MAX * (LISTENER_NAME_BYTES + 9)] = "", facts[64];
     char *end = start_add_names(addresses, " ", &server->listeners);
     end = start_add_names(end, " udp:", &server->udp_sockets);
     if (end == addresses) {
-        stpcpy(end, " nothing");
+        end = stpcpy(end, " nothing");
+    }
+    if (http) {
+        start_add_names(end, " metrics:", http);
     }
     snprintf(facts, sizeof(facts), "%u core%s, %llu MB", config->cores,
              config->cores == 1 ? "" : "s", (unsigned long long)(config->memory_bytes >> 20));
@@ -160,6 +165,9 @@ bool start_finish(struct server *server) {
     start_lock_memory(config);
     start_write_ports(server);
     start_write_pid(server);
+    if (!metrics_thread_start(server)) {
+        return false;
+    }
     start_tell(server);
     if (config->daemonize) {
         process_ready(server->caller, config);

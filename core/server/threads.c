@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/io/uring.h"
+#include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
 #include "core/server/sasl_thread.h"
 #include "core/server/server.h"
@@ -59,6 +60,7 @@ static struct reactor_config threads_reactor_config(struct server *server, uint3
         .udp = first ? server->udp : NULL,
         .tls = tls_of_reactor(server->tls, id),
         .sasl = sasl_thread_logins(server->sasl, id),
+        .metrics = first ? metrics_thread_gather(server->metrics) : NULL,
         .signals = first ? server->signals : -1,
         .signalled = &server->signalled,
         .stop_asked = threads_stop_asked,

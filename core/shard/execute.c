@@ -5,6 +5,7 @@
 #include "core/base/chunk.h"
 #include "core/shard/admin.h"
 #include "core/shard/commands.h"
+#include "core/shard/observe.h"
 #include "core/shard/scan.h"
 
 /* Puts a lease on the large value of a result, if the store has leases left for this requester.
@@ -174,6 +175,7 @@ void execute_for_keys(struct keyspace *keys, struct message *message) {
     case MESSAGE_LOGIN:
     case MESSAGE_EVERY_SHARD:
     case MESSAGE_SCAN:
+    case MESSAGE_SNAPSHOT:
     case MESSAGE_CONNECTION:
         break;
     }
@@ -188,6 +190,9 @@ static void execute_for_reactor(struct shard *shard, struct message *message) {
         return;
     case MESSAGE_SCAN:
         execute_scan(shard, message);
+        return;
+    case MESSAGE_SNAPSHOT:
+        observe_shard(shard, message->snapshot);
         return;
     case MESSAGE_CONNECTION:
         shard->hooks->open_connection(shard->reactor, message->descriptor,

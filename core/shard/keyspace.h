@@ -33,7 +33,10 @@ struct keyspace {
     bool debug_paused;         /* debugtime has stopped the clock */
     bool maintaining;          /* store_maintain() has more to do */
 
-    struct counters counters;     /* of commands on these keys; reactors count all else */
+    struct counters counters; /* of commands on these keys; reactors count all else */
+    /* What its reactor counted, as of when it left the keys; with --metrics, and more than one. Who
+     * has the keys may read it, so that the reactor needn't be woken for that. */
+    struct counters left_counters;
     struct prefix_table prefixes; /* of keys, for `stats detail` */
     struct hotkeys hotkeys;       /* for `stats hotkeys` */
     struct crawler crawler;

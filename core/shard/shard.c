@@ -82,6 +82,10 @@ bool shard_take(struct shard *shard) {
 
 void shard_leave(struct shard *shard) {
     if (shard->count > 1 && shard_holds(shard, shard->id)) {
+        if (shard->facts->config->metrics.count > 0) {
+            shard->keys.left_counters = shard->counters;
+            shard->keys.left_counters.buffer_bytes = shard->buffers.bytes;
+        }
         shard->held = SHARD_NONE;
         crawler_plan(&shard->keys, &shard->settings);
         lending_free(mesh_lending(shard->port));

@@ -98,6 +98,8 @@ MISTAKES = (
                            'or give a file of user:password lines with -Y'),
     (('-S', '-U', '11211'), '-U beside -Y or -S is refused: nobody can log in over UDP, so it would '
                             'let everybody in: leave one of them out'),
+    (('-o', 'metrics_auth=x'), '-o metrics_auth is refused without --metrics: there is no HTTP: give a port, or '
+                               'leave it out'),
     (('-o', 'sasl_timeout=0'), '-o sasl_timeout takes a number from 1 to 3600, not "0"'),
 )
 
@@ -418,7 +420,7 @@ class Completion(unittest.TestCase):
         return done.stdout.split()
 
     def test_completion(self):
-        self.assertEqual(self.offers('--me'), ['--memory-limit'])
+        self.assertEqual(self.offers('--mem'), ['--memory-limit'])
         self.assertEqual(self.offers('-v', '--th'), ['--threads'])
         self.assertEqual(self.offers('-B', ''), ['auto', 'ascii', 'binary'])
         self.assertEqual(self.offers('-o', 'id'), ['idle_timeout='])

@@ -1,0 +1,30 @@
+#include "core/shard/observe.h"
+
+#include <string.h>
+
+#include "core/base/clock.h"
+
+static void observe_keys(const struct keyspace *keys, struct snapshot_part *part) {
+    uint32_t bounds[SNAPSHOT_AGES - 1];
+    const struct store_ages ages = {.bounds = bounds,
+                                    .count = SNAPSHOT_AGES - 1,
+                                    .small = part->ages[0],
+                                    .main = part->ages[1]};
+    for (uint32_t i = 0; i < SNAPSHOT_AGES - 1; i++) {
+        bounds[i] = snapshot_age_bounds_s[i] * CLOCK_TICKS_PER_SECOND;
+    }
+    memset(part->ages, 0, sizeof(part->ages));
+    store_stats(keys->store, &part->stats.store);
+    store_count_ages(keys->store, keys->now, &ages);
+}
+
+void observe_shard(const struct shard *shard, struct snapshot_part *part) {
+    shard_stats_read(shard, &part->stats);
+    observe_keys(&shard->keys, part);
+}
+
+void observe_borrowed(const struct shard *owner, struct snapshot_part *part) {
+    part->stats.counters = owner->keys.left_counters;
+    counters_add(&part->stats.counters, &owner->keys.counters);
+    observe_keys(&owner->keys, part);
+}
