@@ -35,6 +35,13 @@ struct listen_address {
     int32_t port;
 };
 
+/* -o io: the engine of I/O. The start makes IO_AUTO one of the others. */
+enum io_choice {
+    IO_AUTO,
+    IO_URING,
+    IO_EPOLL,
+};
+
 /* -B: which protocols are spoken. */
 enum binding_protocol {
     BINDING_AUTO,
@@ -191,6 +198,9 @@ struct config {
     uint32_t drain_s;
     bool drain_given;
 
+    enum io_choice io;
+    /* Why io_uring was not taken though it would have been, and what would allow it; or NULL. */
+    const char *io_reason;
     /* -o ring_capacity: messages under way from one reactor to another, a power of two. */
     uint32_t ring_capacity;
     /* The engine's rings are small, since little memory may be locked; see core/server/fit.h. */

@@ -9,14 +9,16 @@
  * to the last io_enter(); only io_wake() names another reactor's. Nothing here waits but
  * io_enter().
  *
- * There are several engines behind this interface: io_uring (io/uring.h) and, in tests, a simulated
- * one that is driven by a seed. The rest of the program names no type of either.
+ * There are several engines behind this interface: io_uring (io/uring.h), epoll (io/epoll.h) and,
+ * in tests, a simulated one that is driven by a seed. The rest of the program names no type of
+ * theirs.
  *
  * An operation takes a completion that its caller owns and that must stay where it is until it has
  * been called: usually a member of the struct that the operation is about. There is one call of it
  * for each operation, but for accepting, which goes on as long as IO_MORE is told. `result` is what
  * the system call of that name would have returned, or -errno. A caller that wants an operation to
- * end early shuts the socket down (io_shut_down()); it completes then.
+ * end early shuts the socket down (io_shut_down()); it completes then. At a time there are one
+ * receive and one send of a socket, and one wait for a descriptor, or one accept.
  *
  * A completion is called from io_take() alone, never from within the function that started the
  * operation. It may start other operations, with the same completion too.
@@ -46,8 +48,10 @@ struct completion {
 #define IO_MORE 2u /* accept: the next connection will complete it again */
 #define IO_BUFFER_SHIFT 16
 
-/* Bytes of a lent buffer. */
+/* Bytes of a lent buffer; and how many a reactor has, 2 MiB: one is in use from its completion to
+ * the end of that turn, no longer. */
 #define IO_BUFFER_BYTES ((size_t)16 * 1024)
+#define IO_BUFFERS 128
 
 /* io_enter() waits until something has completed. */
 #define IO_FOREVER UINT64_MAX
@@ -126,7 +130,8 @@ static inline void io_give_buffer(struct io *io, unsigned number) {
     io->engine->give_buffer(io, number);
 }
 
-/* Sends all the bytes, unless the connection ends before: a short result needs another call. */
+/* Sends all the bytes, unless the connection ends before: a short result needs another call. What
+ * is sent to has a source, which may be closed meanwhile. */
 static inline void io_send(struct io *io, int socket, const void *bytes, size_t length,
                            struct completion *completion) {
     io->engine->send(io, socket, bytes, length, completion);
@@ -157,7 +162,8 @@ static inline void io_cancel_accept(struct io *io, struct completion *completion
     io->engine->cancel_accept(io, completion);
 }
 
-/* Completes once a descriptor can be read. */
+/* Completes once a descriptor can be read. Its number isn't used for another such descriptor while
+ * the engine is open. */
 static inline void io_wait_readable(struct io *io, int descriptor, struct completion *completion) {
     io->engine->wait_readable(io, descriptor, completion);
 }

@@ -138,17 +138,6 @@ static void uring_take(struct io *io, void *owner) {
 
 /* At once. */
 
-static void uring_refuse(struct io *io, int socket, const char *text, size_t length) {
-    (void)io;
-    send(socket, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    close(socket);
-}
-
-static void uring_shut_down(struct io *io, int socket, int how) {
-    (void)io;
-    shutdown(socket, how);
-}
-
 static void uring_close_socket(struct io *io, int socket) {
     (void)io;
     close(socket);
@@ -244,6 +233,18 @@ static int uring_open(struct io **io, void *context) {
     return 0;
 }
 
+int uring_probe(void) {
+    bool small = true;
+    struct io *io;
+    int error = uring_open(&io, &small);
+    if (error) {
+        return error;
+    }
+    error = uring_try_operations(&uring_of(io)->ring);
+    uring_close(io);
+    return error;
+}
+
 uint32_t uring_count(uint32_t wanted, bool small, int *error) {
     struct uring **rings = calloc(wanted, sizeof(struct uring *));
     uint32_t count = 0;
@@ -257,30 +258,6 @@ uint32_t uring_count(uint32_t wanted, bool small, int *error) {
     }
     free(rings);
     return count;
-}
-
-static const char *uring_advice(int error) {
-    switch (error) {
-    case -ENOSYS:
-        return "this kernel has no io_uring, or a sandbox hides it: " URING_KERNEL_NEEDED
-               " or later is needed, and a container profile must allow io_uring_setup, "
-               "io_uring_enter and io_uring_register";
-    case -EPERM:
-    case -EACCES:
-        return "io_uring is forbidden here: set the sysctl kernel.io_uring_disabled to 0, and let "
-               "the container profile allow io_uring_setup, io_uring_enter and io_uring_register";
-    case -EINVAL:
-        return "this kernel's io_uring is too old: " URING_KERNEL_NEEDED " or later is needed";
-    case -ENOMEM:
-        return "no memory for io_uring: raise the locked-memory limit (ulimit -l, LimitMEMLOCK=), "
-               "or start fewer --cores";
-    case -EMFILE:
-    case -ENFILE:
-        return "no descriptor left for io_uring: raise the limit of open files (ulimit -n, "
-               "LimitNOFILE=)";
-    default:
-        return "io_uring can't be set up";
-    }
 }
 
 const struct io_engine uring_engine = {
@@ -303,7 +280,7 @@ const struct io_engine uring_engine = {
     .enter = uring_enter,
     .take = uring_take,
     .has_events = uring_has_events,
-    .refuse = uring_refuse,
-    .shut_down = uring_shut_down,
+    .refuse = source_refuse,
+    .shut_down = source_shut_down,
     .close_socket = uring_close_socket,
 };

@@ -15,10 +15,6 @@
 #define URING_SMALL_SUBMISSIONS 64
 #define URING_SMALL_COMPLETIONS 512
 
-/* 2 MiB of receive buffers a reactor. A buffer is in use from its completion to the end of that
- * turn, no longer. */
-#define URING_BUFFERS 128
-
 /* The lowest kernel that has all that is used here: DEFER_TASKRUN came last. */
 #define URING_KERNEL_NEEDED "Linux 6.1"
 
@@ -27,6 +23,11 @@
  * when a ring takes more than may be locked: of this user, in all processes that may not ignore it.
  */
 extern const struct io_engine uring_engine;
+
+/* Whether a ring can be opened here, with the operations that are needed: 0, or -errno for
+ * uring_engine.advice(), -EOPNOTSUPP where operations are missing. Opens one and closes it. Thread:
+ * any, before reactors open theirs. */
+int uring_probe(void);
 
 /* How many rings can be open at a time: `wanted`, or fewer, and then `error` becomes -errno of the
  * first that could not be opened. Opens and closes them. Thread: any, before reactors open theirs.

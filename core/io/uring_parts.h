@@ -3,6 +3,7 @@
  *     uring.c          operations, their completions, opening
  *     uring_source.c   receiving: sources and lent buffers
  *     uring_queue.c    entering the kernel
+ *     uring_refused.c  whether it can be had here, and why not
  *
  * Thread: the reactor's, but for opening and closing.
  */
@@ -14,6 +15,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "core/io/source.h"
 #include "core/io/uring.h"
 
 /* Sends that are tried once, between two submissions; others wait as all sends do. */
@@ -24,37 +26,12 @@ struct uring_once {
     int result;
 };
 
-/* A socket that is received from. It outlives io_close_source() until the kernel lets go of it. */
-struct io_source {
-    struct completion *received;
-    union {
-        char *where; /* of a receive: the place of its bytes; NULL: a lent buffer */
-        LIST_ENTRY(io_source) closed_link;
-    };
-    STAILQ_ENTRY(io_source) queued_link;
-    int socket;
-    uint32_t length : 24; /* of a receive: at most so many bytes */
-    bool asked : 1;       /* for a receive */
-    bool watched : 1;     /* the kernel tells when the socket becomes readable */
-    bool readable : 1;    /* there are bytes in it, or its end, for all that is known */
-    bool ended : 1;       /* its end stands behind the bytes in it: nothing will be told any more */
-    bool urgent : 1; /* urgent data has come: a recv() ends where it stands, with more behind */
-    bool queued : 1; /* the next io_take() goes on with it */
-    bool closed : 1;
-};
-
-STAILQ_HEAD(uring_queued, io_source);
-LIST_HEAD(uring_closed, io_source);
-
 struct uring {
     struct io io; /* first, so that one is found from the other */
     struct io_uring ring;
 
-    struct uring_queued queued;
-    struct uring_closed closed; /* sources that the kernel has not let go of, or queued ones */
-    char *buffers;
-    uint32_t free_count;
-    uint16_t free[URING_BUFFERS]; /* numbers of the buffers that are not lent, the first so many */
+    struct source_pool sources;
+    struct source_list closed; /* that the kernel has not let go of, or queued ones */
 
     uint32_t once_count;
     struct uring_once once[URING_ONCE_MAX];
@@ -91,10 +68,15 @@ void uring_source_event(struct uring *uring, void *owner, const struct io_uring_
 void uring_take_sources(struct uring *uring, void *owner);
 
 static inline bool uring_sources_wait(const struct uring *uring) {
-    return !STAILQ_EMPTY(&uring->queued);
+    return source_pool_has_queued(&uring->sources);
 }
 
+/* Whether the kernel knows all operations that it is asked for: 0, or -EOPNOTSUPP, or another
+ * -errno where it can't be told. */
+int uring_try_operations(struct io_uring *ring);
+
 /* Of struct io_engine. */
+const char *uring_advice(int error);
 void uring_enter(struct io *io, uint64_t wait_ns);
 bool uring_has_events(struct io *io);
 struct io_source *uring_open_source(struct io *io, int socket, struct completion *received);

@@ -11,6 +11,7 @@
 #include "core/mesh/message.h"
 #include "core/net/udp.h"
 #include "core/server/config_parse.h"
+#include "core/server/engine.h"
 #include "core/server/resources.h"
 #include "core/shard/shard.h"
 
@@ -100,12 +101,13 @@ static uint64_t fit_other_descriptors(const struct config *config) {
     return resources_open_descriptors() + sockets + sasl + FIT_DESCRIPTORS_SPARE;
 }
 
-/* A reactor has one for its ring, and is of no use without a connection. */
+/* A reactor has those of its engine, and is of no use without a connection. */
 static void fit_share_descriptors(struct config *config, uint64_t left) {
-    if (config->cores > left / 2) {
-        config->cores = (uint32_t)(left / 2);
+    uint32_t each = engine_descriptors(config);
+    if (config->cores > left / (each + 1)) {
+        config->cores = (uint32_t)(left / (each + 1));
     }
-    left -= config->cores;
+    left -= config->cores * each;
     if (config->connections_max > left) {
         config->connections_max = (uint32_t)left;
     }
@@ -118,13 +120,14 @@ static bool fit_descriptors(struct config *config) {
         config->connections_max = CONFIG_CONNECTIONS_MAX;
     }
     uint64_t others = fit_other_descriptors(config);
-    uint64_t needed = others + config->cores + config->connections_max;
+    uint32_t each = engine_descriptors(config);
+    uint64_t needed = others + config->cores * each + config->connections_max;
     uint64_t allowed =
         resources_raise_descriptors(needed + FIT_ADDRESSES_PER_NAME_MAX * config->address_count);
-    if (allowed < others + 2) {
+    if (allowed < others + each + 1) {
         log_line("the limit on descriptors is %llu, and at least %llu are needed: raise it "
                  "(ulimit -n, LimitNOFILE=)",
-                 (unsigned long long)allowed, (unsigned long long)others + 2);
+                 (unsigned long long)allowed, (unsigned long long)others + each + 1);
         return false;
     }
     snprintf(reason, sizeof(reason), "there can't be more connections");
@@ -248,10 +251,14 @@ static void fit_tell_rings(const struct config *now, const struct config *before
     fit_tell(reason, now, before);
 }
 
-/* Where not all can be had, those that can are small, and fewer if need be. Where rings are refused
- * for other reasons than memory and descriptors, their reactors will say why. */
-static bool fit_rings(struct config *config) {
+/* Where not all can be had, those that can are small; if they are fewer still, epoll is taken,
+ * where that was left open, or fewer cores. Where rings are refused for other reasons than memory
+ * and descriptors, their reactors will say why. */
+static bool fit_rings(struct config *config, bool may_fall_back) {
     const struct config before = *config;
+    if (config->io == IO_EPOLL) {
+        return true;
+    }
     int error = 0;
     uint64_t limit = resources_raise_lock_limit();
     uint32_t count = limit < UINT64_MAX ? uring_count(config->cores, false, &error) : config->cores;
@@ -261,6 +268,11 @@ static bool fit_rings(struct config *config) {
     if (error == -ENOMEM) {
         config->small_rings = true;
         count = uring_count(config->cores, true, &error);
+    }
+    if (count < config->cores && may_fall_back) {
+        config->small_rings = false;
+        engine_fall_back(config, error);
+        return fit_descriptors(config);
     }
     if (count == 0) {
         log_line("%s", uring_engine.advice(error));
@@ -273,6 +285,7 @@ static bool fit_rings(struct config *config) {
 
 bool fit_to_machine(struct config *config) {
     assert(config->cores > 0);
-    return fit_memory(config) && fit_descriptors(config) && fit_addresses(config) &&
-           fit_threads(config) && fit_rings(config);
+    bool may_fall_back = config->io == IO_AUTO;
+    return fit_memory(config) && engine_choose(config) && fit_descriptors(config) &&
+           fit_addresses(config) && fit_threads(config) && fit_rings(config, may_fall_back);
 }

@@ -164,6 +164,10 @@ const struct command_option option_table[] = {
     DONE("ring_capacity", WORD, "N",
          "messages under way from one reactor to another, a power of two (default 256)",
          options_set_ring_capacity, .min = 1, .max = MESH_CAPACITY_MAX),
+    DONE("io", WORD, "NAME",
+         "how the kernel is asked for I/O: uring, epoll (default auto: io_uring where it is to be "
+         "had)",
+         options_set_io),
     DONE("spin", WORD, "N",
          "microseconds to poll for other reactors' replies before sleeping (default 20; 0 with "
          "more reactors than CPUs)",

@@ -164,6 +164,20 @@ enum config_status options_set_binding(struct config *config, const struct comma
                          value);
 }
 
+enum config_status options_set_io(struct config *config, const struct command_option *option,
+                                  const char *value) {
+    static const char *const names[] = {
+        [IO_AUTO] = "auto", [IO_URING] = "uring", [IO_EPOLL] = "epoll"};
+    (void)option;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(value, names[i]) == 0) {
+            config->io = (enum io_choice)i;
+            return CONFIG_RUN;
+        }
+    }
+    return options_wrong("-o io takes auto, uring or epoll, not \"%s\"", value);
+}
+
 enum config_status options_set_delimiter(struct config *config, const struct command_option *option,
                                          const char *value) {
     (void)option;

@@ -129,6 +129,16 @@ static char *start_add_names(char *text, const char *before, const struct listen
     return text;
 }
 
+/* Nothing where it is io_uring, as it is where nothing forbids that. */
+static void start_tell_engine(const struct config *config) {
+    if (config->io == IO_EPOLL) {
+        printf(", epoll");
+    }
+    if (config->io_reason) {
+        printf(" (%s)", config->io_reason);
+    }
+}
+
 /* Says on stdout that the server is up, and to systemd. */
 static void start_tell(const struct server *server) {
     const struct config *config = server->config;
@@ -144,8 +154,9 @@ static void start_tell(const struct server *server) {
     }
     snprintf(facts, sizeof(facts), "%u core%s, %llu MB", config->cores,
              config->cores == 1 ? "" : "s", (unsigned long long)(config->memory_bytes >> 20));
-    printf("simplecache %s listening on%s, %s%s\n", SIMPLECACHE_VERSION, addresses, facts,
-           start_remark(server));
+    printf("simplecache %s listening on%s, %s", SIMPLECACHE_VERSION, addresses, facts);
+    start_tell_engine(config);
+    printf("%s\n", start_remark(server));
     fflush(stdout);
     if (config->daemonize) {
         systemd_tell("MAINPID=%d", (int)getpid()); /* not the process that it has started */

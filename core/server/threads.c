@@ -9,7 +9,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/io/uring.h"
+#include "core/server/engine.h"
 #include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
 #include "core/server/sasl_thread.h"
@@ -54,7 +54,7 @@ static struct reactor_config threads_reactor_config(struct server *server, uint3
         .mesh = server->mesh,
         .shards = server->shards,
         .clock = &clock_system,
-        .engine = &uring_engine,
+        .engine = engine_chosen(server->config),
         .engine_context = &server->small_rings,
         .acceptor = first ? &server->acceptor : NULL,
         .udp = first ? server->udp : NULL,

@@ -34,6 +34,19 @@ static const char *settings_binding_name(enum binding_protocol binding) {
     return "";
 }
 
+static const char *settings_engine_name(enum io_choice io) {
+    switch (io) {
+    case IO_AUTO:
+        return "auto"; /* of tests, which have one of their own */
+    case IO_URING:
+        return "io_uring";
+    case IO_EPOLL:
+        return "epoll";
+    }
+    assert(!"an engine of unknown kind");
+    return "";
+}
+
 /* Sockets from systemd are in place of those that the command line names. */
 static void settings_put_listeners(struct stats_writer *writer, const struct server_facts *facts) {
     const struct config *config = facts->config;
@@ -52,6 +65,7 @@ static void settings_put_network(struct stats_writer *writer, const struct serve
     settings_put_listeners(writer, facts);
     stats_put(writer, "binding_protocol", settings_binding_name(config->binding));
     stats_put_number(writer, "num_threads", config->cores);
+    stats_put(writer, "io_engine", settings_engine_name(config->io));
     stats_put_number(writer, "reqs_per_event", config->turn_requests);
     stats_put_number(writer, "idle_timeout", config->idle_timeout_s);
     stats_put_switch(writer, "maxconns_fast",

@@ -130,15 +130,19 @@ class Load(TlsTest):
         except Exception as error:
             self.failures.append(repr(error))
 
+    def is_enough(self, seconds, least):
+        """Of reloads of each kind and what each client was served; a busy machine takes longer."""
+        return seconds > self.SECONDS and (least > 5 or seconds > self.SECONDS + server.TIMEOUT_S)
+
     def test_reload_under_load(self):
         """By both ways, with good files and bad ones: no request and no handshake fails."""
         threads = [threading.Thread(target=self.work, args=(seed % 2 == 0, seed)) for seed in range(6)]
         for thread in threads:
             thread.start()
-        deadline, good, bad = time.monotonic() + self.SECONDS, 0, 0
+        start, good, bad = time.monotonic(), 0, 0
         path = self.server.path('server')
         with self.server.connect() as plain:
-            while time.monotonic() < deadline:
+            while not self.is_enough(time.monotonic() - start, min(good, bad, *self.served)):
                 self.ca.leaf('next')
                 for end in ('.key', '.pem'):
                     if plain.ask(b'refresh_certs\r\n') == b'OK\r\n':

@@ -146,7 +146,7 @@ class Daemon(ServiceTest):
         other = self.start()
         self.fails('-p', str(other.port), name=str(other.port))
         self.fails('-s', '/no/such/folder', name='/no/such/folder')
-        self.fails(name='io_uring', before=lambda: forbid_io_uring(errno.EPERM))
+        self.fails('-o', 'io=uring', name='io_uring', before=lambda: forbid_io_uring(errno.EPERM))
 
     def test_signals(self):
         """A hang-up leaves it running."""

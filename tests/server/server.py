@@ -24,9 +24,17 @@ import time
 import traceback
 import unittest
 
+import sandbox
+
 SANITIZED = os.environ.get('SANITIZED', '') not in ('', '0')
 ORIGINAL = 'SIMPLECACHE_COMMAND' in os.environ  # memcached, not ours
 TIMEOUT_S = 60 if SANITIZED else 20
+
+SANDBOX = os.environ.get('SANDBOX')  # what system calls this process and its servers may make; see sandbox.py
+if SANDBOX:
+    sandbox.enter(SANDBOX)
+
+ENGINE = r'(?:, epoll(?: \([^()]*io_uring[^()]*\))?)?'  # in the line of the start, where it is not io_uring
 
 running = set()  # servers to kill if this process ends without having stopped them
 

@@ -125,19 +125,6 @@ class Mistakes(server.ServerTest):
         self.refused('-p', str(other.port), '-l', '127.0.0.1', status=FAILED,
                      names=["can't listen on 127.0.0.1:%d: Address already in use; " % other.port])
 
-    @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
-    def test_io_uring_forbidden(self):
-        """Any of its three calls."""
-        for call in (IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER):
-            with self.subTest(call=call):
-                self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.EPERM, call),
-                             status=FAILED, names=['io_uring', 'forbidden'])
-
-    @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
-    def test_io_uring_missing(self):
-        self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.ENOSYS),
-                     status=FAILED, names=['io_uring', 'kernel'])
-
     def test_unknown_flag(self):
         self.refused('--no-such-flag', names=['no-such-flag'])
         self.refused('-q')
@@ -175,11 +162,66 @@ class Mistakes(server.ServerTest):
         self.assertEqual(status, 67 if server.ORIGINAL else FAILED)
         self.assertRegex(stderr, r'^[^\n]*no-such-user[^\n]*\n$')
 
-    @unittest.skipIf(server.ORIGINAL, 'memcached needs no io_uring')
-    def test_too_little_locked_memory(self):
-        """What kernels say that count rings against the limit."""
-        self.refused('--cores', '2', before=lambda: forbid_io_uring(errno.ENOMEM),
-                     status=FAILED, names=['raise the locked-memory limit (ulimit -l'])
+    @unittest.skipIf(server.ORIGINAL, 'ours')
+    def test_unknown_engine(self):
+        self.refused('-o', 'io=kqueue', names=['-o io takes auto, uring or epoll, not "kqueue"'])
+
+
+@unittest.skipIf(server.ORIGINAL, 'memcached has one engine')
+class Engines(server.ServerTest):
+    """-o io: which engine is taken, and what is said where it is not io_uring."""
+
+    # The error, on which call, and what is said of it.
+    REFUSALS = (
+        [(errno.EPERM, call, "a seccomp filter forbids io_uring: let the container's profile, or SystemCallFilter=, "
+          'allow io_uring_setup, io_uring_enter and io_uring_register') for call in (IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER)] +
+        [(errno.ENOSYS, IO_URING_SETUP, "a seccomp filter hides io_uring"),
+         (errno.EINVAL, IO_URING_SETUP, "this kernel's io_uring is too old: Linux 6.1 or later is needed"),
+         (errno.ENOMEM, IO_URING_SETUP, 'no memory for io_uring: raise the locked-memory limit (ulimit -l')])
+
+    def engine(self, under_test):
+        with under_test.connect() as client:
+            client.send(b'stats settings\r\nquit\r\n')
+            return re.search(rb'STAT io_engine (\w+)\r\n', client.read_all())[1].decode()
+
+    def serves(self, *flags, engine, said, before=None):
+        under_test = self.start(cores=2, flags=flags, before=before)
+        with under_test.connect() as client:
+            self.assertEqual(client.ask(b'set a 0 0 1\r\na\r\n'), b'STORED\r\n')
+        self.assertEqual(self.engine(under_test), engine)
+        self.assertIn('2 cores, 64 MB%s' % said, under_test.output())
+        self.assertEqual(under_test.output().count('\n'), 1)
+        under_test.stop()
+
+    def refused(self, *flags, said, before=None):
+        status, stdout, stderr = run('-p', str(server.free_port()), *flags, *server.user_flags(), before=before)
+        self.assertEqual((status, stdout), (FAILED, ''))
+        self.assertRegex(stderr, r'\A[^\n]+\n\Z')
+        self.assertIn('-o io=uring: ' + said, stderr)
+
+    def test_epoll(self):
+        self.serves('-o', 'io=epoll', engine='epoll', said=', epoll (this machine only')
+
+    @unittest.skipIf(server.SANDBOX, 'io_uring is refused here')
+    def test_uring(self):
+        for flags in ((), ('-o', 'io=auto'), ('-o', 'io=uring')):
+            with self.subTest(flags=flags):
+                self.serves(*flags, engine='io_uring', said=' (this machine only')
+
+    @unittest.skipIf(server.SANDBOX, 'io_uring is refused here')
+    def test_refused(self):
+        """Any of its three calls: epoll is taken, or where it must be io_uring nothing starts."""
+        for error, call, said in self.REFUSALS:
+            with self.subTest(error=error, call=call):
+                self.serves(engine='epoll', said=', epoll (' + said, before=lambda: forbid(error, call))
+                self.refused('-o', 'io=uring', said=said, before=lambda: forbid(error, call))
+
+    @unittest.skipUnless(server.SANDBOX, 'that is the rest of this test')
+    def test_in_a_sandbox(self):
+        said = {'docker': self.REFUSALS[0][2], 'eperm': self.REFUSALS[0][2],
+                'enosys': 'a seccomp filter hides io_uring'}[server.SANDBOX]
+        self.serves(engine='epoll', said=', epoll (' + said)
+        self.refused('-o', 'io=uring', said=said)
 
 
 class Questions(unittest.TestCase):

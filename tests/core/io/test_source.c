@@ -1,4 +1,4 @@
-/* Receiving by the engine that is io_uring, on the kernel of this machine. */
+/* Receiving by an engine, on the kernel of this machine. */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <errno.h>
@@ -6,8 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/io/uring.h"
-#include "uring_pair.h"
+#include "pair.h"
 
 /* Receives into a lent buffer. Returns its number. */
 static unsigned expect_lent(struct pair *pair, const char *bytes) {
@@ -33,7 +32,7 @@ static void expect_result(struct pair *pair, int result) {
     cr_assert(zero(u32, pair->operation.flags & IO_LENT));
 }
 
-Test(uring_source, receives_into_lent_buffers, .timeout = 30) {
+Test(source, receives_into_lent_buffers, .timeout = 30) {
     struct pair pair = pair_open();
     tell(&pair, "some bytes");
     expect_received(&pair, "some bytes");
@@ -48,7 +47,7 @@ Test(uring_source, receives_into_lent_buffers, .timeout = 30) {
 }
 
 /* What has come while nobody asked is there for whoever asks later, and nobody is woken for it. */
-Test(uring_source, leaves_in_the_socket_what_is_not_asked_for, .timeout = 30) {
+Test(source, leaves_in_the_socket_what_is_not_asked_for, .timeout = 30) {
     struct pair pair = pair_open();
     tell(&pair, "1");
     expect_received(&pair, "1");
@@ -61,7 +60,7 @@ Test(uring_source, leaves_in_the_socket_what_is_not_asked_for, .timeout = 30) {
     pair_close(&pair);
 }
 
-Test(uring_source, receives_to_a_place_of_the_caller, .timeout = 30) {
+Test(source, receives_to_a_place_of_the_caller, .timeout = 30) {
     struct pair pair = pair_open();
     struct operation *operation = &pair.operation;
     char where[8] = "";
@@ -83,11 +82,11 @@ Test(uring_source, receives_to_a_place_of_the_caller, .timeout = 30) {
     pair_close(&pair);
 }
 
-Test(uring_source, a_receive_waits_while_all_buffers_are_lent, .timeout = 30) {
+Test(source, a_receive_waits_while_all_buffers_are_lent, .timeout = 30) {
     struct pair pair = pair_open();
     struct operation *operation = &pair.operation;
     unsigned first = 0;
-    for (unsigned i = 0; i < URING_BUFFERS; i++) {
+    for (unsigned i = 0; i < IO_BUFFERS; i++) {
         tell(&pair, "x");
         unsigned number = expect_lent(&pair, "x");
         first = i == 0 ? number : first;
@@ -104,7 +103,7 @@ Test(uring_source, a_receive_waits_while_all_buffers_are_lent, .timeout = 30) {
 }
 
 /* Bytes and end are told as one; a short receive of the bytes must not leave the end behind. */
-Test(uring_source, the_end_comes_behind_the_bytes, .timeout = 30) {
+Test(source, the_end_comes_behind_the_bytes, .timeout = 30) {
     for (int half = 0; half < 2; half++) {
         struct pair pair = pair_open();
         tell(&pair, "last words");
@@ -133,12 +132,12 @@ static void expect_around_urgent_data(struct pair pair) {
     pair_close(&pair);
 }
 
-Test(uring_source, goes_on_behind_urgent_data, .timeout = 30) {
+Test(source, goes_on_behind_urgent_data, .timeout = 30) {
     expect_around_urgent_data(pair_open());
     expect_around_urgent_data(pair_open_tcp());
 }
 
-Test(uring_source, an_end_that_comes_while_nobody_asks_is_found, .timeout = 30) {
+Test(source, an_end_that_comes_while_nobody_asks_is_found, .timeout = 30) {
     struct pair pair = pair_open();
     tell(&pair, "1");
     expect_received(&pair, "1");
@@ -151,7 +150,7 @@ Test(uring_source, an_end_that_comes_while_nobody_asks_is_found, .timeout = 30) 
     pair_close(&pair);
 }
 
-Test(uring_source, a_reset_ends_a_receive_and_a_send, .timeout = 30) {
+Test(source, a_reset_ends_a_receive_and_a_send, .timeout = 30) {
     struct pair pair = pair_open_tcp();
     struct linger at_once = {.l_onoff = 1};
     tell(&pair, "x");
@@ -169,7 +168,7 @@ Test(uring_source, a_reset_ends_a_receive_and_a_send, .timeout = 30) {
     pair_close(&pair);
 }
 
-Test(uring_source, a_shut_down_ends_a_receive, .timeout = 30) {
+Test(source, a_shut_down_ends_a_receive, .timeout = 30) {
     for (int tcp = 0; tcp < 2; tcp++) {
         struct pair pair = tcp ? pair_open_tcp() : pair_open();
         io_receive_lent(pair.io, source_of(&pair));
@@ -183,7 +182,7 @@ Test(uring_source, a_shut_down_ends_a_receive, .timeout = 30) {
 
 /* With a receive under way, with one that could complete, with none, and before the first: none is
  * called any more, and the socket may be closed at once. The number is another's then. */
-Test(uring_source, closes_a_source, .timeout = 30) {
+Test(source, closes_a_source, .timeout = 30) {
     for (int kind = 0; kind < 4; kind++) {
         struct pair pair = pair_open_tcp();
         char byte;

@@ -1,4 +1,4 @@
-#include "uring_pair.h"
+#include "pair.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "core/base/container.h"
-#include "core/io/uring.h"
 
 static void operation_done(void *owner, struct completion *completion, int result, unsigned flags) {
     struct operation *operation = container_of(completion, struct operation, completion);
@@ -25,8 +24,8 @@ void operation_init(struct operation *operation) {
 
 struct io *open_engine(void) {
     struct io *io;
-    int error = uring_engine.open(&io, NULL);
-    cr_assert(zero(int, error), "%s", uring_engine.advice(error));
+    int error = ENGINE.open(&io, NULL);
+    cr_assert(zero(int, error), "%s", ENGINE.advice(error));
     return io;
 }
 
@@ -52,7 +51,7 @@ void pair_close(struct pair *pair) {
     }
     close(pair->socket);
     close(pair->peer);
-    uring_engine.close(pair->io);
+    ENGINE.close(pair->io);
 }
 
 uint64_t now_ns(void) {

@@ -1,12 +1,19 @@
-/* uring_pair: a socket that the engine which is io_uring works on, and its other end, which a test
- * does. Functions that begin with expect_ fail the test otherwise.
+/* pair: a socket that an engine works on, and its other end, which a test does. The engine is the
+ * one that the test is compiled for. Functions that begin with expect_ fail the test otherwise.
  */
-#ifndef TESTS_CORE_IO_URING_PAIR_H
-#define TESTS_CORE_IO_URING_PAIR_H
+#ifndef TESTS_CORE_IO_PAIR_H
+#define TESTS_CORE_IO_PAIR_H
 
 #include <stdint.h>
 
+#include "core/io/epoll.h"
 #include "core/io/io.h"
+#include "core/io/uring.h"
+
+/* The engine, as meson.build has it. */
+#ifndef ENGINE
+#define ENGINE uring_engine
+#endif
 
 #define SOON_NS ((uint64_t)5 * 1000000000)
 
@@ -32,7 +39,7 @@ struct pair pair_open(void);
 struct pair pair_open_tcp(void);
 void pair_close(struct pair *pair);
 
-/* Receives of the pair's operation; opened when it is asked for first. */
+/* Receives of the pair's operation; opened when it is asked for first, as it is before a send. */
 struct io_source *source_of(struct pair *pair);
 
 uint64_t now_ns(void);

@@ -1,0 +1,37 @@
+#include "core/io/source.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define BUFFERS_BYTES ((size_t)IO_BUFFERS * IO_BUFFER_BYTES)
+
+_Static_assert(IO_BUFFERS <= UINT16_MAX, "buffers have 16-bit numbers");
+
+int source_pool_init(struct source_pool *pool) {
+    void *memory =
+        mmap(NULL, BUFFERS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return -ENOMEM;
+    }
+    pool->buffers = memory;
+    STAILQ_INIT(&pool->queued);
+    for (unsigned number = IO_BUFFERS; number-- > 0;) {
+        source_pool_give(pool, number);
+    }
+    return 0;
+}
+
+void source_pool_finish(struct source_pool *pool) {
+    munmap(pool->buffers, BUFFERS_BYTES);
+}
+
+void source_refuse(struct io *io, int socket, const char *text, size_t length) {
+    (void)io;
+    send(socket, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(socket);
+}
+
+void source_shut_down(struct io *io, int socket, int how) {
+    (void)io;
+    shutdown(socket, how);
+}
