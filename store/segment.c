@@ -32,6 +32,13 @@ size_t segment_reserved_bytes(const struct segment_log *log) {
     return ((size_t)log->segments_max + 1) * log->segment_bytes;
 }
 
+/* The most free segments that stay warm. */
+static uint32_t segment_warm_max_for(const struct segment_log *log, size_t memory_bytes) {
+    size_t part = memory_bytes / log->segment_bytes / SEGMENTS_PER_WARM;
+    size_t least = part > SEGMENTS_WARM_MIN ? part : SEGMENTS_WARM_MIN;
+    return (uint32_t)least + log->block_segments - 1;
+}
+
 void segment_log_lay_out(struct segment_log *log, size_t memory_bytes, size_t memory_bytes_max,
                          size_t page_bytes) {
     *log = (struct segment_log){.segment_bytes = segment_bytes_for(memory_bytes)};
@@ -40,7 +47,7 @@ void segment_log_lay_out(struct segment_log *log, size_t memory_bytes, size_t me
     log->segments_max = segment_max_for(log, memory_bytes_max);
     log->touched = log->block_segments - 1;
     log->sequence_next = 1;
-    log->warm_max = SEGMENTS_WARM_MIN + log->block_segments - 1;
+    log->warm_max = segment_warm_max_for(log, memory_bytes);
     log->sparse_sixteenths = SEGMENT_SPARSE_SIXTEENTHS;
     log->page_bytes = page_bytes;
     log->headers_bytes = segment_headers_bytes(log, log->touched);

@@ -35,8 +35,11 @@
  * ratio was measured to be 0.015 lower. */
 #define SEGMENTS_PER_MEMORY 256
 
-/* The least warm_max of a log. */
+/* The least warm_max of a log, and the part of its memory that is it in larger ones. Where large
+ * values take the place of others, whole segments become free and are taken again all the time, and
+ * each that was given back meanwhile has to be cleared by the kernel. */
 #define SEGMENTS_WARM_MIN 4
+#define SEGMENTS_PER_WARM 32
 
 /* Bytes of memory from which on segments come in huge pages: in smaller stores a block would be
  * more than 1/32 of the memory. */

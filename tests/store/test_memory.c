@@ -96,7 +96,7 @@ Test(memory, huge_pages_are_counted) {
         store_check(store);
         delete_all(store, 600000);
         check_resident(store, before);
-        cr_assert(lt(sz, store_memory_bytes(store), 20 * MIB));
+        cr_assert(lt(sz, store_memory_bytes(store), 28 * MIB)); /* a 32nd stays */
     }
     store_destroy(store);
 }

@@ -212,3 +212,20 @@ Test(segment, few_free_ones_stay_warm) {
     cr_assert(eq(u32, segment_take_cold(&log, true), 0));
     segment_log_finish(&log);
 }
+
+/* In a larger log more of them do: a large value in the place of another finds its pages. */
+Test(segment, a_part_of_a_large_log_stays_warm) {
+    struct segment_log log;
+    uint64_t locations[100];
+    segment_log_init(&log, 64 * MIB, 64 * MIB, PAGE_BYTES);
+    for (int i = 0; i < 100; i++) {
+        open_next(&log);
+        locations[i] = segment_append(&log, SEGMENT_NEW_SMALL, 64);
+        segment_seal(&log, SEGMENT_NEW_SMALL);
+    }
+    for (int i = 0; i < 100; i++) {
+        segment_release(&log, locations[i], 64);
+    }
+    cr_assert(eq(sz, segment_resident_bytes(&log), 2 * MIB));
+    segment_log_finish(&log);
+}
