@@ -78,6 +78,7 @@ struct io_engine {
                       struct completion *completion);
     void (*send_vector)(struct io *io, int socket, const struct msghdr *message,
                         struct completion *completion);
+    size_t (*send_now)(struct io *io, int socket, const void *bytes, size_t length, bool more);
     void (*accept)(struct io *io, int socket, struct completion *completion);
     void (*cancel_accept)(struct io *io, struct completion *completion);
     void (*wait_readable)(struct io *io, int descriptor, struct completion *completion);
@@ -150,6 +151,15 @@ static inline void io_send_once(struct io *io, int socket, const void *bytes, si
 static inline void io_send_vector(struct io *io, int socket, const struct msghdr *message,
                                   struct completion *completion) {
     io->engine->send_vector(io, socket, message, completion);
+}
+
+/* Sends what the socket takes at this moment, while no other send of it is under way, and returns
+ * how many bytes; after an error too, which the next send tells. more: what belongs to the same
+ * packets follows at once. It enters the kernel by itself: it is for bytes that would have to be
+ * copied to wait. */
+static inline size_t io_send_now(struct io *io, int socket, const void *bytes, size_t length,
+                                 bool more) {
+    return io->engine->send_now(io, socket, bytes, length, more);
 }
 
 /* Accepts connections, one for each call of the completion; each result is a descriptor that the

@@ -48,6 +48,14 @@ static void uring_send_once(struct io *io, int socket, const void *bytes, size_t
         (struct uring_once){.completion = completion, .result = (int)length};
 }
 
+static size_t uring_send_now(struct io *io, int socket, const void *bytes, size_t length,
+                             bool more) {
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
+    (void)io;
+    ssize_t sent = send(socket, bytes, length, flags);
+    return sent > 0 ? (size_t)sent : 0;
+}
+
 static void uring_send_vector(struct io *io, int socket, const struct msghdr *message,
                               struct completion *completion) {
     struct io_uring_sqe *entry = uring_entry(uring_of(io));
@@ -273,6 +281,7 @@ const struct io_engine uring_engine = {
     .send = uring_send,
     .send_once = uring_send_once,
     .send_vector = uring_send_vector,
+    .send_now = uring_send_now,
     .accept = uring_accept,
     .cancel_accept = uring_cancel_accept,
     .wait_readable = uring_wait_readable,

@@ -162,12 +162,11 @@ static void connection_give_buffer(struct net *net, struct connection *connectio
 
 static void connection_start_receive(struct net *net, struct connection *connection) {
     char *where = NULL;
-    size_t window = 0;
-    if (!connection->tls) {
-        window = pipeline_upload_window(&connection->pipeline, &where);
-    } else if (!connection_tls_receive(net, connection)) {
+    if (connection->tls && !connection_tls_may_receive(net, connection)) {
         return;
     }
+    size_t window = connection->tls ? connection_tls_window(connection, &where)
+                                    : pipeline_upload_window(&connection->pipeline, &where);
     if (window > 0) {
         connection->receive = RECEIVE_DIRECT;
         io_receive(net->io, connection->source, where, window);
@@ -187,7 +186,7 @@ static bool connection_may_receive(const struct connection *connection) {
 static void connection_take_lent(struct net *net, struct connection *connection, size_t length) {
     struct pipeline *pipeline = &connection->pipeline;
     char *bytes = io_buffer(net->io, (unsigned)connection->receive_buffer);
-    bool taken = connection->tls ? connection_tls_take(net, connection, bytes, length)
+    bool taken = connection->tls ? connection_tls_take(net, connection, bytes, length, bytes)
                                  : pipeline_feed(pipeline, &net->shard, bytes, length);
     if (!taken) {
         connection_starve(net, connection);
@@ -205,10 +204,12 @@ static void connection_take_bytes(struct net *net, struct connection *connection
     net->shard.counters.bytes_read += length;
     connection->last_command_s = net->shard.now_s;
     pace_count(&connection->receive_pace, length, net->shard.now_s);
-    if (receive == RECEIVE_DIRECT) {
-        pipeline_direct_feed(&connection->pipeline, &net->shard, length);
-    } else {
+    if (receive == RECEIVE_LENT) {
         connection_take_lent(net, connection, length);
+    } else if (!connection->tls) {
+        pipeline_direct_feed(&connection->pipeline, &net->shard, length);
+    } else if (!connection_tls_take_window(net, connection, length)) {
+        connection_starve(net, connection);
     }
 }
 
@@ -238,13 +239,6 @@ static void connection_received(void *owner, struct completion *completion, int 
 
 /* Sending. */
 
-static void connection_send_encrypted(struct net *net, struct connection *connection,
-                                      const struct iovec *parts, int count, size_t bytes) {
-    if (!connection_tls_send(net, connection, parts, count, bytes)) {
-        connection_break(net, connection, connection->tls->problem);
-    }
-}
-
 /* Bytes alone are sent as a whole; large values wait for the end of the turn. */
 static void connection_start_send(struct net *net, struct connection *connection) {
     const struct outgoing *outgoing = &connection->outgoing;
@@ -254,8 +248,10 @@ static void connection_start_send(struct net *net, struct connection *connection
     }
     size_t sent = outgoing->position.byte;
     if (connection->tls) {
-        struct iovec part = {outgoing->output.bytes + sent, outgoing->output.length - sent};
-        connection_send_encrypted(net, connection, &part, 1, part.iov_len);
+        if (!connection_tls_send(net, connection, outgoing->output.bytes + sent,
+                                 outgoing->output.length - sent)) {
+            connection_break(net, connection, connection->tls->problem);
+        }
         return;
     }
     io_send(net->io, connection->descriptor, outgoing->output.bytes + sent,
@@ -269,27 +265,6 @@ static bool connection_sends_once(const struct connection *connection) {
     return !connection->tls && connection->outgoing.leases.length == 0 &&
            connection->outgoing.output.length <= ONCE_BYTES_MAX &&
            connection->state == CONNECTION_OPEN && !pipeline->closing && !pipeline->stalled;
-}
-
-size_t connection_send_large(struct net *net, struct connection *connection) {
-    struct outgoing_send *parts = connection->parts;
-    size_t most = connection->tls ? tls_send_bytes(net->tls) : OUTGOING_SEND_BYTES_MAX;
-    size_t bytes = 0;
-    if (connection->sending) { /* what TLS itself has to say; the end of that leads here again */
-        return 0;
-    }
-    int count = outgoing_gather(&connection->outgoing, &net->shard, most, parts->parts);
-    for (int i = 0; i < count; i++) {
-        bytes += parts->parts[i].iov_len;
-    }
-    if (connection->tls) {
-        connection_send_encrypted(net, connection, parts->parts, count, bytes);
-        return bytes;
-    }
-    parts->message = (struct msghdr){.msg_iov = parts->parts, .msg_iovlen = (size_t)count};
-    io_send_vector(net->io, connection->descriptor, &parts->message, &connection->sent);
-    connection->sending = true;
-    return bytes;
 }
 
 /* Takes the output of the pipeline to send it. */
@@ -358,11 +333,66 @@ static void connection_release_outgoing(struct net *net, struct connection *conn
     }
 }
 
+static void connection_note_sent(struct net *net, struct connection *connection, size_t plain) {
+    net->shard.counters.bytes_written += plain;
+    outgoing_advance(&connection->outgoing, &net->shard, plain);
+}
+
+/* A send has ended: the rest of the output comes next, or other output. */
+static void connection_end_send(struct net *net, struct connection *connection) {
+    bool is_broken = connection_is_broken(connection);
+    if (!is_broken && !outgoing_is_sent(&connection->outgoing)) {
+        connection_start_send(net, connection);
+        return;
+    }
+    if (!is_broken) {
+        connection_release_outgoing(net, connection);
+    }
+    schedule_end_turn(&net->schedule, &connection->scheduled);
+}
+
+/* Records go out as they are made. */
+static void connection_send_encrypted(struct net *net, struct connection *connection,
+                                      const struct iovec *parts, size_t bytes) {
+    size_t sent;
+    if (!connection_tls_send_large(net, connection, parts, bytes, &sent)) {
+        connection_break(net, connection, connection->tls->problem);
+        return;
+    }
+    if (sent > 0) {
+        pace_count(&connection->send_pace, sent, net->shard.now_s);
+        connection_note_sent(net, connection, sent);
+    }
+    if (sent > 0 && !connection->sending) {
+        connection_end_send(net, connection);
+    }
+}
+
+size_t connection_send_large(struct net *net, struct connection *connection) {
+    struct outgoing_send *parts = connection->parts;
+    size_t most = connection->tls ? TLS_SEND_BYTES_MAX : OUTGOING_SEND_BYTES_MAX;
+    size_t bytes = 0;
+    if (connection->sending) { /* what TLS itself has to say; the end of that leads here again */
+        return 0;
+    }
+    int count = outgoing_gather(&connection->outgoing, &net->shard, most, parts->parts);
+    for (int i = 0; i < count; i++) {
+        bytes += parts->parts[i].iov_len;
+    }
+    if (connection->tls) {
+        connection_send_encrypted(net, connection, parts->parts, bytes);
+        return bytes;
+    }
+    parts->message = (struct msghdr){.msg_iov = parts->parts, .msg_iovlen = (size_t)count};
+    io_send_vector(net->io, connection->descriptor, &parts->message, &connection->sent);
+    connection->sending = true;
+    return bytes;
+}
+
 static void connection_sent(void *owner, struct completion *completion, int result,
                             unsigned flags) {
     struct net *net = owner;
     struct connection *connection = container_of(completion, struct connection, sent);
-    struct outgoing *outgoing = &connection->outgoing;
     (void)flags;
     assert(connection->sending);
     bool again = result == -EINTR || result == -EAGAIN;
@@ -374,20 +404,11 @@ static void connection_sent(void *owner, struct completion *completion, int resu
         size_t sent = (size_t)result;
         pace_count(&connection->send_pace, sent, net->shard.now_s);
         sent = connection->tls ? tls_session_sent(connection->tls, sent) : sent;
-        net->shard.counters.bytes_written += sent;
-        outgoing_advance(outgoing, &net->shard, sent);
+        connection_note_sent(net, connection, sent);
     }
-    if (connection->tls && connection_tls_send_rest(net, connection)) {
-        return;
+    if (!connection->tls || !connection_tls_send_rest(net, connection)) {
+        connection_end_send(net, connection);
     }
-    if (!connection_is_broken(connection) && !outgoing_is_sent(outgoing)) {
-        connection_start_send(net, connection);
-        return;
-    }
-    if (!connection_is_broken(connection)) {
-        connection_release_outgoing(net, connection);
-    }
-    schedule_end_turn(&net->schedule, &connection->scheduled);
 }
 
 void connection_progressed(struct net *net, struct connection *connection) {
@@ -419,20 +440,6 @@ static bool connection_is_finished(const struct connection *connection) {
                          connection->scheduled.place != SCHEDULE_READY;
     return (pipeline->closing || input_used_up) && !pipeline->first &&
            pipeline->output.length == 0 && outgoing_is_empty(&connection->outgoing);
-}
-
-static const char *connection_reason_to_finish(const struct net *net,
-                                               const struct connection *connection) {
-    if (connection_tls_is_refused(connection)) {
-        return connection->tls->problem;
-    }
-    if (connection->pipeline.protocol_error) {
-        return "what came is beyond the protocol";
-    }
-    if (connection->pipeline.closing) {
-        return "it said quit";
-    }
-    return net->stopping ? "the server stops" : "its client has closed";
 }
 
 /* What it holds of the stores is given back before it is gone; the engine's operations on it have
@@ -477,8 +484,7 @@ void connection_end_turn(struct net *net, struct connection *connection) {
         finished = connection_tls_end_turn(net, connection, finished);
     }
     if (finished) {
-        connection_mark_broken(connection,
-                               connection_reason_to_finish(net, connection)); /* in order */
+        connection_mark_broken(connection, connection_log_reason(net, connection)); /* in order */
     }
     if (connection_is_broken(connection)) {
         connection_end_broken(net, connection);

@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/net/acceptor.h"
 #include "core/net/connection.h"
+#include "core/net/connection_log.h"
 #include "core/net/net.h"
 #include "core/net/tls_session.h"
 #include "core/net/udp.h"
@@ -20,10 +21,8 @@ static void connection_list_put(struct chunk *chunk, const struct request *reque
     struct sockaddr_storage peer = {0}, local = {0};
     shown->peer = &peer;
     shown->local = &local;
-    shown->peer_length = shown->local_length = sizeof(peer);
-    if (getpeername(shown->descriptor, (struct sockaddr *)&peer, &shown->peer_length) != 0) {
-        shown->peer_length = 0;
-    }
+    shown->peer_length = connection_log_peer(shown->descriptor, &peer);
+    shown->local_length = sizeof(local);
     if (getsockname(shown->descriptor, (struct sockaddr *)&local, &shown->local_length) != 0) {
         shown->local_length = 0;
     }

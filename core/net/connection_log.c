@@ -1,22 +1,38 @@
 #include "core/net/connection_log.h"
 
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "core/base/log.h"
+#include "core/net/connection_tls.h"
 #include "core/stats/connection.h"
 
 bool connection_log_is_on(const struct net *net) {
     return net->shard.settings.verbosity >= LOG_CONNECTIONS;
 }
 
+/* The option answers for a connection that has been reset too, but only when it is given the exact
+ * length: that of IPv6 first, since the other would cut it off. */
+socklen_t connection_log_peer(int descriptor, struct sockaddr_storage *peer) {
+    static const socklen_t lengths[] = {sizeof(struct sockaddr_in6), sizeof(struct sockaddr_in)};
+    socklen_t length = sizeof(*peer);
+    if (getpeername(descriptor, (struct sockaddr *)peer, &length) == 0) {
+        return length;
+    }
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+        length = lengths[i];
+        if (getsockopt(descriptor, SOL_SOCKET, SO_PEERNAME, peer, &length) == 0) {
+            return length;
+        }
+    }
+    return 0;
+}
+
 static void connection_log_write_peer(const struct connection *connection,
                                       char address[STATS_ADDRESS_MAX]) {
     struct sockaddr_storage peer;
-    socklen_t length = sizeof(peer);
-    if (getpeername(connection->descriptor, (struct sockaddr *)&peer, &length) != 0) {
-        length = 0;
-    }
+    socklen_t length = connection_log_peer(connection->descriptor, &peer);
     stats_address_write(address, &peer, length, false);
 }
 
@@ -28,6 +44,19 @@ void connection_log_opened(struct net *net, const struct connection *connection)
     connection_log_write_peer(connection, address);
     log_add(&net->shard.log, connection->descriptor, "opened by %s on reactor %u", address,
             net->shard.id);
+}
+
+const char *connection_log_reason(const struct net *net, const struct connection *connection) {
+    if (connection_tls_is_refused(connection)) {
+        return connection->tls->problem;
+    }
+    if (connection->pipeline.protocol_error) {
+        return "what came is beyond the protocol";
+    }
+    if (connection->pipeline.closing) {
+        return "it said quit";
+    }
+    return net->stopping ? "the server stops" : "its client has closed";
 }
 
 void connection_log_closed(struct net *net, const struct connection *connection) {

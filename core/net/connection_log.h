@@ -6,11 +6,19 @@
 #define CORE_NET_CONNECTION_LOG_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
 
 #include "core/net/connection.h"
 
 /* Whether connections are logged at all (-v). */
 bool connection_log_is_on(const struct net *net);
+
+/* The client's address, of a connection that it has reset too; returns its length, 0 when there is
+ * none. */
+socklen_t connection_log_peer(int descriptor, struct sockaddr_storage *peer);
+
+/* Why a connection that has nothing left to do ends: lives as long as the program. */
+const char *connection_log_reason(const struct net *net, const struct connection *connection);
 
 /* Each is a line when they are. */
 void connection_log_opened(struct net *net, const struct connection *connection);

@@ -108,12 +108,12 @@ static size_t connection_tls_read_all(struct net *net, struct connection *connec
  * receive, behind the input that is there. place: NULL when there is no such place. */
 static bool connection_tls_read(struct net *net, struct connection *connection, char *place) {
     struct pipeline *pipeline = &connection->pipeline;
-    size_t bound = tls_session_read_bound(connection->tls);
     bool in_place =
         place && pipeline->input.length == 0 && tls_session_is_between_records(connection->tls);
-    if (bound == 0) {
+    if (!tls_session_may_read(connection->tls)) {
         return true;
     }
+    size_t bound = tls_session_read_bound(connection->tls);
     if (in_place) {
         size_t length = connection_tls_read_all(net, connection, place, bound);
         return length == 0 || pipeline_feed(pipeline, &net->shard, place, length);
@@ -147,18 +147,36 @@ static bool connection_tls_open(struct net *net, struct connection *connection, 
     return true;
 }
 
-bool connection_tls_take(struct net *net, struct connection *connection, char *bytes,
-                         size_t length) {
+bool connection_tls_take(struct net *net, struct connection *connection, char *bytes, size_t length,
+                         char *place) {
     struct tls_session *session = connection->tls;
     net->shard.counters.bytes_read -= length; /* plain bytes are counted, as in memcached */
     if (session->state == TLS_REFUSED) {
         return true;
     }
     tls_session_offer(session, bytes, length);
-    if (session->state == TLS_OPEN && !connection_tls_open(net, connection, bytes)) {
+    if (session->state == TLS_OPEN && !connection_tls_open(net, connection, place)) {
         return false;
     }
     return tls_session_keep(session);
+}
+
+/* What is received lies a record behind the beginning of the window: by as much at most is what
+ * OpenSSL has of a record that has begun longer than what of it is still to come. */
+size_t connection_tls_window(struct connection *connection, char **where) {
+    size_t window = pipeline_upload_window(&connection->pipeline, where);
+    if (connection->tls->state != TLS_OPEN || window < 2 * TLS_RECORD_BYTES) {
+        return 0;
+    }
+    *where += TLS_RECORD_BYTES;
+    return window - TLS_RECORD_BYTES;
+}
+
+bool connection_tls_take_window(struct net *net, struct connection *connection, size_t length) {
+    char *bytes = NULL;
+    size_t window = connection_tls_window(connection, &bytes);
+    assert(length <= window || connection->tls->state == TLS_REFUSED);
+    return connection_tls_take(net, connection, bytes, length, NULL);
 }
 
 static void connection_tls_wait(struct net *net, struct connection *connection) {
@@ -198,7 +216,7 @@ bool connection_tls_continue(struct net *net, struct connection *connection) {
     return tls_session_keep(session);
 }
 
-bool connection_tls_receive(struct net *net, struct connection *connection) {
+bool connection_tls_may_receive(struct net *net, struct connection *connection) {
     if (connection->tls->sealing.length > TLS_SEALED_BYTES_MAX) {
         return false;
     }
@@ -228,8 +246,18 @@ static void connection_tls_flush(struct net *net, struct connection *connection)
     }
 }
 
-bool connection_tls_send(struct net *net, struct connection *connection, const struct iovec *parts,
-                         int count, size_t bytes) {
+/* What is sealed goes out, unless the write has failed. */
+static bool connection_tls_end_write(struct net *net, struct connection *connection, bool written) {
+    if (written) {
+        connection_tls_flush(net, connection);
+    } else {
+        connection_tls_count_failure(net, connection->tls, false);
+    }
+    return written;
+}
+
+bool connection_tls_send(struct net *net, struct connection *connection, const char *bytes,
+                         size_t length) {
     if (connection_tls_is_refused(connection)) {
         schedule_end_turn(&net->schedule, &connection->scheduled);
         return true;
@@ -237,12 +265,23 @@ bool connection_tls_send(struct net *net, struct connection *connection, const s
     if (connection->sending) {
         return true;
     }
-    if (!tls_session_write(connection->tls, parts, count, bytes)) {
-        connection_tls_count_failure(net, connection->tls, false);
-        return false;
-    }
+    return connection_tls_end_write(net, connection,
+                                    tls_session_write(connection->tls, bytes, length));
+}
+
+bool connection_tls_send_large(struct net *net, struct connection *connection,
+                               const struct iovec *parts, size_t bytes, size_t *sent) {
+    *sent = 0;
+    assert(!connection->sending);
     connection_tls_flush(net, connection);
-    return true;
+    if (connection_tls_is_refused(connection) || connection->sending) {
+        schedule_end_turn(&net->schedule, &connection->scheduled);
+        return true;
+    }
+    return connection_tls_end_write(net, connection,
+                                    tls_session_write_through(connection->tls, net->io,
+                                                              connection->descriptor, parts, bytes,
+                                                              sent));
 }
 
 static void connection_tls_end_refused(struct net *net, struct connection *connection) {

@@ -112,7 +112,8 @@ static bool tls_init(struct tls *tls, struct tls_shared *shared) {
     TAILQ_INIT(&tls->unread);
     TAILQ_INIT(&tls->timed);
     tls->method = tls_bio_create_method();
-    return tls->method;
+    tls->gathered = malloc(TLS_GATHERED_BYTES_MAX);
+    return tls->method && tls->gathered;
 }
 
 static struct tls_shared *tls_shared_allocate(const struct tls_config *config,
@@ -187,9 +188,7 @@ void tls_shared_destroy(struct tls_shared *shared) {
         tls_set_destroy(shared->all[i].set);
         tls_set_destroy(atomic_load(&shared->all[i].mailbox));
         BIO_meth_free(shared->all[i].method);
-        for (uint32_t free_one = 0; free_one < shared->all[i].large_free; free_one++) {
-            free(shared->all[i].large_buffers[free_one]);
-        }
+        free(shared->all[i].gathered);
     }
     free(shared->all);
     free(shared);
@@ -201,25 +200,6 @@ struct tls *tls_of_reactor(struct tls_shared *shared, uint32_t reactor) {
 
 const struct tls_facts *tls_shared_facts(const struct tls_shared *shared) {
     return shared ? &shared->facts : NULL;
-}
-
-/* Large buffers. */
-
-char *tls_take_large_buffer(struct tls *tls) {
-    if (tls->large_free > 0) {
-        return tls->large_buffers[--tls->large_free];
-    }
-    if (tls->large_count == TLS_LARGE_BUFFERS_MAX) {
-        return NULL;
-    }
-    char *bytes = malloc(TLS_LARGE_BUFFER_BYTES);
-    tls->large_count += !!bytes;
-    return bytes;
-}
-
-void tls_give_large_buffer(struct tls *tls, char *bytes) {
-    assert(tls->large_free < tls->large_count);
-    tls->large_buffers[tls->large_free++] = bytes;
 }
 
 /* Reloading. */

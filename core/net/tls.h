@@ -36,13 +36,17 @@ struct tls_shared;
 /* The most that one record carries (RFC 8446, 5.1). */
 #define TLS_RECORD_BYTES ((size_t)16 * 1024)
 
-/* Plain bytes of one send of large values: fewer sends wake the client less often. They are
- * encrypted into one of a few large buffers, which are kept, since the system would give and take
- * the memory of each; while slow clients hold all of these, sends are short. */
+/* Plain bytes of large values that are encrypted and sent at once: of one connection in a turn; in
+ * one call of the kernel; and the same while some connections have as much that their sockets have
+ * not taken, and that has to be kept for each. Few calls wake the client less often. */
 #define TLS_SEND_BYTES_MAX ((size_t)512 * 1024)
-#define TLS_SEND_BYTES_SHORT ((size_t)64 * 1024)
-#define TLS_LARGE_BUFFER_BYTES (TLS_SEND_BYTES_MAX + (size_t)16 * 1024)
-#define TLS_LARGE_BUFFERS_MAX 8
+#define TLS_GATHER_BYTES ((size_t)512 * 1024)
+#define TLS_GATHER_BYTES_SHORT ((size_t)64 * 1024)
+#define TLS_HOLDING_MUCH_MAX 8
+
+/* Of the buffer for those: a record may be as short as 512 bytes where its client wants that (RFC
+ * 6066, 4), and has less than 128 beside what it carries. */
+#define TLS_GATHERED_BYTES_MAX (TLS_GATHER_BYTES + TLS_GATHER_BYTES / 4 + TLS_RECORD_BYTES)
 
 TAILQ_HEAD(tls_session_queue, tls_session);
 
@@ -63,10 +67,11 @@ struct tls {
     /* Sessions that are closed when their time is up: in handshake, or refused, or closing. */
     struct tls_session_queue timed;
 
-    /* Those that are free, and how many there are. */
-    char *large_buffers[TLS_LARGE_BUFFERS_MAX];
-    uint32_t large_free;
-    uint32_t large_count;
+    /* Records of large values on their way to the socket. */
+    char *gathered;
+    size_t gathered_length;
+    uint32_t holding_much; /* sessions */
+
     char answer[TLS_PROBLEM_BYTES]; /* of tls_answer_reload() */
     char staging[TLS_RECORD_BYTES]; /* short pieces of output on their way into one record */
 };
@@ -105,17 +110,6 @@ bool tls_expires_soon(struct tls *tls, char problem[TLS_PROBLEM_BYTES]);
 /* The newest set, for a session that begins; and the end of a session that had it. */
 struct tls_set *tls_take_set(struct tls *tls);
 void tls_leave_set(struct tls *tls, struct tls_set *set);
-
-/* A buffer of TLS_LARGE_BUFFER_BYTES, or NULL without memory or when all are taken; and its return.
- */
-char *tls_take_large_buffer(struct tls *tls);
-void tls_give_large_buffer(struct tls *tls, char *bytes);
-
-/* How many bytes of large values are to be sent at once. */
-static inline size_t tls_send_bytes(const struct tls *tls) {
-    bool any = tls->large_free > 0 || tls->large_count < TLS_LARGE_BUFFERS_MAX;
-    return any ? TLS_SEND_BYTES_MAX : TLS_SEND_BYTES_SHORT;
-}
 
 /* Whether sessions have something to do that no completion will tell of. */
 static inline bool tls_has_work(const struct tls *tls) {

@@ -40,10 +40,24 @@ static int tls_bio_read(BIO *bio, char *out, int length) {
     return (int)taken;
 }
 
+/* False: there is no place for them. */
+static bool tls_bio_put(struct tls_session *session, const char *bytes, size_t length) {
+    struct tls *tls = session->tls;
+    if (!session->gathers) {
+        return buffer_append(session->buffers, &session->sealing, bytes, length);
+    }
+    if (length > TLS_GATHERED_BYTES_MAX - tls->gathered_length) {
+        return false;
+    }
+    memcpy(tls->gathered + tls->gathered_length, bytes, length);
+    tls->gathered_length += length;
+    return true;
+}
+
 static int tls_bio_write(BIO *bio, const char *bytes, int length) {
     struct tls_session *session = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (!buffer_append(session->buffers, &session->sealing, bytes, (size_t)length)) {
+    if (!tls_bio_put(session, bytes, (size_t)length)) {
         session->no_memory = true;
         return -1;
     }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/io/io.h"
 #include "core/net/tls_set.h"
 
 /* What a record may have beside what it carries, a byte of a nonce or a block of padding included
@@ -59,26 +60,14 @@ struct tls_session *tls_session_create(struct tls *tls, enum transport transport
     return session;
 }
 
-/* Gives the memory of what is sealed back. */
-static void tls_session_release(struct tls_session *session, struct buffer *buffer) {
-    if (session->is_large) {
-        tls_give_large_buffer(session->tls, buffer->bytes);
-        *buffer = (struct buffer){0};
-    }
-    buffer_release(session->buffers, buffer);
-    session->is_large = false;
-}
-
 void tls_session_destroy(struct tls_session *session) {
     if (!session) {
         return;
     }
     SSL_free(session->ssl);
+    session->tls->holding_much -= session->holds_much;
     tls_leave_set(session->tls, session->set);
-    if (session->is_large && session->sealed.capacity == 0) {
-        tls_session_release(session, &session->sealing); /* a write that failed */
-    }
-    tls_session_release(session, &session->sealed);
+    buffer_release(session->buffers, &session->sealed);
     buffer_release(session->buffers, &session->sealing);
     free(session->kept);
     free(session);
@@ -209,79 +198,118 @@ size_t tls_session_read_bound(const struct tls_session *session) {
 static bool tls_session_seal(struct tls_session *session, const char *bytes, size_t length) {
     int wanted = (int)length;
     if (SSL_write(session->ssl, bytes, wanted) == wanted) {
-        session->sealing_plain += length;
         return true;
     }
     tls_session_refuse(session, tls_session_reason(session));
     return false;
 }
 
-/* Makes a record of what is in tls->staging. */
-static bool tls_session_seal_staged(struct tls_session *session, size_t *staged) {
-    size_t length = *staged;
-    *staged = 0;
-    return length == 0 || tls_session_seal(session, session->tls->staging, length);
-}
-
-/* What is short is put together with what comes before and behind it, so that records are full. */
-static bool tls_session_write_part(struct tls_session *session, const char *bytes, size_t length,
-                                   size_t *staged) {
-    while (length > 0) {
-        size_t taken = length - length % TLS_RECORD_BYTES;
-        if (*staged > 0 || taken == 0) {
-            size_t space = TLS_RECORD_BYTES - *staged;
-            taken = length < space ? length : space;
-            memcpy(session->tls->staging + *staged, bytes, taken);
-            *staged += taken;
-            if (*staged == TLS_RECORD_BYTES && !tls_session_seal_staged(session, staged)) {
-                return false;
-            }
-        } else if (!tls_session_seal(session, bytes, taken)) {
-            return false;
-        }
-        bytes += taken;
-        length -= taken;
-    }
-    return true;
-}
-
-/* Memory of the reactor's large buffers in place of the pool's; all of it is filled by one write,
- * so that it never grows. */
-static bool tls_session_reserve_large(struct tls_session *session) {
-    session->sealing.bytes = tls_take_large_buffer(session->tls);
-    session->sealing.capacity = session->sealing.bytes ? TLS_LARGE_BUFFER_BYTES : 0;
-    session->is_large = session->sealing.bytes;
-    return session->sealing.bytes;
-}
-
 static bool tls_session_reserve(struct tls_session *session, size_t bytes) {
     size_t records = bytes / TLS_RECORD_BYTES + 1;
-    size_t wanted = bytes + records * RECORD_OVERHEAD_BYTES;
-    bool is_long = wanted > TLS_SEND_BYTES_SHORT + TLS_RECORD_BYTES &&
-                   wanted <= TLS_LARGE_BUFFER_BYTES && session->sealing.capacity == 0;
-    session->no_memory = (!is_long || !tls_session_reserve_large(session)) &&
-                         !buffer_reserve(session->buffers, &session->sealing, wanted);
+    session->no_memory = !buffer_reserve(session->buffers, &session->sealing,
+                                         bytes + records * RECORD_OVERHEAD_BYTES);
     if (session->no_memory) {
         tls_session_refuse(session, "there is no memory for it");
     }
     return !session->no_memory;
 }
 
-bool tls_session_write(struct tls_session *session, const struct iovec *parts, int count,
-                       size_t bytes) {
-    size_t staged = 0;
-    if (session->state != TLS_OPEN || !tls_session_reserve(session, bytes)) {
+bool tls_session_write(struct tls_session *session, const char *bytes, size_t length) {
+    if (session->state != TLS_OPEN || !tls_session_reserve(session, length) ||
+        !tls_session_seal(session, bytes, length)) {
         return false;
     }
-    if (count == 1) {
-        return tls_session_seal(session, parts->iov_base, parts->iov_len);
-    }
-    for (int i = 0; i < count; i++) {
-        if (!tls_session_write_part(session, parts[i].iov_base, parts[i].iov_len, &staged)) {
-            return false;
+    session->sealing_plain += length;
+    return true;
+}
+
+/* Parts of output on their way into records. */
+struct tls_pieces {
+    const struct iovec *parts; /* the next one first */
+    size_t taken;              /* of that */
+    size_t left;               /* bytes in all */
+};
+
+/* The next bytes, at most a record: where they lie; or what is short put together with what comes
+ * behind it in tls->staging, so that records are full. */
+static const char *tls_pieces_take(struct tls_pieces *pieces, char *staging, size_t *length) {
+    size_t wanted = pieces->left < TLS_RECORD_BYTES ? pieces->left : TLS_RECORD_BYTES;
+    const char *bytes = (const char *)pieces->parts->iov_base + pieces->taken;
+    bool is_whole = pieces->parts->iov_len - pieces->taken >= wanted;
+    *length = wanted;
+    pieces->left -= wanted;
+    while (wanted > 0) {
+        const struct iovec *part = pieces->parts;
+        size_t there = part->iov_len - pieces->taken;
+        size_t taken = there < wanted ? there : wanted;
+        if (!is_whole) {
+            memcpy(staging + *length - wanted, (const char *)part->iov_base + pieces->taken, taken);
+        }
+        wanted -= taken;
+        pieces->taken += taken;
+        if (pieces->taken == part->iov_len) {
+            pieces->parts++;
+            pieces->taken = 0;
         }
     }
-    return tls_session_seal_staged(session, &staged);
+    return is_whole ? bytes : staging;
+}
+
+/* Encrypts about `most` bytes of the pieces; *length becomes how many. */
+static bool tls_session_gather(struct tls_session *session, struct tls_pieces *pieces, size_t most,
+                               size_t *length) {
+    bool sealed = true;
+    *length = 0;
+    session->tls->gathered_length = 0;
+    session->gathers = true;
+    while (sealed && pieces->left > 0 && *length < most) {
+        size_t taken;
+        const char *bytes = tls_pieces_take(pieces, session->tls->staging, &taken);
+        sealed = tls_session_seal(session, bytes, taken);
+        *length += taken;
+    }
+    session->gathers = false;
+    return sealed;
+}
+
+/* Keeps what the socket has not taken of what was gathered. */
+static bool tls_session_keep_gathered(struct tls_session *session, size_t sent, size_t plain) {
+    struct tls *tls = session->tls;
+    size_t left = tls->gathered_length - sent;
+    if (!buffer_append(session->buffers, &session->sealing, tls->gathered + sent, left)) {
+        session->no_memory = true;
+        tls_session_refuse(session, "there is no memory for it");
+        return false;
+    }
+    session->sealing_plain = plain;
+    session->holds_much = left > TLS_GATHER_BYTES_SHORT;
+    tls->holding_much += session->holds_much;
+    return true;
+}
+
+bool tls_session_write_through(struct tls_session *session, struct io *io, int socket,
+                               const struct iovec *parts, size_t bytes, size_t *sent) {
+    struct tls *tls = session->tls;
+    struct tls_pieces pieces = {.parts = parts, .left = bytes};
+    bool is_crowded = tls->holding_much >= TLS_HOLDING_MUCH_MAX;
+    bool sealed = session->state == TLS_OPEN;
+    *sent = 0;
+    assert(session->sealing.length == 0 && tls_session_is_sent(session));
+    while (sealed && pieces.left > 0 && session->sealing.length == 0) {
+        size_t most = is_crowded ? TLS_GATHER_BYTES_SHORT : TLS_GATHER_BYTES, plain;
+        sealed = tls_session_gather(session, &pieces, most, &plain);
+        if (!sealed) {
+            break;
+        }
+        size_t taken =
+            io_send_now(io, socket, tls->gathered, tls->gathered_length, pieces.left > 0);
+        if (taken == tls->gathered_length) {
+            *sent += plain;
+        } else {
+            sealed = tls_session_keep_gathered(session, taken, plain);
+        }
+    }
+    return sealed;
 }
 
 void tls_session_close(struct tls_session *session) {
@@ -311,7 +339,9 @@ size_t tls_session_sent(struct tls_session *session, size_t length) {
     if (session->sealed_sent < session->sealed.length) {
         return 0;
     }
-    tls_session_release(session, &session->sealed);
+    buffer_release(session->buffers, &session->sealed);
+    session->tls->holding_much -= session->holds_much;
+    session->holds_much = false;
     session->sealed_sent = 0;
     return session->sealed_plain;
 }

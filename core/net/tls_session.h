@@ -6,7 +6,8 @@
  *
  * OpenSSL copies each record into a buffer of its own, decrypts it there, and copies what it holds
  * to the caller; the caller gives the place where it will stay: the receive buffer itself, or a
- * large value's memory. Output is encrypted record by record into one buffer for a whole send.
+ * large value's memory. Output is encrypted record by record into one buffer for a whole send;
+ * those of large values go to the socket from a buffer that all sessions share.
  *
  * Thread: the reactor's.
  */
@@ -24,6 +25,7 @@
 #include "core/stats/connection.h"
 
 struct connection;
+struct io;
 struct ssl_st;
 
 /* Records of one connection that are opened in one turn; handshake messages inside them, such as a
@@ -71,7 +73,8 @@ struct tls_session {
     bool closing;          /* the end has been said to the client */
     bool shut;             /* and nothing is sent any more */
     bool renegotiates;     /* the client has tried to, which is refused */
-    bool is_large;         /* the memory of sealed, or of sealing in a write, is a large buffer */
+    bool gathers;          /* records go to tls->gathered, not to sealing */
+    bool holds_much;       /* more than TLS_GATHER_BYTES_SHORT that the socket has not taken */
     bool no_memory;        /* for what OpenSSL had to write */
     uint8_t sessions_made; /* counted with a session cache alone */
     uint32_t place_left;   /* bytes until the end of the head or body */
@@ -142,10 +145,16 @@ static inline bool tls_session_may_read(const struct tls_session *session) {
 /* More than the bytes that tls_session_read() will return of what is offered. */
 size_t tls_session_read_bound(const struct tls_session *session);
 
-/* Encrypts `bytes` bytes in all of some parts, in full records. False when it fails: for want of
- * memory, or since the session has ended. */
-bool tls_session_write(struct tls_session *session, const struct iovec *parts, int count,
-                       size_t bytes);
+/* Encrypts bytes, in full records, into what is sealing. False when it fails: for want of memory,
+ * or since the session has ended. */
+bool tls_session_write(struct tls_session *session, const char *bytes, size_t length);
+
+/* The same with `bytes` bytes in all of some parts, which are sent at once, some records at a time:
+ * what the socket does not take is left sealing, and nothing is encrypted behind it. Nothing may be
+ * sealing or be sent before. *sent becomes how many bytes have been sent; those of what is sealing
+ * come behind them. */
+bool tls_session_write_through(struct tls_session *session, struct io *io, int socket,
+                               const struct iovec *parts, size_t bytes, size_t *sent);
 
 /* Says the end to the client. */
 void tls_session_close(struct tls_session *session);

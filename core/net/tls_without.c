@@ -100,9 +100,15 @@ size_t tls_session_read_bound(const struct tls_session *session) {
     return 0;
 }
 
-bool tls_session_write(struct tls_session *session, const struct iovec *parts, int count,
-                       size_t bytes) {
-    (void)parts, (void)count, (void)bytes;
+bool tls_session_write(struct tls_session *session, const char *bytes, size_t length) {
+    (void)bytes, (void)length;
+    WITHOUT_SESSION(session);
+    return false;
+}
+
+bool tls_session_write_through(struct tls_session *session, struct io *io, int socket,
+                               const struct iovec *parts, size_t bytes, size_t *sent) {
+    (void)io, (void)socket, (void)parts, (void)bytes, (void)sent;
     WITHOUT_SESSION(session);
     return false;
 }

@@ -6,6 +6,8 @@ Against memcached the text part runs with any 1.6.45, the binary part with one b
 import os
 import re
 import signal
+import socket
+import struct
 import tempfile
 import time
 import unittest
@@ -110,6 +112,30 @@ class Text(Logins):
                 self.said(client, login(user, password), FAILED)
                 self.said(client, b'get a\r\n', REFUSED)
                 self.said(client, login('alice', PASSWORD), b'STORED\r\n')
+
+    @unittest.skipIf(server.ORIGINAL, 'memcached has another log')
+    def test_guessers_who_reset(self):
+        """The log has their addresses, though nobody is there any more when their connections are accepted."""
+        under_test = self.start(cores=2, flags=('-Y', self.path, '-v', '-l', '127.0.0.1,[::1]'), wait=False)
+        self.await_listening(under_test)
+        os.kill(under_test.pid, signal.SIGSTOP)
+        names = []
+        for host, name in (('127.0.0.1', 'tcp:127.0.0.1:%d'), ('::1', 'tcp6:[::1]:%d')):
+            guesser = socket.create_connection((host, under_test.port), server.TIMEOUT_S)
+            names.append(name % guesser.getsockname()[1])
+            guesser.sendall(login('alice', 'wrong'))
+            guesser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+            guesser.close()
+        os.kill(under_test.pid, signal.SIGCONT)
+        for name in names:
+            for line in ('opened by %s on', 'wrong login from %s, 1 on'):
+                self.await_said(under_test, line % name)
+
+    def await_said(self, under_test, line):
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while line not in under_test.errors() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertIn(line, under_test.errors())
 
     def test_login_without_a_password(self):
         under_test = self.begin()

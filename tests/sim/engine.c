@@ -165,6 +165,27 @@ static void engine_send_vector(struct io *io, int socket, const struct msghdr *m
     operation->message = message;
 }
 
+/* At once, as far as it goes: nobody else has a turn meanwhile. */
+static size_t engine_send_now(struct io *io, int socket, const void *bytes, size_t length,
+                              bool more) {
+    struct engine *engine = engine_of(io);
+    struct world *world = engine->world;
+    const struct faults *faults = &world->choices.faults;
+    for (uint32_t i = 0; i < engine->operation_count; i++) {
+        WORLD_CHECK(world, engine->operations[i].descriptor != socket ||
+                               engine->operations[i].kind == OPERATION_RECEIVE);
+    }
+    if (world_fault(world, faults->send_again) || world_fault(world, faults->send_broken)) {
+        return 0;
+    }
+    if (world_fault(world, faults->send_short)) {
+        length = random_size(&world->random, (uint32_t)length);
+    }
+    long sent = socket_send(sockets_find(world, socket), bytes, length);
+    world_note(world, "sends now", (uint64_t)socket, length, more);
+    return sent > 0 ? (size_t)sent : 0;
+}
+
 static void engine_accept(struct io *io, int socket, struct completion *completion) {
     engine_add(io, OPERATION_ACCEPT, socket, completion);
 }
@@ -292,6 +313,7 @@ const struct io_engine simulated_engine = {
     .send = engine_send,
     .send_once = engine_send_once,
     .send_vector = engine_send_vector,
+    .send_now = engine_send_now,
     .accept = engine_accept,
     .cancel_accept = engine_cancel_accept,
     .wait_readable = engine_wait_readable,
