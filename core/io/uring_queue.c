@@ -30,10 +30,19 @@ static void uring_wait(struct uring *uring, uint64_t wait_ns) {
     uring_check_entered(io_uring_submit_and_wait_timeout(&uring->ring, &first, 1, &timeout, NULL));
 }
 
+/* Nothing is to be submitted, and the kernel has nothing that it would do or tell. */
+static bool uring_is_quiet(const struct uring *uring) {
+    unsigned flags = IO_URING_READ_ONCE(*uring->ring.sq.kflags);
+    return io_uring_sq_ready(&uring->ring) == 0 &&
+           !(flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+}
+
 void uring_enter(struct io *io, uint64_t wait_ns) {
     struct uring *uring = uring_of(io);
     if (wait_ns == 0 || uring_sources_wait(uring)) {
-        uring_submit(uring);
+        if (!uring_is_quiet(uring)) {
+            uring_submit(uring);
+        }
     } else if (wait_ns == IO_FOREVER) {
         uring_check_entered(io_uring_submit_and_wait(&uring->ring, 1));
     } else {

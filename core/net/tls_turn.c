@@ -4,19 +4,28 @@
 
 static const char no_memory[] = "there is no memory for it";
 
-static void tls_turn_continue(struct net *net, struct tls_session_queue *queue,
+/* True when it goes on: not when it is broken. */
+static bool tls_turn_continue(struct net *net, struct tls_session_queue *queue,
                               struct tls_session *session) {
     struct connection *connection = session->connection;
     TAILQ_REMOVE(queue, session, queue_link);
     session->queued = false;
     if (connection_is_broken(connection)) {
-        return;
+        return false;
     }
     if (!connection_tls_continue(net, connection)) {
         net->shard.counters.malloc_fails++;
         connection_break(net, connection, no_memory);
+        return false;
     }
-    schedule_end_turn(&net->schedule, &connection->scheduled);
+    return true;
+}
+
+static void tls_turn_read_one(struct net *net, struct tls_session *session) {
+    struct connection *connection = session->connection;
+    if (tls_turn_continue(net, &net->tls->unread, session)) {
+        schedule_end_turn(&net->schedule, &connection->scheduled);
+    }
 }
 
 /* What is put on the list meanwhile has had its share. */
@@ -29,8 +38,20 @@ static void tls_turn_read(struct net *net) {
     struct tls_session *session;
     do {
         session = TAILQ_FIRST(queue);
-        tls_turn_continue(net, queue, session);
+        tls_turn_read_one(net, session);
     } while (session != last);
+}
+
+/* What TLS itself has to say goes out at once, where there is no request whose answer could go with
+ * it. */
+static void tls_turn_end_one(struct net *net, struct connection *connection) {
+    const struct scheduled *scheduled = &connection->scheduled;
+    if (scheduled->ending || scheduled->place != SCHEDULE_NOWHERE ||
+        connection->pipeline.length > 0) {
+        schedule_end_turn(&net->schedule, &connection->scheduled);
+    } else {
+        connection_end_turn(net, connection);
+    }
 }
 
 static void tls_turn_handshake(struct net *net) {
@@ -38,8 +59,11 @@ static void tls_turn_handshake(struct net *net) {
         return;
     }
     struct tls_session_queue *queue = &net->tls->handshakes;
+    struct connection *connection = TAILQ_FIRST(queue)->connection;
     io_enter(net->io, 0);
-    tls_turn_continue(net, queue, TAILQ_FIRST(queue));
+    if (tls_turn_continue(net, queue, TAILQ_FIRST(queue))) {
+        tls_turn_end_one(net, connection);
+    }
 }
 
 bool tls_turn_end(struct net *net) {
