@@ -5,7 +5,14 @@
 #include "engine.h"
 #include "server.h"
 
-struct world *by_hand_create(uint32_t reactors, uint32_t idle_timeout_s) {
+static void by_hand_start(struct world *world) {
+    wrap_world(world);
+    sockets_create(world);
+    server_start(world);
+}
+
+/* With choices that a test may change before it starts. */
+static struct world *by_hand_prepare(uint32_t reactors) {
     struct world *world = malloc(sizeof(*world));
     world_init(world, 1, false);
     world->choices = (struct choices){
@@ -19,11 +26,23 @@ struct world *by_hand_create(uint32_t reactors, uint32_t idle_timeout_s) {
         .stream_bytes = 4096,
         .step_ns = 1000,
         .check_every = 1,
-        .idle_timeout_s = idle_timeout_s,
     };
-    wrap_world(world);
-    sockets_create(world);
-    server_start(world);
+    return world;
+}
+
+struct world *by_hand_create(uint32_t reactors, uint32_t idle_timeout_s) {
+    struct world *world = by_hand_prepare(reactors);
+    world->choices.idle_timeout_s = idle_timeout_s;
+    by_hand_start(world);
+    return world;
+}
+
+struct world *by_hand_create_tls(void) {
+    struct world *world = by_hand_prepare(1);
+    world->choices.memory_bytes = (size_t)8 << 20;
+    world->choices.stream_bytes = (size_t)64 << 10;
+    world->tls = true;
+    by_hand_start(world);
     return world;
 }
 
