@@ -99,6 +99,12 @@ class Clients(TlsTest):
             self.assertIn(line, done.stdout)
         self.assertEqual(re.findall(r'^.*(?:ffdhe|RC4|DES|NULL|EXPORT|MD5|anon|vulnerable to).*$', re.sub(
             'not vulnerable to', '', done.stdout), re.M), [])
+        self.assertEqual(set(re.findall(r'^TLSv1.3 .* bits  (\w+)', done.stdout, re.M)),
+                         {'secp256r1', 'secp384r1', 'secp521r1', 'x25519'})
+        suites = re.findall(r'^(?:Accepted|Preferred) +(TLSv1.\d) +\d+ bits +(\S+)', done.stdout, re.M)
+        self.assertGreater(len(suites), 5)
+        for version, suite in suites:
+            self.assertRegex(suite, {'TLSv1.3': '^TLS_(AES|CHACHA20)', 'TLSv1.2': '^ECDHE-ECDSA-'}[version])
 
 
 class Load(TlsTest):
