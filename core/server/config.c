@@ -8,6 +8,7 @@
 
 #include "core/mesh/mesh.h"
 #include "core/pipeline/pipeline.h"
+#include "core/server/config_cluster.h"
 #include "core/server/ketama.h"
 #include "core/server/options.h"
 #include "core/server/options_metrics.h"
@@ -436,6 +437,7 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         .spin_us = 20,
         .prefix_delimiter = ':',
         .sasl_timeout_s = 10,
+        .cluster = {.ttl_s = 10},
         .crawler_sleep_us = CRAWLER_SLEEP_US,
         .tls = {.key_format = TLS_KEY_PEM,
                 .min_version = TLS_VERSION_1_2,
@@ -458,6 +460,9 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
     }
     config_choose_ports(config);
     status = config_check_tls(config);
+    if (status == CONFIG_RUN) {
+        status = config_check_cluster(config);
+    }
     if (status == CONFIG_RUN) {
         status = config_split_addresses(config);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/net/tls.h"
+#include "core/server/cluster.h"
 #include "core/server/version.h"
 
 #define KIB ((uint64_t)1 << 10)
@@ -212,6 +213,34 @@ enum config_status options_set_spin(struct config *config, const struct command_
     config->spin_us = (uint32_t)number;
     config->spin_given = true;
     return status;
+}
+
+enum config_status options_set_cluster(struct config *config, const struct command_option *option,
+                                       const char *value) {
+    (void)option;
+    if (!cluster_is_built()) {
+        return options_wrong("-o cluster is refused: this program was built without it: build it "
+                             "with libcurl and jansson (-Dcluster=enabled)");
+    }
+    config->cluster.name = value;
+    return CONFIG_RUN;
+}
+
+enum config_status options_add_etcd(struct config *config, const struct command_option *option,
+                                    const char *value) {
+    struct cluster_config *cluster = &config->cluster;
+    (void)option;
+    if (cluster->etcd_count == CLUSTER_ETCDS_MAX) {
+        return options_wrong("-o etcd may be given at most %d times", CLUSTER_ETCDS_MAX);
+    }
+    cluster->etcds[cluster->etcd_count++] = value;
+    return CONFIG_RUN;
+}
+
+enum config_status options_set_drain(struct config *config, const struct command_option *option,
+                                     const char *value) {
+    config->drain_given = true;
+    return options_set_number(config, option, value);
 }
 
 enum config_status options_show_version(struct config *config, const struct command_option *option,

@@ -70,7 +70,7 @@ struct reactor_config {
     struct completion *signalled;
 
     /* A client has asked for the end of the server (-A). */
-    void (*stop_asked)(void *context);
+    void (*stop_asked)(void *context, bool at_once);
     void *context;
 };
 
@@ -83,7 +83,7 @@ struct reactor {
 
     int signals;
     struct completion *signalled;
-    void (*stop_asked)(void *context);
+    void (*stop_asked)(void *context, bool at_once);
     void *context;
 
     /* How long it may sleep on its keys' account, as of this turn. */

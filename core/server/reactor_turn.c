@@ -181,7 +181,7 @@ static void reactor_run_requests(struct reactor *reactor) {
 static void reactor_pass_stop(struct reactor *reactor) {
     struct shard *shard = &reactor->net.shard;
     if (shard->stop_asked) {
-        reactor->stop_asked(reactor->context);
+        reactor->stop_asked(reactor->context, shard->stop_at_once);
     }
     shard->stop_asked = false;
     reactor_note_late_connection(reactor);

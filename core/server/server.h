@@ -14,6 +14,7 @@
 #include "core/net/tls.h"
 #include "core/server/reactor.h"
 
+struct cluster;
 struct metrics_thread;
 struct sasl_thread;
 
@@ -51,6 +52,11 @@ struct server {
     struct logins *logins;
     /* As last read from the file of -o nodes; each shard has a copy. NULL without. */
     struct nodes *nodes;
+    struct cluster_facts cluster_facts;
+    /* NULL without -o cluster. */
+    struct cluster *cluster;
+    /* It is out of its cluster, and serves on for a while. Thread: reactor 0. */
+    bool drains;
     /* NULL unless the system's SASL decides on logins. */
     struct sasl_thread *sasl;
     /* NULL without --metrics. */

@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/container.h"
 #include "core/server/certificates.h"
+#include "core/server/cluster.h"
 #include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
 #include "core/server/server.h"
@@ -22,6 +23,7 @@ int signals_open(void) {
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGUSR1); /* in memcached the graceful end, which here all of them are */
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGALRM); /* the end of the drain */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -38,6 +40,23 @@ static void signals_reload(struct server *server, struct net *net) {
     systemd_tell("READY=1");
 }
 
+/* The first order to end takes the server out of its cluster, and may leave clients some time to
+ * notice; a further one, and SIGINT, ends it now. */
+static void signals_stop(struct server *server, uint32_t signal) {
+    const struct config *config = server->config;
+    bool drains = (signal == SIGTERM || signal == SIGUSR1) && config->drain_s && !server->drains;
+    if (!server->drains) {
+        systemd_tell("STOPPING=1");
+    }
+    cluster_leave(server->cluster);
+    if (drains) {
+        server->drains = true;
+        alarm(config->drain_s);
+    } else {
+        reactor_order_stop(&server->reactors[0]);
+    }
+}
+
 static void signals_take(struct server *server, struct net *net) {
     struct signalfd_siginfo signal;
     while (read(server->signals, &signal, sizeof(signal)) == sizeof(signal)) {
@@ -47,8 +66,7 @@ static void signals_take(struct server *server, struct net *net) {
         if (signal.ssi_signo == SIGHUP) {
             signals_reload(server, net);
         } else {
-            systemd_tell("STOPPING=1");
-            reactor_order_stop(&server->reactors[0]);
+            signals_stop(server, signal.ssi_signo);
         }
     }
 }

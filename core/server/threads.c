@@ -9,6 +9,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/server/cluster.h"
 #include "core/server/engine.h"
 #include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
@@ -37,9 +38,9 @@ static void threads_pin(const struct server *server, uint32_t id) {
 }
 
 /* Reactor 0 takes it like a signal from outside. */
-static void threads_stop_asked(void *context) {
+static void threads_stop_asked(void *context, bool at_once) {
     (void)context;
-    kill(getpid(), SIGTERM);
+    kill(getpid(), at_once ? SIGINT : SIGTERM);
 }
 
 static struct reactor_config threads_reactor_config(struct server *server, uint32_t id) {
@@ -113,10 +114,36 @@ static bool threads_check(const struct server *server) {
     return true;
 }
 
+/* Of the thread of the cluster. */
+static void threads_publish(void *context, const struct nodes *nodes) {
+    struct server *server = context;
+    for (uint32_t i = 0; i < server->config->cores; i++) {
+        struct nodes *copy = nodes_copy(nodes);
+        if (copy) {
+            shard_renew_nodes(server->shards[i], copy);
+        }
+    }
+}
+
+/* Without its thread the server serves all the same; a line has said why. */
+static void threads_start_cluster(struct server *server) {
+    const struct cluster_start start = {
+        .config = server->config,
+        .facts = &server->cluster_facts,
+        .publish = threads_publish,
+        .context = server,
+        .panic_taken = &server->panic_taken,
+    };
+    if (server->config->cluster.name) {
+        server->cluster = cluster_create(&start);
+    }
+}
+
 static void threads_finish(struct server *server) {
     for (uint32_t i = 0; i < server->config->cores; i++) {
         pthread_join(server->threads[i].thread, NULL);
     }
+    cluster_destroy(server->cluster);
     for (uint32_t i = 0; i < server->config->cores; i++) {
         if (server->threads[i].start_error == 0) {
             reactor_close(&server->reactors[i]);
@@ -137,6 +164,9 @@ bool threads_run(struct server *server) {
         nodes_file_publish(server);
     }
     server->start = prepared && start_finish(server);
+    if (server->start) {
+        threads_start_cluster(server);
+    }
     pthread_barrier_wait(&server->go);
     threads_finish(server);
     return server->start;

@@ -104,7 +104,8 @@ static void server_signalled(void *owner, struct completion *completion, int res
 }
 
 /* The command shutdown. */
-static void server_stop_asked(void *context) {
+static void server_stop_asked(void *context, bool at_once) {
+    (void)at_once;
     struct world *world = context;
     WORLD_CHECK(world, world->choices.shutdown_enabled);
     world->server->signal = true;

@@ -17,7 +17,7 @@ CORE = {'base': set(), 'io': BASE, 'mesh': BASE, 'stats': BASE, 'shard': SHARD, 
 PROTO = {'proto/text': {'proto', 'proto/meta'}, 'proto/meta': {'proto'}, 'proto/binary': {'proto'}}
 # Headers of libraries, and the one folder that may know each.
 LIBRARIES = {'liburing.h': 'core/io', 'systemd/': 'core/server', 'sasl/': 'core/server',
-             'openssl/': 'core/net', 'sys/sdt.h': 'core/base'}
+             'curl/': 'core/server', 'jansson.h': 'core/server', 'openssl/': 'core/net', 'sys/sdt.h': 'core/base'}
 # What the build makes.
 GENERATED = {'core/server/version.h'}
 LIBC = re.compile(r'(?:std\w+|string|strings|limits|errno|ctype|assert|math|time|inttypes|unistd|fcntl|'

@@ -1,0 +1,222 @@
+"""Servers that find each other by a real etcd: they come, leave, die and hang, and etcd does so, too.
+
+Debian: etcd-server.
+"""
+import signal
+import subprocess
+import tempfile
+import time
+
+import cluster_server
+import etcd
+import server
+from binary import reply, request
+
+
+class Members(cluster_server.ClusterTest):
+    """What happens to servers."""
+
+    def test_come_and_answer(self):
+        first = self.start_node()
+        version = self.await_list([first])
+        minutes = int((time.time() - 1577836800) / 60)
+        self.assertLessEqual(abs(version - minutes), 1)
+        second = self.start_node(cores=2)
+        self.assertGreater(self.await_list([first, second]), version)
+        third = self.start_node(advertise='localhost:%d' % server.free_port())
+        self.assertTrue(third.entry.startswith('localhost|127.0.0.1|'))
+        version = self.await_list([first, second, third])
+        body = b'%d\n%s\n' % (version, ' '.join(sorted(one.entry for one in self.nodes)).encode())
+        with second.connect() as client:
+            client.send(b'config get cluster \r\nget AmazonElastiCache:cluster\r\n')
+            wanted = b'CONFIG cluster 0 %d\r\n%s\r\nEND\r\n' % (len(body), body)
+            wanted += b'VALUE AmazonElastiCache:cluster 0 %d\r\n%s\r\nEND\r\n' % (len(body), body)
+            self.assertEqual(client.read(len(wanted)), wanted)
+        with second.connect() as client:
+            client.send(request(0x60, b'cluster'))
+            wanted = reply(0x60, value=body, extras=bytes(4), cas=version.to_bytes(8, 'big'))
+            self.assertEqual(client.read(len(wanted)), wanted)
+        self.assertEqual(self.etcd.keys()['list'], body.decode())
+        self.assertEqual({key for key in self.etcd.keys() if key != 'list'}, {'node/' + one.entry for one in self.nodes})
+
+    def test_facts(self):
+        nodes = self.start_nodes(2)
+        version = self.await_list(nodes)
+        self.await_fact(nodes[0], 'state', 'registered')
+        facts = nodes[0].facts()
+        self.assertEqual({name: facts[name] for name in ('name', 'advertise', 'ttl', 'version', 'nodes', 'registered',
+                                                         'registrations')},
+                         {'name': 'tests', 'advertise': nodes[0].entry, 'ttl': '2', 'version': str(version), 'nodes': '2',
+                          'registered': '1', 'registrations': '1'})
+        self.assertEqual([facts['node:0'], facts['node:1']], sorted(one.entry for one in nodes))
+        self.assertLessEqual(int(facts['etcd_last_word_seconds']), server.TIMEOUT_S)
+        header = self.etcd.ask('/v3/kv/range', {'key': etcd.coded('x')})['header']
+        self.assertEqual(int(facts['etcd_cluster_id'], 16), int(header['cluster_id']))
+        self.assertGreater(int(facts['lease'], 16), 0)
+        self.assertEqual(self.start_node(name='other').list() and 0, 0 if self.nodes[2].list() else None)
+
+    def test_names_are_apart(self):
+        first, other = self.start_node(), self.start_node(name='tests2')
+        self.await_list([first])
+        self.await_list([other])
+
+    def test_killed(self):
+        nodes = self.start_nodes()
+        version = self.await_list(nodes)
+        nodes[0].kill()
+        self.assertGreater(self.await_list(nodes[1:]), version)
+
+    def test_restarted_at_the_same_place(self):
+        """Before its lease is over: nobody misses it, and the old lease takes nothing along."""
+        nodes = self.start_nodes()
+        nodes[1].kill()
+        again = self.start_node(port=nodes[1].port)
+        nodes[1] = again
+        self.await_fact(again, 'state', 'registered')
+        deadline = time.monotonic() + 1.5 * cluster_server.TTL_S
+        while time.monotonic() < deadline:
+            for node in nodes:
+                found = self.see(node)
+                self.assertEqual(len(found[1]) if found else 3, 3)
+            time.sleep(0.05)
+        self.await_list(nodes)
+
+    def test_hanging(self):
+        nodes = self.start_nodes()
+        version = self.await_list(nodes)
+        nodes[0].process.send_signal(signal.SIGSTOP)
+        version = self.await_list(nodes[1:], least=version + 1)
+        nodes[0].process.send_signal(signal.SIGCONT)
+        self.await_list(nodes, least=version + 1)
+
+    def test_another_at_the_same_place(self):
+        """Two that advertise the same: one line says so, and both serve."""
+        first = self.start_node()
+        self.await_list([first])
+        second = self.start_node(advertise=first.advertise)
+        self.await_fact(second, 'state', 'registered')
+        self.await_errors(first, 'another server says that it is ' + first.entry)
+        self.assertEqual(first.list()[1], [first.entry])
+        self.end_node(second)
+        self.await_fact(first, 'state', 'registered')
+
+
+class Leaving(cluster_server.ClusterTest):
+    words = ('drain=2',)
+
+    def leave(self, order):
+        nodes = self.start_nodes()
+        version = self.await_list(nodes)
+        with nodes[0].connect() as client:
+            order(nodes[0], client)
+            self.await_list(nodes[1:], asked=nodes, least=version + 1)
+            self.assertEqual(client.ask(b'set a 0 0 1\r\nx\r\n'), b'STORED\r\n')
+            with nodes[0].connect() as late:
+                self.assertEqual(late.ask(b'get b\r\n'), b'END\r\n')
+            self.assertEqual(nodes[0].facts()['state'], 'leaving')
+        self.assertEqual(nodes[0].process.wait(server.TIMEOUT_S), 0)
+        self.assertNotIn('node/' + nodes[0].entry, self.etcd.keys())
+        server.running.discard(nodes[0])
+
+    def test_sigterm(self):
+        self.leave(lambda node, _: node.process.send_signal(signal.SIGTERM))
+
+    def test_sigusr1(self):
+        self.leave(lambda node, _: node.process.send_signal(signal.SIGUSR1))
+
+    def test_shutdown_graceful(self):
+        self.words = (*self.words,)
+        start = self.start_node
+        self.start_node = lambda **options: start(flags=['-A'], **options)
+        self.leave(lambda _, client: client.send(b'shutdown graceful\r\n'))
+
+    def test_without_drain(self):
+        """SIGINT, the command shutdown, and a second order end it at once; it is out of the list all the same."""
+        self.words = ('drain=600',)
+        for order in 'SIGINT', 'shutdown', 'twice':
+            nodes = self.start_nodes(2, name=order, flags=['-A'])
+            version = self.await_list(nodes)
+            with nodes[0].connect() as client:
+                if order == 'shutdown':
+                    client.send(b'shutdown\r\n')
+                elif order == 'twice':
+                    nodes[0].process.send_signal(signal.SIGTERM)
+                    self.await_list(nodes[1:], least=version + 1)
+                    nodes[0].process.send_signal(signal.SIGTERM)
+                else:
+                    nodes[0].process.send_signal(signal.SIGINT)
+                self.assertEqual(nodes[0].process.wait(server.TIMEOUT_S), 0)
+            server.running.discard(nodes[0])
+            self.await_list(nodes[1:], least=version + 1)
+            self.end_node(nodes[1])
+
+    def test_the_last_one(self):
+        """A list is never empty: the last one's name stays."""
+        node = self.start_node(words=('drain=0',))
+        version = self.await_list([node])
+        self.end_node(node)
+        self.assertEqual(self.etcd.keys(), {'list': '%d\n%s\n' % (version, node.entry)})
+
+    def test_drain_without_a_cluster(self):
+        under_test = self.start(flags=['-o', 'drain=1'])
+        with under_test.connect() as client:
+            under_test.process.send_signal(signal.SIGTERM)
+            begin = time.monotonic()
+            while time.monotonic() < begin + 0.3:
+                self.assertEqual(client.ask(b'get a\r\n'), b'END\r\n')
+        self.assertEqual(under_test.process.wait(server.TIMEOUT_S), 0)
+
+
+class SetUp(server.ServerTest):
+    """Mistakes on the command line: one line says what is wrong."""
+
+    def refused(self, words, line):
+        done = subprocess.run([*server.Server.own_command(1, ['-o', words], None), '-p', '0'], capture_output=True,
+                              text=True, timeout=server.TIMEOUT_S, check=False)
+        self.assertNotEqual(done.returncode, 0, words)
+        self.assertIn(line, done.stderr)
+        self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
+
+    def test_mistakes(self):
+        rest = 'cluster=a,etcd=http://127.0.0.1:2379,'
+        with tempfile.NamedTemporaryFile() as file:
+            for words, line in (
+                    ('cluster=a', 'needs etcd=URL and advertise'),
+                    ('cluster=a,etcd=http://h', 'needs etcd=URL and advertise'),
+                    ('cluster=a/b,etcd=http://h,advertise=127.0.0.1:1', 'letters, digits, dots'),
+                    ('cluster=' + 'a' * 65 + ',etcd=http://h,advertise=127.0.0.1:1', 'up to 64'),
+                    ('cluster=a,etcd=h:2379,advertise=127.0.0.1:1', 'takes http://HOST:PORT'),
+                    ('cluster=a,etcd=ftp://h,advertise=127.0.0.1:1', 'takes http://HOST:PORT'),
+                    ('cluster=a,etcd=http://,advertise=127.0.0.1:1', 'takes http://HOST:PORT'),
+                    (','.join(['cluster=a'] + ['etcd=http://h'] * 9), 'at most 8 times'),
+                    (rest + 'advertise=127.0.0.1', 'no server'), (rest + 'advertise=127.0.0.1:0', 'no port'),
+                    (rest + 'advertise=nosuch.invalid:1', 'has no IPv4 address'),
+                    (rest + 'advertise=a|b|1', 'no IP address'), (rest + 'advertise=:11211', 'no'),
+                    (rest + 'advertise=127.0.0.1:1,cluster_ttl=0', 'takes a number from 1 to 3600'),
+                    (rest + 'advertise=127.0.0.1:1,etcd_auth=/nosuch', 'No such file'),
+                    (rest + 'advertise=127.0.0.1:1,etcd_ca=/nosuch', 'No such file'),
+                    (rest + 'advertise=127.0.0.1:1,drain=x', 'takes a number'),
+                    (rest + 'advertise=127.0.0.1:1,nodes=' + file.name, 'leave one of them out'),
+                    ('etcd=http://h', 'mean nothing without cluster'),
+                    ('advertise=127.0.0.1:1', 'mean nothing without cluster')):
+                self.refused(words, line)
+
+    def test_nobody_there(self):
+        """It serves, says so once, and goes on trying."""
+        with cluster_server.Node(['http://127.0.0.1:1', 'http://127.0.0.1:2/']).connect() as client:
+            node = next(iter(server.running))
+            self.addCleanup(lambda: node.stop(signal.SIGINT))
+            self.assertEqual(client.ask(b'set a 0 0 1\r\nx\r\n'), b'STORED\r\n')
+            self.assertEqual(client.ask(b'config get cluster\r\n'), b'ERROR\r\n')
+            deadline = time.monotonic() + server.TIMEOUT_S
+            while int(node.facts()['etcd_failures']) < 6:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            self.assertEqual(node.facts()['state'], 'connecting')
+            self.assertNotIn('etcd_last_word_seconds', node.facts())
+            self.assertEqual(len([line for line in node.errors().splitlines() if 'trying again' in line]), 1,
+                             node.errors())
+
+
+if __name__ == '__main__':
+    server.main()
