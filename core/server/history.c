@@ -41,6 +41,32 @@ static double history_rate(double before, double now, double seconds) {
     return now > before ? (now - before) / seconds : 0;
 }
 
+/* All commands since the last sample, as if they were gets. Times that were reset meanwhile begin
+ * anew. */
+static void history_difference(const struct history *history, const struct latency *now,
+                               struct latency *difference) {
+    const struct latency *before = &history->last_latency;
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+        uint64_t sum = 0;
+        for (uint32_t kind = 0; kind < LATENCY_COMMANDS; kind++) {
+            uint64_t count = now->counts[bucket][kind], old = before->counts[bucket][kind];
+            sum += count >= old ? count - old : count;
+        }
+        difference->counts[bucket][LATENCY_GET] = sum;
+    }
+}
+
+static void history_take_latency(struct history_sample *sample, const struct history *history,
+                                 const struct latency *now) {
+    static const uint32_t of_10000[HISTORY_PERCENTILES] = {5000, 9900, 9990};
+    struct latency difference = {.max_ns = {UINT64_MAX}};
+    history_difference(history, now, &difference);
+    for (uint32_t i = 0; i < HISTORY_PERCENTILES; i++) {
+        sample->latency_us[i] =
+            (double)latency_percentile_ns(&difference, LATENCY_GET, of_10000[i]) / 1000;
+    }
+}
+
 void history_add(struct history *history, const struct metrics_sources *sources) {
     struct history_sample *sample = &history->samples[history->count % HISTORY_SAMPLES];
     uint64_t now_ns = sources->snapshot->monotonic_ns, cpu_ns = history_cpu_ns(sources);
@@ -49,6 +75,7 @@ void history_add(struct history *history, const struct metrics_sources *sources)
     if (history->begun && now_ns > history->last_ns) {
         sample->unix_s = (double)sources->snapshot->unix_now;
         sample->cpu = history_rate((double)history->last_cpu_ns, (double)cpu_ns, seconds * 1e9);
+        history_take_latency(sample, history, &sources->snapshot->latency);
         for (int i = 0; i < HISTORY_NAMES; i++) {
             sample->values[i] =
                 history_is_rate[i] ? history_rate(history->last[i], values[i], seconds) : values[i];
@@ -59,10 +86,14 @@ void history_add(struct history *history, const struct metrics_sources *sources)
     history->last_ns = now_ns;
     history->last_cpu_ns = cpu_ns;
     memcpy(history->last, values, sizeof(values));
+    history->last_latency = sources->snapshot->latency;
 }
 
 static void history_write_sample(struct text *text, const struct history_sample *sample) {
     text_format(text, "[%.0f,%.4f", sample->unix_s, sample->cpu);
+    for (int i = 0; i < HISTORY_PERCENTILES; i++) {
+        text_format(text, ",%.2f", sample->latency_us[i]);
+    }
     for (int i = 0; i < HISTORY_NAMES; i++) {
         text_format(text, ",%.*f", history_is_rate[i] ? 1 : 0, sample->values[i]);
     }
@@ -77,7 +108,8 @@ void history_write(struct text *text, const struct history *history, uint64_t af
     text_format(text, "{\"interval_s\":%d,\"samples_max\":%d,\"last\":%" PRIu64 ",\"names\":[",
                 HISTORY_INTERVAL_S, HISTORY_SAMPLES, history->count);
 #define HISTORY_NAME_TEXT(name, kind, value) ",\"" #name "\""
-    text_add(text, "\"unix_s\",\"cpu\"" HISTORY_SERIES(HISTORY_NAME_TEXT) "],\"rows\":[");
+    text_add(text, "\"unix_s\",\"cpu\",\"p50_us\",\"p99_us\",\"p99.9_us\"" HISTORY_SERIES(
+                       HISTORY_NAME_TEXT) "],\"rows\":[");
 #undef HISTORY_NAME_TEXT
     for (uint64_t i = first; i < history->count; i++) {
         text_add(text, i > first ? "," : "");

@@ -41,10 +41,15 @@ enum history_name {
         HISTORY_NAMES
 };
 
+#define HISTORY_PERCENTILES 3
+
 struct history_sample {
     double unix_s;
     double values[HISTORY_NAMES];
     double cpu; /* processors that the reactors have kept busy */
+    /* Of all commands since the sample before: p50, p99 and p99.9 in microseconds; 0: there was
+     * none. */
+    double latency_us[HISTORY_PERCENTILES];
 };
 
 struct history {
@@ -56,6 +61,7 @@ struct history {
     uint64_t last_ns;
     uint64_t last_cpu_ns;
     double last[HISTORY_NAMES];
+    struct latency last_latency;
 };
 
 /* Takes a sample; the first call only begins. */

@@ -109,6 +109,17 @@ static uint64_t metrics_thread_resident_bytes(void) {
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Who may connect to the cache needs a login to see keys there, or nobody sees them. */
+static const char *metrics_thread_keys_hidden(const struct config *config) {
+    if (config->no_dump) {
+        return "-X forbids it";
+    }
+    bool logins = config->users_file || config->sasl;
+    return logins && !config->metrics.users_file ? "clients have to log in, so -o metrics_auth is "
+                                                   "needed"
+                                                 : NULL;
+}
+
 static bool metrics_thread_observe(void *context, struct metrics_sources *sources) {
     struct metrics_thread *thread = context;
     thread->fresh = thread->fresh || metrics_thread_ask(thread);
@@ -125,6 +136,7 @@ static bool metrics_thread_observe(void *context, struct metrics_sources *source
         .snapshot = thread->snapshot,
         .cpu_ns = thread->cpu_ns,
         .resident_bytes = metrics_thread_resident_bytes(),
+        .keys_hidden = metrics_thread_keys_hidden(thread->server->config),
     };
     return true;
 }

@@ -4,7 +4,8 @@
 
 #include "core/base/clock.h"
 
-static void observe_keys(const struct keyspace *keys, struct snapshot_part *part) {
+static void observe_keys(struct shard *shard, struct snapshot_part *part) {
+    struct keyspace *keys = &shard->keys;
     uint32_t bounds[SNAPSHOT_AGES - 1];
     const struct store_ages ages = {.bounds = bounds,
                                     .count = SNAPSHOT_AGES - 1,
@@ -16,15 +17,20 @@ static void observe_keys(const struct keyspace *keys, struct snapshot_part *part
     memset(part->ages, 0, sizeof(part->ages));
     store_stats(keys->store, &part->stats.store);
     store_count_ages(keys->store, keys->now, &ages);
+    latency_peek(&part->latency, &shard->latency);
+    part->hotkeys.count = 0;
+    if (!shard->facts->config->no_dump) {
+        hotkeys_list(&keys->hotkeys, &part->hotkeys, keys->now_ns);
+    }
 }
 
-void observe_shard(const struct shard *shard, struct snapshot_part *part) {
+void observe_shard(struct shard *shard, struct snapshot_part *part) {
     shard_stats_read(shard, &part->stats);
-    observe_keys(&shard->keys, part);
+    observe_keys(shard, part);
 }
 
-void observe_borrowed(const struct shard *owner, struct snapshot_part *part) {
+void observe_borrowed(struct shard *owner, struct snapshot_part *part) {
     part->stats.counters = owner->keys.left_counters;
     counters_add(&part->stats.counters, &owner->keys.counters);
-    observe_keys(&owner->keys, part);
+    observe_keys(owner, part);
 }

@@ -118,6 +118,63 @@ static void json_put_memory(struct text *text, const struct snapshot *snapshot) 
     text_add(text, "}");
 }
 
+/* Times in microseconds. */
+static void json_put_latency(struct text *text, const struct latency *latency) {
+    static const struct {
+        const char *name;
+        uint32_t of_10000;
+    } percentiles[] = {{"p50_us", 5000}, {"p90_us", 9000}, {"p99_us", 9900}, {"p99.9_us", 9990}};
+    text_add(text, ",\"latency\":{");
+    for (uint32_t i = 0; i < LATENCY_KINDS; i++) {
+        enum latency_kind kind = (enum latency_kind)i;
+        json_put_name(text, latency_kind_name(kind), i == 0);
+        text_add(text, "{");
+        json_put_number(text, "count", latency_count(latency, kind), true);
+        for (size_t j = 0; j < sizeof(percentiles) / sizeof(*percentiles); j++) {
+            uint64_t ns = latency_percentile_ns(latency, kind, percentiles[j].of_10000);
+            json_put_name(text, percentiles[j].name, false);
+            text_format(text, "%.2f", (double)ns / 1000);
+        }
+        json_put_name(text, "max_us", false);
+        text_format(text, "%.2f}", (double)latency->max_ns[kind] / 1000);
+    }
+    text_add(text, "}");
+}
+
+static void json_put_hotkey(struct text *text, const struct hotkeys_list *list,
+                            const struct hotkey *hotkey) {
+    double share =
+        (double)hotkey_requests(hotkey) * 100 / (double)(list->sampled ? list->sampled : 1);
+    text_add(text, "{\"key\":");
+    text_add_json(text, hotkey->key, hotkey->key_length);
+    text_format(text, ",\"share_percent\":%.2f", share);
+    json_put_number(text, "sampled_reads", hotkey->reads, false);
+    json_put_number(text, "sampled_writes", hotkey->writes, false);
+    json_put_number(text, "sampled_bytes", hotkey->bytes, false);
+    json_put_number(text, "sampled_excess", hotkey->excess, false);
+    text_add(text, "}");
+}
+
+/* Keys in order; null, and why, where they are not told. */
+static void json_put_hotkeys(struct text *text, const struct metrics_sources *sources) {
+    const struct hotkeys_list *list = &sources->snapshot->hotkeys;
+    text_add(text, ",\"hot_keys\":");
+    if (sources->keys_hidden) {
+        text_add(text, "null");
+        json_put_name(text, "hot_keys_hidden", false);
+        json_put_string(text, sources->keys_hidden);
+        return;
+    }
+    text_add(text, "[");
+    for (uint32_t i = 0; i < list->count; i++) {
+        text_add(text, i > 0 ? "," : "");
+        json_put_hotkey(text, list, &list->keys[i]);
+    }
+    text_add(text, "]");
+    json_put_number(text, "hot_keys_sampled", list->sampled, false);
+    json_put_number(text, "hot_keys_window_s", list->window_ns / 1000000000, false);
+}
+
 /* One line of the answer to `stats settings`: "STAT name value". Returns what is behind it. */
 static const char *json_put_setting(struct text *text, const char *line, bool first) {
     const char *end = strstr(line, "\r\n");
@@ -167,6 +224,8 @@ void json_write(struct text *text, const struct metrics_sources *sources) {
     json_put_cores(text, sources);
     json_put_queues(text, sources);
     json_put_memory(text, sources->snapshot);
+    json_put_latency(text, &sources->snapshot->latency);
+    json_put_hotkeys(text, sources);
     json_put_settings(text, stats);
     text_add(text, "}\n");
 }

@@ -50,6 +50,18 @@ void latency_merge(struct latency *sum, const struct latency *part) {
     }
 }
 
+void latency_peek(struct latency *copy, const struct latency *latency) {
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+        for (uint32_t kind = 0; kind < LATENCY_KINDS; kind++) {
+            copy->counts[bucket][kind] =
+                __atomic_load_n(&latency->counts[bucket][kind], __ATOMIC_RELAXED);
+        }
+    }
+    for (uint32_t kind = 0; kind < LATENCY_KINDS; kind++) {
+        copy->max_ns[kind] = __atomic_load_n(&latency->max_ns[kind], __ATOMIC_RELAXED);
+    }
+}
+
 void latency_reset(struct latency *latency) {
     memset(latency, 0, sizeof(*latency));
 }

@@ -61,11 +61,17 @@ uint64_t latency_bucket_ns(uint32_t bucket);
 /* Adds n times of `ns`, of which latency_bucket() is `bucket`. */
 static inline void latency_add(struct latency *latency, enum latency_kind kind, uint32_t bucket,
                                uint64_t ns, uint64_t n) {
-    latency->counts[bucket][kind] += n;
+    uint64_t *count = &latency->counts[bucket][kind];
+    __atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
     if (ns > latency->max_ns[kind]) {
-        latency->max_ns[kind] = ns;
+        __atomic_store_n(&latency->max_ns[kind], ns, __ATOMIC_RELAXED);
     }
 }
+
+/* A copy of one that its reactor may be adding to at this moment: any thread. Each number is one
+ * that was there, but they needn't be of the same moment. The loads are relaxed, as the stores of
+ * latency_add() are: nothing else depends on them. */
+void latency_peek(struct latency *copy, const struct latency *latency);
 
 /* sum += part. */
 void latency_merge(struct latency *sum, const struct latency *part);

@@ -24,6 +24,8 @@ struct metrics_sources {
     const uint64_t *cpu_ns;
     /* Memory of the process. */
     uint64_t resident_bytes;
+    /* Why keys are not told, in words; NULL: they are. */
+    const char *keys_hidden;
 };
 
 /* Appends the whole page. */

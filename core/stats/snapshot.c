@@ -27,9 +27,13 @@ static void snapshot_add_ages(struct snapshot *snapshot, const struct snapshot_p
 void snapshot_add_up(struct snapshot *snapshot) {
     memset(&snapshot->sum, 0, sizeof(snapshot->sum));
     memset(snapshot->ages, 0, sizeof(snapshot->ages));
+    memset(&snapshot->latency, 0, sizeof(snapshot->latency));
+    memset(&snapshot->hotkeys, 0, sizeof(snapshot->hotkeys));
     for (uint32_t i = 0; i < snapshot->cores; i++) {
         shard_stats_add(&snapshot->sum, &snapshot->parts[i].stats);
         snapshot_add_ages(snapshot, &snapshot->parts[i]);
+        latency_merge(&snapshot->latency, &snapshot->parts[i].latency);
+        hotkeys_merge(&snapshot->hotkeys, &snapshot->parts[i].hotkeys);
     }
 }
 

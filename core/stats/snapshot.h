@@ -11,6 +11,8 @@
 
 #include "core/base/settings.h"
 #include "core/stats/counters.h"
+#include "core/stats/hotkeys.h"
+#include "core/stats/latency.h"
 
 /* By how old they are the segments of either queue are counted: younger than each of these bounds,
  * and one class for those that are older than all. In seconds. */
@@ -23,6 +25,8 @@ struct snapshot_part {
     _Alignas(SNAPSHOT_PART_ALIGNMENT) struct shard_stats stats;
     /* Segments by age, of the small and of the main queue. */
     uint64_t ages[2][SNAPSHOT_AGES];
+    struct latency latency;
+    struct hotkeys_list hotkeys; /* empty with -X */
 };
 
 struct snapshot {
@@ -36,6 +40,8 @@ struct snapshot {
     /* Over all parts, by snapshot_add_up(). */
     struct shard_stats sum;
     uint64_t ages[2][SNAPSHOT_AGES];
+    struct latency latency;
+    struct hotkeys_list hotkeys;
     struct snapshot_part parts[]; /* of each core */
 };
 
