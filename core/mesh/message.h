@@ -104,8 +104,11 @@ struct message {
     bool lease_asked; /* origin: since it is the first of its queue, a lease has been asked for */
     bool parked;      /* origin: see message_park() */
     bool scan_more;   /* reply of a scan: there is more in that shard */
-    uint64_t cursor;  /* of a scan */
-    uint64_t large;   /* the store's handle of an upload, or of the value whose lease ends */
+    union {
+        uint64_t cursor;     /* of a scan */
+        uint64_t arrived_ns; /* origin: when any other request of a connection came */
+    };
+    uint64_t large; /* the store's handle of an upload, or of the value whose lease ends */
     union {
         struct upload_window window;    /* where in the owner's memory an upload goes on */
         struct snapshot_part *snapshot; /* of a MESSAGE_SNAPSHOT: the owner writes it */

@@ -12,6 +12,7 @@
 #include "core/net/connection_log.h"
 #include "core/net/connection_tls.h"
 #include "core/net/sasl_logins.h"
+#include "core/pipeline/timing.h"
 
 /* Larger output is sent at once, whatever replies are due behind it, see connection_is_held(). */
 #define HELD_OUTPUT_BYTES_MAX ((size_t)16 * 1024)
@@ -202,6 +203,7 @@ static void connection_take_lent(struct net *net, struct connection *connection,
 static void connection_take_bytes(struct net *net, struct connection *connection,
                                   enum connection_receive receive, size_t length) {
     net->shard.counters.bytes_read += length;
+    timing_arrived(&connection->pipeline, &net->shard);
     connection->last_command_s = net->shard.now_s;
     pace_count(&connection->receive_pace, length, net->shard.now_s);
     if (receive == RECEIVE_LENT) {
@@ -478,6 +480,7 @@ void connection_end_turn(struct net *net, struct connection *connection) {
     }
     if (!connection_is_broken(connection)) {
         connection_send_output(net, connection);
+        timing_end_turn(pipeline, &net->shard, connection->held || connection->scheduled.sending);
     }
     bool finished = connection_is_finished(connection);
     if (connection->tls && !connection_is_broken(connection)) {

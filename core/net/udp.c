@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/net/connection.h"
 #include "core/net/net.h"
+#include "core/pipeline/timing.h"
 #include "proto/reply.h"
 
 /* Size of the receive buffer: more than any datagram holds. */
@@ -158,6 +159,8 @@ static void udp_begin(struct udp *udp, const struct listener *socket, struct dat
     LIST_INSERT_HEAD(&udp->working, connection, all_link);
     memcpy(datagram->id, udp->received, sizeof(datagram->id));
     udp->last_command_s = net->shard.now_s;
+    timing_arrived(&connection->pipeline, &net->shard);
+    timing_may_be_late(&connection->pipeline); /* all replies go out together */
     if (pipeline_feed_copy(&connection->pipeline, &net->shard, request,
                            length - UDP_HEADER_BYTES)) {
         schedule_run(&net->schedule, &connection->scheduled);
@@ -323,6 +326,7 @@ void udp_end_turn(struct udp *udp, struct connection *connection) {
         return; /* replies or its turn will bring it here again */
     }
     if (copied && !lost && !pipeline->aborted) {
+        timing_sent(pipeline, &net->shard);
         udp_answer(udp, (struct datagram *)connection);
     }
     if (copied && pipeline_abort(pipeline, &net->shard)) {

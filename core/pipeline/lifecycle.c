@@ -5,11 +5,13 @@
 #include "core/pipeline/outgoing.h"
 #include "core/pipeline/pipeline.h"
 #include "core/pipeline/queue.h"
+#include "core/pipeline/timing.h"
 #include "core/pipeline/upload.h"
 #include "core/shard/scan.h"
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard) {
     *pipeline = (struct pipeline){.wants_more = true};
+    timing_may_be_late(pipeline);
     parser_init(&pipeline->parser, store_value_length_max(shard->keys.store, 1),
                 store_inline_max(shard->keys.store, KEY_LENGTH_MAX));
     pipeline->parser.sasl_steps = shard->facts->config->system_sasl;
@@ -38,6 +40,7 @@ void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     assert(pipeline->leases.length == 0);
     assert(!pipeline->upload);
     pipeline_drop_input(pipeline, shard);
+    timing_finish(pipeline, shard);
     buffer_release(&shard->buffers, &pipeline->output);
     scan_free(pipeline->scan);
     pipeline->scan = NULL;

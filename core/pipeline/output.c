@@ -5,6 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/probes.h"
 #include "core/pipeline/outgoing.h"
+#include "core/pipeline/timing.h"
 #include "core/shard/gather.h"
 #include "core/shard/scan.h"
 #include "core/stats/command.h"
@@ -45,6 +46,7 @@ bool output_reserve(struct pipeline *pipeline, struct shard *shard, size_t extra
 static bool write_lease(struct pipeline *pipeline, struct shard *shard,
                         const struct request *request, const struct result *result,
                         uint32_t owner) {
+    timing_may_be_late(pipeline);
     const struct lease lease = {.large = result->large,
                                 .owner = owner,
                                 .length = result->value_length,

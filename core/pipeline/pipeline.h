@@ -16,6 +16,7 @@
  *     login            a login
  *     lend             shards of others, while they are free
  *     queue            messages whose replies are owed
+ *     timing           how long commands take
  *     output           replies as bytes
  *     outgoing         output that is being sent, and leases on long values in it
  *
@@ -59,6 +60,15 @@
 struct outgoing;
 struct upload;
 
+/* When a pipeline's requests came, for core/pipeline/timing.h. */
+struct timing {
+    uint64_t arrived_ns; /* the last bytes: the beginning of that turn */
+    uint32_t *noted;     /* where replies are counted, by kind: written, or the reactor's */
+    struct answered_counts written; /* replies to what came then, not sent yet */
+    struct buffer kept;             /* struct answered_group: the same of what came earlier */
+    bool keeps;                     /* there are such, or `written` is not of this turn alone */
+};
+
 struct pipeline {
     struct parser parser;
 
@@ -71,6 +81,8 @@ struct pipeline {
     struct buffer output; /* replies, in the order of their requests */
     struct buffer leases; /* on large values in the output, see core/pipeline/outgoing.h */
     size_t sending;       /* bytes taken by pipeline_take_output() and not released yet */
+
+    struct timing timing;
 
     /* The queue: requests whose replies are owed, oldest first. */
     struct message *first;

@@ -4,6 +4,7 @@
 
 #include "core/pipeline/outgoing.h"
 #include "core/pipeline/output.h"
+#include "core/pipeline/timing.h"
 #include "core/shard/execute.h"
 
 static struct message *queue_remove_first(struct pipeline *pipeline) {
@@ -95,6 +96,9 @@ void queue_drain(struct pipeline *pipeline, struct shard *shard) {
             !write_reply(pipeline, shard, message)) {
             return;
         }
+        if (message->kind != MESSAGE_SCAN) {
+            timing_note_queued(pipeline, shard, message);
+        }
         queue_remove_first(pipeline);
         pipeline->drained++;
         message_give(&shard->messages, message);
@@ -137,6 +141,7 @@ struct message *queue_add(struct pipeline *pipeline, struct shard *shard, enum m
     message->requester = pipeline;
     message->complete = queue_complete;
     message->kind = (uint8_t)kind;
+    message->arrived_ns = pipeline->timing.arrived_ns;
     if (pipeline->first) {
         pipeline->last->next = message;
     } else {
@@ -167,6 +172,7 @@ void queue_answer(struct pipeline *pipeline, struct shard *shard, const struct b
             result->large) {
             lease_end(shard, slot->owner, result->large);
         }
+        timing_note(pipeline, &slot->request);
         return;
     }
     struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);

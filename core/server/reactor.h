@@ -114,7 +114,11 @@ void reactor_enter(struct reactor *reactor, uint64_t wait_ns);
 void reactor_order_stop(struct reactor *reactor);
 
 /* Follows the order to stop, once a turn; true when all reactors are through. */
-bool reactor_is_stopped(struct reactor *reactor);
+bool reactor_stops(struct reactor *reactor);
+static inline bool reactor_is_stopped(struct reactor *reactor) {
+    return (reactor->net.stopping || atomic_load(&reactor->group->stopping)) &&
+           reactor_stops(reactor);
+}
 
 /* Once a turn, after the messages of others are served and before the replies are published. */
 void reactor_note_late_connection(struct reactor *reactor);

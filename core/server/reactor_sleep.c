@@ -64,6 +64,9 @@ static bool reactor_is_owed(const struct reactor *reactor) {
 
 void reactor_enter(struct reactor *reactor, uint64_t wait_ns) {
     struct net *net = &reactor->net;
+    struct shard *shard = &net->shard;
+    answered_end_turn(&shard->answered, &shard->latency, shard->now_ns,
+                      clock_monotonic_ns(shard->keys.clock));
     /* Last, since a handshake takes as long as hundreds of requests; others may execute those for
      * this reactor's keys meanwhile. */
     if (net->tls && tls_turn_end(net)) {

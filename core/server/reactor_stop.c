@@ -61,16 +61,13 @@ static bool reactor_is_drained(const struct reactor *reactor) {
            mesh_outstanding(net->shard.port) == 0;
 }
 
-bool reactor_is_stopped(struct reactor *reactor) {
+bool reactor_stops(struct reactor *reactor) {
     struct reactor_group *group = reactor->group;
     struct net *net = &reactor->net;
     /* One more turn at least: what had been accepted before the order may be among the completions
      * that the engine has and nobody has taken. */
-    if (!net->stopping && atomic_load(&group->stopping)) {
-        reactor_begin_stop(reactor);
-        return false;
-    }
     if (!net->stopping) {
+        reactor_begin_stop(reactor);
         return false;
     }
     if (net->shard.now_ns > reactor->stop_deadline_ns) {

@@ -9,6 +9,7 @@
 #include "core/net/udp.h"
 #include "core/pipeline/exchange.h"
 #include "core/pipeline/lend.h"
+#include "core/pipeline/timing.h"
 #include "core/server/metrics_gather.h"
 #include "core/server/reactor.h"
 #include "core/shard/scan.h"
@@ -233,6 +234,7 @@ static void reactor_send_large(struct reactor *reactor) {
     while (sent < OUTGOING_TURN_BYTES && (one = schedule_next_sending(&net->schedule))) {
         struct connection *connection = connection_of(one);
         if (!connection_is_broken(connection)) {
+            timing_sent(&connection->pipeline, &net->shard);
             sent += connection_send_large(net, connection);
         }
     }
@@ -252,7 +254,10 @@ static void reactor_crawl(struct reactor *reactor) {
 }
 
 static void reactor_flush_log(struct reactor *reactor) {
-    log_flush(&reactor->net.shard.log);
+    struct log *log = &reactor->net.shard.log;
+    if (log->length > 0) {
+        log_flush(log);
+    }
 }
 
 static void reactor_maintain_store(struct reactor *reactor) {
@@ -326,7 +331,8 @@ static uint64_t reactor_keys_wait_ns(const struct reactor *reactor) {
 }
 
 static uint64_t reactor_log_wait_ns(const struct reactor *reactor) {
-    return log_wait_ns(&reactor->net.shard.log);
+    const struct log *log = &reactor->net.shard.log;
+    return log->length > 0 ? log_wait_ns(log) : UINT64_MAX;
 }
 
 static uint64_t reactor_stop_wait_ns(const struct reactor *reactor) {

@@ -38,7 +38,6 @@ struct keyspace {
      * has the keys may read it, so that the reactor needn't be woken for that. */
     struct counters left_counters;
     struct prefix_table prefixes; /* of keys, for `stats detail` */
-    struct hotkeys hotkeys;       /* for `stats hotkeys` */
     struct crawler crawler;
 
     /* Which requester of a large value's lease, or of an upload, is served before the others. */
@@ -49,6 +48,8 @@ struct keyspace {
      * thread that serves the keys, read by every reactor whose clients hold leases or uploads.
      * Relaxed: it may be a moment old. */
     _Atomic uint64_t refused_ns;
+
+    struct hotkeys hotkeys; /* for `stats hotkeys` */
 };
 
 /* Moves the time of the keys on to the monotonic time now_ns, which is in this tick without

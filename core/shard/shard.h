@@ -19,6 +19,7 @@
 #include "core/base/panic.h"
 #include "core/mesh/mesh.h"
 #include "core/mesh/message.h"
+#include "core/shard/answered.h"
 #include "core/shard/auth.h"
 #include "core/shard/keyspace.h"
 #include "core/stats/command.h"
@@ -94,6 +95,7 @@ struct shard {
     struct buffer_pool buffers;
     struct counters counters; /* of connections, bytes, messages and turns */
     struct latency latency;   /* of commands of its connections, and of its turns */
+    struct answered answered; /* in this turn, and not in those histograms yet */
     struct log log;
     /* What the reactor is working on, for a report when the process dies of a bug. */
     struct panic_report panic;

@@ -27,7 +27,7 @@ static void hotkeys_halve_entry(struct hotkeys *hotkeys, uint32_t i) {
     entry->writes /= 2;
     entry->bytes /= 2;
     entry->excess /= 2;
-    hotkeys->totals[i] = hotkey_requests(entry) + entry->excess;
+    hotkeys->totals[i] = (int32_t)(hotkey_requests(entry) + entry->excess);
 }
 
 static void hotkeys_halve(struct hotkeys *hotkeys) {
@@ -79,28 +79,45 @@ void hotkeys_reset(struct hotkeys *hotkeys, uint64_t now_ns) {
 static bool hotkeys_is(const struct hotkeys *hotkeys, uint32_t i,
                        const struct hotkeys_request *request) {
     const struct hotkey *entry = &hotkeys->entries[i];
-    return hotkeys->tags[i] == (uint32_t)request->hash &&
-           entry->key_length == request->key_length &&
+    return entry->key_length == request->key_length &&
            memcmp(entry->key, request->key, request->key_length) == 0;
 }
 
-/* HOTKEYS_ENTRIES or more when the key is not among them. */
-static uint32_t hotkeys_find(const struct hotkeys *hotkeys, const struct hotkeys_request *request) {
-    uint32_t i = 0;
-    while (i < hotkeys->count && !hotkeys_is(hotkeys, i, request)) {
-        i++;
+/* Whether any entry has this tag. Without an end in the middle compilers compare several at once.
+ */
+static bool hotkeys_has_tag(const struct hotkeys *hotkeys, uint32_t tag) {
+    uint32_t any = 0;
+    for (uint32_t i = 0; i < HOTKEYS_ENTRIES; i++) {
+        any |= hotkeys->tags[i] == tag;
     }
-    return i < hotkeys->count ? i : HOTKEYS_ENTRIES;
+    return any != 0;
 }
 
-static uint32_t hotkeys_lowest(const struct hotkeys *hotkeys) {
-    uint32_t lowest = 0;
-    for (uint32_t i = 1; i < hotkeys->count; i++) {
-        if (hotkeys->totals[i] < hotkeys->totals[lowest]) {
-            lowest = i;
+/* HOTKEYS_ENTRIES when the key is not among them. */
+static uint32_t hotkeys_find(const struct hotkeys *hotkeys, const struct hotkeys_request *request) {
+    uint32_t tag = (uint32_t)request->hash;
+    if (!hotkeys_has_tag(hotkeys, tag)) {
+        return HOTKEYS_ENTRIES;
+    }
+    for (uint32_t i = 0; i < hotkeys->count; i++) {
+        if (hotkeys->tags[i] == tag && hotkeys_is(hotkeys, i, request)) {
+            return i;
         }
     }
-    return lowest;
+    return HOTKEYS_ENTRIES;
+}
+
+/* The first one with the lowest count, where all are in use. */
+static uint32_t hotkeys_lowest(const struct hotkeys *hotkeys) {
+    int32_t lowest = INT32_MAX;
+    uint32_t i = 0;
+    for (uint32_t j = 0; j < HOTKEYS_ENTRIES; j++) {
+        lowest = hotkeys->totals[j] < lowest ? hotkeys->totals[j] : lowest;
+    }
+    while (hotkeys->totals[i] != lowest) {
+        i++;
+    }
+    return i;
 }
 
 /* An entry for a key that has none. */
@@ -110,12 +127,13 @@ static uint32_t hotkeys_enter(struct hotkeys *hotkeys, const struct hotkeys_requ
         i = hotkeys->count++;
     } else {
         i = hotkeys_lowest(hotkeys);
-        excess = hotkeys->totals[i];
+        excess = (uint32_t)hotkeys->totals[i];
     }
     struct hotkey *entry = &hotkeys->entries[i];
     entry->reads = entry->writes = 0;
     entry->bytes = 0;
-    entry->excess = hotkeys->totals[i] = excess;
+    entry->excess = excess;
+    hotkeys->totals[i] = (int32_t)excess;
     entry->key_length = (uint8_t)request->key_length;
     memcpy(entry->key, request->key, request->key_length);
     hotkeys->tags[i] = (uint32_t)request->hash;

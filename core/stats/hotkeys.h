@@ -56,16 +56,16 @@ struct hotkeys_request {
 };
 
 struct hotkeys {
-    uint32_t countdown;               /* requests until the next one that is sampled */
-    uint32_t count;                   /* of entries */
-    uint64_t random;                  /* the state of what chooses the samples; not 0 */
-    uint64_t sampled;                 /* requests, halved with the counts */
-    uint64_t begun_ns;                /* since when this half-life is counted, in monotonic time */
-    uint64_t window_ns;               /* how long the counts are of before that, halved with them */
-    uint64_t next_ns;                 /* when the counts are halved */
-    uint64_t origin_ns;               /* moments of halving are whole half-lives after this */
-    uint32_t totals[HOTKEYS_ENTRIES]; /* of each entry: its requests and its excess */
-    uint32_t tags[HOTKEYS_ENTRIES];   /* of each entry: bits of the hash */
+    uint32_t countdown;              /* requests until the next one that is sampled */
+    uint32_t count;                  /* of entries */
+    uint64_t random;                 /* the state of what chooses the samples; not 0 */
+    uint64_t sampled;                /* requests, halved with the counts */
+    uint64_t begun_ns;               /* since when this half-life is counted, in monotonic time */
+    uint64_t window_ns;              /* how long the counts are of before that, halved with them */
+    uint64_t next_ns;                /* when the counts are halved */
+    uint64_t origin_ns;              /* moments of halving are whole half-lives after this */
+    int32_t totals[HOTKEYS_ENTRIES]; /* of each entry: its requests and its excess */
+    uint32_t tags[HOTKEYS_ENTRIES];  /* of each entry: bits of the hash */
     struct hotkey entries[HOTKEYS_ENTRIES];
 };
 

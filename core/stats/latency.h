@@ -15,6 +15,7 @@
 #ifndef CORE_STATS_LATENCY_H
 #define CORE_STATS_LATENCY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum latency_kind {
@@ -44,11 +45,11 @@ struct latency {
 
 /* The bucket of a time. */
 static inline uint32_t latency_bucket(uint64_t ns) {
-    const uint64_t below = 255, above = (uint64_t)1 << 34;
-    uint64_t clamped = ns < below ? below : ns;
-    clamped = clamped > above ? above : clamped;
-    uint32_t exponent = 63 - (uint32_t)__builtin_clzll(clamped);
-    return (uint32_t)(clamped >> (exponent - 3)) + 8 * exponent - 71;
+    const uint64_t least = 255; /* in the octave below the first */
+    uint64_t raised = ns < least ? least : ns;
+    uint32_t exponent = 63 ^ (uint32_t)__builtin_clzll(raised);
+    uint32_t bucket = (uint32_t)(raised >> (exponent - 3)) + 8 * exponent - 71;
+    return __builtin_expect(bucket < LATENCY_BUCKETS, true) ? bucket : LATENCY_BUCKETS - 1;
 }
 
 /* The least time of a bucket, in nanoseconds; that of LATENCY_BUCKETS is the end of the last but
