@@ -22,8 +22,6 @@
 
 static completion_done connection_received, connection_sent;
 
-static const char no_memory[] = "there is no memory for it";
-
 /* The protocol that -B fixes; without it the first byte of the connection tells. */
 static enum protocol connection_first_protocol(const struct config *config) {
     switch (config->binding) {
@@ -139,7 +137,7 @@ static void connection_mark_broken(struct connection *connection, const char *re
 /* Breaks a connection for whose input or output there was no memory. */
 static void connection_starve(struct net *net, struct connection *connection) {
     net->shard.counters.malloc_fails += !connection_is_broken(connection);
-    connection_mark_broken(connection, no_memory);
+    connection_mark_broken(connection, "there is no memory for it");
 }
 
 static void connection_fail(struct connection *connection, int error) {
@@ -215,7 +213,7 @@ static void connection_take_bytes(struct net *net, struct connection *connection
     }
 }
 
-static bool connection_receives_again(int result) {
+static bool connection_is_again(int result) {
     return result == -EINTR || result == -EAGAIN;
 }
 
@@ -233,7 +231,7 @@ static void connection_received(void *owner, struct completion *completion, int 
         connection_take_bytes(net, connection, receive, (size_t)result);
     } else if (result == 0 && connection->state == CONNECTION_OPEN) {
         connection->state = CONNECTION_ENDED;
-    } else if (result < 0 && !connection_receives_again(result)) {
+    } else if (result < 0 && !connection_is_again(result)) {
         connection_fail(connection, result);
     }
     schedule_end_turn(&net->schedule, &connection->scheduled);
@@ -397,9 +395,8 @@ static void connection_sent(void *owner, struct completion *completion, int resu
     struct connection *connection = container_of(completion, struct connection, sent);
     (void)flags;
     assert(connection->sending);
-    bool again = result == -EINTR || result == -EAGAIN;
     connection->sending = false;
-    if (result < 0 && !again) {
+    if (result < 0 && !connection_is_again(result)) {
         connection_fail(connection, result);
     }
     if (result > 0) {
