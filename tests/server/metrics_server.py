@@ -3,6 +3,7 @@ import base64
 import http.client
 import json
 import ssl
+import time
 
 import prometheus_text
 import server
@@ -44,6 +45,18 @@ class MetricsServer(server.Server):
             return Answer(client.getresponse())
         finally:
             client.close()
+
+    def wait_http(self):
+        """Until HTTP answers, where the cache asks for a login."""
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while True:
+            try:
+                assert self.get('/readyz').status == 200
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def page(self, open_metrics=False):
         """/metrics, parsed."""
