@@ -107,3 +107,11 @@ void buffer_release(struct buffer_pool *pool, struct buffer *buffer) {
     }
     *buffer = (struct buffer){0};
 }
+
+void buffer_leave(struct buffer_pool *pool, const struct buffer *buffer) {
+    pool->bytes -= buffer->capacity;
+}
+
+void buffer_come(struct buffer_pool *pool, const struct buffer *buffer) {
+    pool->bytes += buffer->capacity;
+}

@@ -49,4 +49,8 @@ void buffer_consume(struct buffer *buffer, size_t length);
 /* Gives the memory back to the pool; then the buffer is empty. */
 void buffer_release(struct buffer_pool *pool, struct buffer *buffer);
 
+/* The buffer goes from one pool to another, each on its own thread. */
+void buffer_leave(struct buffer_pool *pool, const struct buffer *buffer);
+void buffer_come(struct buffer_pool *pool, const struct buffer *buffer);
+
 #endif

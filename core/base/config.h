@@ -208,6 +208,7 @@ struct config {
     /* -o spin: how long a reactor polls for replies before it sleeps. */
     uint32_t spin_us;
     bool spin_given;
+    bool no_conn_moves; /* connections stay at the reactor that they came to */
 };
 
 #endif

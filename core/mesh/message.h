@@ -28,6 +28,7 @@
 #define MESSAGE_KEY_BYTES 288        /* a key and an opaque */
 #define MESSAGE_VALUE_BYTES_NEAR 464 /* what is left of 1 KiB */
 
+struct connection;
 struct message;
 struct shard;
 struct snapshot_part;
@@ -52,6 +53,7 @@ enum message_kind {
     MESSAGE_LEASE_END,
     MESSAGE_SNAPSHOT,   /* the part of the shard and its reactor, see core/stats/snapshot.h */
     MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
+    MESSAGE_MOVED,      /* a connection, from the reactor that has served it to the next */
 };
 
 /* True for what the owner's own reactor alone may do, on its thread: it concerns more than the
@@ -62,6 +64,7 @@ static inline bool message_is_for_reactor(enum message_kind kind) {
     case MESSAGE_SCAN:
     case MESSAGE_SNAPSHOT:
     case MESSAGE_CONNECTION:
+    case MESSAGE_MOVED:
         return true;
     case MESSAGE_REQUEST:
     case MESSAGE_UPLOAD_END:
@@ -105,8 +108,9 @@ struct message {
     bool parked;      /* origin: see message_park() */
     bool scan_more;   /* reply of a scan: there is more in that shard */
     union {
-        uint64_t cursor;     /* of a scan */
-        uint64_t arrived_ns; /* origin: when any other request of a connection came */
+        uint64_t cursor;               /* of a scan */
+        struct connection *connection; /* of a MESSAGE_MOVED */
+        uint64_t arrived_ns;           /* origin: when any other request of a connection came */
     };
     uint64_t large; /* the store's handle of an upload, or of the value whose lease ends */
     union {

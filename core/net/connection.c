@@ -10,6 +10,7 @@
 #include "core/base/container.h"
 #include "core/base/facts.h"
 #include "core/net/connection_log.h"
+#include "core/net/connection_move.h"
 #include "core/net/connection_tls.h"
 #include "core/net/sasl_logins.h"
 #include "core/pipeline/timing.h"
@@ -474,6 +475,9 @@ void connection_end_turn(struct net *net, struct connection *connection) {
     connection_give_buffer(net, connection);
     if (!connection_is_broken(connection) && connection_is_sent(connection)) {
         connection_release_outgoing(net, connection);
+    }
+    if (net->shard.count > 1 && connection_leaves(net, connection)) {
+        return;
     }
     if (!connection_is_broken(connection)) {
         connection_send_output(net, connection);

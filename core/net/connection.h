@@ -7,7 +7,8 @@
  *          an error, the end of the server ─────────────────────────────▶ broken
  *          broken ─▶ shut down ─▶ all completions and messages are back ─▶ gone
  *
- * A connection belongs to the reactor that opened it. It ends itself: after connection_end_turn()
+ * A connection belongs to the reactor that opened it, or that it has moved to
+ * (core/net/connection_move.h). It ends itself: after connection_end_turn()
  * it may be gone.
  */
 #ifndef CORE_NET_CONNECTION_H
@@ -86,6 +87,7 @@ struct connection {
     struct pace receive_pace;
     struct pace send_pace; /* of outgoing */
     const char *ending;    /* why it is broken, for the log; NULL while it isn't */
+    uint32_t window;       /* of its reactor's, in which it had its last turn, see moving.h */
 
     struct scheduled scheduled;
     LIST_ENTRY(connection) all_link;

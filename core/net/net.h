@@ -17,6 +17,7 @@
 #include "core/io/io.h"
 #include "core/io/timer.h"
 #include "core/mesh/ring.h"
+#include "core/net/moving.h"
 #include "core/net/schedule.h"
 #include "core/net/timeouts.h"
 #include "core/shard/shard.h"
@@ -39,6 +40,12 @@ struct net_peer {
     /* Connections that have ended. Written by its reactor, read by the acceptor, which counts those
      * it has given out: relaxed, as a number that is a moment old does no harm. */
     _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t connections_ended;
+
+    /* And those that have gone on at another reactor, or come from one; likewise. */
+    _Atomic uint64_t connections_left;
+    _Atomic uint64_t connections_came;
+
+    moving_load load;
 };
 
 struct net {
@@ -54,6 +61,7 @@ struct net {
     struct schedule schedule;
     struct timers timers;
     struct timeouts timeouts;
+    struct moving moving;
     struct connection_list connections;
     uint64_t next_serial; /* of a connection */
 
@@ -65,12 +73,20 @@ struct net {
 };
 
 /* Empty, for a shard that is ready and an engine that is open. */
-void net_init(struct net *net, struct net_peer *peers);
+void net_init(struct net *net, struct net_peer *peers, struct moving_group *group);
 
 /* A connection of this reactor has ended. */
 static inline void net_connection_ended(struct net *net) {
     atomic_fetch_add_explicit(&net->peers[net->shard.id].connections_ended, 1,
                               memory_order_relaxed);
+}
+
+/* One has gone to another reactor; and one has come. */
+static inline void net_connection_left(struct net *net) {
+    atomic_fetch_add_explicit(&net->peers[net->shard.id].connections_left, 1, memory_order_relaxed);
+}
+static inline void net_connection_came(struct net *net) {
+    atomic_fetch_add_explicit(&net->peers[net->shard.id].connections_came, 1, memory_order_relaxed);
 }
 
 /* Wakes a sleeping reactor. */

@@ -2,16 +2,25 @@
 
 #include "core/net/net.h"
 
-static uint64_t placement_open_on(const struct placement *placement, const struct net *net,
-                                  uint32_t reactor) {
+static uint64_t placement_given_and_open(const struct placement *placement, const struct net *net,
+                                         uint32_t reactor) {
     return placement->given[reactor] -
            atomic_load_explicit(&net->peers[reactor].connections_ended, memory_order_relaxed);
+}
+
+/* Below 0 for a moment, where a connection that has come is not counted and has ended or left. */
+static int64_t placement_open_on(const struct placement *placement, const struct net *net,
+                                 uint32_t reactor) {
+    const struct net_peer *peer = &net->peers[reactor];
+    return (int64_t)(placement_given_and_open(placement, net, reactor) +
+                     atomic_load_explicit(&peer->connections_came, memory_order_relaxed) -
+                     atomic_load_explicit(&peer->connections_left, memory_order_relaxed));
 }
 
 uint64_t placement_open(const struct placement *placement, const struct net *net) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < net->shard.count; i++) {
-        sum += placement_open_on(placement, net, i);
+        sum += placement_given_and_open(placement, net, i);
     }
     return sum;
 }

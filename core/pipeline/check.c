@@ -35,6 +35,7 @@ static void check_kind(const struct pipeline *pipeline, const struct shard *shar
     case MESSAGE_LEASE_END:
     case MESSAGE_SNAPSHOT:
     case MESSAGE_CONNECTION:
+    case MESSAGE_MOVED:
         break;
     }
     assert(!"a message that is in no queue");

@@ -172,6 +172,9 @@ const struct command_option option_table[] = {
          "microseconds to poll for other reactors' replies before sleeping (default 20; 0 with "
          "more reactors than CPUs)",
          options_set_spin, .min = 0, .max = 1000000),
+    DONE("no_conn_moves", WORD, NULL,
+         "leave each connection at the reactor that it was given to",
+         SWITCH(no_conn_moves)),
     DONE("idle_timeout", WORD, "N",
          "close a connection that has been idle for so many seconds (default 0: never)",
          NUMBER(idle_timeout_s, 0, INT32_MAX)),

@@ -7,6 +7,7 @@
 #include "core/base/container.h"
 #include "core/base/facts.h"
 #include "core/net/connection_list.h"
+#include "core/net/connection_move.h"
 #include "core/net/sasl_logins.h"
 #include "core/net/tls.h"
 #include "core/net/udp.h"
@@ -15,6 +16,10 @@
 
 static void reactor_open_connection(void *net, int descriptor, enum transport transport) {
     connection_open(net, descriptor, transport);
+}
+
+static void reactor_take_connection(void *net, struct connection *connection) {
+    connection_arrive(net, connection);
 }
 
 static bool reactor_begin_login(void *net, struct pipeline *pipeline,
@@ -38,6 +43,7 @@ static void reactor_wake(void *net, uint32_t other) {
 static const struct shard_hooks reactor_hooks = {
     .progressed = reactor_pipeline_progressed,
     .open_connection = reactor_open_connection,
+    .take_connection = reactor_take_connection,
     .begin_login = reactor_begin_login,
     .refresh_certs = reactor_refresh_certs,
     .list_connections = connection_list,
@@ -120,7 +126,7 @@ int reactor_init(struct reactor *reactor, const struct reactor_config *config) {
     reactor->net.udp = config->udp;
     reactor->net.tls = config->tls;
     reactor->net.sasl = config->sasl;
-    net_init(&reactor->net, config->group->peers);
+    net_init(&reactor->net, config->group->peers, &config->group->moving);
     config->group->peers[config->id].io = reactor->net.io;
     return 0;
 }

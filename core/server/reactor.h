@@ -34,6 +34,7 @@ struct udp;
 struct reactor_group {
     uint32_t count;
     struct net_peer *peers; /* of each, zeroed; by their numbers */
+    struct moving_group moving;
 
     /* The order to stop, see reactor_order_stop(). Sequentially consistent, together with the
      * sleeping flags of the mesh: a reactor that goes to sleep sees the order or is woken for it.

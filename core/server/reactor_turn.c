@@ -242,6 +242,9 @@ static void reactor_send_large(struct reactor *reactor) {
 
 static void reactor_run_timers(struct reactor *reactor) {
     struct net *net = &reactor->net;
+    if (reactor_has_others(reactor) && net->shard.now_ns >= net->moving.ends_ns) {
+        moving_end_window(net);
+    }
     timeouts_step(net);
     timers_run(&net->timers, net, net->shard.now_ns);
 }

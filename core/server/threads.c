@@ -1,6 +1,5 @@
 #include "core/server/threads.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,25 +16,6 @@
 #include "core/server/server.h"
 #include "core/server/signals.h"
 #include "core/server/start.h"
-
-/* One CPU for each thread, where there are exactly as many; otherwise the kernel chooses. */
-static void threads_pin(const struct server *server, uint32_t id) {
-    cpu_set_t allowed, one;
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 ||
-        (uint32_t)CPU_COUNT(&allowed) != server->config->cores) {
-        return;
-    }
-    uint32_t seen = 0;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &allowed) || seen++ != id) {
-            continue;
-        }
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        sched_setaffinity(0, sizeof(one), &one);
-        return;
-    }
-}
 
 /* Reactor 0 takes it like a signal from outside. */
 static void threads_stop_asked(void *context, bool at_once) {
@@ -76,7 +56,6 @@ static void *threads_main(void *argument) {
     char name[16];
     snprintf(name, sizeof(name), "reactor %u", thread->id);
     pthread_setname_np(pthread_self(), name);
-    threads_pin(server, thread->id);
     thread->start_error = reactor_init(reactor, &config);
     pthread_barrier_wait(&server->prepared);
     pthread_barrier_wait(&server->go);

@@ -177,6 +177,7 @@ void execute_for_keys(struct keyspace *keys, struct message *message) {
     case MESSAGE_SCAN:
     case MESSAGE_SNAPSHOT:
     case MESSAGE_CONNECTION:
+    case MESSAGE_MOVED:
         break;
     }
     assert(!"a message for the reactor itself, or for none");
@@ -197,6 +198,9 @@ static void execute_for_reactor(struct shard *shard, struct message *message) {
     case MESSAGE_CONNECTION:
         shard->hooks->open_connection(shard->reactor, message->descriptor,
                                       (enum transport)message->transport);
+        return;
+    case MESSAGE_MOVED:
+        shard->hooks->take_connection(shard->reactor, message->connection);
         return;
     case MESSAGE_REQUEST:
     case MESSAGE_UPLOAD_END:

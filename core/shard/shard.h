@@ -37,6 +37,7 @@
 
 struct chunk;
 struct clock;
+struct connection;
 struct pipeline;
 
 /* Writes about this reactor's connections into a chunk, from *cursor on; false at the end. */
@@ -49,6 +50,8 @@ struct shard_hooks {
     void (*progressed)(void *reactor, struct pipeline *pipeline);
     /* A connection has been handed to this reactor by a MESSAGE_CONNECTION. */
     void (*open_connection)(void *reactor, int descriptor, enum transport transport);
+    /* The same, of one that another reactor has served, by a MESSAGE_MOVED. */
+    void (*take_connection)(void *reactor, struct connection *connection);
     /* A login that the system's SASL decides: begins it, and copies what it needs of the request.
      * When it has ended pipeline_end_login() is called. False: it is refused at once. */
     bool (*begin_login)(void *reactor, struct pipeline *pipeline, const struct request *request);

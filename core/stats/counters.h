@@ -61,6 +61,8 @@
         "Connections that were closed since they held memory that others waited for.")             \
     ROW(conn_yields, COUNT, "times",                                                               \
         "Times that a connection had sent more requests than -R allows in one turn.")              \
+    ROW(conn_moves, COUNT, "times",                                                                \
+        "Times that a connection went on at another reactor.")                                     \
     ROW(lru_crawler_running, GAUGE, "shards", "Shards whose crawler is in the middle of a scan.")  \
     ROW(lru_crawler_starts, COUNT, "scans", "Scans that crawlers have begun.")                     \
     ROW(reactor_turns, COUNT, "turns", "Turns of the event loops.")                                \

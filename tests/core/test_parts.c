@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/base/buffer.h"
+#include "core/base/processors.h"
 #include "core/mesh/message.h"
 #include "core/shard/execute.h"
 #include "tests/core/fixture.h"
@@ -110,4 +111,48 @@ Test(shard, cas_values_tell_their_shard) {
         cr_assert(eq(u64, result.cas % SHARDS, i % SHARDS));
     }
     fixture_finish(&fixture);
+}
+
+/* Of this thread alone: it grows while it works, and by no more than the time that passes. */
+Test(processors, used) {
+    struct timespec begun, now;
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    uint64_t first_ns = processors_used_ns(), used_ns = 0;
+    while (used_ns < 2000000) {
+        used_ns = processors_used_ns() - first_ns;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t passed_ns = (now.tv_sec - begun.tv_sec) * 1000000000 + now.tv_nsec - begun.tv_nsec;
+    cr_assert(le(i64, (int64_t)used_ns, passed_ns + 1000000));
+}
+
+/* It never shrinks by more than what iowait may be taken back by, and is that of this machine. */
+Test(processors, idle) {
+    uint64_t first_ns, second_ns;
+    if (!processors_idle_ns(&first_ns)) {
+        cr_skip("/proc/stat is not there");
+    }
+    cr_assert(processors_idle_ns(&second_ns));
+    cr_assert(gt(u64, first_ns, 0));
+    cr_assert(lt(u64, second_ns - first_ns + 1000000000, (uint64_t)60 * 1000000000));
+}
+
+/* What leaves one pool is the other's. */
+Test(buffer, goes_from_pool_to_pool) {
+    struct buffer_pool from, to;
+    struct buffer buffer = {0}, empty = {0};
+    buffer_pool_init(&from);
+    buffer_pool_init(&to);
+    cr_assert(buffer_append(&from, &buffer, "value", 5));
+    buffer_leave(&from, &buffer);
+    buffer_leave(&from, &empty);
+    cr_assert(zero(sz, from.bytes));
+    buffer_come(&to, &buffer);
+    buffer_come(&to, &empty);
+    cr_assert(eq(sz, to.bytes, BUFFER_STANDARD_BYTES));
+    cr_assert(zero(int, memcmp(buffer.bytes, "value", 5)));
+    buffer_release(&to, &buffer);
+    buffer_pool_finish(&to);
+    cr_assert(zero(sz, to.bytes));
+    buffer_pool_finish(&from);
 }

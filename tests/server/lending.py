@@ -73,7 +73,7 @@ class Counters(server.ServerTest):
 
     def test_both_at_work(self):
         """Two clients, one on each reactor, ask until each has found keys in use."""
-        under_test = self.start(cores=2)
+        under_test = self.start(flags=('-o', 'no_conn_moves'), cores=2)
         with under_test.connect() as first, under_test.connect() as second:
             store_all(first)
             ends = threading.Event()

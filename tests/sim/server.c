@@ -404,6 +404,7 @@ void server_finish(struct world *world) {
         world->evictions = server_evictions(world);
         world->refusals = server_refusals(world);
         world->kicks = server_kicks(world);
+        world->moves = server_moves(world);
     }
     server_enter_product(world, true);
     world->ended = true;
@@ -485,4 +486,12 @@ bool server_has_refused_leases(const struct world *world) {
 
 uint32_t server_value_length_max(const struct world *world, uint32_t key_length) {
     return store_value_length_max(world->server->shards[0]->keys.store, key_length);
+}
+
+uint64_t server_moves(const struct world *world) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < world->choices.reactors; i++) {
+        sum += world->server->shards[i]->counters.conn_moves;
+    }
+    return sum;
 }

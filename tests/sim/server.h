@@ -55,6 +55,7 @@ uint32_t server_find_store(const struct world *world, const struct store *store)
 uint64_t server_evictions(const struct world *world);
 uint64_t server_refusals(const struct world *world); /* for want of memory */
 uint64_t server_kicks(const struct world *world);    /* of idle and stalled connections */
+uint64_t server_moves(const struct world *world);    /* of connections to another reactor */
 uint64_t server_malloc_fails(const struct world *world);
 
 /* Whether a store has had to refuse a lease or an upload. */

@@ -90,6 +90,7 @@ struct sums {
     uint64_t kicks;
     uint64_t mallocs_failed;
     uint64_t borrows;
+    uint64_t moves;
 };
 
 static bool parse_arguments(struct arguments *arguments, int argc, char **argv) {
@@ -136,6 +137,7 @@ static uint64_t run_seed(uint64_t seed, bool trace, bool tls, struct sums *sums)
     sums->kicks += world->kicks;
     sums->mallocs_failed += world->mallocs_failed;
     sums->borrows += world->borrows;
+    sums->moves += world->moves;
     uint64_t hash = world->hash;
     free(world);
     return hash;
@@ -174,9 +176,9 @@ static void run_seeds(const struct arguments *arguments, struct sums *sums) {
            sums->completions, sums->operations, sums->injected);
     printf("# %" PRIu64 " connections, %" PRIu64 " items evicted, %" PRIu64
            " writes refused, %" PRIu64 " connections closed for their idleness, %" PRIu64
-           " allocations refused, %" PRIu64 " shards borrowed\n",
+           " allocations refused, %" PRIu64 " shards borrowed, %" PRIu64 " connections moved\n",
            sums->connections, sums->evictions, sums->refusals, sums->kicks, sums->mallocs_failed,
-           sums->borrows);
+           sums->borrows, sums->moves);
 }
 
 int main(int argc, char **argv) {

@@ -130,6 +130,7 @@ static void choose(struct world *world) {
     choices->check_every = random_between(random, 20, 400);
     choose_memory(world);
     choose_clients(world);
+    world->choices.moves = random_one_in(&world->random, 2) ? random_size(&world->random, 1024) : 0;
     choose_faults(world);
     choices->leap_ns_max = (uint64_t)random_size(random, 4000) * 1000000;
     choices->idle_timeout_s = random_one_in(random, 6) ? random_between(random, 2, 20) : 0;

@@ -79,6 +79,7 @@ struct choices {
     bool stops_early; /* while clients are still there */
     uint64_t step_ns;
     uint64_t leap_ns_max;
+    uint32_t moves; /* of 1024: how often a reactor gives connections to another in a window */
     uint32_t check_every; /* turns between two looks at everything in a store */
     struct faults faults;
 };
@@ -149,6 +150,7 @@ struct world {
     uint64_t operations;
     uint64_t turns;
     uint64_t borrows;
+    uint64_t moves;
     uint64_t completions;
     uint64_t injected;
     uint64_t evictions;

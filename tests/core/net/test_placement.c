@@ -62,6 +62,33 @@ Test(placement, fills_what_has_ended) {
     site_destroy(site);
 }
 
+/* One that has moved counts where it is now, and once among all. */
+Test(placement, follows_those_that_move) {
+    struct site *site = site_create();
+    for (uint32_t i = 0; i < 2 * REACTORS; i++) {
+        expect(site, i % REACTORS);
+    }
+    atomic_fetch_add(&site->peers[1].connections_left, 2);
+    atomic_fetch_add(&site->peers[2].connections_came, 2);
+    cr_assert(eq(u64, placement_open(&site->placement, &site->net), 2 * REACTORS));
+    expect(site, 1);
+    expect(site, 1);
+    atomic_fetch_add(&site->peers[2].connections_ended, 3);
+    cr_assert(eq(u64, placement_open(&site->placement, &site->net), 2 * REACTORS + 2 - 3));
+    expect(site, 2);
+    expect(site, 0);
+    site_destroy(site);
+}
+
+/* It has ended where it came to, and its coming isn't counted yet. */
+Test(placement, bears_numbers_that_are_a_moment_old) {
+    struct site *site = site_create();
+    atomic_fetch_add(&site->peers[2].connections_ended, 1);
+    expect(site, 2);
+    expect(site, 0);
+    site_destroy(site);
+}
+
 /* Where no message can be sent none is handed over. */
 Test(placement, passes_over_a_reactor_without_credit) {
     struct site *site = site_create();
