@@ -67,7 +67,11 @@ uint32_t clock_expires_some(const struct clock *clock, int64_t exptime, uint32_t
 uint32_t clock_expires_sooner(const struct clock *clock, int64_t exptime, uint32_t now,
                               int64_t offset_s) {
     uint32_t expires = clock_expires(clock, exptime, now, offset_s);
-    return expires < CLOCK_TICKS_PER_SECOND ? expires : expires - CLOCK_TICKS_PER_SECOND + 1;
+    if (expires < CLOCK_TICKS_PER_SECOND) {
+        return expires;
+    }
+    uint32_t sooner = expires - CLOCK_TICKS_PER_SECOND + 1;
+    return sooner == now + 2 ? now + 1 : sooner; /* an item in its last tick has 1 second left */
 }
 
 int64_t clock_unix_of_tick_0(const struct clock *clock, uint64_t start_ns) {

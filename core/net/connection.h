@@ -67,6 +67,7 @@ struct connection {
     uint8_t state;    /* enum connection_state */
     uint8_t receive;  /* enum connection_receive: what the engine is asked for */
     bool sending;     /* the engine has a send */
+    bool arrived;     /* from another reactor, and has had no turn here */
     bool is_datagram; /* and no connection at all, but a part of one, see core/net/udp.h */
 
     /* Output is kept back until this many replies have left the queue, on the scale of the

@@ -62,7 +62,10 @@ bool connection_leaves(struct net *net, struct connection *connection) {
         connection->window = moving->window;
         moving->connections++;
     }
-    return moving->to != SHARD_NONE && connection_leave(net, connection);
+    /* One that has arrived receives something first, or it might be under way for ever. */
+    bool stays = connection->arrived || moving->to == SHARD_NONE;
+    connection->arrived = false;
+    return !stays && connection_leave(net, connection);
 }
 
 /* Without memory nothing of it is received any more; at the end of its turn it is gone. */
@@ -82,6 +85,7 @@ static uint32_t connection_not_after(uint32_t time_s, uint32_t now_s) {
 void connection_arrive(struct net *net, struct connection *connection) {
     uint32_t now_s = net->shard.now_s;
     net_connection_came(net);
+    connection->arrived = true;
     connection->serial = net->next_serial++;
     LIST_INSERT_HEAD(&net->connections, connection, all_link);
     net->shard.counters.curr_connections++;
