@@ -119,11 +119,6 @@ static void connection_destroy(struct net *net, struct connection *connection) {
     net_connection_ended(net);
 }
 
-/* A shut-down makes a send that is under way complete, so nothing has to be cancelled. */
-void connection_drain(struct net *net, struct connection *connection) {
-    io_shut_down(net->io, connection->descriptor, SHUT_RD);
-}
-
 /* From here on operations and messages under way end, and none begins. */
 static void connection_mark_broken(struct connection *connection, const char *reason) {
     if (connection->state < CONNECTION_BROKEN) {

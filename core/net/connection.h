@@ -122,7 +122,9 @@ void connection_progressed(struct net *net, struct connection *connection);
 void connection_end_turn(struct net *net, struct connection *connection);
 
 /* Lets the client send no more: what it has sent is answered, then the connection closes. */
-void connection_drain(struct net *net, struct connection *connection);
+static inline void connection_drain(struct net *net, const struct connection *connection) {
+    io_shut_down(net->io, connection->descriptor, SHUT_RD);
+}
 
 /* Breaks it off, for a reason that lives as long as the program. */
 void connection_break(struct net *net, struct connection *connection, const char *reason);
