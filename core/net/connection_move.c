@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "core/mesh/mesh.h"
+#include "core/pipeline/timing.h"
 
 static bool connection_has_nothing_under_way(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
@@ -33,6 +34,8 @@ static void connection_detach(struct net *net, struct connection *connection) {
     connection->source = NULL;
     buffer_leave(&net->shard.buffers, &pipeline->input);
     buffer_leave(&net->shard.buffers, &pipeline->output);
+    timing_end_turn(pipeline, &net->shard, true);
+    buffer_leave(&net->shard.buffers, &pipeline->timing.kept);
     net->shard.counters.curr_connections--;
     net->shard.counters.conn_moves++;
 }
@@ -91,6 +94,7 @@ void connection_arrive(struct net *net, struct connection *connection) {
     net->shard.counters.curr_connections++;
     buffer_come(&net->shard.buffers, &connection->pipeline.input);
     buffer_come(&net->shard.buffers, &connection->pipeline.output);
+    buffer_come(&net->shard.buffers, &connection->pipeline.timing.kept);
     connection->last_command_s = connection_not_after(connection->last_command_s, now_s);
     connection->receive_pace.since_s =
         connection_not_after(connection->receive_pace.since_s, now_s);
