@@ -140,7 +140,10 @@ static bool connection_tls_open(struct net *net, struct connection *connection, 
     if (session->ended && connection->state == CONNECTION_OPEN) {
         connection->state = CONNECTION_ENDED;
     }
-    net->shard.counters.ssl_record_yields += session->records_left == 0;
+    session->rekeys = session->key_updates > 0;
+    net->shard.counters.ssl_key_updates += session->key_updates;
+    net->shard.counters.ssl_record_yields += session->records_left == 0 && !session->rekeys;
+    session->key_updates = 0;
     if (pipeline_can_run(&connection->pipeline)) {
         schedule_run(&net->schedule, &connection->scheduled);
     }
@@ -155,7 +158,8 @@ bool connection_tls_take(struct net *net, struct connection *connection, char *b
         return true;
     }
     tls_session_offer(session, bytes, length);
-    if (session->state == TLS_OPEN && !connection_tls_open(net, connection, place)) {
+    bool waits = session->state == TLS_HANDSHAKE || session->rekeys;
+    if (!waits && !connection_tls_open(net, connection, place)) {
         return false;
     }
     return tls_session_keep(session);
@@ -179,10 +183,16 @@ bool connection_tls_take_window(struct net *net, struct connection *connection, 
     return connection_tls_take(net, connection, bytes, length, NULL);
 }
 
+/* Changes of keys wait among the handshakes, since they cost nearly as much. */
+static struct tls_session_queue *connection_tls_queue(struct net *net,
+                                                      const struct tls_session *session) {
+    bool is_dear = session->state == TLS_HANDSHAKE || session->rekeys;
+    return is_dear ? &net->tls->handshakes : &net->tls->unread;
+}
+
 static void connection_tls_wait(struct net *net, struct connection *connection) {
     struct tls_session *session = connection->tls;
-    struct tls_session_queue *queue =
-        session->state == TLS_HANDSHAKE ? &net->tls->handshakes : &net->tls->unread;
+    struct tls_session_queue *queue = connection_tls_queue(net, session);
     assert(tls_session_has_kept(session));
     if (!session->queued) {
         TAILQ_INSERT_TAIL(queue, session, queue_link);
@@ -318,9 +328,7 @@ void connection_tls_finish(struct net *net, struct connection *connection) {
         return;
     }
     if (session->queued) {
-        struct tls_session_queue *queue =
-            session->state == TLS_HANDSHAKE ? &net->tls->handshakes : &net->tls->unread;
-        TAILQ_REMOVE(queue, session, queue_link);
+        TAILQ_REMOVE(connection_tls_queue(net, session), session, queue_link);
     }
     connection_tls_end_time(net, session);
     tls_session_destroy(session);

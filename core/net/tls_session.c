@@ -24,6 +24,18 @@ static void tls_session_note(const SSL *ssl, int where, int value) {
     }
 }
 
+/* Called for each message of TLS itself, and for each head of a record. */
+static void tls_session_note_message(int is_written, int version, int type, const void *bytes,
+                                     size_t length, SSL *ssl, void *argument) {
+    struct tls_session *session = argument;
+    (void)version, (void)ssl;
+    if (!is_written && type == SSL3_RT_HANDSHAKE && length > 0 &&
+        *(const uint8_t *)bytes == SSL3_MT_KEY_UPDATE) {
+        session->key_updates++;
+        session->records_left = 0;
+    }
+}
+
 static bool tls_session_init(struct tls_session *session) {
     struct tls_policy *policy = &session->set->policies[session->transport];
     BIO *bio = BIO_new(session->tls->method);
@@ -36,6 +48,8 @@ static bool tls_session_init(struct tls_session *session) {
     SSL_set_bio(session->ssl, bio, bio);
     SSL_set_app_data(session->ssl, session);
     SSL_set_info_callback(session->ssl, tls_session_note);
+    SSL_set_msg_callback(session->ssl, tls_session_note_message);
+    SSL_set_msg_callback_arg(session->ssl, session);
     SSL_set_accept_state(session->ssl);
     return true;
 }

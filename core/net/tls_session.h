@@ -28,8 +28,8 @@ struct connection;
 struct io;
 struct ssl_st;
 
-/* Records of one connection that are opened in one turn; handshake messages inside them, such as a
- * change of keys, are counted by their records. */
+/* Records of one connection that are opened in one turn. A change of keys (RFC 8446, 4.6.3), which
+ * costs a hundred times as much, is the last of a turn. */
 #define TLS_RECORDS_PER_TURN 128
 
 /* Bytes that OpenSSL itself has to say and that wait for a send, beyond which nothing is read. */
@@ -76,9 +76,11 @@ struct tls_session {
     bool gathers;          /* records go to tls->gathered, not to sealing */
     bool holds_much;       /* more than TLS_GATHER_BYTES_SHORT that the socket has not taken */
     bool no_memory;        /* for what OpenSSL had to write */
+    bool rekeys;           /* keys were changed by what was read last */
     uint8_t sessions_made; /* counted with a session cache alone */
     uint32_t place_left;   /* bytes until the end of the head or body */
     uint32_t records_left; /* that may still be opened in this turn */
+    uint32_t key_updates;  /* that have come and were not counted yet */
 
     /* The bytes that OpenSSL reads: the caller's, or `kept`. */
     const char *offered;

@@ -96,7 +96,9 @@
     ROW(ssl_renegotiations, COUNT, "connections",                                                  \
         "Connections that were closed since their client renegotiated.")                           \
     ROW(ssl_record_yields, COUNT, "times",                                                         \
-        "Times that a connection had sent more TLS records than are read in one turn.")
+        "Times that a connection had sent more TLS records than are read in one turn.")            \
+    ROW(ssl_key_updates, COUNT, "messages",                                                        \
+        "Times that a client of TLS 1.3 has changed its keys, or asked for other ones.")
 /* clang-format on */
 
 struct counters {
