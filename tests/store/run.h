@@ -44,6 +44,7 @@ struct run {
     uint64_t seed;
     uint64_t random;
     uint32_t operation;
+    uint32_t number; /* of the last key made by run_key() */
     uint32_t now;
     uint32_t value_length_max; /* of the values that the test makes */
     enum hashing hashing;

@@ -33,6 +33,7 @@ uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing) {
 /* The number first, so that keys differ; then bytes of any value. */
 struct store_key run_key(struct run *run, uint32_t number) {
     uint64_t mixed = fixture_mix(number + 77);
+    run->number = number;
     uint32_t length = 3 + (mixed % 8 == 0 ? (uint32_t)(mixed >> 8) % 248 : (uint32_t)mixed % 16);
     if (length > 250) {
         length = 250;

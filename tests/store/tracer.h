@@ -1,0 +1,20 @@
+/* tracer: runs part of a test store by store: it stops after each instruction that writes to a
+ * range of memory. The range is read-only meanwhile; an instruction that faults is let through
+ * alone, with the processor's trap flag. Long copies by `rep movsb` stop once, in the middle.
+ *
+ * One at a time, on one thread. x86-64 only: elsewhere tracer_begin() returns false. */
+#ifndef TESTS_STORE_TRACER_H
+#define TESTS_STORE_TRACER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Called at each stop, with the address of the instruction behind the one that wrote. It may do
+ * what it likes, but for writing to the range. */
+typedef void tracer_stop(void *context, uintptr_t at);
+
+bool tracer_begin(void *address, size_t bytes, tracer_stop *stop, void *context);
+void tracer_end(void);
+
+#endif
