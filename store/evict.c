@@ -154,8 +154,18 @@ static void evict_remember(struct store *store, uint64_t hash) {
     ghost_add(ghost, (uint32_t)hash, (uint16_t)index_tag(hash));
 }
 
+__attribute__((noinline, cold)) static void evict_tell(const struct store *store,
+                                                       struct item *item) {
+    struct store_entry entry = {.key = item_key(item), .key_length = item->key_length};
+    store_show_all(store, item, &entry.item);
+    store->evicted(store->evicted_context, &entry);
+}
+
 static void evict_drop(struct store *store, const struct store_found *found, uint64_t hash) {
     enum segment_queue_name name = store_queue_of(store, found->location);
+    if (store->evicted) {
+        evict_tell(store, found->item);
+    }
     evict_count(store, found->item, name);
     if (name == SEGMENT_SMALL) {
         evict_remember(store, hash);

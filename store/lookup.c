@@ -67,6 +67,18 @@ bool store_drop_dead(struct store *store, const struct store_found *found) {
     return true;
 }
 
+enum store_presence store_find_any(const struct store *store, const struct store_key *key,
+                                   struct store_found *found) {
+    lookup_linked(store, key, found);
+    if (!found->item) {
+        return STORE_MISSING;
+    }
+    if (store_is_flushed(store, found->location)) {
+        return STORE_FLUSHED;
+    }
+    return store_is_expired(store, found->item) ? STORE_EXPIRED : STORE_PRESENT;
+}
+
 void store_find(struct store *store, const struct store_key *key, struct store_found *found) {
     assert(key->length >= 1 && key->length <= ITEM_KEY_LENGTH_MAX);
     lookup_linked(store, key, found);

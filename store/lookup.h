@@ -15,6 +15,10 @@ struct store_found {
 /* Looks up a live item. A dead one is dropped, counted and reported as missing. */
 void store_find(struct store *store, const struct store_key *key, struct store_found *found);
 
+/* The same, but a dead item is left, and told of. */
+enum store_presence store_find_any(const struct store *store, const struct store_key *key,
+                                   struct store_found *found);
+
 /* Finds the linked head whose list names this extent, whether it is alive or dead. Returns false
  * when there is none: the extent belongs to an upload. */
 bool store_find_head(const struct store *store, uint64_t extent, struct store_found *found);

@@ -91,6 +91,11 @@ int store_create(struct store **result, const struct store_config *config) {
     return store_config_is_valid(config) ? store_build(result, config, NULL, NULL) : -EINVAL;
 }
 
+void store_tell_evictions(struct store *store, store_evicted *evicted, void *context) {
+    store->evicted = evicted;
+    store->evicted_context = context;
+}
+
 void store_destroy(struct store *store) {
     if (!store) {
         return;

@@ -376,6 +376,13 @@ enum store_status store_read(struct store *store, const struct store_key *key,
 enum store_status store_peek(struct store *store, const struct store_key *key, uint32_t now,
                              struct store_item *item);
 
+/* What a look-up would find, which changes nothing: a dead item stays where it is. */
+enum store_presence { STORE_PRESENT, STORE_MISSING, STORE_EXPIRED, STORE_FLUSHED };
+
+/* Sets *value_length for one that is present. */
+enum store_presence store_look(struct store *store, const struct store_key *key, uint32_t now,
+                               uint32_t *value_length);
+
 /* A live item with its key; both may be used until the visit ends. */
 struct store_entry {
     const char *key;
@@ -403,6 +410,13 @@ bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
  * result as above. Adds the items looked at to *checked, and those dropped to *reclaimed. */
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed);
+
+/* Called for each live item that is dropped to free memory, before it is; must not use the store.
+ */
+typedef void store_evicted(void *context, const struct store_entry *entry);
+
+/* Has a function called from now on; NULL: none, as at first. */
+void store_tell_evictions(struct store *store, store_evicted *evicted, void *context);
 
 /* When the next crawl is worth its while: no item expires before that time, and since the last one
  * nothing was flushed before it. UINT32_MAX: no item has an expiry time. 0: at once, since the last

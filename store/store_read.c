@@ -105,6 +105,17 @@ enum store_status store_read(struct store *store, const struct store_key *key,
     return STORE_OK;
 }
 
+enum store_presence store_look(struct store *store, const struct store_key *key, uint32_t now,
+                               uint32_t *value_length) {
+    struct store_found found;
+    store_begin_operation(store, now);
+    enum store_presence presence = store_find_any(store, key, &found);
+    if (presence == STORE_PRESENT) {
+        *value_length = item_value_length(found.item);
+    }
+    return presence;
+}
+
 enum store_status store_peek(struct store *store, const struct store_key *key, uint32_t now,
                              struct store_item *shown) {
     struct store_found found;
