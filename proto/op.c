@@ -99,6 +99,7 @@ const struct op_info op_infos[OP_COUNT] = {
                        .scope = OP_SCOPE_CONNECTION,
                        .text = ANSWER(VALUE),
                        .binary = ANSWER(VALUE)},
+    [OP_WATCH] = {.name = "watch", .scope = OP_SCOPE_CONNECTION, .text = ANSWER(LINE)},
     [OP_LOGIN] = {.name = "login",
                   .scope = OP_SCOPE_CONNECTION,
                   .text = ANSWER_WITH(OUTCOME, "STORED\r\n"),

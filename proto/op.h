@@ -55,6 +55,10 @@ enum op {
     OP_CONFIG,     /* config get cluster: the list of servers, which is the result's value */
     OP_CONFIG_KEY, /* a get of CONFIG_KEY, which stands for the same; request.key is that */
 
+    /* watch: request.delta has the streams, see proto/streams.h. What follows on the connection is
+     * passed over once it is answered OK, so that the caller looks no further before it has run. */
+    OP_WATCH,
+
     /* Text: a set of a connection that must log in. Binary: SASL auth and step, with the mechanism
      * as request.key. request.value holds the credentials, at most LOGIN_LENGTH_MAX bytes; see
      * proto/login.h. */
@@ -133,6 +137,11 @@ static inline bool op_has_key(enum op op) {
 /* Whether its scope is OP_SCOPE_SHARDS. */
 static inline bool op_concerns_shards(enum op op) {
     return op >= OP_FLUSH && op <= OP_VERBOSITY;
+}
+
+/* Whether what is behind it on its connection is to be parsed only once it has run. */
+static inline bool op_ends_batch(enum op op) {
+    return op == OP_WATCH || op == OP_LOGIN;
 }
 
 #endif

@@ -47,11 +47,12 @@ struct parser {
     bool sasl_steps;
 
     /* Set by the caller. no_flush: flush_all is refused (memcached -F). no_dump: metadump, mgdump,
-     * stats detail, cachedump and hotkeys are refused (-X). no_cas: all items' CAS is 0 (-C); as in
-     * memcached, text's cas and meta's C of a set then never match, and append, prepend and
-     * binary's storage commands ignore their CAS. */
+     * stats detail, cachedump and hotkeys are refused (-X). no_watch: watch is (-W). no_cas: all
+     * items' CAS is 0 (-C); as in memcached, text's cas and meta's C of a set then never match, and
+     * append, prepend and binary's storage commands ignore their CAS. */
     bool no_flush : 1;
     bool no_dump : 1;
+    bool no_watch : 1;
     bool no_cas : 1;
 
     /* Set by the caller: the list of servers can be asked for, see OP_CONFIG. Without it `config`

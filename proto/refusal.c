@@ -49,6 +49,8 @@ static const char *const error_lines[] = {
     [PROTO_ERROR_CLASSES] = "BADCLASS invalid class id",
     [PROTO_ERROR_METADUMP_PIPELINED] = "ERROR cannot pipeline other commands before metadump",
     [PROTO_ERROR_MGDUMP_PIPELINED] = "ERROR cannot pipeline other commands before mgdump",
+    [PROTO_ERROR_WATCH_PIPELINED] = "ERROR cannot pipeline other commands before watch",
+    [PROTO_ERROR_WATCHERS] = "WATCHER_TOO_MANY log watcher limit reached",
     [PROTO_ERROR_SHUTDOWN_DISABLED] = "SERVER_ERROR: shutdown not enabled",
     [PROTO_ERROR_SHUTDOWN_MODE] = "CLIENT_ERROR invalid shutdown mode",
 };

@@ -64,7 +64,7 @@ enum proto_error {
     PROTO_ERROR_DETAIL,    /* CLIENT_ERROR stats detail not allowed */
     PROTO_ERROR_CACHEDUMP, /* CLIENT_ERROR stats cachedump not allowed */
     PROTO_ERROR_HOTKEYS,   /* ERROR hotkeys not allowed */
-    PROTO_ERROR_WATCH,     /* CLIENT_ERROR watch commands not allowed: always, there is no watch */
+    PROTO_ERROR_WATCH,     /* CLIENT_ERROR watch commands not allowed */
 
     /* Logins. */
     PROTO_ERROR_LOGIN_LENGTH, /* CLIENT_ERROR auth token too long */
@@ -100,6 +100,8 @@ enum proto_error {
     PROTO_ERROR_CLASSES,            /* BADCLASS invalid class id */
     PROTO_ERROR_METADUMP_PIPELINED, /* ERROR cannot pipeline other commands before metadump */
     PROTO_ERROR_MGDUMP_PIPELINED,   /* ERROR cannot pipeline other commands before mgdump */
+    PROTO_ERROR_WATCH_PIPELINED,    /* ERROR cannot pipeline other commands before watch */
+    PROTO_ERROR_WATCHERS,           /* WATCHER_TOO_MANY log watcher limit reached */
     PROTO_ERROR_SHUTDOWN_DISABLED,  /* SERVER_ERROR: shutdown not enabled */
     PROTO_ERROR_SHUTDOWN_MODE,      /* CLIENT_ERROR invalid shutdown mode */
 };
@@ -152,6 +154,10 @@ struct request {
 
     /* With upload: if the value is refused, the key's old one is deleted, as by OP_REJECT. */
     bool delete_on_refusal;
+
+    /* With OP_REJECT, and with the OP_ERROR of a value that is too large or has no memory: the enum
+     * op that was refused. Both have its key. */
+    uint8_t refused_op;
     uint16_t key_length;
     uint32_t value_length;
     uint32_t client_flags;

@@ -18,8 +18,9 @@ bool value_take_length(struct line *line, uint32_t *length) {
 enum parse_status value_refuse(struct parse *parse, bool delete_old, enum proto_error error) {
     struct request *request = parse->request;
     parse->parser->skip = (uint64_t)request->value_length + VALUE_END_LENGTH;
+    request->refused_op = request->op;
     request->op = delete_old ? OP_REJECT : OP_ERROR;
-    if (!delete_old) {
+    if (error != PROTO_ERROR_TOO_LARGE) {
         request->key_length = 0; /* it may be longer than a key can be */
     }
     request->error = (uint8_t)error;

@@ -116,7 +116,7 @@ struct store {
     uint32_t export_segment;
     uint64_t export_at;
     struct image_header *image; /* where the store survives the process; else NULL */
-    store_evicted *evicted; /* of store_tell_evictions(), with its context */
+    store_evicted *evicted;     /* of store_tell_evictions(), with its context */
     void *evicted_context;
 };
 

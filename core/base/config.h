@@ -164,6 +164,7 @@ struct config {
     uint32_t sasl_timeout_s;
     bool no_flush;         /* -F */
     bool no_dump;          /* -X */
+    bool no_watch;         /* -W */
     bool shutdown_enabled; /* -A */
 
     /* -P: the file for the process id, or NULL. */
@@ -173,6 +174,11 @@ struct config {
     bool lock_memory; /* -k */
     /* -v: 0 to 2, see enum log_level; more is as 2. */
     uint32_t verbosity;
+
+    /* -o watcher_logbuf_size and worker_logbuf_size: the most that waits for a client that watches,
+     * and the most of a reactor's lines that wait to be sent to such clients. */
+    uint32_t watcher_buffer_kib;
+    uint32_t watch_lines_kib;
 
     /* -R: requests of one connection before the other connections are served. */
     uint32_t turn_requests;

@@ -52,6 +52,7 @@ enum message_kind {
     MESSAGE_UPLOAD_CANCEL,
     MESSAGE_LEASE_END,
     MESSAGE_SNAPSHOT,   /* the part of the shard and its reactor, see core/stats/snapshot.h */
+    MESSAGE_WATCH,      /* lines for clients that watch, see core/shard/watch.h; they lie in wide */
     MESSAGE_CONNECTION, /* a descriptor, from the reactor that accepts to the one that serves */
     MESSAGE_MOVED,      /* a connection, from the reactor that has served it to the next */
 };
@@ -63,6 +64,7 @@ static inline bool message_is_for_reactor(enum message_kind kind) {
     case MESSAGE_EVERY_SHARD:
     case MESSAGE_SCAN:
     case MESSAGE_SNAPSHOT:
+    case MESSAGE_WATCH:
     case MESSAGE_CONNECTION:
     case MESSAGE_MOVED:
         return true;
@@ -117,8 +119,10 @@ struct message {
         struct upload_window window;    /* where in the owner's memory an upload goes on */
         struct snapshot_part *snapshot; /* of a MESSAGE_SNAPSHOT: the owner writes it */
     };
-    int descriptor;    /* of a MESSAGE_CONNECTION */
-    uint8_t transport; /* of the same: enum transport */
+    /* Of a MESSAGE_CONNECTION the one that is handed over; else of the connection that asks, as
+     * clients that watch are told. */
+    int descriptor;
+    uint8_t transport; /* of a MESSAGE_CONNECTION: enum transport */
     struct request request;
     struct result result;
     char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */

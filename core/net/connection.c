@@ -12,6 +12,7 @@
 #include "core/net/connection_log.h"
 #include "core/net/connection_move.h"
 #include "core/net/connection_tls.h"
+#include "core/net/connection_watch.h"
 #include "core/net/sasl_logins.h"
 #include "core/pipeline/timing.h"
 
@@ -23,20 +24,6 @@
 
 static completion_done connection_received, connection_sent;
 
-/* The protocol that -B fixes; without it the first byte of the connection tells. */
-static enum protocol connection_first_protocol(const struct config *config) {
-    switch (config->binding) {
-    case BINDING_AUTO:
-        return PROTOCOL_UNKNOWN;
-    case BINDING_TEXT:
-        return PROTOCOL_TEXT;
-    case BINDING_BINARY:
-        return PROTOCOL_BINARY;
-    }
-    assert(!"a binding of unknown kind");
-    return PROTOCOL_UNKNOWN;
-}
-
 void connection_init(struct net *net, struct connection *connection, int descriptor) {
     *connection = (struct connection){
         .descriptor = descriptor,
@@ -46,8 +33,6 @@ void connection_init(struct net *net, struct connection *connection, int descrip
     };
     pipeline_init(&connection->pipeline, &net->shard);
     connection->pipeline.number = descriptor;
-    connection->pipeline.parser.protocol =
-        (uint8_t)connection_first_protocol(net->shard.facts->config);
     connection->last_command_s = net->shard.now_s;
 }
 
@@ -101,6 +86,7 @@ void connection_open(struct net *net, int descriptor, enum transport transport) 
     net->shard.counters.curr_connections++;
     net->shard.counters.total_connections++;
     connection_log_opened(net, connection);
+    connection_watch_opened(net, connection);
     if (net->stopping) {
         connection_drain(net, connection);
     }
@@ -109,6 +95,7 @@ void connection_open(struct net *net, int descriptor, enum transport transport) 
 
 static void connection_destroy(struct net *net, struct connection *connection) {
     connection_log_closed(net, connection);
+    connection_watch_closed(net, connection);
     LIST_REMOVE(connection, all_link);
     schedule_remove(&net->schedule, &connection->scheduled);
     pipeline_finish(&connection->pipeline, &net->shard);
@@ -227,6 +214,7 @@ static void connection_received(void *owner, struct completion *completion, int 
         connection_take_bytes(net, connection, receive, (size_t)result);
     } else if (result == 0 && connection->state == CONNECTION_OPEN) {
         connection->state = CONNECTION_ENDED;
+        pipeline_end_watch(&connection->pipeline, &net->shard);
     } else if (result < 0 && !connection_is_again(result)) {
         connection_fail(connection, result);
     }
@@ -483,6 +471,7 @@ void connection_end_turn(struct net *net, struct connection *connection) {
         finished = connection_tls_end_turn(net, connection, finished);
     }
     if (finished) {
+        connection_watch_finished(net, connection);
         connection_mark_broken(connection, connection_log_reason(net, connection)); /* in order */
     }
     if (connection_is_broken(connection)) {

@@ -58,6 +58,14 @@ enum connection_receive {
     RECEIVE_DIRECT, /* to the place where the bytes of an upload belong */
 };
 
+/* How it has ended, as clients that watch are told. */
+enum connection_end {
+    CONNECTION_END_ERROR,
+    CONNECTION_END_NORMAL, /* its client has closed or said quit */
+    CONNECTION_END_IDLE,
+    CONNECTION_END_SHUTDOWN, /* the server stops */
+};
+
 struct sasl_login;
 struct tls_session;
 
@@ -66,6 +74,7 @@ struct connection {
     int descriptor;
     uint8_t state;    /* enum connection_state */
     uint8_t receive;  /* enum connection_receive: what the engine is asked for */
+    uint8_t end;      /* enum connection_end */
     bool sending;     /* the engine has a send */
     bool arrived;     /* from another reactor, and has had no turn here */
     bool is_datagram; /* and no connection at all, but a part of one, see core/net/udp.h */

@@ -34,6 +34,9 @@ static enum stats_connection_state connection_list_state(const struct connection
     if (pipeline->closing) {
         return STATS_CONNECTION_CLOSING;
     }
+    if (pipeline->watching) {
+        return STATS_CONNECTION_WATCH;
+    }
     if (pipeline_output_full(pipeline)) {
         return STATS_CONNECTION_WRITE;
     }

@@ -17,9 +17,10 @@ static bool connection_may_leave(const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     const struct scheduled *scheduled = &connection->scheduled;
     return connection->state == CONNECTION_OPEN && !pipeline->closing && !connection->tls &&
-           connection_has_nothing_under_way(connection) && !pipeline->stalled &&
-           pipeline->logins_failed == 0 && scheduled->place == SCHEDULE_NOWHERE &&
-           !scheduled->retrying && !scheduled->sending && !pipeline->out_of_memory;
+           !pipeline->watching && connection_has_nothing_under_way(connection) &&
+           !pipeline->stalled && pipeline->logins_failed == 0 &&
+           scheduled->place == SCHEDULE_NOWHERE && !scheduled->retrying && !scheduled->sending &&
+           !pipeline->out_of_memory;
 }
 
 /* Takes it off all that is its reactor's. */

@@ -5,6 +5,7 @@
 #include "core/base/facts.h"
 #include "core/base/log.h"
 #include "core/net/connection_log.h"
+#include "core/net/connection_watch.h"
 
 /* What a client that was refused has to take that and close. */
 #define GOODBYE_S 2
@@ -72,6 +73,7 @@ static void connection_tls_note_refused(struct net *net, struct connection *conn
     struct tls_session *session = connection->tls;
     connection_tls_count_failure(net, session, in_handshake);
     net->shard.counters.ssl_renegotiations += session->renegotiates;
+    connection_watch_tls_failed(net, connection);
     connection_tls_set_time(net, session, GOODBYE_S);
     if (connection_log_is_on(net)) {
         log_add(&net->shard.log, connection->descriptor, "TLS %s: %s",
@@ -139,6 +141,7 @@ static bool connection_tls_open(struct net *net, struct connection *connection, 
     }
     if (session->ended && connection->state == CONNECTION_OPEN) {
         connection->state = CONNECTION_ENDED;
+        pipeline_end_watch(&connection->pipeline, &net->shard);
     }
     session->rekeys = session->key_updates > 0;
     net->shard.counters.ssl_key_updates += session->key_updates;

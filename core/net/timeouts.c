@@ -24,6 +24,9 @@ static bool timeouts_is_owed(const struct connection *connection) {
 static uint32_t timeouts_close_if_due(struct net *net, struct connection *connection,
                                       uint32_t timeout_s) {
     uint32_t idle_s = net->shard.now_s - connection->last_command_s;
+    if (connection->pipeline.watching) { /* nothing more is expected of it */
+        return timeout_s;
+    }
     if (idle_s <= timeout_s) {
         return timeout_s - idle_s + 1;
     }
@@ -31,6 +34,7 @@ static uint32_t timeouts_close_if_due(struct net *net, struct connection *connec
         return 1;
     }
     net->shard.counters.idle_kicks++;
+    connection->end = CONNECTION_END_IDLE;
     connection_break(net, connection, "it was idle");
     return 0;
 }

@@ -34,6 +34,7 @@ static void check_kind(const struct pipeline *pipeline, const struct shard *shar
     case MESSAGE_UPLOAD_CANCEL:
     case MESSAGE_LEASE_END:
     case MESSAGE_SNAPSHOT:
+    case MESSAGE_WATCH:
     case MESSAGE_CONNECTION:
     case MESSAGE_MOVED:
         break;

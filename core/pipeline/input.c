@@ -50,8 +50,7 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
             }
         }
         batch->count++;
-        /* The parser treats what follows a login by whether that has succeeded. */
-        if (request->op == OP_LOGIN) {
+        if (op_ends_batch(request->op)) {
             return;
         }
     }
@@ -72,6 +71,9 @@ static void run_when_whole(struct pipeline *pipeline) {
 bool pipeline_feed_copy(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                         size_t length) {
     assert(!pipeline->bytes);
+    if (pipeline->watching) {
+        return true;
+    }
     if (!buffer_append(&shard->buffers, &pipeline->input, bytes, length)) {
         return false;
     }
@@ -89,7 +91,7 @@ char *pipeline_input_space(struct pipeline *pipeline, struct shard *shard, size_
 
 void pipeline_input_filled(struct pipeline *pipeline, struct shard *shard, size_t length) {
     bool was_empty = pipeline->input.length == 0;
-    pipeline->input.length += length;
+    pipeline->input.length += pipeline->watching ? 0 : length;
     if (pipeline->input.length == 0) {
         pipeline_drop_input(pipeline, shard);
     } else if (was_empty) {
@@ -104,7 +106,7 @@ void pipeline_input_filled(struct pipeline *pipeline, struct shard *shard, size_
 bool pipeline_feed(struct pipeline *pipeline, struct shard *shard, const char *bytes,
                    size_t length) {
     assert(!pipeline->bytes);
-    if (pipeline->input.length == 0) {
+    if (pipeline->input.length == 0 && !pipeline->watching) {
         pipeline->wants_more = false;
         pipeline->bytes = bytes;
         pipeline->length = length;
@@ -146,7 +148,7 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
     }
     size_t left = pipeline->length - pipeline->consumed;
     bool kept = true;
-    if (pipeline->closing) {
+    if (pipeline->closing || pipeline->watching) {
         pipeline_drop_input(pipeline, shard);
     } else if (pipeline->bytes == pipeline->input.bytes) {
         buffer_consume(&pipeline->input, pipeline->consumed);

@@ -4,6 +4,7 @@
 
 #include "core/base/probes.h"
 #include "core/pipeline/exchange.h"
+#include "core/shard/watch_lines.h"
 
 /* How often in a row a shard is borrowed while requests go on arriving, before it is left to its
  * own reactor. */
@@ -85,6 +86,7 @@ static bool lend_try(struct shard *shard, struct shard *owner) {
     if (!lending_borrow(mesh_lending(owner->port))) {
         return false;
     }
+    watch_serve(&owner->keys, shard->watching);
     keyspace_pass_time(&owner->keys, shard->now_ns, shard->tick);
     return true;
 }

@@ -13,7 +13,8 @@
 
 bool pipeline_output_full(const struct pipeline *pipeline) {
     return pipeline->leases.length > 0 ||
-           pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX;
+           (pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX &&
+            !pipeline->watching);
 }
 
 void pipeline_take_output(struct pipeline *pipeline, struct outgoing *outgoing) {

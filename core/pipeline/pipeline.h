@@ -14,6 +14,7 @@
  *     scan             a long answer, chunk by chunk
  *     every_shard      a command for every shard
  *     login            a login
+ *     watcher          clients that watch
  *     lend             shards of others, while they are free
  *     queue            messages whose replies are owed
  *     timing           how long commands take
@@ -105,6 +106,7 @@ struct pipeline {
     bool closing;        /* nothing more is parsed; closes when all replies are sent */
     bool protocol_error; /* closing, since the input is not of the protocol */
     bool out_of_memory;  /* replies were lost: the connection closes at once */
+    bool watching;       /* it gets lines and nothing else, see core/pipeline/watcher.h */
     bool aborted;        /* pipeline_abort() has been called: replies are dropped */
 };
 
@@ -127,6 +129,9 @@ struct batch {
 };
 
 void pipeline_init(struct pipeline *pipeline, const struct shard *shard);
+
+/* Its client takes no more lines, if it was one that watches: core/pipeline/watcher.h. */
+void pipeline_end_watch(struct pipeline *pipeline, struct shard *shard);
 
 /* Ends a pipeline whose connection is gone: gives back the stores' memory that it holds, uploads
  * and leases, and drops its replies. False while some is left or a message is out: to be called
@@ -183,7 +188,7 @@ bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
 void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
 
 /* True when no more requests are run until the client takes output: PIPELINE_OUTPUT_BYTES_MAX are
- * exceeded, or a large value is in it. */
+ * exceeded, or a large value is in it. Never of one that watches. */
 bool pipeline_output_full(const struct pipeline *pipeline);
 
 /* Moves all output, with the leases on the values in it, to an empty outgoing. The

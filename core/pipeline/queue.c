@@ -139,6 +139,7 @@ struct message *queue_add(struct pipeline *pipeline, struct shard *shard, enum m
     struct message *message = message_take(&shard->messages);
     assert(message);
     message->requester = pipeline;
+    message->descriptor = pipeline->number;
     message->complete = queue_complete;
     message->kind = (uint8_t)kind;
     message->arrived_ns = pipeline->timing.arrived_ns;

@@ -11,9 +11,11 @@
 #include "core/pipeline/scan.h"
 #include "core/pipeline/trace.h"
 #include "core/pipeline/upload.h"
+#include "core/pipeline/watcher.h"
 #include "core/shard/admin.h"
 #include "core/shard/execute.h"
 #include "core/shard/scan.h"
+#include "core/shard/watch_lines.h"
 #include "proto/reply.h"
 
 /* Waiting. */
@@ -56,7 +58,7 @@ static bool run_here(struct pipeline *pipeline, struct shard *shard, const struc
     if (pipeline->first && !queue_may_add(pipeline, shard)) {
         return false;
     }
-    bool leased = execute(keys, &slot->request, slot->hash, &result);
+    bool leased = execute_any(keys, pipeline->number, &slot->request, slot->hash, &result);
     queue_answer(pipeline, shard, slot, &result, leased);
     return true;
 }
@@ -100,6 +102,10 @@ static void note_error(struct pipeline *pipeline, struct shard *shard,
     counters->cmd_set += request->error == PROTO_ERROR_DATA_CHUNK;
     counters->store_too_large += request->error == PROTO_ERROR_TOO_LARGE;
     counters->store_no_memory += request->error == PROTO_ERROR_NO_MEMORY;
+    if (shard->watching && request->key_length > 0 &&
+        (request->error == PROTO_ERROR_TOO_LARGE || request->error == PROTO_ERROR_NO_MEMORY)) {
+        watch_tell_refused(shard, pipeline->number, request);
+    }
 }
 
 static void run_shutdown(struct shard *shard, const struct request *request,
@@ -179,6 +185,7 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
     case OP_MEMORY_LIMIT:
     case OP_DEBUG_TIME:
     case OP_VERBOSITY:
+    case OP_WATCH:       /* pipeline_run_watch() has it */
     case OP_LOGIN:       /* pipeline_run_login() has it */
     case OP_UPLOAD_PART: /* run_upload() has these two */
     case OP_UPLOAD_END:
@@ -218,9 +225,14 @@ static bool run_request(struct pipeline *pipeline, struct shard *shard,
         return shard_holds(shard, slot->owner) ? run_here(pipeline, shard, slot, &shard->keys)
                                                : run_elsewhere(pipeline, shard, slot);
     }
+    if (request->op == OP_LOGIN) {
+        return pipeline_run_login(pipeline, shard, slot);
+    }
+    if (request->op == OP_WATCH) {
+        return pipeline_run_watch(pipeline, shard, slot);
+    }
     if (!op_concerns_shards(request->op)) {
-        return request->op == OP_LOGIN ? pipeline_run_login(pipeline, shard, slot)
-                                       : run_alone(pipeline, shard, slot);
+        return run_alone(pipeline, shard, slot);
     }
     return scan_kind_of(request) == SCAN_NONE ? pipeline_run_every_shard(pipeline, shard, slot)
                                               : pipeline_run_scan(pipeline, shard, slot);

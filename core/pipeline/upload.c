@@ -39,6 +39,7 @@ static void upload_fail(struct upload *upload, enum proto_error error) {
     if (has_failed(upload)) {
         return;
     }
+    upload->request.refused_op = upload->request.op;
     upload->request.op = drops ? OP_REJECT : OP_ERROR;
     upload->request.error = (uint8_t)error;
 }
@@ -309,7 +310,8 @@ static bool commit_here(struct pipeline *pipeline, struct shard *shard) {
     if (pipeline->first && !queue_may_add(pipeline, shard)) {
         return false;
     }
-    execute_upload_end(&shard->keys, &slot.request, slot.hash, pipeline->upload->handle, &result);
+    execute_any_upload_end(&shard->keys, pipeline->number, &slot.request, slot.hash,
+                           pipeline->upload->handle, &result);
     queue_answer(pipeline, shard, &slot, &result, true);
     upload_free(pipeline, shard);
     return true;

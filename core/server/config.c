@@ -439,6 +439,8 @@ enum config_status config_parse(struct config *config, int argc, char **argv) {
         .sasl_timeout_s = 10,
         .cluster = {.ttl_s = 10},
         .crawler_sleep_us = CRAWLER_SLEEP_US,
+        .watcher_buffer_kib = 256,
+        .watch_lines_kib = 64,
         .tls = {.key_format = TLS_KEY_PEM,
                 .min_version = TLS_VERSION_1_2,
                 .write_buffer_kib = 16,

@@ -11,6 +11,7 @@
 #include "core/net/sasl_logins.h"
 #include "core/net/tls.h"
 #include "core/net/udp.h"
+#include "core/pipeline/watcher.h"
 
 /* Preparing and freeing. */
 
@@ -40,6 +41,19 @@ static void reactor_wake(void *net, uint32_t other) {
     net_wake(net, other);
 }
 
+static void reactor_flush_watch_at(void *context, uint64_t at_ns) {
+    struct net *net = context;
+    struct timer *timer = &container_of(net, struct reactor, net)->watch;
+    if (!timer->set || at_ns < timer->due_ns) {
+        timer_set(&net->timers, timer, at_ns);
+    }
+}
+
+static void reactor_watch_lines(void *context, const char *records, size_t length) {
+    struct net *net = context;
+    watcher_deliver(&net->shard, records, length);
+}
+
 static const struct shard_hooks reactor_hooks = {
     .progressed = reactor_pipeline_progressed,
     .open_connection = reactor_open_connection,
@@ -47,6 +61,8 @@ static const struct shard_hooks reactor_hooks = {
     .begin_login = reactor_begin_login,
     .refresh_certs = reactor_refresh_certs,
     .list_connections = connection_list,
+    .flush_watch_at = reactor_flush_watch_at,
+    .watch_lines = reactor_watch_lines,
     .wake = reactor_wake,
 };
 

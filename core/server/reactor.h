@@ -90,6 +90,7 @@ struct reactor {
     /* How long it may sleep on its keys' account, as of this turn. */
     uint64_t keys_wait_ns;
 
+    struct timer watch; /* when lines are due at clients that watch */
     struct timer retry; /* of connections that were refused memory of a store */
 
     /* Its connections are gone, its messages are back, and it counts in group->drained. */

@@ -13,6 +13,7 @@
 #include "core/server/metrics_gather.h"
 #include "core/server/reactor.h"
 #include "core/shard/scan.h"
+#include "core/shard/watch_send.h"
 
 /* While stopping, reactors look at the state of their group this often. */
 #define STOP_POLL_NS 10000000u
@@ -206,6 +207,12 @@ static void reactor_retry(void *owner, struct timer *timer) {
         connection_progressed(net, connection);
     }
     schedule_wake_waiting(&net->schedule);
+}
+
+static void reactor_flush_watch(void *owner, struct timer *timer) {
+    struct net *net = owner;
+    (void)timer;
+    watch_flush(&net->shard);
 }
 
 static void reactor_end_turns(struct reactor *reactor) {
@@ -427,6 +434,7 @@ static void reactor_read_clock(struct reactor *reactor) {
 static void reactor_start(struct reactor *reactor) {
     struct net *net = &reactor->net;
     reactor->retry.expired = reactor_retry;
+    reactor->watch.expired = reactor_flush_watch;
     if (net->acceptor) {
         acceptor_start(net->acceptor, net);
     }

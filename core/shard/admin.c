@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/shard/watch_send.h"
 #include "core/stats/command.h"
 #include "proto/classes.h"
 #include "proto/reply.h"
@@ -44,6 +45,16 @@ static void admin_crawl(struct shard *shard, const struct request *request, stru
 static void set_crawler_sleep(struct shard *shard, uint64_t microseconds, struct result *result) {
     assert(microseconds <= CRAWLER_SLEEP_US_MAX);
     shard->settings.lru_crawler_sleep_us = (uint32_t)microseconds;
+    admin_say(result, "OK");
+}
+
+static void set_crawler_items(struct shard *shard, uint32_t items_max, struct result *result) {
+    shard->settings.lru_crawler_tocrawl = items_max;
+    admin_say(result, "OK");
+}
+
+static void admin_watch(struct shard *shard, struct result *result) {
+    watch_refresh(shard);
     admin_say(result, "OK");
 }
 
@@ -144,14 +155,16 @@ void admin_execute(struct shard *shard, const struct request *request, union sta
         set_crawler_sleep(shard, request->delta, result);
         return;
     case OP_CRAWLER_TOCRAWL:
-        shard->settings.lru_crawler_tocrawl = (uint32_t)request->delta;
-        admin_say(result, "OK");
+        set_crawler_items(shard, (uint32_t)request->delta, result);
         return;
     case OP_MEMORY_LIMIT:
         set_memory_limit(shard, request->delta, result);
         return;
     case OP_DEBUG_TIME:
         set_debug_time(shard, request, result);
+        return;
+    case OP_WATCH:
+        admin_watch(shard, result);
         return;
     case OP_METADUMP: /* a scan, like MGDUMP */
     case OP_MGDUMP:

@@ -362,6 +362,7 @@ void command_run(struct keyspace *keys, const struct request *request, uint64_t 
     case OP_REFRESH_CERTS:
     case OP_CONFIG:
     case OP_CONFIG_KEY:
+    case OP_WATCH:
     case OP_LOGIN:
     case OP_SASL_LIST:
     case OP_UPLOAD_PART:

@@ -3,14 +3,19 @@
 #include "core/base/clock.h"
 #include "core/base/settings.h"
 #include "core/shard/keyspace.h"
+#include "core/shard/watch_lines.h"
 
 static void crawler_begin(struct keyspace *keys, const struct server_settings *settings,
                           bool commanded) {
     uint64_t limit = settings->lru_crawler_tocrawl;
     keys->counters.lru_crawler_starts += keys->id == 0; /* one crawl for all shards */
     keys->counters.lru_crawler_running = 1;
-    keys->crawler = (struct crawler){
-        .running = true, .commanded = commanded, .left = limit ? limit : UINT64_MAX};
+    uint64_t before_ns = keys->crawler.begun_ns > 0 ? keys->crawler.ended_ns : 0;
+    keys->crawler = (struct crawler){.running = true,
+                                     .commanded = commanded,
+                                     .left = limit ? limit : UINT64_MAX,
+                                     .begun_ns = keys->now_ns,
+                                     .before_ns = before_ns};
 }
 
 void crawler_start(struct keyspace *keys, const struct server_settings *settings) {
@@ -33,10 +38,12 @@ static void crawler_slice(struct keyspace *keys, const struct server_settings *s
     struct crawler *crawler = &keys->crawler;
     uint32_t items =
         crawler->left < CRAWLER_SLICE_ITEMS ? (uint32_t)crawler->left : CRAWLER_SLICE_ITEMS;
-    uint64_t checked = 0, reclaimed = 0; /* the store's statistics tell */
+    uint64_t checked = 0, reclaimed = 0;
     uint64_t begun_ns = clock_monotonic_ns(keys->clock);
     bool more = store_crawl(keys->store, &crawler->cursor, items, keys->now, &checked, &reclaimed);
     crawler->left -= checked;
+    crawler->examined += checked;
+    crawler->reclaimed += reclaimed;
     crawler->running = more && crawler->left > 0 && settings->lru_crawler;
     keys->counters.lru_crawler_running = crawler->running;
     uint64_t rest_ns = (uint64_t)settings->lru_crawler_sleep_us * 1000;
@@ -45,6 +52,8 @@ static void crawler_slice(struct keyspace *keys, const struct server_settings *s
     }
     if (!crawler->running) {
         rest_ns = CRAWLER_PAUSE_NS;
+        crawler->ended_ns = now_ns;
+        watch_tell_crawl(keys, now_ns);
     }
     crawler->next_ns = now_ns + rest_ns;
 }

@@ -43,6 +43,14 @@ struct crawler {
     uint64_t left;    /* items that it still may look at */
     uint64_t next_ns; /* when the next slice, or the next crawl, is due */
     uint32_t planned; /* of crawler_plan() */
+
+    /* Of this crawl or the last one: when it began and ended, and the one before it ended; items
+     * looked at, and dropped. Monotonic; 0: never. */
+    uint64_t begun_ns;
+    uint64_t before_ns;
+    uint64_t ended_ns;
+    uint64_t examined;
+    uint64_t reclaimed;
 };
 
 /* Begins a crawl by command, or begins again. */

@@ -7,6 +7,8 @@
 #include "core/shard/commands.h"
 #include "core/shard/observe.h"
 #include "core/shard/scan.h"
+#include "core/shard/watch_lines.h"
+#include "core/shard/watch_send.h"
 
 /* Puts a lease on the large value of a result, if the store has leases left for this requester.
  * NULL, for a request's first attempt, never has priority. */
@@ -123,6 +125,21 @@ void execute_upload_end(struct keyspace *keys, const struct request *request, ui
     }
 }
 
+bool execute_watched(struct keyspace *keys, int client, const struct request *request,
+                     uint64_t hash, struct result *result) {
+    struct watch_case about = watch_look(keys, client, request, hash);
+    bool leased = execute(keys, request, hash, result);
+    watch_tell(&about, hash, result);
+    return leased;
+}
+
+void execute_watched_upload_end(struct keyspace *keys, int client, const struct request *request,
+                                uint64_t hash, uint64_t upload, struct result *result) {
+    struct watch_case about = watch_look(keys, client, request, hash);
+    execute_upload_end(keys, request, hash, upload, result);
+    watch_tell(&about, hash, result);
+}
+
 /* A chunk of a scan lies in the message's wide range. */
 static void execute_scan(struct shard *shard, struct message *message) {
     struct chunk chunk = {.bytes = message->wide, .capacity = MESSAGE_VALUE_BYTES_MAX};
@@ -140,7 +157,8 @@ static void execute_part(struct shard *shard, struct message *message) {
 
 static void execute_request(struct keyspace *keys, struct message *message) {
     struct result result;
-    message->refused = !execute(keys, &message->request, message->hash, &result);
+    message->refused =
+        !execute_any(keys, message->descriptor, &message->request, message->hash, &result);
     message_set_result(message, &result);
 }
 
@@ -159,7 +177,8 @@ void execute_for_keys(struct keyspace *keys, struct message *message) {
         message->status = (uint8_t)execute_upload_window(keys, message->large, &message->window);
         return;
     case MESSAGE_UPLOAD_END:
-        execute_upload_end(keys, request, message->hash, message->large, result);
+        execute_any_upload_end(keys, message->descriptor, request, message->hash, message->large,
+                               result);
         return;
     case MESSAGE_UPLOAD_CANCEL:
         store_upload_cancel(keys->store, message->large);
@@ -178,6 +197,8 @@ void execute_for_keys(struct keyspace *keys, struct message *message) {
     case MESSAGE_SNAPSHOT:
     case MESSAGE_CONNECTION:
     case MESSAGE_MOVED:
+        return;
+    case MESSAGE_WATCH:
         break;
     }
     assert(!"a message for the reactor itself, or for none");
@@ -194,6 +215,9 @@ static void execute_for_reactor(struct shard *shard, struct message *message) {
         return;
     case MESSAGE_SNAPSHOT:
         observe_shard(shard, message->snapshot);
+        return;
+    case MESSAGE_WATCH:
+        watch_receive(shard, message);
         return;
     case MESSAGE_CONNECTION:
         shard->hooks->open_connection(shard->reactor, message->descriptor,

@@ -34,6 +34,30 @@ enum store_status execute_upload_window(struct keyspace *keys, uint64_t upload,
 void execute_upload_end(struct keyspace *keys, const struct request *request, uint64_t hash,
                         uint64_t upload, struct result *result);
 
+/* Both while clients watch what is done with the keys, who are told of it. client: the number of
+ * the connection whose request it is. */
+bool execute_watched(struct keyspace *keys, int client, const struct request *request,
+                     uint64_t hash, struct result *result);
+void execute_watched_upload_end(struct keyspace *keys, int client, const struct request *request,
+                                uint64_t hash, uint64_t upload, struct result *result);
+
+/* Both as is due. */
+static inline bool execute_any(struct keyspace *keys, int client, const struct request *request,
+                               uint64_t hash, struct result *result) {
+    return __builtin_expect(!!keys->watched_by, false)
+               ? execute_watched(keys, client, request, hash, result)
+               : execute(keys, request, hash, result);
+}
+static inline void execute_any_upload_end(struct keyspace *keys, int client,
+                                          const struct request *request, uint64_t hash,
+                                          uint64_t upload, struct result *result) {
+    if (keys->watched_by) {
+        execute_watched_upload_end(keys, client, request, hash, upload, result);
+    } else {
+        execute_upload_end(keys, request, hash, upload, result);
+    }
+}
+
 /* Executes a message that needs nothing but the keys of the shard to which it was sent, and puts
  * the result into it. Thread: of whoever has that shard. */
 void execute_for_keys(struct keyspace *keys, struct message *message);

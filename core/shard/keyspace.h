@@ -21,6 +21,7 @@
 #include "store/store.h"
 
 struct clock;
+struct shard;
 
 struct keyspace {
     uint32_t id; /* of the shard */
@@ -43,6 +44,10 @@ struct keyspace {
     /* Which requester of a large value's lease, or of an upload, is served before the others. */
     struct priority lease_priority;
     struct priority upload_priority;
+
+    /* The shard of the reactor that serves the keys, while clients watch what it does, else NULL:
+     * see core/shard/watch_lines.h. */
+    struct shard *watched_by;
 
     /* When the store last refused an upload or a lease, in monotonic time; 0: never. Written by the
      * thread that serves the keys, read by every reactor whose clients hold leases or uploads.

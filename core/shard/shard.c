@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "core/base/clock.h"
+#include "core/shard/watch_lines.h"
 
 /* Compiled in: the hash of a short key is cheaper than the call. */
 #define XXH_INLINE_ALL
@@ -63,6 +64,7 @@ void shard_finish(struct shard *shard) {
     message_pool_finish(&shard->messages);
     store_destroy(shard->keys.store);
     shard->keys.store = NULL;
+    watch_close(shard);
     prefix_table_finish(&shard->keys.prefixes);
     log_finish(&shard->log);
     logins_free(shard->logins);
@@ -76,6 +78,7 @@ bool shard_take(struct shard *shard) {
         return false;
     }
     shard->held = shard->id;
+    watch_serve(&shard->keys, shard->watching);
     keyspace_pass_time(&shard->keys, shard->now_ns, shard->tick);
     return true;
 }

@@ -22,6 +22,7 @@
 #include "core/shard/answered.h"
 #include "core/shard/auth.h"
 #include "core/shard/keyspace.h"
+#include "core/shard/watch.h"
 #include "core/stats/command.h"
 #include "core/stats/counters.h"
 
@@ -59,6 +60,11 @@ struct shard_hooks {
      * lasts until the next call. */
     const char *(*refresh_certs)(void *reactor);
     shard_list_connections *list_connections;
+    /* watch_flush() is to be called at this monotonic time, or before. */
+    void (*flush_watch_at)(void *reactor, uint64_t at_ns);
+    /* Lines for the clients of this reactor that watch: struct watch_record, one behind the other.
+     */
+    void (*watch_lines)(void *reactor, const char *records, size_t length);
     /* Wakes another reactor; mesh_claim_wake() has been true. */
     void (*wake)(void *reactor, uint32_t other);
 };
@@ -122,6 +128,12 @@ struct shard {
 
     /* By the command shutdown, and not by its form `graceful`: the server goes at once. */
     bool stop_at_once;
+    /* Who watches. `watching` is this shard itself while anybody does, else NULL. Of the boards all
+     * reactors use that of shard 0. */
+    struct shard *watching;
+    struct watch watch;
+    _Alignas(CACHE_LINE_BYTES) struct watch_board board;
+
     bool stop_asked; /* by the command shutdown; the reactor looks at it once a turn */
     const struct shard_hooks *hooks;
     void *reactor; /* their first parameter */

@@ -78,7 +78,14 @@
         "Times that a reactor came back from the kernel and found its own keys in use.")           \
     ROW(mesh_stalls, COUNT, "times",                                                               \
         "Times that a connection had to wait for room in the ring to another reactor.")            \
-    ROW(buffer_bytes, GAUGE, "bytes", "Memory of the buffers of connections, kept ones included.")
+    ROW(buffer_bytes, GAUGE, "bytes", "Memory of the buffers of connections, kept ones included.") \
+    ROW(log_worker_dropped, COUNT, "lines",                                                        \
+        "Lines for clients that watch that were lost since a reactor had too many.")               \
+    ROW(log_worker_written, COUNT, "lines", "Lines that reactors have written for such clients.")  \
+    ROW(log_watcher_skipped, COUNT, "lines",                                                       \
+        "Lines that such clients have lost since they read too slowly, each client counted.")      \
+    ROW(log_watcher_sent, COUNT, "lines", "Lines that such clients got, each client counted.")     \
+    ROW(log_watchers, GAUGE, "connections", "Clients that watch.")
 /* clang-format on */
 
 /* The same with -Z. */

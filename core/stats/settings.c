@@ -146,6 +146,11 @@ static void settings_put_tls(struct stats_writer *writer, const struct tls_confi
     stats_put_number(writer, "ssl_handshake_timeout", tls->handshake_timeout_s);
 }
 
+static void settings_put_watch(struct stats_writer *writer, const struct config *config) {
+    stats_put_number(writer, "watcher_logbuf_size", (uint64_t)config->watcher_buffer_kib * 1024);
+    stats_put_number(writer, "worker_logbuf_size", (uint64_t)config->watch_lines_kib * 1024);
+}
+
 void stats_put_settings(struct stats_writer *writer, const struct stats_sources *sources) {
     const struct config *config = sources->facts->config;
     const struct server_settings *settings = sources->settings;
@@ -158,5 +163,6 @@ void stats_put_settings(struct stats_writer *writer, const struct stats_sources 
     settings_put_items(writer, sources);
     settings_put_slabs(writer);
     settings_put_lru(writer, settings);
+    settings_put_watch(writer, config);
     settings_put_tls(writer, &config->tls);
 }

@@ -220,11 +220,6 @@ const struct statistic statistic_table[] = {
     NUMBER(slab_reassign_running, GAUGE, "boolean", statistic_zero,
         "Always 0: there are no slabs to move."),
     NUMBER(slabs_moved, COUNT, "slabs", statistic_zero, "Always 0: there are no slabs to move."),
-    NUMBER(log_worker_dropped, COUNT, "lines", statistic_zero, "Always 0: nobody can watch."),
-    NUMBER(log_worker_written, COUNT, "lines", statistic_zero, "Always 0: nobody can watch."),
-    NUMBER(log_watcher_skipped, COUNT, "lines", statistic_zero, "Always 0: nobody can watch."),
-    NUMBER(log_watcher_sent, COUNT, "lines", statistic_zero, "Always 0: nobody can watch."),
-    NUMBER(log_watchers, GAUGE, "connections", statistic_zero, "Always 0: nobody can watch."),
 };
 /* clang-format on */
 

@@ -284,10 +284,12 @@ static size_t packet_front_length(const struct packet *packet) {
 /* Answers once the key is here, and skips the value when it arrives. Only a set deletes the old
  * value of its key, as in text. */
 static enum parse_status packet_refuse_value(struct parse *parse, const struct packet *packet) {
+    struct request *request = parse->request;
     packet_refuse(parse, packet, PROTO_ERROR_TOO_LARGE, false);
+    packet_fill_key(request, packet);
+    request->refused_op = packet->opcode->op;
     if (packet->opcode->op == OP_SET) {
-        parse->request->op = OP_REJECT;
-        packet_fill_key(parse->request, packet);
+        request->op = OP_REJECT;
     }
     parse->next = packet->bytes + packet_front_length(packet);
     parse->parser->skip = packet->value_length;

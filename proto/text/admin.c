@@ -6,6 +6,7 @@
 
 #include "proto/number.h"
 #include "proto/refusal.h"
+#include "proto/streams.h"
 #include "proto/text/command.h"
 
 #define WORDS_MAX 6
@@ -211,6 +212,41 @@ enum parse_status text_parse_shutdown(struct parse *parse, struct line *line) {
         mode = SHUTDOWN_GRACEFUL;
     }
     return admin_accept(parse, line, (enum op)line->op, mode);
+}
+
+/* The streams that a line names; 0: it has another word, too. As in memcached the front of a name
+ * is enough, and without any it is the fetchers'. */
+static uint32_t admin_streams_of(struct line *line) {
+    uint32_t streams = 0;
+    struct word word = line_take_word(line);
+    if (word.length == 0) {
+        return STREAM_FETCHERS;
+    }
+    for (; word.length > 0; word = line_take_word(line)) {
+        uint32_t stream = stream_named(word.start, word.length);
+        if (stream == 0) {
+            return 0;
+        }
+        streams |= stream;
+    }
+    return streams;
+}
+
+/* watch [stream …]; it has no noreply. */
+enum parse_status text_parse_watch(struct parse *parse, struct line *line) {
+    if (parse->parser->no_watch) {
+        return refusal_fill(parse, PROTO_ERROR_WATCH);
+    }
+    uint32_t streams = admin_streams_of(line);
+    if (streams == 0) {
+        return refusal_fill(parse, PROTO_ERROR_COMMAND);
+    }
+    *parse->request = (struct request){
+        .op = line->op,
+        .protocol = PROTOCOL_TEXT,
+        .delta = streams,
+    };
+    return PARSE_REQUEST;
 }
 
 #ifdef PROTO_DEBUG_TIME

@@ -119,12 +119,6 @@ static enum parse_status command_parse_stats(struct parse *parse, struct line *l
     return PARSE_REQUEST;
 }
 
-/* watch …: as in a memcached that was told not to have it (-W). */
-static enum parse_status command_parse_watch(struct parse *parse, struct line *line) {
-    (void)line;
-    return refusal_fill(parse, PROTO_ERROR_WATCH);
-}
-
 /* refresh_certs [noreply], and any other words. */
 static enum parse_status command_parse_refresh(struct parse *parse, struct line *line) {
     command_fill(parse, line, NO_KEY);
@@ -173,7 +167,7 @@ static const struct text_command commands[] = {
     {COMMAND("lru"), OP_OK, false, text_parse_lru},
     {COMMAND("slabs"), OP_OK, false, text_parse_slabs},
     {COMMAND("cache_memlimit"), OP_MEMORY_LIMIT, false, text_parse_memory_limit},
-    {COMMAND("watch"), OP_ERROR, false, command_parse_watch},
+    {COMMAND("watch"), OP_WATCH, false, text_parse_watch},
     {COMMAND("shutdown"), OP_SHUTDOWN, false, text_parse_shutdown},
     {COMMAND("config"), OP_CONFIG, false, text_parse_config},
     {COMMAND("refresh_certs"), OP_REFRESH_CERTS, false, command_parse_refresh},

@@ -49,6 +49,7 @@ line_parse text_parse_slabs;
 line_parse text_parse_memory_limit;
 line_parse text_parse_shutdown;
 line_parse text_parse_config;
+line_parse text_parse_watch;
 line_parse text_parse_debug_time;
 
 #endif

@@ -28,9 +28,15 @@ static const char *no_certs(void *reactor) {
     return "Error TLS not enabled";
 }
 
+static void no_flush(void *reactor, uint64_t at_ns) {
+    (void)reactor;
+    (void)at_ns;
+}
+
 const struct shard_hooks fixture_hooks = {.progressed = no_progress,
                                           .open_connection = no_connection,
                                           .refresh_certs = no_certs,
+                                          .flush_watch_at = no_flush,
                                           .wake = fixture_no_wake};
 
 static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_bytes) {

@@ -130,8 +130,7 @@ class Forbidden(ForbiddenTest):
             self.told(under_test, b'get a\r\n', b'VALUE a 0 1\r\nx\r\nEND\r\n')
 
     def test_watch(self):
-        """Ours never has it."""
-        for flags in (('-W',), ('--disable-watch',)) + (() if server.ORIGINAL else ((),)):
+        for flags in ('-W',), ('--disable-watch',):
             under_test = self.start(*flags)
             for words in (b'', b' fetchers', b' nosuch', b' mutations evictions', b' noreply'):
                 self.told(under_test, b'watch%s\r\nmn\r\n' % words,

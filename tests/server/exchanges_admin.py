@@ -114,6 +114,6 @@ exchange('slabs mistakes',
 # --- What there is not ---------------------------------------------------------------------------
 exchange('commands that are not here',
          b'stats extstore\r\nstats proxy\r\n', b'ERROR\r\n' * 2, memcached=UNASKED)
-# What memcached says with -W.
-exchange('watch is not here', b'watch\r\nwatch fetchers\r\nwatch nosuch\r\n',
-         b'CLIENT_ERROR watch commands not allowed\r\n' * 3, memcached=UNASKED)
+# What watch does is in watching.py.
+exchange('watch of what there is not', b'watch nosuch\r\nwatch noreply\r\nwatch Fetchers\r\n',
+         b'ERROR\r\n' * 3)

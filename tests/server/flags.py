@@ -19,9 +19,8 @@ IGNORED_WORDS = ('hashpower=20', 'no_hashexpand', 'hash_algorithm=jenkins', 'tai
                  'slab_automove_freeratio=0.01', 'slab_sizes=100-200', 'slab_chunk_max=512',
                  'no_chunked_items', 'lru_maintainer', 'no_lru_maintainer', 'hot_lru_pct=20',
                  'warm_lru_pct=40', 'hot_max_factor=0.2', 'warm_max_factor=2', 'temporary_ttl=61',
-                 'watcher_logbuf_size=256', 'worker_logbuf_size=64', 'read_buf_mem_limit=10',
-                 'resp_obj_mem_limit=10', 'resp_obj_mem_limit', 'inline_ascii_resp',
-                 'no_inline_ascii_resp', 'no_drop_privileges',
+                 'read_buf_mem_limit=10', 'resp_obj_mem_limit=10', 'resp_obj_mem_limit',
+                 'inline_ascii_resp', 'no_inline_ascii_resp', 'no_drop_privileges',
                  'relaxed_privileges')
 
 # What promises something that isn't kept, and a part of the reason.

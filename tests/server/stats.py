@@ -136,7 +136,7 @@ BINARY = [
 # All that memcached 1.6.45 tells, and how it moves.
 COUNTED = {name.split(':')[0] for table in (TEXT, META, BINARY) for _, moves in table
            for name in moves.split()} | {'bytes', 'bytes_read', 'bytes_written'}
-# Nothing moves these, here: the slabs, third queue and watchers that they tell of are not there, no
+# Nothing moves these, here: the slabs, third queue that they tell of are not there, nobody watches, no
 # item is ever locked, and the index grows by a bucket with each set.
 CONSTANT = set('''slab_reassign_running slabs_moved evicted_active moves_to_cold log_worker_dropped
     log_worker_written log_watcher_skipped log_watcher_sent log_watchers lrutail_reflocked

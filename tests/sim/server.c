@@ -68,6 +68,8 @@ static struct config server_config(const struct choices *choices) {
         .idle_timeout_s = choices->idle_timeout_s,
         .prefix_delimiter = '.',
         .crawler_sleep_us = 100,
+        .watcher_buffer_kib = 256,
+        .watch_lines_kib = 64,
         .ring_capacity = choices->ring_capacity,
         .spin_us = choices->spin_us,
     };
