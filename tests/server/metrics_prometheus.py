@@ -2,6 +2,7 @@
 promtool checks the page. LONG=1: for a minute."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -27,6 +28,49 @@ scrape_configs:
 # Names of the exporter's that its lint does not like, and dashboards use.
 UNLIKED = {'memcached_uptime_seconds', 'memcached_slab_items_moves_to_cold', 'memcached_slab_items_moves_to_warm',
            'memcached_slab_items_moves_within_lru'}
+
+
+DIST = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../core/dist')
+
+# Each alert, and series that set it off within an hour, as promtool writes them.
+FIRE = {
+    'SimplecacheDown': {'up{job="cache"}': '0x60'},
+    'SimplecacheRestarted': {'memcached_uptime_seconds': '0x60', 'simplecache_reactor_turns_total': '1x60'},
+    'SimplecacheLowHitRatio': {'memcached_commands_total{command="get",status="hit"}': '0+600x60',
+                               'memcached_commands_total{command="get",status="miss"}': '0+6000x60'},
+    'SimplecacheEvictsWhatIsStillWanted': {'simplecache_ghost_hits_total': '0+600x60', 'memcached_items_total': '0+6000x60'},
+    'SimplecacheSlow': {'simplecache_command_duration_seconds_bucket{command="get",le="0.01"}': '0+10x60',
+                        'simplecache_command_duration_seconds_bucket{command="get",le="0.1"}': '0+100x60',
+                        'simplecache_command_duration_seconds_bucket{command="get",le="+Inf"}': '0+100x60'},
+    'SimplecacheCoreBusy': {'simplecache_core_cpu_seconds_total{core="1"}': '0+58x60'},
+    'SimplecacheConnectionsNearLimit': {'memcached_current_connections': '950x60', 'memcached_max_connections': '1000x60'},
+    'SimplecacheConnectionsRefused': {'memcached_connections_rejected_total': '0+1x60'},
+    'SimplecacheOutOfMemory': {'memcached_item_no_memory_total': '0+1x60'},
+    'SimplecacheLoginsFail': {'simplecache_auth_errors_total': '0+600x60'},
+    'SimplecacheCertificateEndsSoon': {'simplecache_ssl_certs_expire_in_seconds': '1000000-60x60'},
+}
+
+# Of a server that is well.
+WELL = {
+    'up{job="cache"}': '1x60', 'memcached_uptime_seconds': '1000+60x60', 'simplecache_reactor_turns_total': '0+6000x60',
+    'memcached_commands_total{command="get",status="hit"}': '0+6000x60', 'memcached_items_total': '0+6000x60',
+    'memcached_commands_total{command="get",status="miss"}': '0+600x60', 'simplecache_ghost_hits_total': '0+60x60',
+    'simplecache_command_duration_seconds_bucket{command="get",le="0.01"}': '0+100x60',
+    'simplecache_command_duration_seconds_bucket{command="get",le="+Inf"}': '0+100x60',
+    'simplecache_core_cpu_seconds_total{core="1"}': '0+30x60', 'memcached_current_connections': '500x60',
+    'memcached_max_connections': '1000x60', 'memcached_connections_rejected_total': '5x60',
+    'memcached_connections_listener_disabled_total': '0x60', 'memcached_item_no_memory_total': '7x60',
+    'simplecache_malloc_fails_total': '0x60', 'simplecache_auth_errors_total': '0+5x60',
+    'simplecache_ssl_certs_expire_in_seconds': '9000000-60x60',
+}
+
+
+def rule_case(series, alerts):
+    """A case of `promtool test rules`: which alerts those series set off."""
+    query = 'count by (alertname) (ALERTS{alertstate="firing"})'
+    return {'interval': '1m', 'input_series': [{'series': name, 'values': values} for name, values in series.items()],
+            'promql_expr_test': [{'expr': query, 'eval_time': '55m',
+                                  'exp_samples': [{'labels': '{alertname="%s"}' % alert, 'value': 1} for alert in alerts]}]}
 
 
 class Prometheus:
@@ -153,6 +197,56 @@ class PrometheusTest(MetricsTest):
         complaints = done.stdout.decode().splitlines()
         self.assertEqual({line.split()[0] for line in complaints}, UNLIKED)
         self.assertTrue(all('should have "_total" suffix' in line for line in complaints), complaints)
+
+
+def names_in(text):
+    """The names of metrics in a query, or in several."""
+    return set(re.findall(r'\b(?:memcached|simplecache)_[a-z0-9_]+', text))
+
+
+class DistTest(MetricsTest):
+    """The dashboard and the alert rules that are installed."""
+
+    def known(self):
+        under_test = self.begin()
+        return {name for family in under_test.page().families.values() for name, _ in family.samples}
+
+    def test_rules(self):
+        """promtool takes them, and they fire when they are to."""
+        server.need('promtool', 'prometheus')
+        path = os.path.join(DIST, 'simplecache-alerts.yml')
+        done = subprocess.run(['promtool', 'check', 'rules', '--lint=all', '--lint-fatal', path], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=START_S, check=False, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        with open(path) as file:
+            text = file.read()
+        self.assertEqual(names_in(text) - self.known() - {'simplecache_ssl_certs_expire_in_seconds'}, set())
+        alerts = re.findall('- alert: (.*)', text)
+        self.assertEqual(set(alerts), set(FIRE))
+        cases = [rule_case(dict(series), [alert]) for alert, series in FIRE.items()] + [rule_case(WELL, [])]
+        with tempfile.TemporaryDirectory() as folder:
+            test = os.path.join(folder, 'test.json')  # YAML, too
+            with open(test, 'w') as file:
+                json.dump({'rule_files': [os.path.abspath(path)], 'evaluation_interval': '1m', 'tests': cases}, file)
+            done = subprocess.run(['promtool', 'test', 'rules', test], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  timeout=START_S, check=False, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_dashboard(self):
+        """Its queries are of names that there are, and Prometheus understands each."""
+        with open(os.path.join(DIST, 'simplecache-dashboard.json')) as file:
+            dashboard = json.load(file)
+        queries = [target['expr'] for panel in dashboard['panels'] for target in panel.get('targets', ())]
+        queries += [one['expr'] for one in dashboard['annotations']['list']]
+        self.assertGreater(len(queries), 30)
+        self.assertEqual(names_in(json.dumps(dashboard)) - self.known(), set())
+        self.assertEqual(len({panel['id'] for panel in dashboard['panels']}), len(dashboard['panels']))
+        under_test = self.begin()
+        prometheus = Prometheus(under_test.http_port)
+        self.addCleanup(prometheus.stop)
+        prometheus.wait(lambda: prometheus.single('memcached_up') == 1)
+        for query in queries:
+            prometheus.query(query.replace('$__rate_interval', '1m').replace('$instance', '.*'))
 
 
 class ParserTest(server.ServerTest):
