@@ -20,9 +20,12 @@ struct tls_facts {
     _Atomic int64_t expires_unix_s;
 };
 
-/* How it is with etcd; written by the thread that talks to it. Relaxed, as each number is told by
- * itself. */
+/* The list of servers, and how it is with etcd; written by the thread that talks to etcd, or with
+ * -o nodes by reactor 0. Relaxed, as each number is told by itself. */
 struct cluster_facts {
+    /* Of the list: its version (0: none is known), and how many servers it has. */
+    _Atomic uint64_t version;
+    _Atomic uint64_t nodes;
     /* enum cluster_state. */
     _Atomic uint32_t state;
     /* Of the lease that keeps this server in the list; 0: it has none. */
@@ -51,7 +54,7 @@ struct server_facts {
     const struct tls_facts *tls;
     /* The mechanisms that the system's SASL lists, with spaces between; NULL: it isn't asked. */
     const char *mechanisms;
-    /* NULL without -o cluster. */
+    /* NULL without -o cluster and -o nodes. */
     const struct cluster_facts *cluster;
     const char *version;
     /* When it started: monotonic time and boot time. */

@@ -30,6 +30,8 @@ static void cluster_answers_publish(struct cluster_session *session) {
     }
     const struct nodes *nodes = session->view.published;
     session->start.publish(session->start.context, nodes);
+    cluster_answers_set_fact(&session->start.facts->version, nodes->version);
+    cluster_answers_set_fact(&session->start.facts->nodes, nodes->count);
     if (cluster_answers_is_verbose(session)) {
         log_line("cluster %s: list %u: %u server%s", session->start.config->cluster.name,
                  nodes->version, nodes->count, nodes->count == 1 ? "" : "s");
@@ -115,6 +117,7 @@ static void cluster_answers_begin(struct cluster_session *session,
     cluster_answers_set_fact(&session->start.facts->cluster_id, header->cluster_id);
     cluster_answers_set_fact(&session->start.facts->revision, header->revision);
     session->awaited_revision = 0;
+    session->awaits_own = false;
     session->write_ns = 0;
     session->keepalive_ns = now_ns;
     session->may_take_over = true;
@@ -188,6 +191,7 @@ static void cluster_answers_transaction(struct cluster_session *session, const c
     } else if (session->call == CLUSTER_JOIN) {
         atomic_fetch_add_explicit(&facts->registrations, 1, memory_order_relaxed);
         session->may_take_over = false;
+        session->awaits_own = true;
         if (cluster_answers_is_verbose(session)) {
             log_line("cluster %s: registered as %s", session->start.config->cluster.name,
                      session->start.config->cluster.node);

@@ -258,17 +258,28 @@ static bool cluster_must_join(const struct cluster_session *session) {
            (session->own_lease != session->lease && session->may_take_over);
 }
 
+/* Whether the watch has told what this server has written. */
+static bool cluster_has_arrived(struct cluster_session *session, uint64_t now_ns) {
+    bool arrived = session->awaited_revision <= session->watched_revision;
+    bool lacks_own = session->awaits_own && session->own_lease == 0;
+    if (arrived ? lacks_own : now_ns >= session->awaited_until_ns) {
+        cluster_session_fail(session, "it doesn't tell what has been written");
+        return false;
+    }
+    if (arrived) {
+        session->awaited_revision = 0;
+        session->awaits_own = false;
+    }
+    return arrived;
+}
+
 static void cluster_step_steady(struct cluster_session *session, uint64_t now_ns) {
     if (etcd_is_busy(session->etcd, ETCD_CALL)) {
         return;
     }
-    if (session->awaited_revision > session->watched_revision) {
-        if (now_ns >= session->awaited_until_ns) {
-            cluster_session_fail(session, "it doesn't tell what has been written");
-        }
+    if (!cluster_has_arrived(session, now_ns)) {
         return;
     }
-    session->awaited_revision = 0;
     if (session->leaving) {
         session->left |= session->own_lease == 0 || session->own_lease != session->lease;
         if (!session->left) {

@@ -59,6 +59,8 @@ struct cluster_session {
     uint64_t watched_revision;
     uint64_t awaited_revision;
     uint64_t awaited_until_ns;
+    /* Its own key is among that. */
+    bool awaits_own;
     /* When it may write the list: 0 while there is no need to. */
     uint64_t write_ns;
 

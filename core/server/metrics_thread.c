@@ -128,7 +128,8 @@ static bool metrics_thread_observe(void *context, struct metrics_sources *source
     }
     metrics_thread_read_cpus(thread);
     *sources = (struct metrics_sources){
-        .stats = {.sum = &thread->snapshot->sum,
+        .stats = {.now_ns = thread->snapshot->monotonic_ns,
+                  .sum = &thread->snapshot->sum,
                   .now = thread->snapshot->now,
                   .unix_now = thread->snapshot->unix_now,
                   .facts = &thread->server->facts,

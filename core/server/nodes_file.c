@@ -75,7 +75,13 @@ bool nodes_file_read(struct server *server) {
 }
 
 void nodes_file_publish(struct server *server) {
-    for (uint32_t i = 0; server->nodes && i < server->config->cores; i++) {
+    if (!server->nodes) {
+        return;
+    }
+    atomic_store_explicit(&server->cluster_facts.version, server->nodes->version,
+                          memory_order_relaxed);
+    atomic_store_explicit(&server->cluster_facts.nodes, server->nodes->count, memory_order_relaxed);
+    for (uint32_t i = 0; i < server->config->cores; i++) {
         struct nodes *copy = nodes_copy(server->nodes);
         if (copy) {
             shard_renew_nodes(server->shards[i], copy);

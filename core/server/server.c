@@ -68,7 +68,8 @@ static bool server_init(struct server *server, const struct config *config) {
     };
     server->panic =
         (struct panic_report){.version = SIMPLECACHE_VERSION, .reactor = PANIC_NO_REACTOR};
-    server->facts.cluster = config->cluster.name ? &server->cluster_facts : NULL;
+    server->facts.cluster =
+        config->cluster.name || config->nodes_file ? &server->cluster_facts : NULL;
     server->small_rings = config->small_rings;
     server->memory_bytes_max = server_memory_bytes_max(config);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/stats/metrics_writer.h"
 #include "core/stats/writer.h"
 
 #define SECOND_NS ((uint64_t)1000000000)
@@ -18,7 +19,7 @@ static enum cluster_state cluster_state_of(const struct cluster_facts *facts) {
 }
 
 bool stats_has_cluster(const struct server_facts *facts) {
-    return facts->config->nodes_file || facts->cluster;
+    return facts->cluster;
 }
 
 static uint64_t cluster_age_s(uint64_t then_ns, uint64_t now_ns) {
@@ -28,17 +29,16 @@ static uint64_t cluster_age_s(uint64_t then_ns, uint64_t now_ns) {
 size_t cluster_figures(const struct stats_sources *sources,
                        struct cluster_figure figures[CLUSTER_FIGURES_MAX]) {
     const struct cluster_facts *facts = sources->facts->cluster;
-    const struct nodes *nodes = sources->nodes;
     struct cluster_figure *at = figures;
     if (!stats_has_cluster(sources->facts)) {
         return 0;
     }
     *at++ = (struct cluster_figure){"version", CLUSTER_GAUGE,
                                     "Version of the list of servers, 0 while none is known.",
-                                    nodes ? nodes->version : 0};
+                                    cluster_load(&facts->version)};
     *at++ = (struct cluster_figure){"nodes", CLUSTER_GAUGE, "Servers in the list.",
-                                    nodes ? nodes->count : 0};
-    if (!facts) {
+                                    cluster_load(&facts->nodes)};
+    if (!sources->facts->config->cluster.name) {
         return (size_t)(at - figures);
     }
     *at++ = (struct cluster_figure){"registered", CLUSTER_GAUGE,
@@ -87,11 +87,25 @@ static void cluster_put_etcd(struct stats_writer *writer, const struct stats_sou
     cluster_put_hex(writer, "etcd_cluster_id", cluster_load(&facts->cluster_id));
 }
 
+void metrics_put_cluster(struct metrics_writer *writer, const struct metrics_sources *sources) {
+    struct cluster_figure figures[CLUSTER_FIGURES_MAX];
+    size_t count = cluster_figures(&sources->stats, figures);
+    for (size_t i = 0; i < count; i++) {
+        const struct cluster_figure *figure = &figures[i];
+        bool counts = figure->type == CLUSTER_COUNT;
+        char name[METRICS_NAME_BYTES];
+        snprintf(name, sizeof(name), "simplecache_cluster_%s%s", figure->name,
+                 counts ? "_total" : "");
+        metrics_put_head(writer, name, counts ? METRICS_COUNTER : METRICS_GAUGE, figure->sentence);
+        metrics_put_number(writer, name, NULL, figure->value);
+    }
+}
+
 void stats_put_cluster(struct stats_writer *writer, const struct stats_sources *sources) {
     struct cluster_figure figures[CLUSTER_FIGURES_MAX];
     size_t count = cluster_figures(sources, figures), at = 0;
     char name[32], node[NODE_BYTES];
-    if (sources->facts->cluster) {
+    if (sources->facts->config->cluster.name) {
         cluster_put_etcd(writer, sources);
     } else {
         stats_put(writer, "file", sources->facts->config->nodes_file);

@@ -22,7 +22,7 @@ struct cluster_figure {
 };
 
 /* Writes the figures that there are to `figures`, and returns how many: 0 without -o cluster and -o
- * nodes. The sources need sum and settings not. Thread: that of the shard whose list is asked. */
+ * nodes. The sources need sum, settings and nodes not. Thread: any. */
 #define CLUSTER_FIGURES_MAX 12
 size_t cluster_figures(const struct stats_sources *sources,
                        struct cluster_figure figures[CLUSTER_FIGURES_MAX]);

@@ -10,6 +10,7 @@ void metrics_write(struct text *page, const struct metrics_sources *sources, boo
     metrics_put_cores(&writer, sources);
     metrics_put_latency(&writer, sources);
     metrics_put_store(&writer, sources);
+    metrics_put_cluster(&writer, sources);
     if (open_metrics) {
         text_add(page, "# EOF\n");
     }

@@ -51,6 +51,7 @@ void metrics_put_slab(struct metrics_writer *writer, const struct metrics_source
 void metrics_put_own(struct metrics_writer *writer, const struct metrics_sources *sources);
 void metrics_put_cores(struct metrics_writer *writer, const struct metrics_sources *sources);
 void metrics_put_latency(struct metrics_writer *writer, const struct metrics_sources *sources);
+void metrics_put_cluster(struct metrics_writer *writer, const struct metrics_sources *sources);
 void metrics_put_store(struct metrics_writer *writer, const struct metrics_sources *sources);
 
 /* The samples of a family of commands by what came of them; `label` is a further one, or "". With a
