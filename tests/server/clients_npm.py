@@ -5,8 +5,10 @@ Skipped where node and npm are not installed (Debian: nodejs, npm), or npm reach
 """
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import everyday
@@ -88,6 +90,55 @@ class Placing(ring.Placing):
                               timeout=server.TIMEOUT_S, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ''))
         self.agree(ring.TEXT_KEYS, 0)
+
+
+class Discovering(ring.Placing):
+    """Clients that are told one server, and put keys at all three as --ring says. Two of them ask again and again: they
+    learn of the third server only when the list has changed."""
+
+    def setUp(self):
+        self.list = os.path.join(folder, 'nodes.' + self.id())
+        ports = [server.free_port() for _ in range(3)]
+        self.nodes = ['127.0.0.1:%d' % port for port in ports]
+        self.write(3)
+        self.servers = [self.start(port=port, flags=['-o', 'nodes=' + self.list, '--verbose', '-vv']) for port in ports]
+
+    def write(self, count):
+        with open(self.list + '.new', 'w', encoding='ascii') as file:
+            file.write(' '.join(self.nodes[:count]))
+        os.rename(self.list + '.new', self.list)
+
+    def reload(self, count):
+        self.write(count)
+        for one in self.servers:
+            one.process.send_signal(signal.SIGHUP)
+
+    def discover(self, name, later, keys=ring.TEXT_KEYS):
+        if later:
+            self.reload(2)
+        client = subprocess.Popen(['node', os.path.join(folder, 'discover.js'), name, self.nodes[0], '3'], cwd=folder,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        if later:
+            deadline = time.monotonic() + server.TIMEOUT_S
+            while self.servers[0].errors().count(' config get') < 2:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            self.reload(3)
+        said = client.communicate('\n'.join(keys), timeout=3 * server.TIMEOUT_S)[0]
+        self.assertEqual(client.returncode, 0, said)
+        self.agree(keys, 0)
+
+    def test_memcached_elasticache(self):
+        self.discover('memcached-elasticache', True)
+
+    def test_elasticache_client(self):
+        self.discover('elasticache-client', True)
+
+    def test_memcache_plus(self):
+        """It asks once, and takes no keys of 250 bytes."""
+        self.discover('memcache-plus', False, [key for key in ring.TEXT_KEYS if len(key) < 250])
 
 
 del Npm
