@@ -27,14 +27,15 @@ def coded(text):
 class Etcd:
     """One etcd on loopback; the port stays the same over restarts."""
 
-    def __init__(self, name='default', token='tests', peers=None, tls=None, extra=(), port=None):
+    def __init__(self, name='default', token='tests', peers=None, tls=None, extra=(), port=None,
+                 host='127.0.0.1'):
         server.need('etcd', 'etcd-server')
         self.folder = tempfile.mkdtemp(prefix='etcd.', dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
         self.port, self.peer_port = port or server.free_port(), server.free_port()
         self.name, self.token, self.extra = name, token, list(extra)
         self.tls = tls  # (certificate, key, CA): https, and clients need a certificate
         self.scheme = 'https' if tls else 'http'
-        self.url = '%s://127.0.0.1:%d' % (self.scheme, self.port)
+        self.url = '%s://%s:%d' % (self.scheme, host, self.port)
         self.peers = peers
         self.user = None  # (user, password) of its root, once logins are on
         self.process = None
