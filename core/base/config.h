@@ -153,6 +153,9 @@ struct config {
     bool no_eviction; /* -M */
     bool no_cas;      /* -C */
 
+    /* -e: the file that keeps the items, or NULL. */
+    const char *memory_file;
+
     /* -u: the user to switch to; NULL to stay the same. */
     const char *user;
     /* -Y, or with -S MEMCACHED_SASL_PWDB: lines of user:password. NULL: nobody has to log in. */

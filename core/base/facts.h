@@ -57,7 +57,9 @@ struct server_facts {
     /* NULL without -o cluster and -o nodes. */
     const struct cluster_facts *cluster;
     const char *version;
-    /* When it started: monotonic time and boot time. */
+    /* When it started, monotonic time; and when its ticks began, boot time: then, or with -e when
+     * the first server did that used the file. Differences are right even if that was before this
+     * boot. */
     uint64_t start_ns;
     uint64_t start_boot_ns;
     /* The first TCP and the first UDP port that is listened on; 0: none. */

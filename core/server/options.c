@@ -82,8 +82,10 @@ const struct command_option option_table[] = {
     DONE("disable-evictions", 'M', NULL,
          "refuse what memory has no room for, instead of dropping what is asked for least",
          SWITCH(no_eviction)),
-    REFUSED("memory-file", 'e', "FILE",
-            "items don't outlive the server: leave it out"),
+    DONE("memory-file", 'e', "FILE",
+         "keep the items in this file, best on a tmpfs such as /dev/shm, where the next server "
+         "with -e finds them, however this one ends",
+         TEXT(memory_file)),
     IGNORED("slab-growth-factor", 'f', "N"),
     IGNORED("slab-min-size", 'n', "BYTES"),
     IGNORED("enable-largepages", 'L', NULL),

@@ -86,6 +86,7 @@ static int reactor_init_shard(struct reactor *reactor, const struct reactor_conf
         .seed = config->seed,
         .memory_bytes = options->memory_bytes / options->cores,
         .memory_bytes_max = config->memory_bytes_max / options->cores,
+        .store = config->store,
         .settings = reactor_first_settings(options),
         .logins = logins,
         .item_bytes_max = options->item_bytes_max,

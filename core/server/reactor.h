@@ -52,7 +52,8 @@ struct reactor_config {
     const struct server_facts *facts; /* with the configuration */
     uint64_t seed;                    /* of the key hash */
     uint64_t memory_bytes_max;        /* of all reactors, that cache_memlimit may raise -m to */
-    const struct logins *logins;      /* copied; NULL: nobody has to log in */
+    struct store *store; /* that is in a file, and the reactor's from then on; NULL: it makes one */
+    const struct logins *logins; /* copied; NULL: nobody has to log in */
     struct mesh *mesh;
     struct shard *const *shards; /* of all reactors, by their numbers; only read when they run */
 

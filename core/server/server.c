@@ -12,6 +12,7 @@
 #include "core/net/udp.h"
 #include "core/server/certificates.h"
 #include "core/server/fit.h"
+#include "core/server/memory_file.h"
 #include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
 #include "core/server/process.h"
@@ -105,6 +106,7 @@ static void server_finish(struct server *server) {
     if (server->pid_written) {
         process_remove_pid(server->config->pid_file);
     }
+    memory_file_close(server->memory_file);
     mesh_destroy(server->mesh);
     free(server->group.peers);
     free(server->reactors);
@@ -175,9 +177,10 @@ int server_run(struct config *config) {
     if (geteuid() == 0 && !config->user) {
         log_line("running as root; -u NAME switches to another user");
     }
-    bool served = server_open_signals(&server) && users_read(&server) && nodes_file_read(&server) &&
-                  certificates_read(&server) && server_open_listeners(&server) &&
-                  metrics_thread_open(&server) && threads_run(&server);
+    bool served = server_open_signals(&server) && memory_file_open(&server) &&
+                  users_read(&server) && nodes_file_read(&server) && certificates_read(&server) &&
+                  server_open_listeners(&server) && metrics_thread_open(&server) &&
+                  threads_run(&server);
     server_finish(&server);
     panic_thread_finish();
     return served ? EXIT_SUCCESS : EXIT_FAILURE;

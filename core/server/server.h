@@ -15,6 +15,7 @@
 #include "core/server/reactor.h"
 
 struct cluster;
+struct memory_file;
 struct metrics_thread;
 struct sasl_thread;
 
@@ -34,10 +35,12 @@ struct server {
     struct panic_report panic;
     /* Set by the thread that reports a panic; sequentially consistent by default. */
     _Atomic bool panic_taken;
-    /* Of the hash of keys; new at each start. */
+    /* Of the hash of keys; new at each start without -e. */
     uint64_t seed;
     /* The most that the command cache_memlimit may raise -m to. */
     uint64_t memory_bytes_max;
+    /* NULL without -e. */
+    struct memory_file *memory_file;
     struct mesh *mesh;
     /* The number of listening sockets from systemd. */
     int activation_sockets;

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/server/cluster.h"
 #include "core/server/engine.h"
+#include "core/server/memory_file.h"
 #include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
 #include "core/server/sasl_thread.h"
@@ -31,6 +32,7 @@ static struct reactor_config threads_reactor_config(struct server *server, uint3
         .facts = &server->facts,
         .seed = server->seed,
         .memory_bytes_max = server->memory_bytes_max,
+        .store = memory_file_take_store(server->memory_file, id),
         .logins = server->logins,
         .mesh = server->mesh,
         .shards = server->shards,

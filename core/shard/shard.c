@@ -4,13 +4,44 @@
 
 #include "core/base/clock.h"
 #include "core/shard/watch_lines.h"
+#include "store/image.h"
 
 /* Compiled in: the hash of a short key is cheaper than the call. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-static uint64_t key_hash(const char *key, uint32_t length, uint64_t seed) {
+uint64_t shard_key_hash(const char *key, uint32_t length, uint64_t seed) {
     return XXH3_64bits_withSeed(key, length, seed);
+}
+
+/* Takes the store of a file, or makes one. */
+static int shard_init_store(struct shard *shard, const struct shard_config *config) {
+    if (config->store) {
+        shard->keys.store = config->store;
+        shard->keeps_items = true;
+        return 0;
+    }
+    struct store_config store_config = {
+        .hash = shard_key_hash,
+        .seed = config->seed,
+        .memory_bytes = config->memory_bytes,
+        .memory_bytes_max = config->memory_bytes_max,
+        .item_bytes_max = config->item_bytes_max,
+        .no_eviction = config->facts->config->no_eviction,
+        .shard = config->id,
+        .shards = config->count,
+        .no_cas = config->facts->config->no_cas,
+    };
+    return store_create(&shard->keys.store, &store_config);
+}
+
+static void shard_finish_store(struct shard *shard) {
+    if (shard->keeps_items) {
+        store_image_close(shard->keys.store);
+    } else {
+        store_destroy(shard->keys.store);
+    }
+    shard->keys.store = NULL;
 }
 
 int shard_init(struct shard *shard, const struct shard_config *config) {
@@ -35,24 +66,13 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
     shard->keys.prefixes.enabled = config->settings.detail_enabled;
     hotkeys_init(&shard->keys.hotkeys, config->seed + config->id, config->facts->start_ns,
                  clock_monotonic_ns(config->clock));
-    struct store_config store_config = {
-        .hash = key_hash,
-        .seed = config->seed,
-        .memory_bytes = config->memory_bytes,
-        .memory_bytes_max = config->memory_bytes_max,
-        .item_bytes_max = config->item_bytes_max,
-        .no_eviction = config->facts->config->no_eviction,
-        .shard = config->id,
-        .shards = config->count,
-        .no_cas = config->facts->config->no_cas,
-    };
-    int error = store_create(&shard->keys.store, &store_config);
+    int error = shard_init_store(shard, config);
     if (error) {
         return error;
     }
     error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX + config->pipelines_max);
     if (error) {
-        store_destroy(shard->keys.store);
+        shard_finish_store(shard);
         return error;
     }
     buffer_pool_init(&shard->buffers);
@@ -62,8 +82,7 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
 void shard_finish(struct shard *shard) {
     buffer_pool_finish(&shard->buffers);
     message_pool_finish(&shard->messages);
-    store_destroy(shard->keys.store);
-    shard->keys.store = NULL;
+    shard_finish_store(shard);
     watch_close(shard);
     prefix_table_finish(&shard->keys.prefixes);
     log_finish(&shard->log);
@@ -129,7 +148,7 @@ void shard_give_message(struct shard *shard, struct message *message) {
 }
 
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length) {
-    return key_hash(key, length, shard->seed);
+    return shard_key_hash(key, length, shard->seed);
 }
 
 void shard_stats_read(const struct shard *shard, struct shard_stats *stats) {

@@ -134,7 +134,8 @@ struct shard {
     struct watch watch;
     _Alignas(CACHE_LINE_BYTES) struct watch_board board;
 
-    bool stop_asked; /* by the command shutdown; the reactor looks at it once a turn */
+    bool keeps_items; /* its store lies in a file */
+    bool stop_asked;  /* by the command shutdown; the reactor looks at it once a turn */
     const struct shard_hooks *hooks;
     void *reactor; /* their first parameter */
 };
@@ -143,6 +144,9 @@ struct shard_config {
     uint32_t id;
     uint32_t count;
     uint64_t seed;
+    /* One that lies in a file, and is the shard's from then on, also when shard_init() fails; NULL:
+     * it makes one of its own by what follows, and the file's has its own of these. */
+    struct store *store;
     size_t memory_bytes;     /* of this shard's store */
     size_t memory_bytes_max; /* the most that a command may raise it to */
     struct server_settings settings;
@@ -186,6 +190,9 @@ bool shard_take(struct shard *shard);
  * when this is the only shard. The caller enters the kernel only after mesh_has_work() or
  * mesh_may_sleep(). */
 void shard_leave(struct shard *shard);
+
+/* The hash of keys: a store_hash. */
+uint64_t shard_key_hash(const char *key, uint32_t length, uint64_t seed);
 
 /* The hash of a key: bits 48..63 choose the shard, the others belong to the store. */
 uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length);

@@ -92,6 +92,7 @@ static void settings_put_items(struct stats_writer *writer, const struct stats_s
     stats_put(writer, "evictions", config->no_eviction ? "off" : "on");
     stats_put_number(writer, "item_size_max", config->item_bytes_max);
     stats_put_switch(writer, "cas_enabled", !config->no_cas);
+    settings_put_text(writer, "memory_file", config->memory_file, "(null)");
     stats_put_number(writer, "client_flags_size", sizeof(uint32_t));
     stats_put(writer, "hash_algorithm", "xxh3");
     stats_put_switch(writer, "track_sizes", true); /* stats sizes always has an answer */

@@ -26,9 +26,8 @@ IGNORED_WORDS = ('hashpower=20', 'no_hashexpand', 'hash_algorithm=jenkins', 'tai
 # What promises something that isn't kept, and a part of the reason.
 REFUSED = ((('-o', 'ext_path=/tmp/x:1G'), 'memory'),
            (('-o', 'ext_threads'), 'memory'), (('-o', 'proxy_config=x.lua'), 'proxy'),
-           (('-U', '11211', '-Y', '/tmp/x'), 'log in'), (('-e', '/tmp/x'), 'outlive'),
-           (('--memory-file=/tmp/x',), 'outlive'), (('-I', '1025m'), '1024m'),
-           (('-I', '1048577k'), '1024m'), (('--max-item-size=1073741825',), '1024m'),
+           (('-U', '11211', '-Y', '/tmp/x'), 'log in'),
+           (('-I', '1025m'), '1024m'), (('-I', '1048577k'), '1024m'), (('--max-item-size=1073741825',), '1024m'),
            (('-I', '17592186044417m'), '1024m'),
            (('-o', 'no_maxconns_fast'), '-c'), (('-o', 'drop_privileges'), 'SystemCallFilter'),
            (('-o', 'sock_cookie_id=1'), 'Linux'), (('-l', 'notls:127.0.0.1'), 'TLS'),
@@ -419,7 +418,7 @@ class Completion(unittest.TestCase):
         return done.stdout.split()
 
     def test_completion(self):
-        self.assertEqual(self.offers('--mem'), ['--memory-limit'])
+        self.assertEqual(self.offers('--mem'), ['--memory-limit', '--memory-file'])
         self.assertEqual(self.offers('-v', '--th'), ['--threads'])
         self.assertEqual(self.offers('-B', ''), ['auto', 'ascii', 'binary'])
         self.assertEqual(self.offers('-o', 'id'), ['idle_timeout='])
