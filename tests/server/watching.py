@@ -2,6 +2,7 @@
 and that one who does not read keeps nobody waiting."""
 import re
 import struct
+import tempfile
 import time
 import unittest
 
@@ -410,6 +411,18 @@ class Events(WatchTest):
             other.client.close()
             self.assertIn('reason=error', watcher.line())
 
+    def test_unix_socket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder + '/socket'
+            under_test = self.start(cores=2, flags=('-s', path))
+            watcher = self.watch(under_test, b'connevents', host=path)
+            with under_test.connect(host=path) as client:
+                client.ask(b'mn\r\n')
+                new = re.fullmatch(r'type=conn_new rip=unix rport=0 transport=local cfd=(\d+)', watcher.line())
+                self.assertTrue(new)
+            self.assertEqual(watcher.line(), 'type=conn_close rip=unix rport=0 transport=local reason=normal '
+                                             'cfd=%s' % new[1])
+
     def test_idle(self):
         under_test = self.start(cores=2, flags=('-o', 'idle_timeout=1'))
         watcher = self.watch(under_test, b'connevents')
@@ -489,7 +502,6 @@ class Slow(WatchTest):
 @unittest.skipIf(server.ORIGINAL, 'flags of ours')
 class Users(WatchTest):
     def test_login_comes_first(self):
-        import tempfile
         with tempfile.NamedTemporaryFile() as users:
             users.write(b'user:secret\n')
             users.flush()

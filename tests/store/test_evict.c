@@ -281,3 +281,32 @@ Test(evict, a_flush_overtakes_the_segment_at_hand, .timeout = 20) {
     store_check(store);
     store_destroy(store);
 }
+
+static void count_evicted(void *context, const struct store_entry *entry) {
+    uint64_t *told = context;
+    cr_assert(eq(u32, entry->item.value_length, 500));
+    cr_assert(eq(u32, entry->item.access, 1));
+    cr_assert(entry->key_length > 2 && memcmp(entry->key, "x-", 2) == 0);
+    told[entry->item.state & STORE_FETCHED ? 1 : 0]++;
+}
+
+/* Each eviction is told of once, and none when nobody wants to know. */
+Test(evict, evictions_are_told) {
+    struct store *store = fixture_store(4 * MIB);
+    uint64_t told[2] = {0};
+    store_tell_evictions(store, count_evicted, told);
+    for (uint32_t i = 0; i < 20000; i++) {
+        set(store, "x", i, 500);
+        has(store, "x", i / 2);
+    }
+    struct store_stats stats = fixture_stats(store);
+    cr_assert(gt(u64, told[0], 0));
+    cr_assert(eq(u64, told[0] + told[1], stats.evictions));
+    cr_assert(eq(u64, told[0], stats.evicted_unfetched));
+    store_tell_evictions(store, NULL, NULL);
+    for (uint32_t i = 20000; i < 30000; i++) {
+        set(store, "x", i, 500);
+    }
+    cr_assert(eq(u64, told[0] + told[1], stats.evictions));
+    store_destroy(store);
+}

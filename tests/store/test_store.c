@@ -217,3 +217,29 @@ Test(store, keys_of_every_length_and_byte) {
     }
     store_destroy(store);
 }
+
+/* A look finds what a read would, tells why an item is dead, and leaves it where it is. */
+Test(store, a_look_changes_nothing) {
+    struct store *store = fixture_store(4 << 20);
+    struct store_key key = fixture_key("a"), other = fixture_key("b");
+    uint32_t length = 0;
+    cr_assert(eq(int, store_look(store, &key, 1, &length), STORE_MISSING));
+    fixture_set_bytes(store, "a", 10, 100, 1);
+    fixture_set_bytes(store, "b", 100000, 0, 1);
+    cr_assert(eq(int, store_look(store, &key, 99, &length), STORE_PRESENT));
+    cr_assert(eq(u32, length, 10));
+    cr_assert(eq(int, store_look(store, &other, 99, &length), STORE_PRESENT));
+    cr_assert(eq(u32, length, 100000));
+    for (int i = 0; i < 2; i++) {
+        cr_assert(eq(int, store_look(store, &key, 100, &length), STORE_EXPIRED));
+    }
+    cr_assert(eq(u64, fixture_stats(store).small.hits, 0));
+    cr_assert(eq(u64, fixture_stats(store).expired, 0));
+    store_flush(store, 100, 100);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(eq(int, store_look(store, &other, 100, &length), STORE_FLUSHED));
+    }
+    cr_assert(not(fixture_has(store, "b", 100)));
+    cr_assert(eq(int, store_look(store, &other, 100, &length), STORE_MISSING));
+    store_destroy(store);
+}
