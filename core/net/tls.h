@@ -37,8 +37,9 @@ struct tls_shared;
 #define TLS_RECORD_BYTES ((size_t)16 * 1024)
 
 /* Plain bytes of large values that are encrypted and sent at once: of one connection in a turn; in
- * one call of the kernel; and the same while some connections have as much that their sockets have
- * not taken, and that has to be kept for each. Few calls wake the client less often. */
+ * one call of the kernel; and the same to a client that is slow, and while some connections have
+ * as much that their sockets have not taken: it has to be kept for each. Few calls wake the client
+ * less often. */
 #define TLS_SEND_BYTES_MAX ((size_t)512 * 1024)
 #define TLS_GATHER_BYTES ((size_t)512 * 1024)
 #define TLS_GATHER_BYTES_SHORT ((size_t)64 * 1024)

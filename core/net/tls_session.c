@@ -305,12 +305,12 @@ bool tls_session_write_through(struct tls_session *session, struct io *io, int s
                                const struct iovec *parts, size_t bytes, size_t *sent) {
     struct tls *tls = session->tls;
     struct tls_pieces pieces = {.parts = parts, .left = bytes};
-    bool is_crowded = tls->holding_much >= TLS_HOLDING_MUCH_MAX;
+    bool is_short = session->is_slow || tls->holding_much >= TLS_HOLDING_MUCH_MAX;
     bool sealed = session->state == TLS_OPEN;
     *sent = 0;
     assert(session->sealing.length == 0 && tls_session_is_sent(session));
     while (sealed && pieces.left > 0 && session->sealing.length == 0) {
-        size_t most = is_crowded ? TLS_GATHER_BYTES_SHORT : TLS_GATHER_BYTES, plain;
+        size_t most = is_short ? TLS_GATHER_BYTES_SHORT : TLS_GATHER_BYTES, plain;
         sealed = tls_session_gather(session, &pieces, most, &plain);
         if (!sealed) {
             break;
@@ -323,6 +323,7 @@ bool tls_session_write_through(struct tls_session *session, struct io *io, int s
             sealed = tls_session_keep_gathered(session, taken, plain);
         }
     }
+    session->is_slow = session->sealing.length > 0;
     return sealed;
 }
 

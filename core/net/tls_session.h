@@ -74,6 +74,7 @@ struct tls_session {
     bool shut;             /* and nothing is sent any more */
     bool renegotiates;     /* the client has tried to, which is refused */
     bool gathers;          /* records go to tls->gathered, not to sealing */
+    bool is_slow;          /* the socket has not taken all that was last written through */
     bool holds_much;       /* more than TLS_GATHER_BYTES_SHORT that the socket has not taken */
     bool no_memory;        /* for what OpenSSL had to write */
     bool rekeys;           /* keys were changed by what was read last */
