@@ -21,10 +21,10 @@ uint64_t processors_used_ns(void) {
  * those allowed. The first line, of all together, has no number. */
 static void processors_add(const char *line, const cpu_set_t *allowed, uint64_t *clicks) {
     unsigned number;
-    unsigned long long idle, waiting;
-    if (sscanf(line, "cpu%u %*u %*u %*u %llu %llu", &number, &idle, &waiting) == 3 &&
+    unsigned long long nice, idle, waiting;
+    if (sscanf(line, "cpu%u %*u %llu %*u %llu %llu", &number, &nice, &idle, &waiting) == 4 &&
         number < CPU_SETSIZE && CPU_ISSET(number, allowed)) {
-        *clicks += idle + waiting;
+        *clicks += nice + idle + waiting;
     }
 }
 

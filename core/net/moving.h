@@ -30,7 +30,7 @@ struct net;
 
 /* In thousandths of a processor. */
 #define MOVING_ACTIVE_MIN 20u     /* a reactor with less does nothing that counts */
-#define MOVING_LIGHT 300u         /* the load that each is gathered up to */
+#define MOVING_LIGHT 500u         /* the load that each is gathered up to */
 #define MOVING_BUSY 800u          /* one with more gives a part away, */
 #define MOVING_TAKES_MAX 400u     /* to one with less than this */
 #define MOVING_UNKNOWN UINT32_MAX /* idle processors where the system doesn't tell */

@@ -40,7 +40,7 @@ Test(moving, gathers_what_few_can_do) {
         {"one works, the other hardly", 2, {100, 19}, 1900, {0, 0}},
         {"two have little to do", 2, {100, 150}, 1700, {0, 1}},
         {"the first does nothing", 3, {0, 100, 150}, 2700, {0, 0, 2}},
-        {"two have more to do", 2, {200, 150}, 1600, {0, 0}},
+        {"two have more to do", 2, {300, 250}, 1400, {0, 0}},
         {"many have little to do",
          8,
          {70, 70, 70, 70, 70, 70, 70, 70},
