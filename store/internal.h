@@ -115,6 +115,7 @@ struct store {
     /* Where store_export_next() goes on: a segment that it holds, 0: none, and a location there. */
     uint32_t export_segment;
     uint64_t export_at;
+    uint32_t refused_at;        /* when the file system had no pages left */
     struct image_header *image; /* where the store survives the process; else NULL */
     store_evicted *evicted;     /* of store_tell_evictions(), with its context */
     void *evicted_context;

@@ -38,6 +38,53 @@ void store_maintain_index(struct store *store) {
     }
 }
 
+/* How long a bound that was lowered stays so, in ticks. */
+#define REFUSED_TICKS 10
+
+/* The file system has no pages left. */
+static void memory_lower_bound(struct store *store) {
+    size_t used = store_memory_bytes(store) + store_memory_slack(store);
+    if (used < store->bound_bytes) {
+        store->bound_bytes = store->ceiling_bytes = used;
+    }
+    store->refused_at = store->now;
+}
+
+static void memory_raise_bound(struct store *store) {
+    size_t wanted = store->image->state.bound_bytes;
+    if (store->bound_bytes < wanted && store->now - store->refused_at >= REFUSED_TICKS) {
+        store->bound_bytes = wanted;
+        if (store->ceiling_bytes < wanted) {
+            store->ceiling_bytes = wanted;
+        }
+    }
+}
+
+static uint32_t memory_take_cold(struct store *store) {
+    struct segment_log *log = &store->log;
+    bool may_take_block = store_memory_fits(store, segment_block_bytes(log));
+    uint32_t number = segment_take_cold(log, may_take_block);
+    if (number == 0 && log->file.refused) {
+        log->file.refused = false;
+        memory_lower_bound(store);
+    }
+    return number;
+}
+
+void store_back_segments(struct store *store, uint32_t segments) {
+    if (!store->image) {
+        return;
+    }
+    memory_raise_bound(store);
+    while (store->log.warm_count < segments && store_has_free_segments(store, segments)) {
+        uint32_t number = memory_take_cold(store);
+        if (number == 0) {
+            return;
+        }
+        segment_warm_add(&store->log, number);
+    }
+}
+
 /* A free segment, or 0 when fewer than `reserve` would be left. */
 static uint32_t memory_take_segment(struct store *store, uint32_t reserve) {
     if (!store_has_free_segments(store, reserve + 1)) {
@@ -47,8 +94,7 @@ static uint32_t memory_take_segment(struct store *store, uint32_t reserve) {
     if (number != 0) {
         return number;
     }
-    bool may_take_block = store_memory_fits(store, segment_block_bytes(&store->log));
-    return segment_take_cold(&store->log, may_take_block);
+    return memory_take_cold(store);
 }
 
 static bool memory_space_at(struct store *store, enum segment_end end, uint32_t bytes,

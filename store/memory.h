@@ -59,6 +59,11 @@ bool store_space_to_gather(struct store *store, uint32_t source, uint32_t bytes)
  * segment becomes free. */
 bool store_space_to_rescue(struct store *store, uint32_t bytes);
 
+/* For a store in a file: makes sure that so many free segments have their pages, which the file
+ * system may refuse. Then the bound comes down to the memory in use for a while, so that eviction
+ * frees what is wanted. */
+void store_back_segments(struct store *store, uint32_t segments);
+
 /* Makes the next huge page of segments resident before it is needed, if the bound allows. */
 void store_warm_ahead(struct store *store);
 

@@ -15,12 +15,18 @@ uint32_t store_free_segments_wanted(const struct store *store) {
     return wanted;
 }
 
-/* The segments that an item, and an extent of extent_bytes, may have to open, with the reserve. */
-static uint32_t reclaim_segments(const struct store *store, uint32_t extent_bytes) {
+/* The segments that an item, and an extent of extent_bytes, may have to open, with the reserve. In
+ * a file they have their pages, if the bound on memory still allows them afterwards. */
+static uint32_t reclaim_segments(struct store *store, uint32_t extent_bytes) {
     const struct segment_log *log = &store->log;
     uint32_t ends = !segment_has_space(log, SEGMENT_NEW_SMALL, store->record_bytes_max) +
                     !segment_has_space(log, SEGMENT_EXTENTS, extent_bytes);
-    return ends == 0 ? 0 : ends + store_reserved_segments(store);
+    if (ends == 0) {
+        return 0;
+    }
+    uint32_t wanted = ends + store_reserved_segments(store);
+    store_back_segments(store, wanted);
+    return wanted;
 }
 
 /* Gives the pages of a free segment to the index; never the reserve. */
