@@ -19,9 +19,10 @@ void store_prefetch_item(const struct store *store, uint64_t hash) {
     __builtin_prefetch(item + sizeof(struct index_bucket));
 }
 
-/* Finds an item, dead or alive. */
-static void lookup_linked(const struct store *store, const struct store_key *key,
-                          struct store_found *found) {
+/* Finds an item, dead or alive. Compiled into each caller: a call takes 15 instructions of a get.
+ */
+__attribute__((always_inline)) static inline void
+lookup_linked(const struct store *store, const struct store_key *key, struct store_found *found) {
     const struct index *index = &store->index;
     uint64_t tag = index_tag(key->hash);
     struct index_bucket *primary = index_primary(index, (uint32_t)key->hash);
@@ -67,8 +68,8 @@ bool store_drop_dead(struct store *store, const struct store_found *found) {
     return true;
 }
 
-enum store_presence store_find_any(const struct store *store, const struct store_key *key,
-                                   struct store_found *found) {
+__attribute__((cold)) enum store_presence
+store_find_any(const struct store *store, const struct store_key *key, struct store_found *found) {
     lookup_linked(store, key, found);
     if (!found->item) {
         return STORE_MISSING;

@@ -51,9 +51,12 @@ bool pipeline_can_run(const struct pipeline *pipeline) {
 /* Running a request: each function returns false, with nothing changed, when it can't be done now.
  */
 
-/* On the keys of this shard, or of one that is borrowed. */
-static bool run_here(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
-                     struct keyspace *keys) {
+/* On the keys of this shard, or of one that is borrowed. Compiled into its callers, as it is on the
+ * way of each request. */
+__attribute__((always_inline)) static inline bool run_here(struct pipeline *pipeline,
+                                                           struct shard *shard,
+                                                           const struct batch_slot *slot,
+                                                           struct keyspace *keys) {
     struct result result;
     if (pipeline->first && !queue_may_add(pipeline, shard)) {
         return false;
