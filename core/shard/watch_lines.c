@@ -18,9 +18,7 @@
 /* Words and numbers. */
 
 static char *watch_put(char *out, const char *text) {
-    size_t length = strlen(text);
-    memcpy(out, text, length);
-    return out + length;
+    return stpcpy(out, text); /* the NUL is written over, or behind the line */
 }
 
 static char *watch_put_number(char *out, const char *name, uint64_t number) {
@@ -348,7 +346,7 @@ void watch_tell_crawl(struct keyspace *keys, uint64_t now_ns) {
     out = watch_put_number(out, " lru=hot low_mark=", 0);
     out = watch_put_number(out, " next_reclaims=", crawler->reclaimed);
     out = watch_put_number(out, " since_run=", since_ns / CLOCK_SECOND_NS);
-    out = watch_put_number(out, " next_run=", CRAWLER_PAUSE_NS / CLOCK_SECOND_NS);
+    out = watch_put(out, " next_run=1"); /* CRAWLER_PAUSE_NS, at least */
     out = watch_put_number(out, " elapsed=", (now_ns - crawler->begun_ns) / CLOCK_SECOND_NS);
     out = watch_put_number(out, " examined=", crawler->examined);
     out = watch_put_number(out, " reclaimed=", crawler->reclaimed);
