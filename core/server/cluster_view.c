@@ -41,7 +41,7 @@ static void cluster_set_add(struct cluster_set *set, const char *node) {
         return;
     }
     memmove(&set->at[place + 1], &set->at[place], (set->count - place) * sizeof(*set->at));
-    strcpy(set->at[place], node);
+    memcpy(set->at[place], node, strlen(node) + 1);
     set->count++;
 }
 
@@ -131,7 +131,7 @@ void cluster_view_delete_member(struct cluster_view *view, const char *text, siz
 static void cluster_view_miss_less(struct cluster_view *view) {
     char node[NODE_BYTES];
     for (uint32_t i = view->missing.count; i > 0; i--) {
-        strcpy(node, view->missing.at[i - 1]);
+        memcpy(node, view->missing.at[i - 1], sizeof(node));
         if (!cluster_list_has(view->list, node)) {
             cluster_set_remove(&view->missing, node);
         }

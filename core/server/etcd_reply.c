@@ -120,8 +120,8 @@ enum etcd_status etcd_parse_range(const char *bytes, size_t length, struct etcd_
 }
 
 static bool etcd_give_event(const json_t *event, etcd_take_pair *take, void *context) {
-    const json_t *type = json_object_get(event, "type");
-    bool deleted = type && json_is_string(type) && strcmp(json_string_value(type), "DELETE") == 0;
+    const char *type = json_string_value(json_object_get(event, "type"));
+    bool deleted = type && strcmp(type, "DELETE") == 0;
     return json_is_object(event) &&
            etcd_give_pair(json_object_get(event, "kv"), deleted, take, context);
 }
@@ -222,7 +222,7 @@ enum etcd_status etcd_parse_token(const char *bytes, size_t length, char token[E
         status = ETCD_BROKEN;
     }
     if (status == ETCD_OK) {
-        strcpy(token, text);
+        memcpy(token, text, strlen(text) + 1);
     }
     json_decref(root);
     return status;

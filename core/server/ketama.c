@@ -9,6 +9,9 @@
 #define DIGESTS_PER_NODE 40
 #define POINTS_PER_DIGEST 4
 
+/* More than a key has; what is longer is cut off. */
+#define KEY_BYTES_MAX 1024
+
 /* Nodes. */
 
 static bool ketama_read_number(const char *text, unsigned long most, unsigned long *number) {
@@ -150,15 +153,14 @@ static uint32_t ketama_murmur(const uint8_t *bytes, size_t length) {
 }
 
 uint32_t ketama_find_highest(const struct ketama *ketama, const char *key, size_t length) {
-    uint8_t text[KETAMA_NODE_BYTES + 1024];
+    char text[KETAMA_NODE_BYTES + KEY_BYTES_MAX];
     uint32_t winner = 0, highest = 0;
     for (uint32_t i = 0; i < ketama->count; i++) {
         const char *name = ketama->nodes[i].name;
-        size_t front = strlen(name), kept = length < 1024 ? length : 1023;
-        memcpy(text, name, front);
-        text[front] = '-';
-        memcpy(text + front + 1, key, kept);
-        uint32_t score = ketama_murmur(text, front + 1 + kept);
+        size_t front = (size_t)snprintf(text, sizeof(text), "%s-", name);
+        size_t kept = length < KEY_BYTES_MAX ? length : KEY_BYTES_MAX - 1;
+        memcpy(text + front, key, kept);
+        uint32_t score = ketama_murmur((const uint8_t *)text, front + kept);
         bool later = score == highest && strcmp(name, ketama->nodes[winner].name) > 0;
         if (i == 0 || score > highest || later) {
             winner = i;

@@ -10,7 +10,7 @@
 #include "core/server/server.h"
 
 /* A file with the longest list and as much of comments. */
-#define FILE_BYTES_MAX (4 * NODES_TEXT_BYTES_MAX)
+#define FILE_BYTES_MAX ((ssize_t)4 * NODES_TEXT_BYTES_MAX)
 
 /* A problem with the file's name. */
 #define PROBLEM_BYTES (NODES_PROBLEM_BYTES + 256)

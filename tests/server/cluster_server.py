@@ -5,7 +5,8 @@ import time
 import etcd
 import server
 
-TTL_S = 2
+# With a sanitizer servers need longer to come back after etcd has.
+TTL_S = 4 if server.SANITIZED else 2
 
 
 def parse_config(answer):
