@@ -1,9 +1,7 @@
 #include "core/server/memory_file.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,42 +11,44 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/server/memory_file_header.h"
+#include "core/server/memory_file_move.h"
+#include "core/server/memory_file_stores.h"
 #include "core/server/server.h"
-#include "store/image.h"
 
 /* cache_memlimit may raise -m to so many times what it was when the file was made: the file is as
  * long as that, though most of it is a hole. So may a later server's -m, and lower it as far. */
 #define FILE_GROWTH 4u
 
+/* Behind the name of a file that can't be used, and of one whose items are being moved to one for
+ * other settings. */
 #define FILE_ASIDE ".aside"
+#define FILE_MOVING ".moving"
 
-/* One shard's store while it is opened. */
-struct memory_file_part {
-    struct memory_file *file;
-    uint32_t shard;
-    bool started;
-    pthread_t thread;
-    struct store *store;
-    struct store_recovery recovery;
-    int error;
-};
+/* Names and locks. */
 
-struct memory_file {
-    const char *path; /* as given with -e */
-    int fd;           /* locked */
-    const struct config *config;
-    const struct clock *clock;
-    struct memory_file_header header;
-    struct memory_file_part *parts; /* of each shard */
-};
+static struct memory_file *file_create(const struct config *config, const char *suffix) {
+    size_t bytes = strlen(config->memory_file) + strlen(suffix) + 1;
+    struct memory_file *file = calloc(1, sizeof(*file));
+    char *path = malloc(bytes);
+    if (!file || !path) {
+        log_line("-e %s: no memory", config->memory_file);
+        free(file);
+        free(path);
+        return NULL;
+    }
+    snprintf(path, bytes, "%s%s", config->memory_file, suffix);
+    *file = (struct memory_file){.path = path, .fd = -1, .config = config, .clock = &clock_system};
+    return file;
+}
 
-/* The file. */
-
-/* Says why -e can't be done. */
-static bool file_fail(const struct memory_file *file, const char *doing, int error) {
-    log_line("-e %s: can't %s: %s", file->path, doing, strerror(error));
-    return false;
+static void file_free(struct memory_file *file) {
+    if (file && file->fd >= 0) {
+        close(file->fd);
+    }
+    if (file) {
+        free(file->path);
+    }
+    free(file);
 }
 
 /* False where the name is another file's by now, or none's. */
@@ -71,7 +71,7 @@ static bool file_lock(struct memory_file *file) {
         log_line("-e %s: another server uses it", file->path);
         return false;
     }
-    return file_fail(file, "lock it", errno);
+    return memory_file_fail(file, "lock it", errno);
 }
 
 /* Opens and locks it; it may be renamed at that moment by a server that had it before. */
@@ -79,7 +79,7 @@ static bool file_open(struct memory_file *file) {
     for (;;) {
         file->fd = open(file->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
         if (file->fd < 0) {
-            return file_fail(file, "open it", errno);
+            return memory_file_fail(file, "open it", errno);
         }
         if (!file_lock(file)) {
             return false;
@@ -95,59 +95,41 @@ static bool file_open(struct memory_file *file) {
     return true;
 }
 
-/* The name that it is kept under when it can't be used. */
-static bool file_put_aside(struct memory_file *file, const char *reason) {
-    char aside[4096];
-    int length = snprintf(aside, sizeof(aside), "%s" FILE_ASIDE, file->path);
-    if (length >= (int)sizeof(aside)) {
-        return file_fail(file, "rename it to FILE" FILE_ASIDE, ENAMETOOLONG);
+static bool file_rename_aside(struct memory_file *file, const char *reason) {
+    size_t bytes = strlen(file->path) + sizeof(FILE_ASIDE);
+    char *aside = malloc(bytes);
+    if (!aside) {
+        return memory_file_fail(file, "rename it", ENOMEM);
     }
-    if (rename(file->path, aside) != 0) {
+    snprintf(aside, bytes, "%s" FILE_ASIDE, file->path);
+    bool renamed = rename(file->path, aside) == 0;
+    if (renamed) {
+        log_line("-e %s: %s: it is kept as %s, and the server starts without", file->path, reason,
+                 aside);
+    } else {
         log_line("-e %s: %s, and it can't be renamed to %s: %s", file->path, reason, aside,
                  strerror(errno));
+    }
+    free(aside);
+    return renamed;
+}
+
+/* Goes on with another file of its name: an empty one. */
+static bool file_put_aside(struct memory_file *file, const char *reason) {
+    if (!file_rename_aside(file, reason)) {
         return false;
     }
     close(file->fd);
     file->fd = -1;
-    log_line("-e %s: %s: it is kept as %s, and the server starts empty", file->path, reason, aside);
     return file_open(file);
 }
 
 /* What is in it. */
 
-static struct store_image file_image(const struct memory_file *file, uint32_t shard) {
-    uint64_t bytes = file->header.layout.image_bytes;
-    uint64_t header_bytes = STORE_IMAGE_ALIGN;
-    return (struct store_image){
-        .fd = file->fd, .offset = header_bytes + shard * bytes, .bytes = bytes};
-}
-
-static struct store_config file_store_config(const struct memory_file *file, uint32_t shard) {
-    const struct memory_file_layout *layout = &file->header.layout;
-    return (struct store_config){
-        .hash = shard_key_hash,
-        .seed = layout->seed,
-        .memory_bytes = layout->memory_bytes / layout->cores,
-        .memory_bytes_max = layout->memory_bytes_max / layout->cores,
-        .item_bytes_max = layout->item_bytes_max,
-        .no_eviction = layout->no_eviction,
-        .shard = shard,
-        .shards = layout->cores,
-        .no_cas = file->config->no_cas,
-    };
-}
-
-static uint64_t file_bytes(const struct memory_file *file) {
-    return STORE_IMAGE_ALIGN + file->header.layout.cores * file->header.layout.image_bytes;
-}
-
-/* A new file with nothing in it, in place of what this one holds. */
-static bool file_begin(struct memory_file *file, struct server *server) {
-    const struct config *config = file->config;
+static struct memory_file_layout file_wanted_layout(const struct server *server) {
+    const struct config *config = server->config;
     uint64_t most = FILE_GROWTH * config->memory_bytes;
-    struct memory_file_layout *layout = &file->header.layout;
-    memset(&file->header, 0, sizeof(file->header));
-    *layout = (struct memory_file_layout){
+    return (struct memory_file_layout){
         .memory_bytes = config->memory_bytes,
         .memory_bytes_max = server->memory_bytes_max < most ? server->memory_bytes_max : most,
         .item_bytes_max = config->item_bytes_max,
@@ -155,18 +137,32 @@ static bool file_begin(struct memory_file *file, struct server *server) {
         .cores = config->cores,
         .no_eviction = config->no_eviction,
     };
-    struct store_config store_config = file_store_config(file, 0);
+}
+
+/* A new file with nothing in it, in place of what this one holds. `before`: whose seed and time it
+ * goes on with, or NULL. */
+static bool file_begin(struct memory_file *file, const struct server *server,
+                       const struct memory_file_header *before) {
+    struct memory_file_layout *layout = &file->header.layout;
+    memset(&file->header, 0, sizeof(file->header));
+    *layout = file_wanted_layout(server);
+    if (before) {
+        layout->seed = before->layout.seed;
+        file->header.time = before->time;
+    } else {
+        memory_file_time_begin(&file->header.time, file->clock);
+    }
+    struct store_config store_config = memory_file_store_config(file, layout);
     layout->image_bytes = store_image_bytes(&store_config);
-    memory_file_time_begin(&file->header.time, file->clock);
-    if (ftruncate(file->fd, 0) != 0 || ftruncate(file->fd, (off_t)file_bytes(file)) != 0) {
-        return file_fail(file, "make it as long as it has to be", errno);
+    if (ftruncate(file->fd, 0) != 0 || ftruncate(file->fd, (off_t)memory_file_bytes(layout)) != 0) {
+        return memory_file_fail(file, "make it as long as it has to be", errno);
     }
     int error = memory_file_header_write(file->fd, &file->header);
-    return error == 0 || file_fail(file, "write to it", -error);
+    return error == 0 || memory_file_fail(file, "write to it", -error);
 }
 
 /* Whether the images can be used as they are with this command line. */
-static bool file_has_same_settings(const struct memory_file *file) {
+static bool file_has_wanted_settings(const struct memory_file *file) {
     const struct memory_file_layout *layout = &file->header.layout;
     const struct config *config = file->config;
     return layout->cores == config->cores && layout->item_bytes_max == config->item_bytes_max &&
@@ -175,30 +171,16 @@ static bool file_has_same_settings(const struct memory_file *file) {
            config->memory_bytes >= layout->memory_bytes / FILE_GROWTH;
 }
 
-/* Looks at all images. Returns what is wrong, or NULL. *whole: each was closed. */
-static const char *file_check_images(const struct memory_file *file, bool *whole) {
-    const struct memory_file_layout *layout = &file->header.layout;
-    struct stat about;
-    *whole = true;
-    if (layout->image_bytes % STORE_IMAGE_ALIGN != 0 || layout->cores > CONFIG_CORES_MAX ||
-        fstat(file->fd, &about) != 0 || (uint64_t)about.st_size < file_bytes(file)) {
-        return "it is damaged: it is shorter than it was";
+/* Goes on with the file's time; false when there is nothing in it to be used. */
+static bool file_go_on(struct memory_file *file, bool whole) {
+    struct memory_file_time *time = &file->header.time;
+    time->end_boot_ns = whole ? time->end_boot_ns : 0;
+    if (memory_file_time_go_on(time, file->clock)) {
+        return true;
     }
-    for (uint32_t i = 0; i < layout->cores; i++) {
-        struct store_image image = file_image(file, i);
-        struct store_image_info info = {.clean = true};
-        switch (store_image_read(&image, &info)) {
-        case STORE_IMAGE_GOOD:
-        case STORE_IMAGE_FOREIGN: /* nothing was stored there yet */
-            *whole &= info.clean;
-            break;
-        case STORE_IMAGE_OTHER:
-            return "it is of another version, or another kind of machine";
-        case STORE_IMAGE_DAMAGED:
-            return "it is damaged";
-        }
-    }
-    return NULL;
+    log_line("-e %s: the machine went down while it was in use: what was in it is lost",
+             file->path);
+    return false;
 }
 
 /* Why the file can't be used, or NULL. *fresh: there is nothing in it to be used. */
@@ -218,161 +200,187 @@ static const char *file_check(struct memory_file *file, bool *fresh) {
     case MEMORY_FILE_DAMAGED:
         return "its header is damaged";
     }
-    const char *reason = file_check_images(file, &whole);
-    if (reason) {
-        return reason;
+    const char *reason = memory_file_check_images(file, &whole);
+    if (!reason) {
+        *fresh = !file_go_on(file, whole);
     }
-    if (!file_has_same_settings(file)) {
-        return "it was made with other --cores, -m, -I or -M";
-    }
-    struct memory_file_time *time = &file->header.time;
-    uint64_t ended = time->end_boot_ns;
-    time->end_boot_ns = whole ? ended : 0;
-    if (!memory_file_time_go_on(time, file->clock)) {
-        log_line("-e %s: the machine went down while it was in use: the server starts empty",
-                 file->path);
-        *fresh = true;
-    }
-    return NULL;
+    return reason;
 }
 
-/* Reads the file, or makes a new one. */
-static bool file_prepare(struct memory_file *file, struct server *server) {
-    bool fresh;
-    const char *reason = file_check(file, &fresh);
-    if (reason && !file_put_aside(file, reason)) {
-        return false;
+/* A server was ended between the two renames that begin a move, or the new file of a move can't be
+ * used: there is the old file alone. */
+static bool file_undo_rename(struct memory_file *file) {
+    struct memory_file *moving = file_create(file->config, FILE_MOVING);
+    struct stat about;
+    bool undone = moving;
+    bool empty = fstat(file->fd, &about) == 0 && about.st_size == 0;
+    if (moving && empty && rename(moving->path, file->path) == 0) {
+        close(file->fd);
+        file->fd = -1;
+        undone = file_open(file);
     }
-    if (reason || fresh) {
-        return file_begin(file, server);
+    file_free(moving);
+    return undone;
+}
+
+/* Notes in the header that a server uses the file; of a fresh one all of it. */
+static bool file_mark(struct memory_file *file, const struct server *server, bool fresh) {
+    if (fresh) {
+        return file_begin(file, server, NULL);
     }
     int error = memory_file_header_write(file->fd, &file->header);
-    return error == 0 || file_fail(file, "write to it", -error);
+    return error == 0 || memory_file_fail(file, "write to it", -error);
 }
 
-/* The stores. */
-
-static void *file_part_open(void *argument) {
-    struct memory_file_part *part = argument;
-    struct memory_file *file = part->file;
-    struct store_image image = file_image(file, part->shard);
-    struct store_config config = file_store_config(file, part->shard);
-    struct store_image_info info;
-    bool found = store_image_read(&image, &info) == STORE_IMAGE_GOOD;
-    if (found) {
-        part->error = store_image_open(&part->store, &config, &image, &part->recovery);
-    } else {
-        part->error = store_image_create(&part->store, &config, &image);
-    }
-    if (part->error == 0) {
-        int error = store_resize(part->store, file->config->memory_bytes / config.shards);
-        assert(error == 0);
-    }
-    return NULL;
-}
-
-static void file_destroy_stores(struct memory_file *file) {
-    for (uint32_t i = 0; i < file->config->cores; i++) {
-        if (file->parts[i].store) {
-            store_destroy(file->parts[i].store);
+/* Reads what there is, or makes a new file, and opens the stores in it. *fresh: it was empty. */
+static bool file_load(struct memory_file *file, const struct server *server, bool *fresh) {
+    char damage[MEMORY_FILE_REASON_BYTES];
+    bool broken = false;
+    for (;;) {
+        const char *reason = broken ? damage : file_check(file, fresh);
+        if (reason) {
+            broken = false;
+            if (!file_put_aside(file, reason) || !file_undo_rename(file)) {
+                return false;
+            }
+            continue;
         }
-        file->parts[i] = (struct memory_file_part){.file = file, .shard = i};
-    }
-}
-
-/* On as many threads as there are stores; where one can't be started on this one. */
-static void file_open_parts(struct memory_file *file) {
-    for (uint32_t i = 0; i < file->config->cores; i++) {
-        struct memory_file_part *part = &file->parts[i];
-        part->started = pthread_create(&part->thread, NULL, file_part_open, part) == 0;
-        if (!part->started) {
-            file_part_open(part);
-        }
-    }
-    for (uint32_t i = 0; i < file->config->cores; i++) {
-        if (file->parts[i].started) {
-            pthread_join(file->parts[i].thread, NULL);
-        }
-    }
-}
-
-static const struct memory_file_part *file_failed_part(const struct memory_file *file) {
-    for (uint32_t i = 0; i < file->config->cores; i++) {
-        if (file->parts[i].error != 0) {
-            return &file->parts[i];
-        }
-    }
-    return NULL;
-}
-
-/* Opens all; a damaged one has all of them put aside and new ones made. */
-static bool file_open_stores(struct memory_file *file, struct server *server) {
-    char reason[160];
-    file_open_parts(file);
-    const struct memory_file_part *failed = file_failed_part(file);
-    if (failed && failed->error == -EBADMSG) {
-        snprintf(reason, sizeof(reason), "it is damaged (shard %u, segment %u: %s)", failed->shard,
-                 failed->recovery.segment, failed->recovery.damage);
-        file_destroy_stores(file);
-        if (!file_put_aside(file, reason) || !file_begin(file, server)) {
+        if (!file_mark(file, server, *fresh)) {
             return false;
         }
-        file_open_parts(file);
-        failed = file_failed_part(file);
+        switch (memory_file_open_stores(file, damage)) {
+        case MEMORY_FILE_OPENED:
+            return true;
+        case MEMORY_FILE_FAILED:
+            return false;
+        case MEMORY_FILE_BROKEN:
+            broken = true;
+        }
     }
-    return !failed || file_fail(file, "keep items in it", -failed->error);
 }
 
-static void file_tell(const struct memory_file *file, uint64_t began_ns) {
-    uint64_t items = 0, dropped = 0;
-    for (uint32_t i = 0; i < file->config->cores; i++) {
-        const struct store_recovery *recovery = &file->parts[i].recovery;
-        items += recovery->items;
-        dropped += recovery->torn;
+/* Other settings. While items move there are two files: FILE for the new settings, and FILE.moving
+ * with what is still to be moved. */
+
+/* Ends the use of a file: notes that it is whole, if its stores were closed, and waits until a disk
+ * has it all. */
+static void file_end(struct memory_file *file) {
+    bool whole;
+    memory_file_close_stores(file);
+    if (file->fd >= 0 && !memory_file_check_images(file, &whole) && whole) {
+        memory_file_time_end(&file->header.time, file->clock);
+        /* First what it is about: on a disk each takes its time. */
+        if (fdatasync(file->fd) != 0 || memory_file_header_write(file->fd, &file->header) != 0 ||
+            fdatasync(file->fd) != 0) {
+            log_line("-e %s: its end can't be written: %s", file->path, strerror(errno));
+        }
     }
-    uint64_t passed_ns = clock_monotonic_ns(file->clock) - began_ns;
-    if (items > 0) {
-        log_line("-e %s: %llu items found in %.2f s", file->path, (unsigned long long)items,
-                 (double)passed_ns / 1e9);
+    file_free(file);
+}
+
+/* Moves all items, and removes the file that they were in, which is gone then. */
+static bool file_move(struct memory_file *from, struct memory_file *to) {
+    if (!memory_file_move(from, to)) {
+        log_line("-e %s: told to end; the next start goes on with the rest", to->path);
+        file_end(from);
+        return false;
     }
-    if (dropped > 0) {
-        log_line("-e %s: %llu items were being changed when the last server was killed, and are "
-                 "gone",
-                 file->path, (unsigned long long)dropped);
+    memory_file_drop_stores(from);
+    unlink(from->path);
+    file_free(from);
+    return true;
+}
+
+/* A server was ended while it moved items: the rest of them. */
+static bool file_finish_move(struct memory_file *file, const struct server *server) {
+    struct memory_file *from = file_create(server->config, FILE_MOVING);
+    bool fresh;
+    if (!from || access(from->path, F_OK) != 0) {
+        file_free(from);
+        return from;
     }
+    bool loaded = file_open(from) && file_load(from, server, &fresh);
+    if (loaded && from->header.layout.seed == file->header.layout.seed) {
+        return file_move(from, file);
+    }
+    memory_file_drop_stores(from);
+    /* What the machine has lost, or a file that has nothing to do with the other. */
+    bool removed = loaded && (fresh ? unlink(from->path) == 0
+                                    : file_rename_aside(from, "it does not belong to FILE"));
+    file_free(from);
+    return removed;
+}
+
+/* The new file of a move. Where there is no room for it beside the old one, that goes. */
+static bool file_begin_new(struct memory_file *to, struct memory_file *from,
+                           const struct server *server) {
+    char damage[MEMORY_FILE_REASON_BYTES];
+    if (!file_open(to)) {
+        return false;
+    }
+    if (file_begin(to, server, &from->header) &&
+        memory_file_open_stores(to, damage) == MEMORY_FILE_OPENED) {
+        return true;
+    }
+    log_line("-e %s: there is no room to move items to other settings: the server starts empty",
+             to->path);
+    memory_file_drop_stores(from);
+    return ftruncate(from->fd, 0) == 0 && file_begin(to, server, &from->header) &&
+           memory_file_open_stores(to, damage) == MEMORY_FILE_OPENED;
+}
+
+/* Moves everything to a new file, for the settings that are wanted now, and returns that, or NULL.
+ * The old one is gone either way. */
+static struct memory_file *file_change_settings(struct memory_file *from,
+                                                const struct server *server) {
+    struct memory_file *to = file_create(server->config, "");
+    struct memory_file *moving = file_create(server->config, FILE_MOVING);
+    bool begun = to && moving && rename(from->path, moving->path) == 0;
+    if (to && moving && !begun) {
+        memory_file_fail(from, "rename it to FILE" FILE_MOVING, errno);
+    }
+    if (begun) {
+        char *path = from->path;
+        from->path = moving->path;
+        moving->path = path;
+        begun = file_begin_new(to, from, server);
+    }
+    file_free(moving);
+    if (!begun) {
+        file_end(from);
+    } else if (file_move(from, to)) {
+        return to;
+    }
+    if (to) {
+        file_end(to);
+    }
+    return NULL;
 }
 
 bool memory_file_open(struct server *server) {
-    const struct config *config = server->config;
-    if (!config->memory_file) {
+    if (!server->config->memory_file) {
         return true;
     }
-    struct memory_file *file = calloc(1, sizeof(*file));
-    struct memory_file_part *parts = calloc(config->cores, sizeof(*parts));
-    if (!file || !parts) {
-        log_line("-e %s: no memory", config->memory_file);
-        free(file);
-        free(parts);
+    struct memory_file *file = file_create(server->config, "");
+    bool fresh;
+    if (!file || !file_open(file) || !file_undo_rename(file) || !file_load(file, server, &fresh)) {
+        file_free(file);
         return false;
     }
-    *file = (struct memory_file){.path = config->memory_file,
-                                 .fd = -1,
-                                 .config = config,
-                                 .clock = &clock_system,
-                                 .parts = parts};
+    if (!file_finish_move(file, server)) {
+        file_end(file);
+        return false;
+    }
+    if (!file_has_wanted_settings(file)) {
+        file = file_change_settings(file, server);
+    }
+    if (!file) {
+        return false;
+    }
     server->memory_file = file;
-    uint64_t began_ns = clock_monotonic_ns(file->clock);
-    if (!file_open(file) || !file_prepare(file, server)) {
-        return false;
-    }
-    file_destroy_stores(file); /* of which there are none yet */
-    if (!file_open_stores(file, server)) {
-        return false;
-    }
     server->seed = file->header.layout.seed;
     server->memory_bytes_max = file->header.layout.memory_bytes_max;
     server->facts.start_boot_ns = file->header.time.begin_boot_ns;
-    file_tell(file, began_ns);
     return true;
 }
 
@@ -386,22 +394,7 @@ struct store *memory_file_take_store(struct memory_file *file, uint32_t shard) {
 }
 
 void memory_file_close(struct memory_file *file) {
-    bool whole;
-    if (!file) {
-        return;
+    if (file) {
+        file_end(file);
     }
-    file_destroy_stores(file); /* of a start that has failed */
-    if (file->fd >= 0 && !file_check_images(file, &whole) && whole) {
-        memory_file_time_end(&file->header.time, file->clock);
-        /* First what it is about: on a disk each takes its time. */
-        if (fdatasync(file->fd) != 0 || memory_file_header_write(file->fd, &file->header) != 0 ||
-            fdatasync(file->fd) != 0) {
-            log_line("-e %s: its end can't be written: %s", file->path, strerror(errno));
-        }
-    }
-    if (file->fd >= 0) {
-        close(file->fd);
-    }
-    free(file->parts);
-    free(file);
 }

@@ -233,9 +233,12 @@ static inline bool shard_has_spare_message(const struct shard *shard) {
     return shard->messages.out < SHARD_MESSAGES_MAX;
 }
 
-/* Which shard owns a hash. */
+/* Which of so many shards owns a hash. */
+static inline uint32_t shard_of_hash(uint64_t hash, uint32_t count) {
+    return (uint32_t)(((hash >> 48) * count) >> 16);
+}
 static inline uint32_t shard_owner(const struct shard *shard, uint64_t hash) {
-    return (uint32_t)(((hash >> 48) * shard->count) >> 16);
+    return shard_of_hash(hash, shard->count);
 }
 
 /* Fails an assertion when the shard's messages, buffers and what its connections hold contradict
