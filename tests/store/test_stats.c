@@ -105,3 +105,27 @@ Test(stats, reset_leaves_the_sizes) {
     store_check(store);
     store_destroy(store);
 }
+
+/* Each segment is in the class of its age and in its queue, or stands for its neighbours. */
+Test(stats, ages) {
+    static const uint32_t bounds[] = {10, 100};
+    for (size_t memory = 4 * MIB; memory <= 1024 * MIB; memory *= 16) {
+        struct store *store = fixture_store(memory);
+        uint64_t small[3] = {0}, main[3] = {0};
+        uint32_t items = memory / MIB > 100 ? 200000 : 2000;
+        for (uint32_t i = 0; i < items; i++) {
+            set(store, i, 1000, 0, i < items / 2 ? 1 : 200);
+        }
+        store_count_ages(store, 205, &(struct store_ages){bounds, 2, small, main});
+        struct store_stats stats = fixture_stats(store);
+        cr_assert(eq(u64, stats.evictions, 0));
+        uint64_t all = small[0] + small[1] + small[2] + main[0] + main[1] + main[2];
+        cr_assert(le(u64, all, stats.segments + 1));
+        cr_assert(ge(u64, all, stats.segments));
+        cr_assert(eq(u64, small[1], 0));
+        cr_assert(ge(u64, small[0] + 2, stats.segments / 2));
+        cr_assert(ge(u64, small[2] + 2, stats.segments / 2));
+        cr_assert(eq(u64, main[0] + main[1] + main[2], 0));
+        store_destroy(store);
+    }
+}
