@@ -1,5 +1,7 @@
 #include "core/net/moving.h"
 
+#include <assert.h>
+
 #include "core/base/processors.h"
 #include "core/net/net.h"
 
@@ -85,6 +87,7 @@ struct moving_plan moving_choose(const struct moving_view *view) {
     uint32_t places = moving_places(view, &sums, GATHER_MISSING);
     uint32_t needed = 1 + sums.load / MOVING_LIGHT;
     uint32_t wanted = places < needed ? places : needed;
+    assert(wanted > 0);
     if (sums.rank < wanted) {
         return sums.active <= wanted ? moving_spread(view, &sums) : none;
     }
