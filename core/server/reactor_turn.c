@@ -70,6 +70,8 @@ static void reactor_exchange(struct reactor *reactor) {
     reactor_collect(reactor);
     if (reactor_take_keys(reactor)) {
         exchange_serve_peers(&reactor->net.shard);
+    } else {
+        reactor->net.shard.counters.lend_wanted++;
     }
 }
 
@@ -452,6 +454,12 @@ static void reactor_start(struct reactor *reactor) {
     }
 }
 
+/* What comes of completions may need the keys: an upload the next part of its memory, what has been
+ * sent the end of its lease. Else the time of receiving is left to the others, too. */
+static bool reactor_completions_need_keys(const struct reactor *reactor) {
+    return reactor->net.shard.uploads + reactor->net.shard.leases > 0;
+}
+
 void reactor_run(struct reactor *reactor) {
     reactor_read_clock(reactor);
     reactor_start(reactor);
@@ -459,6 +467,8 @@ void reactor_run(struct reactor *reactor) {
         reactor_run_steps(reactor);
         reactor_enter(reactor, reactor_wait_ns(reactor));
         reactor_read_clock(reactor);
-        reactor->net.shard.counters.lend_wanted += !reactor_take_keys(reactor);
+        if (reactor_completions_need_keys(reactor)) {
+            reactor_take_keys(reactor);
+        }
     }
 }

@@ -455,12 +455,14 @@ proctype reactor(byte i) {
     byte shard = i, target, n, pushed, rounds, wakes;
 
     do
+        /* The shard is taken behind the completions, or before them where they need it: for this
+         * that makes no difference, since nothing of the completions is in here. */
     ::  if
-        :: !held -> take_or_want()
+        :: FIRST_OWNER(i) < N -> FOR_RINGS(collect, FIRST_OWNER(i), SECOND_OWNER(i))
         :: else
         fi;
         if
-        :: FIRST_OWNER(i) < N -> FOR_RINGS(collect, FIRST_OWNER(i), SECOND_OWNER(i))
+        :: !held -> take_or_want()
         :: else
         fi;
         if
