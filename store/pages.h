@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define PAGES_HUGE_BYTES ((size_t)2 << 20)
@@ -58,11 +59,13 @@ static inline void *pages_reserve(size_t bytes) {
 #endif
 
 /* Gives pages back to the system, locked ones too (option -k); they read as zero when touched
- * again. */
+ * again. Where an older kernel keeps locked ones they are only cleared. The plain advice comes
+ * first: an emulator takes any other without a word, and does nothing. */
 static inline void pages_release(void *address, size_t bytes) {
-    int result = madvise(address, bytes, MADV_DONTNEED_LOCKED);
-    assert(result == 0);
-    (void)result;
+    if (madvise(address, bytes, MADV_DONTNEED) != 0 &&
+        madvise(address, bytes, MADV_DONTNEED_LOCKED) != 0) {
+        memset(address, 0, bytes);
+    }
 }
 
 static inline size_t pages_round_up(size_t bytes, size_t page_bytes) {

@@ -2,7 +2,14 @@
 
 #include <assert.h>
 
-/* Every access is sequentially consistent: see the order that core/mesh/lending.h tells of. */
+/* Every access is sequentially consistent: see the order that core/mesh/lending.h tells of. What
+ * the owner of the shard has written to it, to the heads of its rings too, is released by the
+ * change that gives it away and acquired by the one that takes it. On arm64 a change is LDAXR and
+ * STLXR, or one instruction that does both (SWPAL, CASAL, LDSETAL), without a barrier behind: plain
+ * loads that follow may be done before its store. Nothing rests on those. Whoever has given a shard
+ * away looks at its rings by ring_is_empty(), an LDAR, which does not pass the STLXR; and what
+ * belongs to the shard is touched only by who has taken it, behind the acquiring half. Who
+ * publishes a request stores the tail (STLR) and loads the word (LDAR), in this order too. */
 
 static enum lending_state lending_state(const struct lending *lending) {
     return (enum lending_state)atomic_load_explicit(&lending->word, memory_order_seq_cst);

@@ -7,6 +7,17 @@
  *     slots   | . | . | a | b | c | d | . | . |     a and b are published, c and d not yet
  *                       ^       ^       ^
  *                     head    tail   pushed
+ *
+ * On processors that reorder, as arm64 does, two things rest on the orders that are given here and
+ * on nothing that x86-64 does besides:
+ * - Entries, and what they point to, are written before the store of tail, which releases (STLR),
+ *   and read behind a load of it that acquires (LDAR, or LDAPR of ring_peek()).
+ * - A slot is written again only when there is credit for it: the entry has come back by the other
+ *   ring of the pair, so whoever popped it has read the slot before it published there, and the
+ *   producer has acquired that before it pushes.
+ * Where a thread stores one word and decides by a load of another one (tail and the sleeping flag;
+ * tail and the word of core/mesh/lending.h) both are sequentially consistent: LDAR does not pass an
+ * earlier STLR, LDAPR and plain loads may. So ring_peek() must not be what such a decision reads.
  */
 #ifndef CORE_MESH_RING_H
 #define CORE_MESH_RING_H

@@ -48,7 +48,7 @@ static uint64_t life_ns(const struct moved_clock *set, int64_t exptime) {
     uint32_t expires = clock_expires(&set->clock, exptime, tick_of(set), 0);
     moved.since_start_ns = (expires - CLOCK_FIRST_TICK) * CLOCK_TICK_NS;
     cr_assert(eq(u32, tick_of(&moved), expires));
-    cr_assert(gt(u64, moved.since_start_ns, set->since_start_ns));
+    cr_assert(lt(u64, set->since_start_ns, moved.since_start_ns));
     return moved.since_start_ns - set->since_start_ns;
 }
 

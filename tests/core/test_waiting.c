@@ -211,7 +211,7 @@ Test(large, one_send_takes_a_value_of_1_mib) {
         for (int part = 0; part < count; part++) {
             bytes += parts[part].iov_len;
         }
-        cr_assert(gt(sz, bytes, 1048000));
+        cr_assert(lt(sz, 1048000, bytes));
         cr_assert(eq(sz, bytes, outgoing_bytes(&outgoing)));
         fixture_run_until_idle(&fixture);
     }
@@ -243,9 +243,9 @@ Test(waiting, who_needs_much_has_a_turn) {
         cr_assert(eq(sz, little->received, 0));
         *now_ns += PRIORITY_NS;
         turns(&waiting, 20);
-        cr_assert(gt(sz, little->received, WANTED_BYTES));
+        cr_assert(lt(sz, WANTED_BYTES, little->received));
         client_get(&waiting, little, waiting.key);
-        cr_assert(gt(sz, little->received, WANTED_BYTES));
+        cr_assert(lt(sz, WANTED_BYTES, little->received));
         *now_ns += PRIORITY_NS;
         turns(&waiting, 20);
         client_get(&waiting, little, waiting.key);
@@ -253,8 +253,8 @@ Test(waiting, who_needs_much_has_a_turn) {
         cr_assert(eq(sz, much->received, 0));
         store_lease_end(waiting.fixture.shard[owner].keys.store, waiting.leases[1]);
         turns(&waiting, 20);
-        cr_assert(gt(sz, much->received, MUCH_BYTES));
-        cr_assert(gt(sz, little->received, WANTED_BYTES));
+        cr_assert(lt(sz, MUCH_BYTES, much->received));
+        cr_assert(lt(sz, WANTED_BYTES, little->received));
         store_lease_end(waiting.fixture.shard[owner].keys.store, waiting.leases[0]);
         end(&waiting);
     }

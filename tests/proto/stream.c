@@ -139,7 +139,7 @@ static bool deletes_on_refusal(const struct request *request) {
 }
 
 static void begin_upload(struct stream *s, const struct request *request, size_t start) {
-    cr_assert(gt(u32, request->value_length, s->parser.upload_from));
+    cr_assert(lt(u32, s->parser.upload_from, request->value_length));
     cr_assert(eq(int, request->delete_on_refusal, deletes_on_refusal(request)));
     struct request *kept = &s->upload.request;
     *kept = *request;
@@ -168,7 +168,7 @@ static void add_part(struct stream *s, const struct request *part) {
     memcpy((char *)kept->value + s->upload.there, part->value, part->value_length);
     s->upload.there += part->value_length;
     if (part->op == OP_UPLOAD_PART) {
-        cr_assert(gt(u32, part->value_length, 0u));
+        cr_assert(lt(u32, 0u, part->value_length));
         return;
     }
     cr_assert(eq(u32, s->upload.there, kept->value_length));
@@ -209,11 +209,11 @@ static bool step(struct stream *s, size_t fragment, enum parse_status *status) {
     s->start += used;
     bool goes_on = true;
     if (*status == PARSE_REQUEST) {
-        cr_assert(gt(sz, used, (size_t)0), "a request without bytes");
+        cr_assert(lt(sz, (size_t)0, used), "a request without bytes");
         take_request(s, &request, s->start - used);
         goes_on = !request.closes;
     } else if (*status == PARSE_MORE) {
-        cr_assert(gt(sz, s->parser.need, s->end - s->start), "need must be more than there is");
+        cr_assert(lt(sz, s->end - s->start, s->parser.need), "need must be more than there is");
         goes_on = s->end < s->length;
         s->end = s->end + fragment < s->length ? s->end + fragment : s->length;
     } else {

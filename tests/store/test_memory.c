@@ -39,12 +39,12 @@ Test(memory, index_and_segments_trade) {
     struct store *store = fixture_store(4 * MIB);
     fill(store, 150000, 1);
     struct store_stats tiny = fixture_stats(store);
-    cr_assert(gt(u64, tiny.index_bytes, MIB / 2));
+    cr_assert(lt(u64, MIB / 2, tiny.index_bytes));
     cr_assert(lt(u64, tiny.index_bytes, tiny.items * 16));
     fill(store, 20000, 5000);
     struct store_stats large = fixture_stats(store);
     cr_assert(lt(u64, large.index_bytes, MIB / 8));
-    cr_assert(gt(u64, large.segments, tiny.segments));
+    cr_assert(lt(u64, tiny.segments, large.segments));
     cr_assert(ge(u64, large.memory_bytes, 4 * MIB * 95 / 100));
     store_check(store);
     store_destroy(store);
@@ -92,7 +92,7 @@ Test(memory, huge_pages_are_counted) {
             fill_from(store, items, 50000, 20);
             check_resident(store, before);
         }
-        cr_assert(gt(sz, index_resident_bytes(&store->index), 3 * PAGES_HUGE_BYTES));
+        cr_assert(lt(sz, 3 * PAGES_HUGE_BYTES, index_resident_bytes(&store->index)));
         store_check(store);
         delete_all(store, 600000);
         check_resident(store, before);
@@ -115,7 +115,7 @@ Test(memory, the_next_huge_page_comes_ahead) {
     size_t before = resident_bytes();
     store_maintain(store, 1);
     cr_assert(eq(sz, segment_resident_bytes(&store->log), 2 * PAGES_HUGE_BYTES));
-    cr_assert(gt(sz, resident_bytes(), before), "and is there");
+    cr_assert(lt(sz, before, resident_bytes()), "and is there");
     store_maintain(store, 1);
     cr_assert(eq(sz, segment_resident_bytes(&store->log), 2 * PAGES_HUGE_BYTES), "but one");
     store_check(store);
@@ -149,7 +149,7 @@ Test(memory, resident_size_follows_down) {
     struct store *store = fixture_store(64 * MIB);
     size_t before = resident_bytes();
     fill(store, 200000, 100);
-    cr_assert(gt(sz, resident_bytes(), before + 20 * MIB));
+    cr_assert(lt(sz, before + 20 * MIB, resident_bytes()));
     cr_assert(le(sz, resident_bytes(),
                  before + fixture_stats(store).memory_bytes + MIB + SANITIZER_BYTES));
     delete_all(store, 200000);
@@ -288,7 +288,7 @@ Test(memory, append_to_an_item_about_to_be_evicted) {
         cr_assert(eq(u32, shown.value_length, length + 10));
         cr_assert(eq(int, memcmp(shown.value + length, "0123456789", 10), 0));
     }
-    cr_assert(gt(u32, grown, 200));
+    cr_assert(lt(u32, 200, grown));
     cr_assert(lt(u32, grown, 2000));
     store_destroy(store);
 }

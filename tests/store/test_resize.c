@@ -36,12 +36,12 @@ Test(resize, down) {
     struct store *store = fixture_store(64 * MIB);
     size_t before = resident_bytes();
     fill(store, 300000, 100);
-    cr_assert(gt(sz, resident_bytes(), before + 40 * MIB));
+    cr_assert(lt(sz, before + 40 * MIB, resident_bytes()));
     cr_assert(eq(int, store_resize(store, 16 * MIB), 0));
-    cr_assert(gt(u32, maintain(store), 100), "in slices");
+    cr_assert(lt(u32, 100, maintain(store)), "in slices");
     cr_assert(lt(sz, resident_bytes(), before + 17 * MIB + SANITIZER_BYTES));
     struct store_stats stats = fixture_stats(store);
-    cr_assert(gt(u64, stats.memory_bytes, 14 * MIB), "and no more than need be");
+    cr_assert(lt(u64, 14 * MIB, stats.memory_bytes), "and no more than need be");
     cr_assert(eq(u64, stats.items + stats.evictions, 300000));
     cr_assert(eq(u64, stats.evicted_unfetched, stats.evictions));
     cr_assert(fixture_has(store, "key-299999", 1));
@@ -115,7 +115,7 @@ Test(resize, as_low_as_it_goes) {
     cr_assert(ge(u64, stats.memory_bytes_max, 8 * stats.segment_bytes + MIB));
     cr_assert(le(u64, stats.memory_bytes_max, 9 * stats.segment_bytes + MIB));
     fill(store, 200000, 1);
-    cr_assert(gt(u64, fixture_stats(store).items, 20000));
+    cr_assert(lt(u64, 20000, fixture_stats(store).items));
     for (int i = 0; i < 10; i++) {
         cr_assert(eq(int, fixture_set_bytes(store, "a", max, 0, 1), STORE_OK));
         cr_assert(fixture_has(store, "a", 1));
@@ -138,7 +138,7 @@ Test(resize, as_low_as_it_goes_with_huge_pages) {
     cr_assert(lt(sz, resident_bytes(),
                  before + fixture_stats(store).memory_bytes + MIB + 2 * SANITIZER_BYTES));
     fill(store, 800000, 1);
-    cr_assert(gt(u64, fixture_stats(store).items, 20000));
+    cr_assert(lt(u64, 20000, fixture_stats(store).items));
     for (int i = 0; i < 10; i++) {
         cr_assert(eq(int, fixture_set_bytes(store, "a", max, 0, 1), STORE_OK));
         cr_assert(fixture_has(store, "a", 1));
@@ -185,13 +185,13 @@ Test(resize, down_while_pinned) {
             leased[leases++] = item.large;
         }
     }
-    cr_assert(gt(u32, leases, 6));
+    cr_assert(lt(u32, 6, leases));
     cr_assert(eq(int, store_resize(store, 2 * MIB), 0));
     for (uint32_t i = 0; store_maintain(store, 1); i++) {
         cr_assert(lt(u32, i, 100000), "no end");
     }
     cr_assert(not(store_maintain(store, 1)));
-    cr_assert(gt(u64, fixture_stats(store).memory_bytes, fixture_stats(store).memory_bytes_max));
+    cr_assert(lt(u64, fixture_stats(store).memory_bytes_max, fixture_stats(store).memory_bytes));
     while (leases > 0) {
         store_lease_end(store, leased[--leases]);
     }

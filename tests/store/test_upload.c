@@ -82,7 +82,7 @@ Test(upload, an_item_of_256_mib_in_1_gib) {
     config.item_bytes_max = 1024 * MIB;
     struct store *store = fixture_store_of(&config);
     uint32_t length = store_value_length_max(store, 1);
-    cr_assert(gt(u32, length, 256 * MIB - 64));
+    cr_assert(lt(u32, 256 * MIB - 64, length));
     size_t before = resident_bytes();
     uint64_t upload = large_begin(store, "a", length);
     cr_assert(lt(sz, resident_bytes(), before + 4 * MIB));

@@ -159,6 +159,12 @@ def check_null(files):
         yield from complaints_at(file, r'[=!]=\s*NULL\b|\bNULL\s*[=!]=', 'a comparison with NULL')
 
 
+def check_greater(files):
+    """criterion's gt() is true of equal numbers (findings/criterion-gt.sh)."""
+    for file in files:
+        yield from complaints_at(file, r'(?<!define )\bgt\(', 'gt() is true of equal numbers: use lt()')
+
+
 def check_braces(files):
     for file in files:
         for match in re.finditer(r'\b(if|for|while|switch|else|do)\b', file.code):

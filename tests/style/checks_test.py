@@ -202,6 +202,10 @@ class Lines(TreeTest):
         for code in 'x == NULL', 'x!=NULL', 'NULL == x':
             self.assertEqual(self.of_code(checks.check_null, 'int a = %s;\n' % code), 1)
 
+    def test_greater(self):
+        self.assertEqual(self.of_code(checks.check_greater, '#define gt(a) lt(a)\nint a = ge(x); // gt(x)\n'), 0)
+        self.assertEqual(self.of_code(checks.check_greater, 'void f(void) { cr_assert(gt(int, 1, 0)); }\n'), 1)
+
     def test_braces(self):
         good = ('void f(void) {\n    if (a(b)) { // no\n    } else if (c) {\n    } else {\n    }\n'
                 '    do {\n    } while (a(b));\n    for (;;) {\n    }\n    while (x)\n    {\n    }\n'

@@ -88,6 +88,9 @@ class Style(unittest.TestCase):
     def test_null(self):
         self.hold(checks.check_null, self.everything)
 
+    def test_greater(self):
+        self.hold(checks.check_greater, self.everything)
+
     def test_braces(self):
         self.hold(checks.check_braces, self.everything)
 
