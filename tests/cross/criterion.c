@@ -40,6 +40,14 @@ void criterion_fail(bool goes_on, const char *file, int line, const char *condit
     }
 }
 
+#define STATUS_SKIPPED 77
+
+void criterion_skip(const char *why) {
+    printf("# skipped: %s\n", why);
+    fflush(stdout);
+    _exit(STATUS_SKIPPED);
+}
+
 static void cases_run_here(const struct criterion_case *one) {
     if (one->timeout > 0) {
         alarm((unsigned)(one->timeout * TIMES_SLOWER) + 1);
@@ -62,7 +70,8 @@ static bool cases_run(const struct criterion_case *one) {
     if (one->signal) {
         return WIFSIGNALED(status) && WTERMSIG(status) == one->signal;
     }
-    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+    return WIFEXITED(status) &&
+           (WEXITSTATUS(status) == EXIT_SUCCESS || WEXITSTATUS(status) == STATUS_SKIPPED);
 }
 
 /* Its arguments are those of criterion's, and say nothing that it doesn't do. */

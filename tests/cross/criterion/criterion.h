@@ -30,6 +30,9 @@ __attribute__((format(printf, 5, 6))) void criterion_fail(bool goes_on, const ch
                                                           const char *condition, const char *format,
                                                           ...);
 
+/* Ends the case, which can't be tried here. */
+void criterion_skip(const char *why);
+
 #define Test(suite_, name_, ...)                                                                   \
     static void suite_##_##name_##_run(void);                                                      \
     static struct criterion_case suite_##_##name_##_case = {                                       \
@@ -48,6 +51,7 @@ __attribute__((format(printf, 5, 6))) void criterion_fail(bool goes_on, const ch
 
 #define cr_assert(condition, ...) CRITERION_CHECK(false, condition, ##__VA_ARGS__)
 #define cr_expect(condition, ...) CRITERION_CHECK(true, condition, ##__VA_ARGS__)
+#define cr_skip(why) criterion_skip(why)
 #define cr_fatal(...) criterion_fail(false, __FILE__, __LINE__, "", " " __VA_ARGS__)
 
 #endif
