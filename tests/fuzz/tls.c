@@ -22,7 +22,7 @@
 
 #define WIRE_BYTES_MAX ((size_t)1 << 20)
 #define VALUE_BYTES_MAX 70000
-#define STEPS_MAX 400
+#define STEPS_MAX 100
 #define CONNECTIONS_MAX 8
 #define CLOSE_S 15 /* beyond each of the server's limits on a client of TLS */
 
@@ -264,7 +264,7 @@ static void step_send(struct fuzzed *fuzzed, uint8_t number) {
 
 static void step_send_all(struct fuzzed *fuzzed, uint8_t number) {
     size_t most = (size_t)1 << number % 21;
-    for (int i = 0; i < 5000 && fuzzed_send(fuzzed, most) > 0; i++) {
+    for (int i = 0; i < 700 && fuzzed_send(fuzzed, most) > 0; i++) {
     }
 }
 
@@ -344,7 +344,7 @@ static void step_keys(struct fuzzed *fuzzed, uint8_t number) {
         return;
     }
     if (SSL_version(fuzzed->ssl) == TLS1_3_VERSION) {
-        for (int i = 0; i <= number / 2; i++) {
+        for (int i = 0; i <= number % 16; i++) {
             SSL_key_update(fuzzed->ssl,
                            number % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
             SSL_do_handshake(fuzzed->ssl);
