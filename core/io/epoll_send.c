@@ -81,10 +81,9 @@ static long epoll_send_some(const struct epoll_source *source) {
 static void epoll_try_send(struct epoll *epoll, struct epoll_source *source) {
     long sent = epoll_send_some(source);
     source->done += sent > 0 ? (size_t)sent : 0;
-    bool full = sent == -EAGAIN || (sent >= 0 && source->done < source->length);
-    if (source->kind == EPOLL_SEND_ALL && full) {
-        epoll_wait_for_room(epoll, source);
-    } else if (source->kind == EPOLL_SEND_VECTOR && sent == -EAGAIN) {
+    bool rest_waits = source->kind == EPOLL_SEND_ALL && sent >= 0 && source->done < source->length;
+    bool all_waits = source->kind != EPOLL_SEND_ONCE && sent == -EAGAIN;
+    if (rest_waits || all_waits) {
         epoll_wait_for_room(epoll, source);
     } else {
         epoll_end_send(epoll, source, source->done > 0 ? (int)source->done : (int)sent);

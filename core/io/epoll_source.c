@@ -81,11 +81,13 @@ static bool epoll_make_place(struct epoll *epoll, uint32_t socket) {
     if (count == epoll->sockets_max) {
         return true;
     }
-    struct epoll_source **by_socket = realloc(epoll->by_socket, count * sizeof(*by_socket));
+    struct epoll_source **by_socket =
+        realloc(epoll->by_socket, count * sizeof(struct epoll_source *));
     if (!by_socket) {
         return false;
     }
-    memset(by_socket + epoll->sockets_max, 0, (count - epoll->sockets_max) * sizeof(*by_socket));
+    memset(by_socket + epoll->sockets_max, 0,
+           (count - epoll->sockets_max) * sizeof(struct epoll_source *));
     epoll->by_socket = by_socket;
     epoll->sockets_max = count;
     return true;
