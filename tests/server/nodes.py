@@ -186,7 +186,8 @@ class Nodes(server.ServerTest):
         for number, (text, words) in enumerate(bad.items(), 1):
             self.write(text)
             self.reload('the list of servers stays as it was', number)
-            self.assertIn(words, self.server.errors().splitlines()[-1])
+            reasons = [line for line in self.server.errors().splitlines() if 'list of servers stays as it was' in line]
+            self.assertIn(words, reasons[-1])  # another reactor's line may stand behind it
         os.unlink(self.file)
         self.reload('No such file or directory; the list of servers stays as it was')
         self.said(b'config get cluster\r\n', config(told(7)))
