@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <unistd.h>
 
 /* Since Linux 5.14; older headers lack it. */
@@ -56,8 +55,17 @@ int file_pages_reserve(int fd, uint64_t offset, size_t bytes) {
     return error == -EOPNOTSUPP ? file_pages_rewrite(fd, offset, bytes) : error;
 }
 
+/* Since Linux 6.1: puts a huge page there, also on a tmpfs that gives none by itself, as /dev/shm
+ * mostly is mounted. It wants one page to be there. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 /* What populating could not do, reserving tells. */
-int file_pages_populate(int fd, uint64_t offset, void *address, size_t bytes) {
+int file_pages_populate(int fd, uint64_t offset, void *address, size_t bytes, bool huge) {
+    if (huge && madvise(address, PAGES_SMALL_BYTES, MADV_POPULATE_WRITE) == 0) {
+        (void)madvise(address, bytes, MADV_COLLAPSE);
+    }
     (void)madvise(address, bytes, MADV_POPULATE_WRITE);
     int error = file_pages_reserve(fd, offset, bytes);
     if (error != 0) {

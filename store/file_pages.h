@@ -7,6 +7,7 @@
 #ifndef STORE_FILE_PAGES_H
 #define STORE_FILE_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,9 +19,10 @@ void *file_pages_map(int fd, uint64_t offset, size_t bytes);
  * error of the file. */
 int file_pages_reserve(int fd, uint64_t offset, size_t bytes);
 
-/* The same for a range that is mapped at this address: it comes in huge pages where the address
- * space asks for them, and needs no page fault afterwards. After a failure none of it is there. */
-int file_pages_populate(int fd, uint64_t offset, void *address, size_t bytes);
+/* The same for a range that is mapped at this address, which needs no page fault afterwards. After
+ * a failure none of it is there. With `huge` it comes in huge pages, if the system can: it begins
+ * with one, and pages_make_huge() was called for it. */
+int file_pages_populate(int fd, uint64_t offset, void *address, size_t bytes, bool huge);
 
 /* Gives the pages of a range back; they read as zero, and are to be reserved again before they are
  * touched. Returns 0 or an error of the file. */

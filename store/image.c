@@ -56,6 +56,22 @@ static uint64_t image_end_sum(const struct image_header *header) {
     return image_sum(sum, segments, ((uint64_t)header->state.touched + 1) * sizeof(struct segment));
 }
 
+/* Of all that lies in segments in use; up to a whole word, which a segment ends with. */
+static uint64_t image_log_sum(const struct image_header *header) {
+    const struct image_layout *layout = &header->layout;
+    const struct segment *segments = (const void *)((const char *)header + layout->page_bytes);
+    const char *log = (const char *)header + layout->log_offset;
+    uint64_t sum = header->layout_sum;
+    for (uint32_t number = layout->block_segments; number <= header->state.touched; number++) {
+        const struct segment *segment = &segments[number];
+        if (segment_in_use(segment) && segment->used_bytes <= layout->segment_bytes) {
+            sum = image_sum(sum, log + (uint64_t)number * layout->segment_bytes,
+                            (segment->used_bytes + 7u) / 8 * 8);
+        }
+    }
+    return sum;
+}
+
 static struct store_config image_config(const struct image_header *header) {
     const struct image_layout *layout = &header->layout;
     return (struct store_config){
@@ -225,6 +241,10 @@ static int image_fill(struct store *store, struct image_header *header,
         recovery->damage = "the sum of its state is wrong";
         return -EBADMSG;
     }
+    if (header->clean && header->log_sum != image_log_sum(header)) {
+        recovery->damage = "the sum of its items is wrong";
+        return -EBADMSG;
+    }
     image_restore(store, &header->state);
     int error = store_recover(store, header, recovery);
     if (error == 0) {
@@ -266,6 +286,7 @@ void store_image_close(struct store *store) {
     header->state.items = store->index.entries;
     header->state.cas_max = store->cas_counter;
     header->end_sum = image_end_sum(header);
+    header->log_sum = image_log_sum(header);
     store_order();
     header->clean = 1;
     store_destroy(store);

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #define PAGES_HUGE_BYTES ((size_t)2 << 20)
+#define PAGES_SMALL_BYTES ((size_t)4 << 10) /* where huge pages are used */
 
 /* The unit in which memory comes where huge pages are wanted. On systems whose small pages are not
  * 4 KiB, huge pages have another size than 2 MiB, and are not used. */

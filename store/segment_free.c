@@ -17,8 +17,9 @@ static bool segment_reserve(struct segment_log *log, uint32_t number, uint32_t c
     if (!segment_in_file(log)) {
         return true;
     }
-    int error = file_pages_populate(log->file.fd, segment_file_offset(log, number),
-                                    segment_address(log, number), count * log->segment_bytes);
+    int error =
+        file_pages_populate(log->file.fd, segment_file_offset(log, number),
+                            segment_address(log, number), count * log->segment_bytes, count > 1);
     log->file.refused = error != 0;
     return error == 0;
 }
