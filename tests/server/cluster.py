@@ -2,11 +2,13 @@
 
 Debian: etcd-server.
 """
+import re
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 import cluster_server
 import etcd
@@ -69,6 +71,28 @@ class Members(cluster_server.ClusterTest):
         self.assertEqual(int(facts['etcd_cluster_id'], 16), int(header['cluster_id']))
         self.assertGreater(int(facts['lease'], 16), 0)
         self.assertEqual(self.start_node(name='other').list() and 0, 0 if self.nodes[2].list() else None)
+
+    def test_metrics(self):
+        """What `stats cluster` counts, over HTTP."""
+        port = server.free_port()
+        try:
+            node = self.start_node(words=('metrics=127.0.0.1:%d' % port,))
+        except AssertionError as refusal:
+            if 'built without' in str(refusal):
+                self.skipTest('this build has no HTTP')
+            raise
+        version = self.await_list([node])
+        self.await_fact(node, 'state', 'registered')
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open('http://127.0.0.1:%d/metrics' % port, timeout=server.TIMEOUT_S) as page:
+            found = dict(re.findall(r'^simplecache_cluster_(\S+) (\S+)$', page.read().decode(), re.M))
+        self.assertEqual({name: int(found[name]) for name in ('version', 'nodes', 'registered', 'registrations_total',
+                                                              'etcd_failures_total')},
+                         {'version': version, 'nodes': 1, 'registered': 1, 'registrations_total': 1,
+                          'etcd_failures_total': 0})
+        self.assertEqual(set(found) - {'etcd_last_word_seconds', 'etcd_revision', 'etcd_requests_total',
+                                       'lists_written_total'},
+                         {'version', 'nodes', 'registered', 'registrations_total', 'etcd_failures_total'})
 
     def test_names_are_apart(self):
         first, other = self.start_node(), self.start_node(name='tests2')
