@@ -125,8 +125,13 @@ static bool image_file_is_long_enough(const struct store_image *image, uint64_t 
 static enum store_image_kind image_read_header(const struct store_image *image,
                                                struct image_header *header) {
     ssize_t length = pread(image->fd, header, sizeof(*header), (off_t)image->offset);
-    if (length != (ssize_t)sizeof(*header) || header->magic != IMAGE_MAGIC) {
+    if (length != (ssize_t)sizeof(*header)) {
         return STORE_IMAGE_FOREIGN;
+    }
+    if (header->magic != IMAGE_MAGIC) {
+        /* One that was never finished has no magic yet; another one has lost it. */
+        bool lost = header->magic != 0 && header->layout_sum == image_layout_sum(header);
+        return lost ? STORE_IMAGE_DAMAGED : STORE_IMAGE_FOREIGN;
     }
     if (header->version != IMAGE_VERSION) {
         return STORE_IMAGE_OTHER;
@@ -216,6 +221,13 @@ int store_image_create(struct store **result, const struct store_config *config,
     return 0;
 }
 
+/* The bytes up to the end of the segments' headers that were ever used, in whole pages. */
+static uint64_t image_headers_bytes(const struct image_header *header) {
+    size_t segments = ((size_t)header->state.touched + 1) * sizeof(struct segment);
+    size_t page_bytes = header->layout.page_bytes;
+    return page_bytes + pages_round_up(segments, page_bytes);
+}
+
 /* Whether the image was made with this configuration, in all that items depend on. */
 static bool image_is_of(const struct image_header *header, const struct store_config *config) {
     struct image_layout layout = image_layout_of(config);
@@ -266,7 +278,11 @@ int store_image_open(struct store **result, const struct store_config *config,
     if (!header) {
         return -ENOMEM;
     }
-    int error = store_build(result, config, file, header);
+    /* A file that was copied may have holes where there were zeros. */
+    int error = file_pages_reserve(file->fd, file->offset, image_headers_bytes(&copy));
+    if (error == 0) {
+        error = store_build(result, config, file, header);
+    }
     if (error == 0) {
         error = image_fill(*result, header, recovery);
         if (error != 0) {

@@ -26,17 +26,38 @@
 
 /* Names and locks. */
 
+#define FILE_OPEN_FLAGS (O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* What FILE means if it is a symbolic link: renamed and removed is the file, never the link. The
+ * file is made if it isn't there. NULL: it is no link, or one that leads nowhere. */
+static char *file_behind_link(const char *name) {
+    struct stat about;
+    if (lstat(name, &about) != 0 || !S_ISLNK(about.st_mode)) {
+        return NULL;
+    }
+    int fd = open(name, FILE_OPEN_FLAGS, 0600);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return realpath(name, NULL);
+}
+
 static struct memory_file *file_create(const struct config *config, const char *suffix) {
-    size_t bytes = strlen(config->memory_file) + strlen(suffix) + 1;
+    char *behind = file_behind_link(config->memory_file);
+    const char *name = behind ? behind : config->memory_file;
+    size_t bytes = strlen(name) + strlen(suffix) + 1;
     struct memory_file *file = calloc(1, sizeof(*file));
     char *path = malloc(bytes);
+    if (path) {
+        snprintf(path, bytes, "%s%s", name, suffix);
+    }
+    free(behind);
     if (!file || !path) {
         log_line("-e %s: no memory", config->memory_file);
         free(file);
         free(path);
         return NULL;
     }
-    snprintf(path, bytes, "%s%s", config->memory_file, suffix);
     *file = (struct memory_file){.path = path, .fd = -1, .config = config, .clock = &clock_system};
     return file;
 }
@@ -77,7 +98,7 @@ static bool file_lock(struct memory_file *file) {
 /* Opens and locks it; it may be renamed at that moment by a server that had it before. */
 static bool file_open(struct memory_file *file) {
     for (;;) {
-        file->fd = open(file->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+        file->fd = open(file->path, FILE_OPEN_FLAGS, 0600);
         if (file->fd < 0) {
             return memory_file_fail(file, "open it", errno);
         }
@@ -114,10 +135,16 @@ static bool file_rename_aside(struct memory_file *file, const char *reason) {
     return renamed;
 }
 
-/* Goes on with another file of its name: an empty one. */
+/* Goes on with another file of its name: an empty one. What can't be renamed, as a mount point
+ * can't, is emptied; but not what is none of ours. */
 static bool file_put_aside(struct memory_file *file, const char *reason) {
+    struct memory_file_header header;
     if (!file_rename_aside(file, reason)) {
-        return false;
+        if (memory_file_header_read(file->fd, &header) == MEMORY_FILE_FOREIGN) {
+            return false;
+        }
+        log_line("-e %s: it is emptied, and the server starts without", file->path);
+        return ftruncate(file->fd, 0) == 0 || memory_file_fail(file, "empty it", errno);
     }
     close(file->fd);
     file->fd = -1;
@@ -175,6 +202,7 @@ static bool file_has_wanted_settings(const struct memory_file *file) {
 static bool file_go_on(struct memory_file *file, bool whole) {
     struct memory_file_time *time = &file->header.time;
     time->end_boot_ns = whole ? time->end_boot_ns : 0;
+    file->ended = time->end_boot_ns != 0;
     if (memory_file_time_go_on(time, file->clock)) {
         return true;
     }
@@ -223,12 +251,16 @@ static bool file_undo_rename(struct memory_file *file) {
     return undone;
 }
 
-/* Notes in the header that a server uses the file; of a fresh one all of it. */
+/* Notes in the header that a server uses the file; of a fresh one all of it. A disk that says that
+ * the last server has ended must not keep anything that comes from this one. */
 static bool file_mark(struct memory_file *file, const struct server *server, bool fresh) {
     if (fresh) {
         return file_begin(file, server, NULL);
     }
     int error = memory_file_header_write(file->fd, &file->header);
+    if (error == 0 && file->ended && fdatasync(file->fd) != 0) {
+        error = -errno;
+    }
     return error == 0 || memory_file_fail(file, "write to it", -error);
 }
 
@@ -329,6 +361,22 @@ static bool file_begin_new(struct memory_file *to, struct memory_file *from,
            memory_file_open_stores(to, damage) == MEMORY_FILE_OPENED;
 }
 
+/* FILE can't be renamed, as a mount point can't, so there is no name for a second one: the server
+ * starts empty. Returns the file, or NULL. */
+static struct memory_file *file_start_over(struct memory_file *file, const struct server *server) {
+    const struct memory_file_header before = file->header;
+    char damage[MEMORY_FILE_REASON_BYTES];
+    log_line("-e %s: so no item can be moved to other settings: the server starts empty",
+             file->path);
+    memory_file_drop_stores(file);
+    if (file_begin(file, server, &before) &&
+        memory_file_open_stores(file, damage) == MEMORY_FILE_OPENED) {
+        return file;
+    }
+    file_free(file);
+    return NULL;
+}
+
 /* Moves everything to a new file, for the settings that are wanted now, and returns that, or NULL.
  * The old one is gone either way. */
 static struct memory_file *file_change_settings(struct memory_file *from,
@@ -338,6 +386,9 @@ static struct memory_file *file_change_settings(struct memory_file *from,
     bool begun = to && moving && rename(from->path, moving->path) == 0;
     if (to && moving && !begun) {
         memory_file_fail(from, "rename it to FILE" FILE_MOVING, errno);
+        file_free(moving);
+        file_free(to);
+        return file_start_over(from, server);
     }
     if (begun) {
         char *path = from->path;

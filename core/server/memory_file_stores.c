@@ -55,10 +55,15 @@ const char *memory_file_check_images(const struct memory_file *file, bool *whole
     }
     for (uint32_t i = 0; i < layout->cores; i++) {
         struct store_image image = stores_image(file, i);
-        struct store_image_info info = {.clean = true};
+        struct store_image_info info = {0};
         switch (store_image_read(&image, &info)) {
-        case STORE_IMAGE_GOOD:
         case STORE_IMAGE_FOREIGN: /* nothing was stored there yet */
+            if (file->header.time.end_boot_ns != 0) {
+                return "it is damaged: a part of it is missing";
+            }
+            *whole = false;
+            break;
+        case STORE_IMAGE_GOOD:
             *whole &= info.clean;
             break;
         case STORE_IMAGE_OTHER:

@@ -28,6 +28,7 @@ struct memory_file_part {
 struct memory_file {
     char *path; /* owned */
     int fd;     /* locked; -1: not open */
+    bool ended; /* the last server had ended: a disk has all of it */
     const struct config *config;
     const struct clock *clock;
     struct memory_file_header header;
