@@ -66,7 +66,7 @@ static uint64_t image_log_sum(const struct image_header *header) {
         const struct segment *segment = &segments[number];
         if (segment_in_use(segment) && segment->used_bytes <= layout->segment_bytes) {
             sum = image_sum(sum, log + (uint64_t)number * layout->segment_bytes,
-                            (segment->used_bytes + 7u) / 8 * 8);
+                            ((uint64_t)segment->used_bytes + 7) / 8 * 8);
         }
     }
     return sum;
