@@ -103,7 +103,7 @@ static uint64_t fit_other_descriptors(const struct config *config) {
 
 /* A reactor has those of its engine, and is of no use without a connection. */
 static void fit_share_descriptors(struct config *config, uint64_t left) {
-    uint32_t each = engine_descriptors(config);
+    uint64_t each = engine_descriptors(config);
     if (config->cores > left / (each + 1)) {
         config->cores = (uint32_t)(left / (each + 1));
     }
@@ -120,7 +120,7 @@ static bool fit_descriptors(struct config *config) {
         config->connections_max = CONFIG_CONNECTIONS_MAX;
     }
     uint64_t others = fit_other_descriptors(config);
-    uint32_t each = engine_descriptors(config);
+    uint64_t each = engine_descriptors(config);
     uint64_t needed = others + config->cores * each + config->connections_max;
     uint64_t allowed =
         resources_raise_descriptors(needed + FIT_ADDRESSES_PER_NAME_MAX * config->address_count);
