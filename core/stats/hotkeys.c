@@ -34,6 +34,7 @@ static void hotkeys_halve(struct hotkeys *hotkeys) {
     for (uint32_t i = 0; i < hotkeys->count; i++) {
         hotkeys_halve_entry(hotkeys, i);
     }
+    hotkeys->passed = HOTKEYS_ENTRIES;
     hotkeys->sampled /= 2;
     hotkeys->window_ns = (hotkeys->window_ns + hotkeys->next_ns - hotkeys->begun_ns) / 2;
     hotkeys->begun_ns = hotkeys->next_ns;
@@ -50,6 +51,7 @@ static void hotkeys_plan(struct hotkeys *hotkeys, uint64_t now_ns) {
 static void hotkeys_age(struct hotkeys *hotkeys, uint64_t now_ns) {
     if (now_ns >= hotkeys->next_ns + 32 * HOTKEYS_HALF_LIFE_NS) {
         hotkeys->count = 0;
+        hotkeys->passed = HOTKEYS_ENTRIES;
         hotkeys->sampled = 0;
         hotkeys->window_ns = HOTKEYS_HALF_LIFE_NS;
         hotkeys_plan(hotkeys, now_ns);
@@ -71,6 +73,7 @@ void hotkeys_init(struct hotkeys *hotkeys, uint64_t seed, uint64_t origin_ns, ui
 
 void hotkeys_reset(struct hotkeys *hotkeys, uint64_t now_ns) {
     hotkeys->count = 0;
+    hotkeys->passed = HOTKEYS_ENTRIES;
     hotkeys->sampled = 0;
     hotkeys->window_ns = 0;
     hotkeys_plan(hotkeys, now_ns);
@@ -107,17 +110,27 @@ static uint32_t hotkeys_find(const struct hotkeys *hotkeys, const struct hotkeys
     return HOTKEYS_ENTRIES;
 }
 
-/* The first one with the lowest count, where all are in use. */
-static uint32_t hotkeys_lowest(const struct hotkeys *hotkeys) {
+/* The first one with the lowest count, where all are in use. Those that have been passed have a
+ * higher one than when the lowest was looked for, since counts grow; that goes on behind them. */
+static uint32_t hotkeys_lowest(struct hotkeys *hotkeys) {
     int32_t lowest = INT32_MAX;
-    uint32_t i = 0;
+    uint32_t i = hotkeys->passed;
+    while (i < HOTKEYS_ENTRIES && hotkeys->totals[i] != hotkeys->lowest) {
+        i++;
+    }
+    hotkeys->passed = i;
+    if (i < HOTKEYS_ENTRIES) {
+        return i;
+    }
+    i = 0;
     for (uint32_t j = 0; j < HOTKEYS_ENTRIES; j++) {
         lowest = hotkeys->totals[j] < lowest ? hotkeys->totals[j] : lowest;
     }
     while (hotkeys->totals[i] != lowest) {
         i++;
     }
-    return i;
+    hotkeys->lowest = lowest;
+    return hotkeys->passed = i;
 }
 
 /* An entry for a key that has none. */

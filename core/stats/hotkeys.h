@@ -58,6 +58,8 @@ struct hotkeys_request {
 struct hotkeys {
     uint32_t countdown;              /* requests until the next one that is sampled */
     uint32_t count;                  /* of entries */
+    uint32_t passed;                 /* the first so many entries have a total above `lowest` */
+    int32_t lowest;                  /* total when it was last looked for among all entries */
     uint64_t random;                 /* the state of what chooses the samples; not 0 */
     uint64_t sampled;                /* requests, halved with the counts */
     uint64_t begun_ns;               /* since when this half-life is counted, in monotonic time */
