@@ -183,16 +183,21 @@ static void segment_free(struct segment_log *log, uint32_t number) {
 }
 
 /* An open segment is filled from its start again instead of leaving the queue. */
-static void segment_free_if_dead(struct segment_log *log, uint32_t number) {
+__attribute__((noinline, cold)) static void segment_free_dead(struct segment_log *log,
+                                                              uint32_t number) {
     struct segment *segment = &log->segments[number];
-    if (segment->live_bytes != 0 || segment->pins != 0 || segment->held) {
-        return;
-    }
     if (segment->open) {
         log->used_bytes -= segment->used_bytes;
         segment->used_bytes = 0;
     } else {
         segment_free(log, number);
+    }
+}
+
+static inline void segment_free_if_dead(struct segment_log *log, uint32_t number) {
+    const struct segment *segment = &log->segments[number];
+    if (segment->live_bytes == 0 && segment->pins == 0 && !segment->held) {
+        segment_free_dead(log, number);
     }
 }
 

@@ -32,8 +32,9 @@ static bool is_read(enum op op) {
 }
 
 /* Adds a request to the sample of those by which hot keys are known. */
-static void sample_key(struct keyspace *keys, const struct request *request, uint64_t hash,
-                       const struct result *result) {
+__attribute__((noinline, cold)) static void sample_key(struct keyspace *keys,
+                                                       const struct request *request, uint64_t hash,
+                                                       const struct result *result) {
     bool reads = is_read((enum op)request->op);
     bool found = result->value || result->large != 0;
     const struct hotkeys_request sampled = {

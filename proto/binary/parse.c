@@ -242,22 +242,6 @@ static bool packet_compares_cas(const struct parser *parser, const struct packet
     return op_has_key(op) && op != OP_GET && op != OP_TOUCH && op != OP_GAT;
 }
 
-static bool packet_has_key(const struct request *request, const char *key, size_t length) {
-    return request->key_length == length && memcmp(request->key, key, length) == 0;
-}
-
-/* A get of the list of servers by its old key, and errors of asking by its opcode. */
-static void packet_check_config(const struct parser *parser, struct request *request) {
-    if (request->op == OP_GET && parser->discovers &&
-        packet_has_key(request, CONFIG_KEY, sizeof(CONFIG_KEY) - 1)) {
-        request->op = OP_CONFIG_KEY;
-    } else if (request->op == OP_CONFIG &&
-               !packet_has_key(request, CONFIG_NAME, sizeof(CONFIG_NAME) - 1)) {
-        request->op = OP_ERROR;
-        request->error = PROTO_ERROR_COMMAND;
-    }
-}
-
 /* The whole packet is here, or all but its value. */
 static enum parse_status packet_take(struct parse *parse, const struct packet *packet) {
     struct request *request = parse->request;
@@ -266,9 +250,6 @@ static enum parse_status packet_take(struct parse *parse, const struct packet *p
     packet_fill_extras(request, packet);
     if (packet_compares_cas(parse->parser, packet)) {
         packet_fill_cas(request, packet);
-    }
-    if (packet->opcode->shape == SHAPE_KEY) {
-        packet_check_config(parse->parser, request);
     }
     request->value = request->key + request->key_length;
     request->value_length = packet->value_length;
@@ -389,6 +370,26 @@ static enum parse_status packet_take_stat(struct parse *parse, const struct pack
     return PARSE_REQUEST;
 }
 
+static bool packet_has_key(const struct request *request, const char *key, size_t length) {
+    return request->key_length == length && memcmp(request->key, key, length) == 0;
+}
+
+/* Where the list of servers can be asked for: a get of it by its old key, and errors of asking by
+ * its opcode. */
+__attribute__((noinline, cold)) static enum parse_status
+packet_take_key(struct parse *parse, const struct packet *packet) {
+    struct request *request = parse->request;
+    enum parse_status status = packet_take(parse, packet);
+    if (request->op == OP_GET && packet_has_key(request, CONFIG_KEY, sizeof(CONFIG_KEY) - 1)) {
+        request->op = OP_CONFIG_KEY;
+    } else if (request->op == OP_CONFIG &&
+               !packet_has_key(request, CONFIG_NAME, sizeof(CONFIG_NAME) - 1)) {
+        request->op = OP_ERROR;
+        request->error = PROTO_ERROR_COMMAND;
+    }
+    return status;
+}
+
 static bool packet_is_known(const struct parser *parser, const struct packet *packet) {
     bool config = packet->opcode->op == OP_CONFIG;
     return packet->opcode->shape != SHAPE_UNKNOWN && (!config || parser->discovers);
@@ -413,6 +414,9 @@ static enum parse_status packet_parse(struct parse *parse, const struct packet *
     }
     if (parse->length < BINARY_HEADER_LENGTH + (size_t)packet->body_length) {
         return parse_more(parse, BINARY_HEADER_LENGTH + (size_t)packet->body_length);
+    }
+    if (parser->discovers && packet->opcode->shape == SHAPE_KEY) {
+        return packet_take_key(parse, packet);
     }
     return packet->opcode->shape == SHAPE_STAT ? packet_take_stat(parse, packet)
                                                : packet_take(parse, packet);

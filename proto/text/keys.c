@@ -15,7 +15,9 @@ static bool keys_is_config(const struct parser *parser, struct word key) {
     return parser->discovers && memcmp(key.start, CONFIG_KEY, sizeof(CONFIG_KEY) - 1) == 0;
 }
 
-static void keys_fill_request(struct parse *parse, struct word key, bool last) {
+/* Compiled into its callers, as it is on the way of each key. */
+__attribute__((always_inline)) static inline void keys_fill_request(struct parse *parse,
+                                                                    struct word key, bool last) {
     const struct parser *parser = parse->parser;
     bool touch = parser->state == TEXT_TOUCH_KEYS;
     *parse->request = (struct request){
