@@ -141,7 +141,9 @@ static void uring_take(struct io *io, void *owner) {
     }
     io_uring_cq_advance(ring, count);
     uring_take_once(uring, owner);
-    uring_take_sources(uring, owner);
+    if (uring_sources_wait(uring)) {
+        uring_take_sources(uring, owner);
+    }
 }
 
 /* At once. */
