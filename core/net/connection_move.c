@@ -41,11 +41,12 @@ static void connection_detach(struct net *net, struct connection *connection) {
     net->shard.counters.conn_moves++;
 }
 
-static bool connection_leave(struct net *net, struct connection *connection) {
+bool connection_leave(struct net *net, struct connection *connection) {
     struct moving *moving = &net->moving;
     struct shard *shard = &net->shard;
+    assert(moving->left > 0);
     assert(moving->to != shard->id);
-    if (moving->left == 0 || net->stopping || !connection_may_leave(connection) ||
+    if (net->stopping || !connection_may_leave(connection) ||
         !mesh_has_credit(shard->port, moving->to) || !shard_has_spare_message(shard)) {
         return false;
     }
@@ -58,18 +59,6 @@ static bool connection_leave(struct net *net, struct connection *connection) {
     moving->left--;
     net_connection_left(net);
     return true;
-}
-
-bool connection_leaves(struct net *net, struct connection *connection) {
-    struct moving *moving = &net->moving;
-    if (connection->window != moving->window) { /* it is counted among those that are busy */
-        connection->window = moving->window;
-        moving->connections++;
-    }
-    /* One that has arrived receives something first, or it might be under way for ever. */
-    bool stays = connection->arrived || moving->to == SHARD_NONE;
-    connection->arrived = false;
-    return !stays && connection_leave(net, connection);
 }
 
 /* Without memory nothing of it is received any more; at the end of its turn it is gone. */
