@@ -142,10 +142,7 @@ void pipeline_resume(struct pipeline *pipeline) {
     pipeline->length = pipeline->input.length;
 }
 
-bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
-    if (!pipeline->bytes) {
-        return true;
-    }
+bool pipeline_keep_input(struct pipeline *pipeline, struct shard *shard) {
     size_t left = pipeline->length - pipeline->consumed;
     bool kept = true;
     if (pipeline->closing || pipeline->watching) {

@@ -11,12 +11,6 @@
 #include "core/stats/command.h"
 #include "proto/reply.h"
 
-bool pipeline_output_full(const struct pipeline *pipeline) {
-    return pipeline->leases.length > 0 ||
-           (pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX &&
-            !pipeline->watching);
-}
-
 void pipeline_take_output(struct pipeline *pipeline, struct outgoing *outgoing) {
     assert(outgoing_is_empty(outgoing));
     assert(outgoing->leases.length == 0);

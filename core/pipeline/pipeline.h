@@ -169,7 +169,9 @@ void pipeline_direct_feed(struct pipeline *pipeline, struct shard *shard, size_t
 void pipeline_resume(struct pipeline *pipeline);
 
 /* True while there may be another request to run at once. */
-bool pipeline_can_run(const struct pipeline *pipeline);
+static inline bool pipeline_can_run(const struct pipeline *pipeline) {
+    return pipeline->bytes && !pipeline->wants_more && !pipeline->stalled && !pipeline->closing;
+}
 
 /* Parses up to `requests_max` requests, at most PIPELINE_ROUND_MAX, into the batch, which must have
  * that many free slots, hashes their keys and prefetches their buckets. The bytes must stay until
@@ -180,16 +182,23 @@ void pipeline_collect(struct pipeline *pipeline, struct shard *shard, uint32_t r
 /* Prefetches the items of a batch, runs its requests in order, and empties it. */
 void batch_run(struct batch *batch, struct shard *shard);
 
-/* Ends the use of fed bytes: those that have not been run are copied to the input. False when there
- * is no memory for it: the connection is to be closed. */
-bool pipeline_pause(struct pipeline *pipeline, struct shard *shard);
+/* Ends the use of fed bytes, if there are any: those that have not been run are copied to the
+ * input. False when there is no memory for it: the connection is to be closed. */
+bool pipeline_keep_input(struct pipeline *pipeline, struct shard *shard);
+static inline bool pipeline_pause(struct pipeline *pipeline, struct shard *shard) {
+    return !pipeline->bytes || pipeline_keep_input(pipeline, shard);
+}
 
 /* Drops the input. */
 void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
 
 /* True when no more requests are run until the client takes output: PIPELINE_OUTPUT_BYTES_MAX are
  * exceeded, or a large value is in it. Never of one that watches. */
-bool pipeline_output_full(const struct pipeline *pipeline);
+static inline bool pipeline_output_full(const struct pipeline *pipeline) {
+    return pipeline->leases.length > 0 ||
+           (pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX &&
+            !pipeline->watching);
+}
 
 /* Moves all output, with the leases on the values in it, to an empty outgoing. The
  * bytes count as output until pipeline_release_output(), which returns as outgoing_release(). */
@@ -202,8 +211,12 @@ bool pipeline_release_output(struct pipeline *pipeline, struct shard *shard,
 bool pipeline_wants_memory(const struct pipeline *pipeline);
 void pipeline_retry(struct pipeline *pipeline, struct shard *shard);
 
-/* True when no request can run, since the output is full, or memory of a store or the outcome of a
- * login is waited for. */
-bool pipeline_is_blocked(const struct pipeline *pipeline);
+/* True when no request can run, since memory of a store or the outcome of a login is waited for; or
+ * the output is full. */
+bool pipeline_waits(const struct pipeline *pipeline);
+static inline bool pipeline_is_blocked(const struct pipeline *pipeline) {
+    bool may_wait = pipeline->first || pipeline->upload;
+    return (may_wait && pipeline_waits(pipeline)) || pipeline_output_full(pipeline);
+}
 
 #endif

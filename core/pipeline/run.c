@@ -37,15 +37,10 @@ void pipeline_retry(struct pipeline *pipeline, struct shard *shard) {
     }
 }
 
-bool pipeline_is_blocked(const struct pipeline *pipeline) {
+bool pipeline_waits(const struct pipeline *pipeline) {
     const struct message *first = pipeline->first;
     bool asks = first && (first->kind == MESSAGE_LEASE || first->kind == MESSAGE_LOGIN);
-    bool may_want = first || pipeline->upload;
-    return asks || (may_want && pipeline_wants_memory(pipeline)) || pipeline_output_full(pipeline);
-}
-
-bool pipeline_can_run(const struct pipeline *pipeline) {
-    return pipeline->bytes && !pipeline->wants_more && !pipeline->stalled && !pipeline->closing;
+    return asks || pipeline_wants_memory(pipeline);
 }
 
 /* Running a request: each function returns false, with nothing changed, when it can't be done now.

@@ -84,7 +84,10 @@ void timing_keep_written(struct pipeline *pipeline, struct shard *shard) {
 
 void timing_note_queued(struct pipeline *pipeline, struct shard *shard,
                         const struct message *message) {
-    uint32_t kind = timing_kind(&message->request);
+    uint32_t kind = timing_kinds[message->request.op];
+    if (timing_is_amid_keys(&message->request)) {
+        return;
+    }
     if (message->arrived_ns == pipeline->timing.arrived_ns) {
         pipeline->timing.noted[kind]++;
     } else {
@@ -92,7 +95,7 @@ void timing_note_queued(struct pipeline *pipeline, struct shard *shard,
     }
 }
 
-static void timing_send_late(struct pipeline *pipeline, struct shard *shard) {
+void timing_send_late(struct pipeline *pipeline, struct shard *shard) {
     struct timing *timing = &pipeline->timing;
     const struct answered_group *groups = (const void *)timing->kept.bytes;
     size_t count = timing->kept.length / sizeof(*groups);
@@ -104,20 +107,6 @@ static void timing_send_late(struct pipeline *pipeline, struct shard *shard) {
         timing->written.of[kind] = 0;
     }
     timing_finish(pipeline, shard);
-}
-
-void timing_send_written(struct pipeline *pipeline, struct shard *shard) {
-    struct timing *timing = &pipeline->timing;
-    if (timing->kept.length > 0 ||
-        (timing->arrived_ns != shard->now_ns && answered_any(&timing->written))) {
-        timing_send_late(pipeline, shard);
-        return;
-    }
-    timing->keeps = false;
-    for (uint32_t kind = 0; kind < LATENCY_ROW; kind++) {
-        shard->answered.now.of[kind] += timing->written.of[kind];
-        timing->written.of[kind] = 0;
-    }
 }
 
 void timing_finish(struct pipeline *pipeline, struct shard *shard) {

@@ -30,13 +30,10 @@
 
 extern const uint8_t timing_kinds[OP_COUNT];
 
-/* enum latency_kind, or TIMING_NONE. */
-static inline uint32_t timing_kind(const struct request *request) {
-    if ((request->op == OP_GET || request->op == OP_GAT) && !request->last &&
-        request->protocol == PROTOCOL_TEXT) {
-        return TIMING_NONE;
-    }
-    return timing_kinds[request->op];
+/* A key of a line behind which there are others. */
+static inline bool timing_is_amid_keys(const struct request *request) {
+    return (request->op == OP_GET || request->op == OP_GAT) && !request->last &&
+           request->protocol == PROTOCOL_TEXT;
 }
 
 /* Moves what is written and not sent to timing.kept. */
@@ -61,19 +58,26 @@ static inline void timing_may_be_late(struct pipeline *pipeline) {
 
 /* The reply to a request of the last arrival is written. */
 static inline void timing_note(struct pipeline *pipeline, const struct request *request) {
-    pipeline->timing.noted[timing_kind(request)]++;
+    if (!timing_is_amid_keys(request)) {
+        pipeline->timing.noted[timing_kinds[request->op]]++;
+    }
 }
 
 /* The same for a message of the queue. */
 void timing_note_queued(struct pipeline *pipeline, struct shard *shard,
                         const struct message *message);
 
-/* All is sent in this turn that has been written. */
-void timing_send_written(struct pipeline *pipeline, struct shard *shard);
+/* All is sent in this turn that has been written; also where some came in earlier turns. */
+void timing_send_late(struct pipeline *pipeline, struct shard *shard);
 static inline void timing_sent(struct pipeline *pipeline, struct shard *shard) {
-    if (pipeline->timing.noted == pipeline->timing.written.of) {
-        timing_send_written(pipeline, shard);
+    struct timing *timing = &pipeline->timing;
+    bool any = timing->noted == timing->written.of && answered_any(&timing->written);
+    if (timing->kept.length > 0 || (any && timing->arrived_ns != shard->now_ns)) {
+        timing_send_late(pipeline, shard);
+    } else if (any) {
+        answered_move(&shard->answered.now, &timing->written);
     }
+    timing->keeps = false;
     timing_may_be_late(pipeline);
 }
 

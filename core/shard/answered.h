@@ -38,6 +38,15 @@ static inline bool answered_any(const struct answered_counts *counts) {
     return (counts->pairs[0] | counts->pairs[1] | counts->pairs[2]) != 0;
 }
 
+/* Adds the counts to others, and makes them 0. */
+static inline void answered_move(struct answered_counts *to, struct answered_counts *from) {
+    const struct answered_counts moved = *from;
+    *from = (struct answered_counts){0};
+    for (uint32_t kind = 0; kind < LATENCY_ROW; kind++) {
+        to->of[kind] += moved.of[kind];
+    }
+}
+
 struct answered {
     struct answered_counts now; /* of what came in this turn */
     uint32_t earlier_count;
