@@ -18,7 +18,7 @@ void watch_open(struct shard *shard) {
     /* Without memory all lines are dropped, and counted. */
     watch->bytes = malloc(capacity + watch_record_bytes(WATCH_LINE_BYTES_MAX));
     watch->capacity = watch->bytes ? capacity : 0;
-    watch->base = watch->numbered = watch->length = 0;
+    watch->numbered = watch->base; /* positions go on: who watches now begins at this one */
 }
 
 void watch_close(struct shard *shard) {

@@ -290,6 +290,21 @@ class Commands(WatchTest):
                 self.assertEqual(sorted(second.gids), sorted(first.gids))
 
 
+    def test_again(self):
+        """Who comes after the last one has gone gets all lines, on whichever reactor both are, however
+        many there were before."""
+        for cores in CORES:
+            under_test = self.start(cores=cores)
+            with under_test.connect() as client:
+                for count in (40, 1, 60, 3):
+                    keys = [b'key%d' % n for n in range(count)]
+                    with Watcher(under_test) as watcher:
+                        self.assertEqual(watcher.answer, b'OK\r\n')
+                        client.ask(b'get %s\r\n' % b' '.join(keys))
+                        self.assertEqual(len(set(watcher.lines(count))), count)
+                    self.wait(lambda: self.number(under_test, 'log_watchers') == 0, 'one stays')
+
+
 class Rules(WatchTest):
     def test_words(self):
         under_test = self.start(cores=2)
