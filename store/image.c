@@ -112,6 +112,7 @@ static bool image_state_is_valid(const struct image_header *header) {
     const struct image_layout *layout = &header->layout;
     return state->touched <= layout->segments_max &&
            (state->touched + 1) % layout->block_segments == 0 && state->no_cas <= 1 &&
+           state->flush_sequence < SEGMENT_SEQUENCE_END &&
            state->bound_bytes >= STORE_MEMORY_BYTES_MIN &&
            state->bound_bytes <= layout->memory_bytes_max;
 }

@@ -320,7 +320,8 @@ static void recover_visit_segments(struct recover *recover, uint32_t what, recov
 }
 
 static bool recover_segment_is_valid(const struct segment_log *log, const struct segment *segment) {
-    return segment->used_bytes <= log->segment_bytes && segment->used_bytes % ITEM_ALIGN == 0;
+    return segment->used_bytes <= log->segment_bytes && segment->used_bytes % ITEM_ALIGN == 0 &&
+           segment->sequence < SEGMENT_SEQUENCE_END;
 }
 
 static int recover_by_sequence(const void *a, const void *b) {

@@ -71,6 +71,9 @@ enum segment_end {
     SEGMENT_ENDS
 };
 
+/* No log lives to open so many segments: what an image has beyond is damage. */
+#define SEGMENT_SEQUENCE_END ((uint64_t)1 << 62)
+
 struct segment {
     uint64_t sequence; /* order of opening, for the flush watermark; 0 while it is free */
     uint32_t live_bytes;

@@ -12,6 +12,7 @@ from startup import run
 PAGE_BYTES = 4096
 SEGMENT_BYTES = 32  # a segment's header
 IMAGE_HEADER_BYTES = 216
+STATE_AT = 112  # in an image: what changes
 
 
 class Places(FileTest):
@@ -204,6 +205,21 @@ class Damage(FileTest):
 
     def test_after_a_kill(self):
         self.check_each(lambda one: one.kill())
+
+    def test_a_sequence_that_can_not_go_on(self):
+        """Of the first segment in use; of the segments that a flush has left."""
+        first = IMAGES_AT + PAGE_BYTES + SEGMENT_BYTES
+        for at in first, IMAGES_AT + STATE_AT:
+            with self.subTest(at):
+                one = self.begin()
+                self.fill(one)
+                one.kill()
+                self.change(at, b'\xff' * 8)
+                two = self.begin()
+                self.assertIn('it is kept as %s' % self.aside, two.errors())
+                self.check(two)
+                two.stop()
+                os.unlink(self.file)
 
     def test_a_part_that_has_lost_its_mark(self):
         for end in lambda one: one.stop(), lambda one: one.kill():
