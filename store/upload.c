@@ -368,11 +368,12 @@ static bool upload_place_back(struct store *store, uint64_t location, struct sto
     upload_uncount(store, location);
     upload_record_detach(store, location);
     store_rewrite_begin(store, location, bytes);
-    segment_cut(&store->log, location, bytes, store_draft_bytes(draft));
     item->key_length = (uint8_t)draft->key->length;
     item->bits = draft->bits;
+    /* First of all: of a short key's record the list ends where what is cut off begins. */
     memmove(item_list(item), list, item_list_bytes(draft->extents));
     memcpy(item_key(item), draft->key->bytes, draft->key->length);
+    segment_cut(&store->log, location, bytes, store_draft_bytes(draft));
     item->value_length = store_draft_payload(draft);
     store_rewrite_end(store);
     store_commit(store, draft, found, location);

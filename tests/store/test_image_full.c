@@ -1,5 +1,6 @@
 /* A file system without room: a store there has less memory, that is all. */
 #include "image_fixture.h"
+#include "large_fixture.h"
 #include "store/memory.h"
 
 #include <errno.h>
@@ -66,6 +67,37 @@ Test(store_image_full, evicts_what_is_there) {
     cr_assert(fixture_stats(store).item_bytes > 10 * MIB);
     store_destroy(store);
     close(image.fd);
+}
+
+/* The least there can be: the head of a large item takes the place of its upload's record, which is
+ * hardly longer where the key is short. */
+static void full_store_large(uint32_t segments) {
+    struct store_config config = fixture_config(16 * MIB);
+    struct store_image image = image_file(&config);
+    struct store *store = image_create(&image, &config);
+    uint32_t stored = 0;
+    bytes_left = segments * (int64_t)store->log.segment_bytes;
+    for (uint32_t i = 0; i < 3000; i++) {
+        char name[] = "abcdefgh";
+        name[1 + i % 8] = 0;
+        uint32_t length = 16385 + i * 997 % 200000;
+        (void)fixture_set_bytes(store, key_of(i % 50), i * 37 % 3000, 0, 1);
+        if (large_write(store, name, STORE_SET, large_pattern() + i, length) == STORE_OK) {
+            stored++;
+            store_check(store);
+            cr_assert(large_has(store, name, large_pattern() + i, length), "%u", i);
+        }
+    }
+    cr_assert(stored > 10, "%u", segments);
+    bytes_left = -1;
+    store_destroy(store);
+    close(image.fd);
+}
+
+Test(store_image_full, large_items) {
+    for (uint32_t segments = 2; segments < 12; segments++) {
+        full_store_large(segments);
+    }
 }
 
 /* No room at all: writes are refused, or the image can't be created. */
