@@ -77,7 +77,7 @@ struct moving {
     uint32_t window;      /* its number, above 0 */
     uint32_t connections; /* that had a turn in it */
     uint32_t to;          /* in it, connections are given to this reactor; or SHARD_NONE */
-    uint32_t left;        /* so many of them, still */
+    uint32_t left;        /* so many of them, still; 0 without a reactor */
 };
 
 /* With `enabled` false no connection ever moves. */

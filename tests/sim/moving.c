@@ -18,6 +18,7 @@ void __wrap_moving_end_window(struct net *net) {
     moving->ends_ns = net->shard.now_ns + random_size(&world->random, MOVING_NS_MAX);
     moving->window++;
     moving->to = SHARD_NONE;
+    moving->left = 0;
     if (random_chance(&world->random, world->choices.moves)) {
         moving->to = (net->shard.id + 1 + random_below(&world->random, others)) % (others + 1);
         moving->left = random_size(&world->random, 20);
