@@ -137,6 +137,7 @@ void epoll_take_failed_watches(struct epoll *epoll, void *owner);
 /* Of struct io_engine. */
 struct io_source *epoll_open_source(struct io *io, int socket, struct completion *received);
 void epoll_close_source(struct io *io, struct io_source *source);
+void epoll_leave_source(struct io *io, struct io_source *source);
 void epoll_receive(struct io *io, struct io_source *source, char *where, size_t length);
 char *epoll_buffer(const struct io *io, unsigned number);
 void epoll_give_buffer(struct io *io, unsigned number);

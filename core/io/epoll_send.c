@@ -103,7 +103,7 @@ void epoll_try_sends(struct epoll *epoll) {
 void epoll_send_event(struct epoll *epoll, struct epoll_source *source, uint32_t events) {
     if (source->state == EPOLL_SEND_BLOCKED && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
         epoll_queue_send(epoll, source);
-    } else if (source->state == EPOLL_SEND_NONE && events == EPOLLOUT) {
+    } else if (source->state == EPOLL_SEND_NONE && events == EPOLLOUT && !source->source.closed) {
         source->room_watched = false;
         epoll_watch_source(epoll, source);
     }

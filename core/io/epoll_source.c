@@ -122,6 +122,16 @@ void epoll_close_source(struct io *io, struct io_source *source) {
     source->closed = true;
 }
 
+/* The socket stays open: the kernel would go on telling of it. */
+void epoll_leave_source(struct io *io, struct io_source *source) {
+    struct epoll *epoll = epoll_of(io);
+    epoll_close_source(io, source);
+    if (source->watched) {
+        epoll_ctl(epoll->set, EPOLL_CTL_DEL, source->socket, NULL);
+    }
+    epoll_forget_source(epoll, epoll_source_of(source));
+}
+
 void epoll_close_socket(struct io *io, int socket) {
     struct epoll *epoll = epoll_of(io);
     close(socket);

@@ -69,6 +69,7 @@ struct io_engine {
 
     struct io_source *(*open_source)(struct io *io, int socket, struct completion *received);
     void (*close_source)(struct io *io, struct io_source *source);
+    void (*leave_source)(struct io *io, struct io_source *source);
     void (*receive)(struct io *io, struct io_source *source, char *where, size_t length);
     char *(*buffer)(const struct io *io, unsigned number);
     void (*give_buffer)(struct io *io, unsigned number);
@@ -106,6 +107,12 @@ static inline struct io_source *io_open_source(struct io *io, int socket,
 }
 static inline void io_close_source(struct io *io, struct io_source *source) {
     io->engine->close_source(io, source);
+}
+
+/* Closes a source whose socket goes on at another engine, and may come back to this one, while
+ * nothing of it is under way: from here on this engine knows nothing of the socket. */
+static inline void io_leave_source(struct io *io, struct io_source *source) {
+    io->engine->leave_source(io, source);
 }
 
 /* Receives up to `length` bytes to a place of the caller's, which nothing is written to but from

@@ -35,3 +35,10 @@ void source_shut_down(struct io *io, int socket, int how) {
     (void)io;
     shutdown(socket, how);
 }
+
+size_t source_send_now(struct io *io, int socket, const void *bytes, size_t length, bool more) {
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
+    (void)io;
+    ssize_t sent = send(socket, bytes, length, flags);
+    return sent > 0 ? (size_t)sent : 0;
+}

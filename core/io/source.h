@@ -117,6 +117,7 @@ static inline bool source_receive(struct source_pool *pool, void *owner, struct 
 }
 
 /* Of struct io_engine, the same for every engine of the kernel's. */
+size_t source_send_now(struct io *io, int socket, const void *bytes, size_t length, bool more);
 void source_refuse(struct io *io, int socket, const char *text, size_t length);
 void source_shut_down(struct io *io, int socket, int how);
 

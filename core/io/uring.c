@@ -48,14 +48,6 @@ static void uring_send_once(struct io *io, int socket, const void *bytes, size_t
         (struct uring_once){.completion = completion, .result = (int)length};
 }
 
-static size_t uring_send_now(struct io *io, int socket, const void *bytes, size_t length,
-                             bool more) {
-    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
-    (void)io;
-    ssize_t sent = send(socket, bytes, length, flags);
-    return sent > 0 ? (size_t)sent : 0;
-}
-
 static void uring_send_vector(struct io *io, int socket, const struct msghdr *message,
                               struct completion *completion) {
     struct io_uring_sqe *entry = uring_entry(uring_of(io));
@@ -277,13 +269,14 @@ const struct io_engine uring_engine = {
     .advice = uring_advice,
     .open_source = uring_open_source,
     .close_source = uring_close_source,
+    .leave_source = uring_close_source,
     .receive = uring_receive,
     .buffer = uring_buffer,
     .give_buffer = uring_give_buffer,
     .send = uring_send,
     .send_once = uring_send_once,
     .send_vector = uring_send_vector,
-    .send_now = uring_send_now,
+    .send_now = source_send_now,
     .accept = uring_accept,
     .cancel_accept = uring_cancel_accept,
     .wait_readable = uring_wait_readable,

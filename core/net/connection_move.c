@@ -31,7 +31,7 @@ static void connection_detach(struct net *net, struct connection *connection) {
     assert(connection->receive_buffer < 0);
     schedule_remove(&net->schedule, &connection->scheduled);
     LIST_REMOVE(connection, all_link);
-    io_close_source(net->io, connection->source);
+    io_leave_source(net->io, connection->source);
     connection->source = NULL;
     buffer_leave(&net->shard.buffers, &pipeline->input);
     buffer_leave(&net->shard.buffers, &pipeline->output);

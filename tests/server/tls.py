@@ -35,6 +35,12 @@ class Served(TlsTest):
                 client.send(b'quit\r\n')
                 self.assertEqual(client.socket.recv(10), b'')  # and no unexpected end
 
+    def test_values_of_every_size_by_epoll(self):
+        """The other engine sends them, too."""
+        self.server.stop()
+        self.server = self.start_tls(cores=2, flags=['-m', '256', '-I', '16m', '-o', 'io=epoll'])
+        self.test_values_of_every_size()
+
     def test_values_of_every_size(self):
         """Beside the borders of records, buffers and windows, on both cores."""
         sizes = (0, 1, 1000, 4095, 4096, 16000, RECORD - 40, RECORD - 1, RECORD, RECORD + 1, 2 * RECORD, 65535,

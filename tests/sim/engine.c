@@ -307,6 +307,7 @@ const struct io_engine simulated_engine = {
     .advice = engine_advice,
     .open_source = engine_open_source,
     .close_source = engine_close_source,
+    .leave_source = engine_close_source,
     .receive = engine_receive,
     .buffer = engine_buffer,
     .give_buffer = engine_give_buffer,

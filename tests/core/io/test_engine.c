@@ -26,6 +26,23 @@ Test(engine, sends_bytes_and_the_parts_of_a_message, .timeout = 30) {
     pair_close(&pair);
 }
 
+/* What finds room, and 0 when the other side is gone. */
+Test(engine, sends_now_what_finds_room, .timeout = 30) {
+    static char bytes[4 << 20];
+    struct pair pair = pair_open();
+    source_of(&pair);
+    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, "at once", 7, true), (size_t)7));
+    expect_bytes(&pair, "at once");
+    size_t sent = io_send_now(pair.io, pair.socket, bytes, sizeof(bytes), false);
+    cr_assert(lt(sz, (size_t)0, sent));
+    cr_assert(lt(sz, sent, sizeof(bytes)));
+    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, bytes, sizeof(bytes), false), (size_t)0));
+    close(pair.peer);
+    pair.peer = -1;
+    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, "x", 1, false), (size_t)0));
+    pair_close(&pair);
+}
+
 /* More than a socket holds: it goes on as the other side reads. */
 Test(engine, sends_all_of_many_bytes, .timeout = 30) {
     struct pair pair = pair_open();

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -214,6 +215,46 @@ Test(source, closes_a_source, .timeout = 30) {
         io_close_source(pair.io, other.source);
         other.source = NULL;
         pair_close(&other);
+        pair_close(&pair);
+    }
+}
+
+/* From engine to engine and back, with bytes that stay in the socket, an event that was fetched and
+ * not taken, and room that is watched: the engine that it has left hears of it no more. */
+Test(source, goes_on_at_another_engine_and_comes_back, .timeout = 30) {
+    for (int tcp = 0; tcp < 2; tcp++) {
+        struct pair pair = tcp ? pair_open_tcp() : pair_open();
+        struct io *other = open_engine();
+        for (int i = 0; i < 8; i++) {
+            tell(&pair, "here");
+            expect_received(&pair, "here");
+            expect_nothing(&pair);
+            tell(&pair, "there");
+            while (i & 1 && !io_has_events(pair.io)) {
+                sched_yield();
+            }
+            io_leave_source(pair.io, pair.source);
+            pair.source = NULL;
+            struct io *left = pair.io;
+            pair.io = other;
+            other = left;
+            source_of(&pair);
+            io_send_once(pair.io, pair.socket, "out", 3, &pair.operation.completion);
+            io_enter(pair.io, 0);
+            io_take(pair.io, &pair);
+            expect_bytes(&pair, "out");
+            expect_received(&pair, "there");
+            if (i & 2) {
+                do {
+                    io_enter(left, 0);
+                    io_take(left, &pair);
+                } while (io_has_events(left));
+                tell(&pair, "heard by one");
+                expect_received(&pair, "heard by one");
+                cr_assert(not(io_has_events(left)));
+            }
+        }
+        ENGINE.close(other);
         pair_close(&pair);
     }
 }
