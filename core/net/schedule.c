@@ -10,6 +10,9 @@ void schedule_init(struct schedule *schedule) {
 
 void schedule_wake_waiting(struct schedule *schedule) {
     struct scheduled *one;
+    if (TAILQ_EMPTY(&schedule->waiting)) {
+        return;
+    }
     TAILQ_FOREACH(one, &schedule->waiting, place_link) {
         one->place = SCHEDULE_READY;
     }
