@@ -12,6 +12,7 @@
 #include "core/net/udp.h"
 #include "core/server/config_parse.h"
 #include "core/server/engine.h"
+#include "core/server/http.h"
 #include "core/server/resources.h"
 #include "core/shard/shard.h"
 
@@ -89,16 +90,26 @@ static bool fit_memory(struct config *config) {
  * ends by, its connection to saslauthd or LDAP, and a file or two. */
 #define FIT_DESCRIPTORS_SASL 5
 
+/* Of the thread of HTTP, beside its listeners: what it and reactor 0 sleep on, and a file. */
+#define FIT_DESCRIPTORS_METRICS 4
+
 /* Addresses of a name, and how many more it may have in the worst case. */
 #define FIT_ADDRESSES_PER_NAME 2
 #define FIT_ADDRESSES_PER_NAME_MAX ((uint64_t)8)
+
+/* So that a flood of HTTP takes none that the cache's connections need. */
+static uint64_t fit_metrics_descriptors(const struct config *config) {
+    uint64_t listeners = FIT_ADDRESSES_PER_NAME * (uint64_t)config->metrics.count;
+    return listeners > 0 ? listeners * HTTP_DESCRIPTORS_MAX + FIT_DESCRIPTORS_METRICS : 0;
+}
 
 /* All but those of reactors and connections. Without an address there are two of this machine. */
 static uint64_t fit_other_descriptors(const struct config *config) {
     uint64_t names = config->address_count > 0 ? config->address_count : 1;
     uint64_t sockets = FIT_ADDRESSES_PER_NAME * names * (config->udp_port ? 2 : 1);
     uint64_t sasl = config->system_sasl ? config->cores + FIT_DESCRIPTORS_SASL : 0;
-    return resources_open_descriptors() + sockets + sasl + FIT_DESCRIPTORS_SPARE;
+    return resources_open_descriptors() + sockets + sasl + fit_metrics_descriptors(config) +
+           FIT_DESCRIPTORS_SPARE;
 }
 
 /* A reactor has those of its engine, and is of no use without a connection. */

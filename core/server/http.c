@@ -8,11 +8,6 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-/* Beyond HTTP_CONNECTIONS_MAX a connection is shut down for each that comes; libmicrohttpd frees it
- * a round later, so it may have twice as many. */
-#define HTTP_LIMIT 128
-_Static_assert(HTTP_LIMIT == 2 * HTTP_CONNECTIONS_MAX, "as told");
-
 struct http_connection {
     int socket;
     bool shut;

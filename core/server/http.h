@@ -24,6 +24,14 @@
 #define HTTP_CONNECTIONS_MAX 64
 #define HTTP_REQUEST_S 10
 
+/* Beyond HTTP_CONNECTIONS_MAX a connection is shut down for each that comes; libmicrohttpd frees it
+ * a round later, so it may have twice as many. */
+#define HTTP_LIMIT (2 * HTTP_CONNECTIONS_MAX)
+
+/* Descriptors that a listener has at most: its socket, libmicrohttpd's copy, what that sleeps on,
+ * and connections. */
+#define HTTP_DESCRIPTORS_MAX (3 + HTTP_LIMIT)
+
 /* The names and passwords of basic authentication, of up to so many bytes. */
 #define HTTP_CREDENTIAL_BYTES_MAX 512
 

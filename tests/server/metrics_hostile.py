@@ -1,5 +1,7 @@
 """HTTP clients that mean harm: what they cost is bounded, others get their answers, and the cache is unharmed."""
+import contextlib
 import os
+import resource
 import socket
 import threading
 import time
@@ -159,6 +161,22 @@ class Floods(HostileTest):
             one.reset()
         self.serves()
         self.wait_for(lambda: len(os.listdir('/proc/%d/fd' % self.under_test.pid)) < 60)
+
+
+class Descriptors(MetricsTest):
+    def test_those_of_the_cache_are_its_own(self):
+        """A flood of HTTP leaves the cache as many descriptors as -c needs."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        under_test = self.begin('-c', '50', cores=2, nofile=(100, hard))
+        with contextlib.ExitStack() as stack:
+            for _ in range(2 * CONNECTIONS):
+                stack.enter_context(server.Connection(under_test.http_port)).send(b'GET /metr')
+            self.assertEqual(under_test.get('/readyz').status, 200)
+            left = resource.prlimit(under_test.pid, resource.RLIMIT_NOFILE)[0] - under_test.descriptors()
+            self.assertGreater(left, 50)
+            for _ in range(50):
+                self.assertEqual(stack.enter_context(under_test.connect()).ask(b'get a\r\n'), b'END\r\n')
+            self.assertEqual(under_test.get('/readyz').status, 200)
 
 
 if __name__ == '__main__':

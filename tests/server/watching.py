@@ -446,6 +446,20 @@ class Events(WatchTest):
             self.assertIn('type=conn_new', watcher.line())
             self.assertIn('reason=idle_timeout', watcher.line())
 
+    def test_a_watcher_is_not_idle(self):
+        """It has nothing to send, and outlives clients that are closed for that."""
+        under_test = self.start(cores=2, flags=('-o', 'idle_timeout=1'))
+        watchers = [self.watch(under_test, b'deletions') for _ in range(4)]
+        for _ in range(2):
+            with under_test.connect() as client:
+                self.assertEqual(client.read_all(), b'')
+        self.assertGreaterEqual(self.number(under_test, 'idle_kicks'), 2)
+        with under_test.connect() as client:
+            client.ask(b'set key 0 0 1\r\nx\r\n')
+            self.assertEqual(client.ask(b'delete key\r\n'), b'DELETED\r\n')
+        for watcher in watchers:
+            self.assertEqual(watcher.line(), 'type=deleted key=key cmd=delete clsid=1 size=1')
+
     def test_crawler(self):
         for cores in CORES:
             under_test = self.start(cores=cores)
