@@ -106,8 +106,17 @@ class Client:
         self.server.stop()
 
     def start_server(self):
-        with starting:
-            self.server = self.start(self.server.port)
+        """On its port, which another program may have taken for a moment meanwhile."""
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while True:
+            try:
+                with starting:
+                    self.server = self.start(self.server.port)
+                return
+            except AssertionError as error:
+                if 'in use' not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     def end(self):
         """Ends client and server."""

@@ -269,7 +269,7 @@ class Memory(ScarcityTest):
         """What is left of -m can be filled. The least is told."""
         line = r'addresses are limited \(ulimit -v, LimitAS=, vm.overcommit_memory\): %s'
         for size, flags, changes in (
-                (100, ('-t', '2'), r'-m 8 instead of 64, -t 1 instead of 2(, -c \d+ instead of 1024)?'),
+                (130, ('-t', '2'), r'-m \d+ instead of 64, -t 1 instead of 2(, -c \d+ instead of 1024)?'),
                 (300, ('-t', '2', '-m', '1024'), r'-m \d+ instead of 1024'),
                 (1000, ('-t', '4', '-m', '1024'), r'-m \d+ instead of 1024'),
                 (4000, ('-t', '200', '-m', '1600', '-o', 'ring_capacity=4096'),

@@ -65,6 +65,32 @@ Test(engine, sends_all_of_many_bytes, .timeout = 30) {
     pair_close(&pair);
 }
 
+/* What goes at once, and of what no socket holds a part. */
+Test(engine, sends_now, .timeout = 30) {
+    struct pair pair = pair_open();
+    static char bytes[16 << 20];
+    source_of(&pair);
+    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, "some", 4, true), 4));
+    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, " more", 5, false), 5));
+    expect_bytes(&pair, "some more");
+    cr_assert(
+        lt(sz, io_send_now(pair.io, pair.socket, bytes, sizeof(bytes), false), sizeof(bytes)));
+    shutdown(pair.peer, SHUT_RDWR);
+    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, "x", 1, false), 0));
+    pair_close(&pair);
+}
+
+/* An engine that lacks a function would be found only by who needs that. */
+Test(engine, has_all_functions) {
+    struct pair pair = pair_open();
+    uintptr_t members[sizeof(struct io_engine) / sizeof(uintptr_t)];
+    memcpy(members, pair.io->engine, sizeof(members));
+    for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+        cr_assert(ne(u64, members[i], 0));
+    }
+    pair_close(&pair);
+}
+
 Test(engine, a_peer_that_is_gone_is_an_error_and_no_signal, .timeout = 30) {
     struct pair pair = pair_open();
     source_of(&pair);
