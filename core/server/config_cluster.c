@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,14 +79,33 @@ static bool config_resolve(const char *text, char node[NODE_BYTES],
     return node_read(whole, strlen(whole), node, problem);
 }
 
+/* Whether a client can connect to HOST|ADDRESS|PORT: not to all addresses, nor to a group. */
+static bool config_is_reachable(const char *node) {
+    char address[NODE_BYTES];
+    struct in_addr four;
+    struct in6_addr six;
+    snprintf(address, sizeof(address), "%s", strchr(node, '|') + 1);
+    *strchr(address, '|') = '\0';
+    if (inet_pton(AF_INET, address, &four) == 1) {
+        return four.s_addr != htonl(INADDR_ANY) && !IN_MULTICAST(ntohl(four.s_addr)) &&
+               four.s_addr != htonl(INADDR_BROADCAST);
+    }
+    return inet_pton(AF_INET6, address, &six) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&six) &&
+           !IN6_IS_ADDR_MULTICAST(&six);
+}
+
 static enum config_status config_check_advertise(struct cluster_config *cluster) {
     char problem[NODES_PROBLEM_BYTES];
     const char *text = cluster->advertise;
-    if (node_read(text, strlen(text), cluster->node, problem) ||
-        config_resolve(text, cluster->node, problem)) {
-        return CONFIG_RUN;
+    if (!node_read(text, strlen(text), cluster->node, problem) &&
+        !config_resolve(text, cluster->node, problem)) {
+        return options_wrong("-o advertise: %s", problem);
     }
-    return options_wrong("-o advertise: %s", problem);
+    return config_is_reachable(cluster->node)
+               ? CONFIG_RUN
+               : options_wrong("-o advertise: no client can connect to \"%s\": give an address of "
+                               "this machine that clients reach",
+                               text);
 }
 
 static enum config_status config_check_alone(const struct cluster_config *cluster) {
