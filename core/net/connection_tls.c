@@ -34,8 +34,17 @@ static void connection_tls_end_time(struct net *net, struct tls_session *session
 }
 
 void connection_tls_start(struct net *net, struct connection *connection) {
-    connection_tls_set_time(net, connection->tls,
-                            net->shard.facts->config->tls.handshake_timeout_s + 1);
+    struct tls_session *session = connection->tls;
+    connection_tls_set_time(net, session, net->shard.facts->config->tls.handshake_timeout_s + 1);
+    if (session->state == TLS_HANDSHAKE && !session->in_handshake) {
+        session->in_handshake = true;
+        net->shard.counters.ssl_in_handshake++;
+    }
+}
+
+static void connection_tls_end_handshake(struct net *net, struct tls_session *session) {
+    net->shard.counters.ssl_in_handshake -= session->in_handshake;
+    session->in_handshake = false;
 }
 
 /* What is counted and logged. */
@@ -47,6 +56,7 @@ static void connection_tls_note_open(struct net *net, struct connection *connect
     net->shard.counters.ssl_resumed += resumed;
     net->shard.counters.ssl_new_sessions += session->sessions_made;
     connection_tls_end_time(net, session);
+    connection_tls_end_handshake(net, session);
     if (!connection_log_is_on(net)) {
         return;
     }
@@ -73,6 +83,7 @@ static void connection_tls_note_refused(struct net *net, struct connection *conn
     struct tls_session *session = connection->tls;
     connection_tls_count_failure(net, session, in_handshake);
     net->shard.counters.ssl_renegotiations += session->renegotiates;
+    connection_tls_end_handshake(net, session);
     connection_watch_tls_failed(net, connection);
     connection_tls_set_time(net, session, GOODBYE_S);
     if (connection_log_is_on(net)) {
@@ -334,6 +345,7 @@ void connection_tls_finish(struct net *net, struct connection *connection) {
         TAILQ_REMOVE(connection_tls_queue(net, session), session, queue_link);
     }
     connection_tls_end_time(net, session);
+    connection_tls_end_handshake(net, session);
     tls_session_destroy(session);
     connection->tls = NULL;
 }

@@ -97,8 +97,9 @@ struct tls_session {
     size_t sealed_plain;
     size_t sealed_sent;
 
-    uint32_t due_s; /* on the list `timed`: when it is closed, on the store's scale */
-    bool queued;    /* on one of the lists handshakes and unread */
+    uint32_t due_s;    /* on the list `timed`: when it is closed, on the store's scale */
+    bool in_handshake; /* and counted as such */
+    bool queued;       /* on one of the lists handshakes and unread */
     bool timed;
     TAILQ_ENTRY(tls_session) queue_link;
     TAILQ_ENTRY(tls_session) timed_link;

@@ -105,7 +105,8 @@
     ROW(ssl_record_yields, COUNT, "times",                                                         \
         "Times that a connection had sent more TLS records than are read in one turn.")            \
     ROW(ssl_key_updates, COUNT, "messages",                                                        \
-        "Times that a client of TLS 1.3 has changed its keys, or asked for other ones.")
+        "Times that a client of TLS 1.3 has changed its keys, or asked for other ones.")           \
+    ROW(ssl_in_handshake, GAUGE, "connections", "Connections whose TLS handshake is under way.")
 /* clang-format on */
 
 struct counters {

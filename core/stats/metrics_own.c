@@ -38,6 +38,18 @@ static void own_name(const struct statistic *row, char name[METRICS_NAME_BYTES])
              row->type == STATISTIC_COUNT ? "_total" : "");
 }
 
+/* One is in one state alone, so that they add up to those that are open. */
+static void own_put_states(struct metrics_writer *writer, const struct metrics_sources *sources) {
+    static const char *const name = "simplecache_connections";
+    const struct counters *sum = &sources->stats.sum->counters;
+    uint64_t special = sum->log_watchers + sum->ssl_in_handshake;
+    uint64_t serving = sum->curr_connections > special ? sum->curr_connections - special : 0;
+    metrics_put_head(writer, name, METRICS_GAUGE, "Connections that are open, by what they do.");
+    metrics_put_number(writer, name, "state=\"serving\"", serving);
+    metrics_put_number(writer, name, "state=\"watching\"", sum->log_watchers);
+    metrics_put_number(writer, name, "state=\"handshake\"", sum->ssl_in_handshake);
+}
+
 void metrics_put_own(struct metrics_writer *writer, const struct metrics_sources *sources) {
     for (size_t i = 0; i < statistic_count; i++) {
         const struct statistic *row = &statistic_table[i];
@@ -50,6 +62,7 @@ void metrics_put_own(struct metrics_writer *writer, const struct metrics_sources
             metrics_put_row(writer, name, NULL, row, sources);
         }
     }
+    own_put_states(writer, sources);
     metrics_put_head(writer, "process_resident_memory_bytes", METRICS_GAUGE,
                      "Memory of the process that is resident.");
     metrics_put_number(writer, "process_resident_memory_bytes", NULL, sources->resident_bytes);

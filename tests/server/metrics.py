@@ -126,6 +126,22 @@ class Pages(MetricsTest):
         ages = own['simplecache_queue_segments_by_age']
         self.assertEqual(sum(ages.samples.values()), float(stats['segments']))
 
+    def test_connections(self):
+        """By state; they add up to those that are open."""
+        under_test = self.begin(cores=2)
+        with under_test.connect() as watcher, under_test.connect() as client:
+            self.assertEqual(watcher.ask(b'watch\r\n'), b'OK\r\n')
+            client.ask(b'mn\r\n')
+            for _ in range(server.TIMEOUT_S * 10):  # that of wait_ready() is soon gone
+                families = under_test.page().families
+                states = families['simplecache_connections']
+                told = [states.sample(state=state) for state in ('serving', 'watching', 'handshake')]
+                self.assertEqual(sum(told), families['memcached_current_connections'].sample())
+                if told == [1, 1, 0]:
+                    return
+                time.sleep(0.1)
+            self.fail(told)
+
     def test_open_metrics(self):
         """By Accept; the same families and values, and names of the exporter's stay as they are."""
         under_test = self.loaded(cores=2)

@@ -183,8 +183,21 @@ class NoTls(TlsTest):
                 time.sleep(0.1)
             self.assertEqual(slow.read_all(), b'')
             self.assertEqual(silent.read_all(), b'')
+        self.settle(lambda: self.server.stat('ssl_in_handshake'), '0')
         self.assertLess(time.monotonic() - started, 10)
         self.assertEqual(self.server.stat('ssl_handshake_timeouts'), '2')
+
+    def test_how_many_are_in_it(self):
+        self.server = self.start_tls(cores=2, words='ssl_handshake_timeout=300')
+        self.assertEqual(self.server.stat('ssl_in_handshake'), '0')
+        with self.raw(), self.raw() as leaves, self.raw() as wrong, self.server.tls() as client:
+            client.ask(b'mn\r\n')
+            self.settle(lambda: self.server.stat('ssl_in_handshake'), '3')
+            wrong.send(b'no TLS at all\r\n')
+            self.settle(lambda: self.server.stat('ssl_in_handshake'), '2')
+            leaves.close()
+            self.settle(lambda: self.server.stat('ssl_in_handshake'), '1')
+        self.settle(lambda: self.server.stat('ssl_in_handshake'), '0')
 
     def test_old_versions(self):
         for option in ('-tls1', '-tls1_1'):
