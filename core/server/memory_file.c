@@ -320,6 +320,9 @@ static bool file_move(struct memory_file *from, struct memory_file *to) {
     memory_file_drop_stores(from);
     unlink(from->path);
     file_free(from);
+    for (uint32_t i = 0; i < to->header.layout.cores; i++) {
+        memory_file_reset_bound(to, to->parts[i].store);
+    }
     return true;
 }
 

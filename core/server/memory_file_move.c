@@ -95,6 +95,11 @@ static void move_item(struct move *move, struct store *store, struct store_expor
     const struct store_removal removal = {0};
     bool read = item->item.value || move_copy_value(move, store, item);
     enum store_status status = read ? store_import(to, &key, item, move->now) : STORE_NO_MEMORY;
+    if (read && status == STORE_NO_MEMORY) {
+        /* The file system was full, and may have room by now: of segments that were left. */
+        memory_file_reset_bound(move->to, to);
+        status = store_import(to, &key, item, move->now);
+    }
     if (status == STORE_OK || status == STORE_NOT_STORED) {
         move->moved++;
     } else {

@@ -84,6 +84,12 @@ static uint64_t stores_bound(const struct memory_file *file) {
     return (same ? wanted : layout->memory_bytes) / layout->cores;
 }
 
+void memory_file_reset_bound(const struct memory_file *file, struct store *store) {
+    const struct memory_file_layout *layout = &file->header.layout;
+    int error = store_resize(store, layout->memory_bytes / layout->cores);
+    assert(error == 0);
+}
+
 static void *stores_open_one(void *argument) {
     struct memory_file_part *part = argument;
     struct memory_file *file = part->file;

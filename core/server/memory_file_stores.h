@@ -58,6 +58,9 @@ struct store_config memory_file_store_config(const struct memory_file *file,
 enum memory_file_opened memory_file_open_stores(struct memory_file *file,
                                                 char reason[MEMORY_FILE_REASON_BYTES]);
 
+/* Ends what a full file system made of a store's bound: it is that of the file's layout again. */
+void memory_file_reset_bound(const struct memory_file *file, struct store *store);
+
 /* Closes those that are left, as whole; or ends them as a killed process would. */
 void memory_file_close_stores(struct memory_file *file);
 void memory_file_drop_stores(struct memory_file *file);

@@ -110,6 +110,22 @@ class Places(FileTest):
         self.assertEqual(status, 1)
         self.assertIn('No space left on device', stderr)
 
+    def test_a_move_in_a_full_file_system(self):
+        """What the old file gives back the new one takes, and nothing is refused afterwards."""
+        self.mount('-t', 'tmpfs', '-o', 'size=30m', 'none', self.folder)
+        value = b'x' * 30_000
+        one = self.begin(cores=1)
+        with one.connect() as client:
+            for n in range(1500):
+                self.assertEqual(client.ask(b'set k%d 0 0 30000\r\n%s\r\n' % (n, value)), b'STORED\r\n')
+        one.stop()
+        two = self.begin('-m', '1024')
+        self.assertGreater(int(two.stat('curr_items')), 100)
+        with two.connect() as client:
+            for n in range(100):
+                self.assertEqual(client.ask(b'set s%d 0 0 1\r\nx\r\n' % n), b'STORED\r\n')
+        two.stop()
+
 
 class Damage(FileTest):
     """Whatever bits of its structure are wrong, the server starts, and no value is. (Values have no sum.)"""
