@@ -46,8 +46,9 @@ struct metrics_thread {
     struct http *http;
     struct pages pages;
     struct snapshot *snapshot;
-    bool out;   /* reactor 0 has the snapshot */
-    bool fresh; /* it has been taken in this round */
+    bool out;        /* reactor 0 has the snapshot */
+    uint64_t out_ns; /* since when */
+    bool fresh;      /* it has been taken in this round */
     uint64_t *cpu_ns;
     clockid_t *clocks; /* of the reactors' threads */
     uint32_t tls_loads;
@@ -56,9 +57,12 @@ struct metrics_thread {
 
 /* Asking the reactors. */
 
-/* Waits for the snapshot that is out. False when it has not come back in time. */
-static bool metrics_thread_wait(struct metrics_thread *thread, uint64_t deadline_ns) {
+/* Waits for the snapshot that is out. False when it has not come back in time: then nobody waits
+ * for it any more, so that while a reactor hangs all are answered at once. */
+static bool metrics_thread_wait(struct metrics_thread *thread) {
     struct pollfd answered = {.fd = thread->gather.thread_wake, .events = POLLIN};
+    uint64_t deadline_ns = thread->out_ns + METRICS_WAIT_NS;
+    thread->out = thread->out && !metrics_gather_collect(&thread->gather);
     while (thread->out && !atomic_load_explicit(&thread->ended, memory_order_relaxed)) {
         uint64_t now_ns = clock_monotonic_ns(&clock_system);
         if (now_ns >= deadline_ns) {
@@ -73,16 +77,16 @@ static bool metrics_thread_wait(struct metrics_thread *thread, uint64_t deadline
 
 /* One that was given up on has to come back first. */
 static bool metrics_thread_ask(struct metrics_thread *thread) {
-    uint64_t deadline_ns = clock_monotonic_ns(&clock_system) + METRICS_WAIT_NS;
-    if (thread->out && !metrics_thread_wait(thread, deadline_ns)) {
+    if (thread->out && !metrics_thread_wait(thread)) {
         return false;
     }
     if (atomic_load_explicit(&thread->ended, memory_order_relaxed)) {
         return false;
     }
     thread->out = true;
+    thread->out_ns = clock_monotonic_ns(&clock_system);
     metrics_gather_ask(&thread->gather, thread->snapshot);
-    if (!metrics_thread_wait(thread, deadline_ns) || !thread->snapshot->complete) {
+    if (!metrics_thread_wait(thread) || !thread->snapshot->complete) {
         return false;
     }
     snapshot_add_up(thread->snapshot);

@@ -1,5 +1,6 @@
 """HTTP clients that mean harm: what they cost is bounded, others get their answers, and the cache is unharmed."""
 import contextlib
+import ctypes
 import os
 import resource
 import socket
@@ -161,6 +162,40 @@ class Floods(HostileTest):
             one.reset()
         self.serves()
         self.wait_for(lambda: len(os.listdir('/proc/%d/fd' % self.under_test.pid)) < 60)
+
+
+class Hanging(MetricsTest):
+    ATTACH, DETACH, WAIT_ALL = 16, 17, 0x40000000  # of ptrace(2) and waitpid(2)
+
+    def stop_thread(self, under_test, name):
+        """Stops one thread; returns what lets it go on."""
+        folder = '/proc/%d/task/' % under_test.pid
+        libc = ctypes.CDLL(None)
+        for number in os.listdir(folder):
+            with open(folder + number + '/comm') as file:
+                if file.read().strip() == name:
+                    break
+        if libc.ptrace(self.ATTACH, int(number), None, None) != 0:
+            self.skipTest('threads may not be traced here')
+        os.waitpid(int(number), self.WAIT_ALL)
+        return lambda: libc.ptrace(self.DETACH, int(number), None, None)
+
+    def test_a_reactor_hangs(self):
+        """That is told, and from then on without a wait; whether the server is ready, at any time."""
+        under_test = self.begin(cores=2)
+        go_on = self.stop_thread(under_test, 'reactor 0')
+        try:
+            self.assertEqual(under_test.get('/metrics').status, 503)
+            begun = time.monotonic()
+            for _ in range(10):
+                self.assertEqual([under_test.get(path).status for path in ('/healthz', '/readyz', '/metrics', '/')],
+                                 [503, 200, 503, 200])
+            self.assertLess(time.monotonic() - begun, server.TIMEOUT_S)
+        finally:
+            go_on()
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while under_test.get('/healthz').status != 200:
+            self.assertLess(time.monotonic(), deadline)
 
 
 class Descriptors(MetricsTest):
