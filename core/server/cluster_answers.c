@@ -109,7 +109,8 @@ static bool cluster_answers_note(struct cluster_session *session,
 static void cluster_answers_begin(struct cluster_session *session,
                                   const struct etcd_header *header) {
     uint64_t now_ns = cluster_answers_now();
-    uint64_t missing_until_ns = now_ns + 3 * cluster_session_third_ns(session);
+    uint64_t third_ns = cluster_session_third_ns(session);
+    bool goes_on = session->steady_ns != 0 && now_ns - session->steady_ns < 2 * third_ns;
     bool lost = session->cluster_id != 0 &&
                 (session->cluster_id != header->cluster_id || header->revision < session->revision);
     session->cluster_id = header->cluster_id;
@@ -122,7 +123,7 @@ static void cluster_answers_begin(struct cluster_session *session,
     session->keepalive_ns = now_ns;
     session->may_take_over = true;
     session->phase = CLUSTER_STEADY;
-    cluster_view_begin(&session->view, lost, missing_until_ns);
+    cluster_view_begin(&session->view, lost, goes_on, now_ns + 3 * third_ns);
     cluster_session_ask(session, ETCD_WATCH, "/v3/watch",
                         etcd_body_watch(session->prefix, header->revision + 1));
 }
@@ -248,10 +249,18 @@ static void cluster_answers_keepalive(struct cluster_session *session, const cha
     }
 }
 
+static void cluster_answers_note_word(struct cluster_session *session) {
+    uint64_t now_ns = cluster_answers_now();
+    cluster_answers_set_fact(&session->start.facts->heard_ns, now_ns);
+    if (session->phase == CLUSTER_STEADY) {
+        session->steady_ns = now_ns;
+    }
+}
+
 static void cluster_answers_answered(void *context, enum etcd_place place, const char *bytes,
                                      size_t length) {
     struct cluster_session *session = context;
-    cluster_answers_set_fact(&session->start.facts->heard_ns, cluster_answers_now());
+    cluster_answers_note_word(session);
     if (place == ETCD_KEEPALIVE) {
         cluster_answers_keepalive(session, bytes, length);
         return;
@@ -275,7 +284,7 @@ static void cluster_answers_answered(void *context, enum etcd_place place, const
 static void cluster_answers_watched(void *context, const char *bytes, size_t length) {
     struct cluster_session *session = context;
     struct etcd_watch watch;
-    cluster_answers_set_fact(&session->start.facts->heard_ns, cluster_answers_now());
+    cluster_answers_note_word(session);
     if (etcd_parse_watch(bytes, length, &watch, cluster_answers_take_pair, session) != ETCD_OK) {
         cluster_session_fail_broken(session);
         return;

@@ -61,6 +61,8 @@ struct cluster_session {
     uint64_t awaited_until_ns;
     /* Its own key is among that. */
     bool awaits_own;
+    /* When etcd last said something while all went well; 0: never. */
+    uint64_t steady_ns;
     /* When it may write the list: 0 while there is no need to. */
     uint64_t write_ns;
 

@@ -97,7 +97,6 @@ void cluster_view_finish(struct cluster_view *view) {
 void cluster_view_clear(struct cluster_view *view) {
     view->members.count = 0;
     view->missing.count = 0;
-    view->missing_until_ns = 0;
     cluster_view_delete_list(view);
 }
 
@@ -155,11 +154,14 @@ void cluster_view_delete_list(struct cluster_view *view) {
     view->list_revision = 0;
 }
 
-void cluster_view_begin(struct cluster_view *view, bool lost, uint64_t missing_until_ns) {
+void cluster_view_begin(struct cluster_view *view, bool lost, bool goes_on,
+                        uint64_t missing_until_ns) {
     uint32_t known = view->published ? view->published->version : 0;
     uint32_t told = view->list ? view->list->version : 0;
     view->distrusts = view->published && (lost || told < known);
-    view->missing_until_ns = missing_until_ns;
+    if (!goes_on || view->distrusts) {
+        view->missing_until_ns = missing_until_ns;
+    }
     cluster_set_add_list(&view->missing, view->list);
     if (view->distrusts) {
         cluster_set_add_list(&view->missing, view->published);

@@ -56,8 +56,10 @@ void cluster_view_put_list(struct cluster_view *view, const char *text, size_t l
 void cluster_view_delete_list(struct cluster_view *view);
 
 /* All has been told since cluster_view_clear(). lost: etcd has less than it had, or is another one.
- * Servers that are missing have until then to come back. */
-void cluster_view_begin(struct cluster_view *view, bool lost, uint64_t missing_until_ns);
+ * Servers that are missing have until then to come back. goes_on: etcd has been silent for so short
+ * a time that no lease can have run out by that, so they have no more time than they had. */
+void cluster_view_begin(struct cluster_view *view, bool lost, bool goes_on,
+                        uint64_t missing_until_ns);
 
 bool cluster_view_has_member(const struct cluster_view *view, const char *node);
 

@@ -45,7 +45,7 @@ static struct cluster_view three(void) {
     cr_assert(cluster_view_init(&view));
     put(&view, C), put(&view, A), put(&view, B);
     list(&view, "500\n" A " " B " " C "\n");
-    cluster_view_begin(&view, false, LATER);
+    cluster_view_begin(&view, false, false, LATER);
     cr_assert(cluster_view_publish(&view, NOW));
     return view;
 }
@@ -53,7 +53,7 @@ static struct cluster_view three(void) {
 Test(view, first_list) {
     struct cluster_view view;
     cr_assert(cluster_view_init(&view));
-    cluster_view_begin(&view, false, LATER);
+    cluster_view_begin(&view, false, false, LATER);
     expect_next(&view, NULL, NULL, NOW, NULL); /* never an empty one */
     expect_next(&view, A, NULL, NOW, "500\n" A "\n");
     put(&view, B), put(&view, A), put(&view, B);
@@ -94,10 +94,26 @@ Test(view, missing_at_the_beginning) {
     cluster_view_clear(&view);
     list(&view, "500\n" A " " B " " C "\n");
     put(&view, A);
-    cluster_view_begin(&view, false, LATER);
+    cluster_view_begin(&view, false, false, LATER);
     expect_next(&view, NULL, NULL, NOW, NULL);
     put(&view, C);
     expect_next(&view, NULL, NULL, LATER, "501\n" A " " C "\n");
+    cluster_view_finish(&view);
+}
+
+/* Who reads all anew again and again, for whatever reason, gives them no more time by that. */
+Test(view, missing_while_it_begins_anew) {
+    struct cluster_view view = three();
+    for (uint64_t now_ns = NOW; now_ns <= LATER; now_ns += (LATER - NOW) / 2) {
+        cluster_view_clear(&view);
+        list(&view, "500\n" A " " B " " C "\n");
+        put(&view, A), put(&view, C);
+        cluster_view_begin(&view, false, true, now_ns + LATER);
+        expect_next(&view, NULL, NULL, now_ns, now_ns < LATER ? NULL : "501\n" A " " C "\n");
+    }
+    cluster_view_clear(&view);
+    cluster_view_begin(&view, true, true, 2 * LATER); /* but its data is gone */
+    expect_next(&view, NULL, NULL, LATER, "501\n" A " " B " " C "\n");
     cluster_view_finish(&view);
 }
 
@@ -105,7 +121,7 @@ Test(view, missing_at_the_beginning) {
 Test(view, data_lost) {
     struct cluster_view view = three();
     cluster_view_clear(&view);
-    cluster_view_begin(&view, true, LATER);
+    cluster_view_begin(&view, true, false, LATER);
     expect_next(&view, A, NULL, NOW, "501\n" A " " B " " C "\n");
     put(&view, A);
     expect_next(&view, NULL, NULL, LATER, "501\n" A "\n");
@@ -118,7 +134,7 @@ Test(view, data_lost_and_another_list) {
     cluster_view_clear(&view);
     list(&view, "900\nd|10.0.0.4|1\n");
     put(&view, "d|10.0.0.4|1"), put(&view, A);
-    cluster_view_begin(&view, true, LATER);
+    cluster_view_begin(&view, true, false, LATER);
     cr_assert(not(cluster_view_publish(&view, NOW)));
     expect_next(&view, NULL, NULL, NOW, "901\n" A " " B " " C " d|10.0.0.4|1\n");
     list(&view, "901\n" A " " B " " C " d|10.0.0.4|1\n");

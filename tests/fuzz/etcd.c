@@ -54,11 +54,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (made && bytes) {
         memcpy(bytes, data, size);
         etcd_parse_range(bytes, size, &header, fuzz_take, &view);
-        cluster_view_begin(&view, false, size);
+        cluster_view_begin(&view, false, size & 1, size);
         fuzz_follow(&view, 0);
         etcd_parse_watch(bytes, size, &watch, fuzz_take, &view);
         fuzz_follow(&view, size / 2);
-        cluster_view_begin(&view, true, size);
+        cluster_view_begin(&view, true, false, size);
         fuzz_follow(&view, size);
         etcd_parse_grant(bytes, size, &header, &number, &ttl_s);
         etcd_parse_keepalive(bytes, size, &header, &ttl_s);
