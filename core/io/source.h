@@ -120,6 +120,5 @@ static inline bool source_receive(struct source_pool *pool, void *owner, struct 
 size_t source_send_now(struct io *io, int socket, const void *bytes, size_t length, bool more);
 void source_refuse(struct io *io, int socket, const char *text, size_t length);
 void source_shut_down(struct io *io, int socket, int how);
-size_t source_send_now(struct io *io, int socket, const void *bytes, size_t length, bool more);
 
 #endif
