@@ -26,7 +26,8 @@
 
 /* Beyond HTTP_CONNECTIONS_MAX a connection is shut down for each that comes; libmicrohttpd frees it
  * a round later, so it may have twice as many. */
-#define HTTP_LIMIT (2 * HTTP_CONNECTIONS_MAX)
+#define HTTP_LIMIT 128
+_Static_assert(HTTP_LIMIT == 2 * HTTP_CONNECTIONS_MAX, "as told");
 
 /* Descriptors that a listener has at most: its socket, libmicrohttpd's copy, what that sleeps on,
  * and connections. */
