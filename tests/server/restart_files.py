@@ -52,7 +52,7 @@ class Places(FileTest):
         self.assertEqual(os.listdir(target), ['real'])
 
     def test_a_limit_on_the_length_of_files(self):
-        for limit in 0, 100, 1 << 20:
+        for limit in (1 << 20,) if server.SANITIZED else (0, 100, 1 << 20):  # sanitizers write files of their own
             with self.subTest(limit):
                 status, _, stderr = run(
                     '-e', self.file, '-m', '64', '-t', '2', '-p', str(server.free_port()), *server.user_flags(),
