@@ -77,7 +77,10 @@ static bool number_sign(uint64_t magnitude, bool negative, int64_t max, int64_t 
 }
 
 static bool number_parse_signed(const char *text, size_t length, int64_t max, int64_t *value) {
-    bool negative = length > 0 && text[0] == '-';
+    if (length == 0) {
+        return false; /* there may be no text at all, and no offset from that */
+    }
+    bool negative = text[0] == '-';
     uint64_t magnitude = 0;
     bool sign_alone = negative && length == 1;
     return (sign_alone || number_parse_digits(text + negative, length - negative, &magnitude)) &&
