@@ -330,9 +330,12 @@ static bool file_move(struct memory_file *from, struct memory_file *to) {
 static bool file_finish_move(struct memory_file *file, const struct server *server) {
     struct memory_file *from = file_create(server->config, FILE_MOVING);
     bool fresh;
-    if (!from || access(from->path, F_OK) != 0) {
+    if (!from) {
+        return false;
+    }
+    if (access(from->path, F_OK) != 0) {
         file_free(from);
-        return from;
+        return true;
     }
     bool loaded = file_open(from) && file_load(from, server, &fresh);
     if (loaded && from->header.layout.seed == file->header.layout.seed) {

@@ -65,21 +65,6 @@ Test(engine, sends_all_of_many_bytes, .timeout = 30) {
     pair_close(&pair);
 }
 
-/* What goes at once, and of what no socket holds a part. */
-Test(engine, sends_now, .timeout = 30) {
-    struct pair pair = pair_open();
-    static char bytes[16 << 20];
-    source_of(&pair);
-    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, "some", 4, true), 4));
-    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, " more", 5, false), 5));
-    expect_bytes(&pair, "some more");
-    cr_assert(
-        lt(sz, io_send_now(pair.io, pair.socket, bytes, sizeof(bytes), false), sizeof(bytes)));
-    shutdown(pair.peer, SHUT_RDWR);
-    cr_assert(eq(sz, io_send_now(pair.io, pair.socket, "x", 1, false), 0));
-    pair_close(&pair);
-}
-
 /* An engine that lacks a function would be found only by who needs that. */
 Test(engine, has_all_functions) {
     struct pair pair = pair_open();
