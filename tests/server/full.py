@@ -171,8 +171,9 @@ class Client:
         if not item:
             self.check(outcome == MISSING, 'count', key, outcome)
             return
-        text = item.value.rstrip(b' ')
-        if not text.isdigit() or len(text) > 20:
+        text = item.value.split(b' ')[0]  # as in memcached, a number may have anything behind a blank
+        of_parts = len(item.value) >= PARTS_FROM and outcome == NON_NUMERIC
+        if of_parts or not text.isdigit() or int(text) >= 1 << 64:
             self.check(outcome == NON_NUMERIC, 'count', key, outcome, item.value[:30])
             return
         number = (int(text) + delta) % (1 << 64) if up else max(int(text) - delta, 0)
