@@ -28,6 +28,11 @@
 /* How long a line waits for a reader of stderr. Without one the process is to end all the same. */
 #define PANIC_WAIT_MS 200
 
+/* The first process of a pid namespace; and the status of one that has ended as by a signal is the
+ * signal's number and this, as shells and containers have it. */
+#define PANIC_FIRST_PROCESS 1
+#define PANIC_STATUS 128
+
 /* The only thread-local of the program: a signal's handler has no parameter that could lead it to
  * the reactor it interrupts. Set by panic_thread_init(), read by the report alone. */
 static __thread struct panic_report *panic_thread_report;
@@ -147,8 +152,9 @@ static void panic_wait_for_end(void) {
 
 /* What is most certain to work comes first: a fault in here ends the process at once, since all
  * signals are blocked. The signal that is raised stays blocked until this handler returns, so that
- * a core file shows the place of the fault. */
-static void panic_handle(int number) {
+ * a core file shows the place of the fault. The first process of a container is ended by no signal
+ * that it sends itself, abort()'s among them, but by a fault of its own that it repeats. */
+static void panic_handle(int number, siginfo_t *info, void *context) {
     const struct panic_report *report = panic_thread_report;
     if (report && atomic_exchange(report->taken, true)) {
         panic_wait_for_end();
@@ -157,13 +163,17 @@ static void panic_handle(int number) {
     panic_write_reactor(report);
     panic_write_work(report);
     panic_write_backtrace();
+    (void)context;
     signal(number, SIG_DFL);
+    if (getpid() == PANIC_FIRST_PROCESS && info->si_code <= 0) {
+        _exit(PANIC_STATUS + number);
+    }
     raise(number);
 }
 
 void panic_init(void) {
     static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS};
-    struct sigaction action = {.sa_handler = panic_handle, .sa_flags = SA_ONSTACK};
+    struct sigaction action = {.sa_sigaction = panic_handle, .sa_flags = SA_ONSTACK | SA_SIGINFO};
     void *frame;
     if (PANIC_LEFT_TO_SANITIZER) {
         return;

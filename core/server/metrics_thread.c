@@ -298,6 +298,7 @@ static bool metrics_thread_prepare(struct metrics_thread *thread) {
     thread->panic =
         (struct panic_report){.version = SIMPLECACHE_VERSION, .reactor = PANIC_NO_REACTOR};
     thread->pages.stopping = &thread->server->group.stopping;
+    thread->pages.drains = &thread->server->drains;
     thread->pages.observe = metrics_thread_observe;
     thread->pages.context = thread;
     if (thread->wake < 0 || error || !thread->snapshot || !thread->cpu_ns || !thread->clocks) {

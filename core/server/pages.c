@@ -116,7 +116,7 @@ static void pages_answer_health(struct pages *pages, const struct http_request *
 static void pages_answer_ready(struct pages *pages, const struct http_request *request,
                                struct http_response *response) {
     (void)request;
-    if (atomic_load(pages->stopping)) {
+    if (atomic_load(pages->drains) || atomic_load(pages->stopping)) {
         pages_say(response, HTTP_UNAVAILABLE, "stopping\n");
     } else {
         pages_say(response, HTTP_OK, "ready\n");

@@ -20,8 +20,9 @@ struct pages {
     struct history history;
     /* Who may ask; NULL: everybody. But for /healthz and /readyz, which tell nothing. */
     struct logins *logins;
-    /* The order to stop has been given. */
+    /* The order to stop has been given; and it has, though clients are served for a while yet. */
     const _Atomic bool *stopping;
+    const _Atomic bool *drains;
     /* Asks the reactors. False when they don't answer in time; else *sources lasts until the next
      * call. */
     bool (*observe)(void *context, struct metrics_sources *sources);

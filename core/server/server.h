@@ -58,8 +58,9 @@ struct server {
     struct cluster_facts cluster_facts;
     /* NULL without -o cluster. */
     struct cluster *cluster;
-    /* It is out of its cluster, and serves on for a while. Thread: reactor 0. */
-    bool drains;
+    /* It is out of its cluster, and serves on for a while. Reactor 0 sets it, and the thread of
+     * HTTP reads it, which orders nothing else. */
+    _Atomic bool drains;
     /* NULL unless the system's SASL decides on logins. */
     struct sasl_thread *sasl;
     /* NULL without --metrics. */

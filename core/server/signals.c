@@ -45,13 +45,14 @@ static void signals_reload(struct server *server, struct net *net) {
  * notice; a further one, and SIGINT, ends it now. */
 static void signals_stop(struct server *server, uint32_t signal) {
     const struct config *config = server->config;
-    bool drains = (signal == SIGTERM || signal == SIGUSR1) && config->drain_s && !server->drains;
-    if (!server->drains) {
+    bool drains = (signal == SIGTERM || signal == SIGUSR1) && config->drain_s &&
+                  !atomic_load(&server->drains);
+    if (!atomic_load(&server->drains)) {
         systemd_tell("STOPPING=1");
     }
     cluster_leave(server->cluster);
     if (drains) {
-        server->drains = true;
+        atomic_store(&server->drains, true);
         alarm(config->drain_s);
     } else {
         reactor_order_stop(&server->reactors[0]);

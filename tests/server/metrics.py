@@ -313,6 +313,26 @@ class Requests(MetricsTest):
         self.assertIn((503, b'stopping\n'), seen)
 
 
+    def test_drain(self):
+        """/readyz is 503 from the order to stop on, though clients are served for a while yet."""
+        under_test = self.begin('-o', 'drain=600')
+        http = under_test.client()
+        http.request('GET', '/readyz')
+        self.assertEqual(http.getresponse().read(), b'ready\n')
+        under_test.process.send_signal(signal.SIGTERM)
+        answer, deadline = b'', time.monotonic() + server.TIMEOUT_S
+        while answer != b'stopping\n' and time.monotonic() < deadline:
+            http.request('GET', '/readyz')
+            response = http.getresponse()
+            answer = response.read()
+        self.assertEqual((response.status, answer), (503, b'stopping\n'))
+        http.request('GET', '/healthz')
+        self.assertEqual(http.getresponse().read(), b'ok\n')
+        http.close()
+        with under_test.connect() as client:
+            self.assertEqual(client.ask(b'mn\r\n'), b'MN\r\n')
+
+
 class Logins(MetricsTest):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

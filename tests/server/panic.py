@@ -39,9 +39,10 @@ class Panic(unittest.TestCase):
         server.running.discard(dying)
         return dying.errors()
 
-    def kill_thread(self, dying, name, number):
-        thread = thread_of(dying.pid, name)
-        if ctypes.CDLL(None, use_errno=True).syscall(SYS_TGKILL, dying.pid, thread, number) != 0:
+    def kill_thread(self, dying, name, number, pid=None):
+        pid = pid or dying.pid
+        thread = thread_of(pid, name)
+        if ctypes.CDLL(None, use_errno=True).syscall(SYS_TGKILL, pid, thread, number) != 0:
             raise OSError(ctypes.get_errno(), 'tgkill')
 
     @unittest.skipUnless(os.uname().machine == 'x86_64', 'the number of the system call')
@@ -71,6 +72,22 @@ class Panic(unittest.TestCase):
         dying = self.start(stderr=subprocess.DEVNULL)
         os.kill(dying.pid, signal.SIGSEGV)
         self.assertEqual(self.end_of(dying, signal.SIGSEGV), '')
+
+    @unittest.skipUnless(os.uname().machine == 'x86_64', 'the number of the system call')
+    @unittest.skipIf(os.geteuid() != 0 or server.SANDBOX == 'docker', 'makes a namespace')
+    def test_in_a_container(self):
+        """Of whose processes it is the first, which no signal ends that it sends itself."""
+        for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS):
+            with self.subTest(number):
+                port = server.free_port()
+                dying = self.start(port=port, launcher=['unshare', '--pid', '--fork', '--kill-child'],
+                                   flags=('-p', str(port)))
+                dying.stat('threads')
+                with open('/proc/%d/task/%d/children' % (dying.pid, dying.pid), encoding='ascii') as children:
+                    first = int(children.read())
+                self.kill_thread(dying, 'reactor 1', number, pid=first)
+                self.assertEqual(dying.process.wait(server.TIMEOUT_S), 128 + number)
+                self.assertIn('simplecache: panic: reactor 1, turn', dying.errors())
 
     def test_nobody_reads(self):
         """A full socket, as a journal's that is stuck: the process ends, for somebody to start it again."""
