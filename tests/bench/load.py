@@ -243,7 +243,8 @@ class Load(ServerTest):
             result = load(server, '--fill', '--seconds', '1', '--rate', '10', *flags)
             self.assertNotIn(said, result.errors)
         result = load(server, '--seconds', '1', '--depth', '100')
-        self.assertEqual(said in result.errors, result['own_busy_share'] > 0.95, result)
+        if abs(result['own_busy_share'] - 0.95) > 0.001:  # it is rounded
+            self.assertEqual(said in result.errors, result['own_busy_share'] > 0.95, result)
         self.assertGreater(result['own_busy_share'], 0)
 
     def test_cpu_time_of_the_server(self):

@@ -13,7 +13,6 @@ FLUSHQ = 0x18
 ITEM = re.compile(rb'key=(\S+) exp=(-?\d+) la=(\d+) cas=(\d+) fetch=(yes|no) cls=(\d+) size=(\d+)'
                   rb' flags=(\d+) ?\n')
 STAT_LINE = re.compile(rb'STAT (\S+) (.*)\r\n')
-STOP_LIMIT_S = 20 if server.SANITIZED else 4
 KEYS = 5000
 
 
@@ -329,7 +328,7 @@ class Limits(Administered):
                     client.send(words + b'\r\n')
                     self.assertEqual(client.read_all(), b'')
                     self.assertEqual(idle.read_all(), b'')
-                    self.assertEqual(under_test.process.wait(STOP_LIMIT_S), 0)
+                    self.assertEqual(under_test.process.wait(server.TIMEOUT_S), 0)
                 under_test.stop()
 
     def test_shutdown_in_another_mode(self):

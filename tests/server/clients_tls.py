@@ -93,7 +93,7 @@ class Clients(TlsTest):
         """What is offered by default: two versions, nothing weak."""
         server.need('sslscan', 'sslscan')
         done = subprocess.run(['sslscan', '--no-colour', 'localhost:%d' % self.server.ports['tls']],
-                              stdout=subprocess.PIPE, check=True, text=True, timeout=60)
+                              stdout=subprocess.PIPE, check=True, text=True, timeout=300)
         for line in ('SSLv2     disabled', 'SSLv3     disabled', 'TLSv1.0   disabled', 'TLSv1.1   disabled',
                      'TLSv1.2   enabled', 'TLSv1.3   enabled', 'Session renegotiation not supported'):
             self.assertIn(line, done.stdout)

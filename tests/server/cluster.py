@@ -57,39 +57,43 @@ class Members(cluster_server.ClusterTest):
         self.assertEqual({key for key in self.etcd.keys() if key != 'list'}, {'node/' + one.entry for one in self.nodes})
 
     def test_facts(self):
-        nodes = self.start_nodes(2)
+        nodes = self.start_nodes(2, ttl=600)
         version = self.await_list(nodes)
         self.await_fact(nodes[0], 'state', 'registered')
         facts = nodes[0].facts()
         self.assertEqual({name: facts[name] for name in ('name', 'advertise', 'ttl', 'version', 'nodes', 'registered',
                                                          'registrations')},
-                         {'name': 'tests', 'advertise': nodes[0].entry, 'ttl': str(cluster_server.TTL_S), 'version': str(version), 'nodes': '2',
+                         {'name': 'tests', 'advertise': nodes[0].entry, 'ttl': '600', 'version': str(version), 'nodes': '2',
                           'registered': '1', 'registrations': '1'})
         self.assertEqual([facts['node:0'], facts['node:1']], sorted(one.entry for one in nodes))
         self.assertLessEqual(int(facts['etcd_last_word_seconds']), server.TIMEOUT_S)
         header = self.etcd.ask('/v3/kv/range', {'key': etcd.coded('x')})['header']
         self.assertEqual(int(facts['etcd_cluster_id'], 16), int(header['cluster_id']))
         self.assertGreater(int(facts['lease'], 16), 0)
-        self.assertEqual(self.start_node(name='other').list() and 0, 0 if self.nodes[2].list() else None)
+        other = self.start_node(name='other')
+        self.await_list([other])
+        self.assertEqual([other.facts()[name] for name in ('name', 'nodes')], ['other', '1'])
 
     def test_metrics(self):
         """What `stats cluster` counts, over HTTP."""
         port = server.free_port()
         try:
-            node = self.start_node(words=('metrics=127.0.0.1:%d' % port,))
+            node = self.start_node(words=('metrics=127.0.0.1:%d' % port,), ttl=600)
         except AssertionError as refusal:
             if 'built without' in str(refusal):
                 self.skipTest('this build has no HTTP')
             raise
         version = self.await_list([node])
         self.await_fact(node, 'state', 'registered')
+        failures = int(node.facts()['etcd_failures'])
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open('http://127.0.0.1:%d/metrics' % port, timeout=server.TIMEOUT_S) as page:
             found = dict(re.findall(r'^simplecache_cluster_(\S+) (\S+)$', page.read().decode(), re.M))
-        self.assertEqual({name: int(found[name]) for name in ('version', 'nodes', 'registered', 'registrations_total',
-                                                              'etcd_failures_total')},
-                         {'version': version, 'nodes': 1, 'registered': 1, 'registrations_total': 1,
-                          'etcd_failures_total': 0})
+        self.assertEqual({name: int(found[name]) for name in ('version', 'nodes', 'registered', 'registrations_total')},
+                         {'version': version, 'nodes': 1, 'registered': 1, 'registrations_total': 1})
+        # A busy machine's etcd may not answer in time.
+        self.assertLessEqual(failures, int(found['etcd_failures_total']))
+        self.assertLessEqual(int(found['etcd_failures_total']), int(node.facts()['etcd_failures']))
         self.assertEqual(set(found) - {'etcd_last_word_seconds', 'etcd_revision', 'etcd_requests_total',
                                        'lists_written_total'},
                          {'version', 'nodes', 'registered', 'registrations_total', 'etcd_failures_total'})

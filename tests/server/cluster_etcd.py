@@ -17,6 +17,10 @@ import pki
 import server
 
 
+# So long that nobody loses its lease while etcd is away for a moment, however busy the machine.
+SURE_TTL_S = 60
+
+
 class Relay:
     """Between servers and etcd: passes bytes on; connections whose request begins with `held` wait."""
 
@@ -114,13 +118,13 @@ class Trouble(cluster_server.ClusterTest):
         self.registered(nodes, least=version)
 
     def test_restarted(self):
-        nodes = self.start_nodes()
+        nodes = self.start_nodes(ttl=SURE_TTL_S)
         version = self.await_list(nodes)
         self.etcd.kill()
         self.etcd.start()
         self.lasts(nodes, 1)
         self.assertEqual(self.registered(nodes), version)
-        last = self.start_node()
+        last = self.start_node(ttl=SURE_TTL_S)
         self.assertGreater(self.await_list([*nodes, last]), version)
 
     def test_compacted(self):
@@ -230,12 +234,12 @@ class Trouble(cluster_server.ClusterTest):
             self.addCleanup(one.end)
         self.etcd = etcds[1]
         urls = [one.url for one in etcds]
-        nodes = self.start_nodes(urls=urls)
+        nodes = self.start_nodes(urls=urls, ttl=SURE_TTL_S)
         version = self.await_list(nodes)
         etcds[0].kill()  # to which all talk
         self.lasts(nodes, cluster_server.TTL_S)
         self.assertEqual(self.registered(nodes), version)
-        nodes.append(self.start_node(urls=urls))
+        nodes.append(self.start_node(urls=urls, ttl=SURE_TTL_S))
         self.assertGreater(self.registered(nodes), version)
 
     def test_clock_jumps(self):

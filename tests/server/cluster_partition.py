@@ -38,7 +38,8 @@ class Partition(cluster_server.ClusterTest):
     def setUp(self):
         # One network of a point to a point; these addresses are for tests of networks, and lead nowhere else.
         self.cable = 'sc%d' % os.getpid()
-        self.here, self.there = '198.18.255.1', '198.18.255.2'
+        block = 4 * (os.getpid() % 16384)  # of 198.18.0.0/16, so that another test's is another
+        self.here, self.there = ('198.18.%d.%d' % (block // 256, block % 256 + n) for n in (1, 2))
         self.holder = subprocess.Popen(['unshare', '-n', 'sleep', 'infinity'])
         self.addCleanup(self.holder.wait)
         self.addCleanup(self.holder.kill)

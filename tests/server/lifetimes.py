@@ -66,7 +66,7 @@ class Lifetimes(unittest.TestCase):
 
     def begin_text(self, name, phase):
         before, command = TEXT[name]
-        key = b'%s-%d' % (name, phase)
+        key = b'%s-%d-%d' % (name, phase, self.attempt)
         self.prepare(before.replace(b'%s', key))
         self.client.send(b'mn\r\n')
         self.client.read_line()
@@ -78,7 +78,7 @@ class Lifetimes(unittest.TestCase):
 
     def begin_binary(self, name, phase):
         before, command = BINARY[name]
-        key = b'%s-%d' % (name, phase)
+        key = b'%s-%d-%d' % (name, phase, self.attempt)
         self.prepare(before.replace(b'%s', key))
         earliest = time.monotonic()
         self.binary.send(command(key))
@@ -108,7 +108,26 @@ class Lifetimes(unittest.TestCase):
                 self.assertGreater(after - life.earliest, 1 - EARLY_S, '%s is gone too soon' % life.key)
                 lives.remove(life)
 
+    def repeated(self, test):
+        """A busy machine may keep the server or this test from its work for longer than the bounds leave: not three
+        times in a row."""
+        for attempt in range(3):
+            self.attempt = attempt
+            try:
+                return test()
+            except AssertionError as late:
+                print('# again: %s' % late)
+                failure = late
+        raise failure
+
     def test_lives(self):
+        self.repeated(self.lives)
+
+    def test_flush(self):
+        """After a delay of a second everything is gone when it is over, and there until shortly before."""
+        self.repeated(self.flush)
+
+    def lives(self):
         lives = []
         start = time.monotonic()
         for phase in range(PHASES):
@@ -122,8 +141,7 @@ class Lifetimes(unittest.TestCase):
             self.watch(lives)
             time.sleep(0.005)
 
-    def test_flush(self):
-        """After a delay of a second everything is gone when it is over, and there until shortly before."""
+    def flush(self):
         for phase in range(4):
             time.sleep(0.27)
             self.assertEqual(self.client.ask(b'set flushed 0 0 1\r\nx\r\n'), b'STORED\r\n')

@@ -315,25 +315,49 @@ class Idle(ListenerTest):
 
     def test_idle_one_is_closed(self):
         under_test = self.start(cores=2, flags=('-o', 'idle_timeout=1'))
+        begun = time.monotonic()
         clients = [under_test.connect() for _ in range(4)]
         for client in clients[:2]:
             client.ask(b'version\r\n')
-        begun = time.monotonic()
         for client in clients:
             self.assertEqual(client.read_all(), b'')
             client.close()
         self.assertGreater(time.monotonic() - begun, 1)
-        self.assertLess(time.monotonic() - begun, server.TIMEOUT_S / 4)
-        self.assertEqual(under_test.stat('idle_kicks'), '4')
+        self.until(lambda: under_test.stat('idle_kicks'), '4')
 
     def test_busy_one_is_not(self):
         under_test = self.start(flags=('-o', 'idle_timeout=2'))
-        with under_test.connect() as busy, under_test.connect() as idle:
-            for _ in range(12):
-                self.assertRegex(busy.ask(b'version\r\n'), b'^VERSION ')
-                time.sleep(0.5)
-            self.assertEqual(idle.read_all(), b'')
-            self.assertRegex(busy.ask(b'version\r\n'), b'^VERSION ')
+        for _ in range(5):
+            with under_test.connect() as busy, under_test.connect() as idle:
+                served = self.keep_asking(busy, idle)
+            if served:
+                return
+        self.fail('it is closed on')
+
+    @staticmethod
+    def keep_asking(busy, idle):
+        """Whether it is still served when another has been closed for its silence. On a busy machine it may have been
+        silent for longer than it meant."""
+        asked = longest = 0
+        idle.socket.settimeout(0.3)
+        while True:
+            now = time.monotonic()
+            longest = max(longest, now - asked if asked else 0)
+            asked = now
+            try:
+                answer = busy.ask(b'version\r\n')
+            except ConnectionError:
+                answer = b''
+            if not answer.startswith(b'VERSION ') and longest < 1.5:
+                raise AssertionError('%r after %.2f s' % (answer, longest))
+            if not answer:
+                return False
+            try:
+                if idle.read_all() == b'':
+                    idle.socket.settimeout(server.TIMEOUT_S)
+                    return busy.ask(b'version\r\n').startswith(b'VERSION ')
+            except TimeoutError:
+                pass
 
     def test_one_that_is_owed_replies_is_not(self):
         """It has yet to take what it asked for."""
@@ -358,10 +382,11 @@ class Idle(ListenerTest):
         under_test = self.start(flags=('-o', 'idle_timeout=1'))
         for count in (0, 5):
             clients = [under_test.connect() for _ in range(count)]
-            turns = int(under_test.stat('reactor_turns'))
+            turns, begun = int(under_test.stat('reactor_turns')), time.monotonic()
             time.sleep(4)
+            turns = int(under_test.stat('reactor_turns')) - turns
             # The question itself takes some, the ends of the clients two each.
-            self.assertLess(int(under_test.stat('reactor_turns')) - turns, 30)
+            self.assertLess(turns, 26 + time.monotonic() - begun)
             for client in clients:
                 client.close()
 
@@ -390,7 +415,6 @@ class Binding(ListenerTest):
         deadline = time.monotonic() + server.TIMEOUT_S
         while not listeners(under_test.pid) and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.2)
         with under_test.connect() as client:
             client.send(BINARY_NOOP)
             self.assertEqual(client.read(24)[:2], b'\x81\x0a')

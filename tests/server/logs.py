@@ -112,7 +112,7 @@ class Connections(LogTest):
         with under_test.connect() as client:
             opened = self.opened(client)
             number = self.appears(under_test, opened)
-            begun = len(self.lines(under_test))
+            begun = next(n for n, line in enumerate(self.lines(under_test), 1) if re.fullmatch(opened, line[1]))
             for part in said:
                 client.send(part)
             way(client)
@@ -136,7 +136,9 @@ class Connections(LogTest):
         self.ends(under_test, 'Connection reset by peer', way=server.Connection.reset)
 
     def test_idle(self):
-        self.ends(self.start(flags=('-v', '-o', 'idle_timeout=1')), 'it was idle')
+        under_test = self.start(flags=('-v', '-o', 'idle_timeout=1'))
+        self.appears(under_test, 'closed: its client has closed')
+        self.ends(under_test, 'it was idle')
 
     def test_end_of_the_server(self):
         under_test = server.Server(cores=2, flags=('-v',))
@@ -174,7 +176,7 @@ class Connections(LogTest):
 class Commands(LogTest):
     """-vv: each command once."""
 
-    def told(self, commands, *, cores=1, at_once=True, flags=('-vv',)):
+    def told(self, commands, *, cores=1, at_once=True, flags=('-vv', '-o', 'no_conn_moves')):
         under_test = self.start(cores=cores, flags=flags)
         with under_test.connect() as client:
             for sent, _ in commands:
@@ -206,7 +208,7 @@ class Commands(LogTest):
                         self.told(commands, cores=cores, at_once=at_once)
 
     def test_once_more(self):
-        self.told(META, flags=('-vvv',))
+        self.told(META, flags=('-vvv', '-o', 'no_conn_moves'))
 
     def test_commands_that_wait(self):
         """Those that find no room in ring, queue or output are taken up again, and told of once."""

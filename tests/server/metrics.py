@@ -205,12 +205,13 @@ class Pages(MetricsTest):
         """A snapshot of reactors that sleep is taken by reactor 0."""
         under_test = self.begin(cores=3)
         under_test.page()
-        turns = [core['turns'] for core in under_test.get('/stats.json').json()['per_core']]
+        turns, begun = [core['turns'] for core in under_test.get('/stats.json').json()['per_core']], time.monotonic()
         for _ in range(20):
             under_test.page()
         later = [core['turns'] for core in under_test.get('/stats.json').json()['per_core']]
         self.assertGreaterEqual(later[0] - turns[0], 20)
-        self.assertLess(max(later[1] - turns[1], later[2] - turns[2]), 10)
+        # Timers wake them a few times a second.
+        self.assertLess(max(later[1] - turns[1], later[2] - turns[2]), 10 + 4 * (time.monotonic() - begun))
 
 
 class Requests(MetricsTest):

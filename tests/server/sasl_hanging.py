@@ -55,7 +55,7 @@ class Hanging(SaslTest):
                 start = time.monotonic()
                 self.assertEqual(client.say(request(SET, b'k%d' % n, FOREVER, b'v'))[0], 0)
                 slowest = max(slowest, time.monotonic() - start)
-        self.assertLess(slowest, 1)
+        self.assertLess(slowest, server.TIMEOUT_S / 2)
         with under_test.connect() as newcomer:
             self.assertEqual(newcomer.say(request(SASL_LIST)), (0, b'PLAIN'))
         for client in others:
@@ -85,7 +85,7 @@ class Hanging(SaslTest):
         for client in (first, second):
             self.assertEqual(client.read_answer(), REFUSED)
         self.assertGreaterEqual(time.monotonic() - start, self.TIMEOUT_S)
-        self.assertLess(time.monotonic() - start, self.TIMEOUT_S + 5)
+        self.assertLess(time.monotonic() - start, self.TIMEOUT_S + server.TIMEOUT_S)
         self.assertIn('SASL has not answered in time', under_test.errors())
         self.assertIn('wrong login from', under_test.errors())
         self.saslauthd.release()
@@ -125,7 +125,7 @@ class Hanging(SaslTest):
             self.waiting(under_test, 'user%d' % n)
         start = time.monotonic()
         under_test.stop()
-        self.assertLess(time.monotonic() - start, server.TIMEOUT_S if server.SANITIZED else 5)
+        self.assertLess(time.monotonic() - start, server.TIMEOUT_S)
 
     def test_the_server_ends_when_it_answers(self):
         """In the middle of answers and of clients that go."""

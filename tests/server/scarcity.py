@@ -72,8 +72,7 @@ class ScarcityTest(server.ServerTest):
 
     def holds(self, under_test, connections):
         """So many are served at a time; one more is told, and comes in when another has left."""
-        time.sleep(0.1)  # the one that waited for the start is gone
-        clients = [under_test.connect() for _ in range(connections)]
+        clients = [under_test.connect_alone()] + [under_test.connect() for _ in range(connections - 1)]
         for client in clients:
             self.addCleanup(client.close)
             self.assertEqual(client.ask(b'mn\r\n'), b'MN\r\n')

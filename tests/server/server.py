@@ -8,6 +8,7 @@ The environment says which server:
                        (meson gives it)
 """
 import atexit
+import contextlib
 import os
 import random
 import re
@@ -37,6 +38,7 @@ if SANDBOX:
 ENGINE = r'(?:, epoll(?: \([^()]*io_uring[^()]*\))?)?'  # in the line of the start, where it is not io_uring
 
 running = set()  # servers to kill if this process ends without having stopped them
+reserved = []  # sockets whose names keep ports from other tests
 
 
 def program():
@@ -50,9 +52,17 @@ def program():
 
 
 def free_port():
-    """A port nobody listens on, outside the ephemeral range, so that no client socket takes it."""
+    """A port nobody listens on, outside the ephemeral range, so that no client socket takes it; and no other test's,
+    nor another's of this process: until it ends, a name of the kernel's that only one process can have stands for it."""
     while True:
         port = random.randrange(11300, 32000)
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind('\0simplecache-test-port-%d' % port)
+        except OSError:
+            name.close()
+            continue
+        reserved.append(name)
         with socket.socket() as probe:
             try:
                 probe.bind(('127.0.0.1', port))
@@ -214,6 +224,22 @@ class Server:
     def connect(self, **options):
         return Connection(self.port, **{'host': self.host, **options})
 
+    def connect_alone(self, **options):
+        """A client, once no other is there: that of wait_ready() may be gone only a little later."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            client = self.connect(**options)
+            try:
+                while self.stat('curr_connections', client) != '1':
+                    if time.monotonic() > deadline:
+                        raise AssertionError('others stay connected')
+                    time.sleep(0.01)
+                return client
+            except ConnectionError:  # it was one too many itself
+                client.close()
+                if time.monotonic() > deadline:
+                    raise
+
     def output(self):
         """What it wrote to stdout so far."""
         return self.text(self.stdout)
@@ -274,16 +300,17 @@ class Server:
                 names.append(comm.read().rstrip('\n'))
         return sorted(names)
 
-    def stat(self, name):
-        """The value of one line of `stats`, as a string; None when there is none."""
-        with self.connect() as client:
-            client.send(b'stats\r\n')
-            while True:
-                line = client.read_line().decode().split()
-                if line[:1] != ['STAT']:
-                    return None
-                if line[1] == name:
-                    return line[2]
+    def stat(self, name, client=None):
+        """The value of one line of `stats`, as a string; None when there is none. Asked by that client, or by one of
+        its own."""
+        with contextlib.nullcontext(client) if client else self.connect() as asking:
+            asking.send(b'stats\r\n')
+            found = {}
+            while (line := asking.read_line().decode().split())[:1] == ['STAT']:
+                found[line[1]] = line[2]
+            if line != ['END'] and client:
+                raise ConnectionError('no statistics but %s' % line)
+            return found.get(name)
 
 
 class ServerTest(unittest.TestCase):

@@ -14,8 +14,8 @@ import unittest
 
 import server
 
-STOP_LIMIT_S = 20 if server.SANITIZED else 2
-RUN_LIMIT_S = 20 if server.SANITIZED else 5  # for a server that isn't meant to stay
+STOP_LIMIT_S = server.TIMEOUT_S / 2  # a second is what it waits for at most, and then there is a busy machine
+RUN_LIMIT_S = server.TIMEOUT_S  # for a server that isn't meant to stay
 PR_CAPBSET_DROP = 24
 CAP_IPC_LOCK = 14
 CAP_SYS_RESOURCE = 24
@@ -347,7 +347,7 @@ class Start(server.ServerTest):
 
 
 class Stop(server.ServerTest):
-    """SIGTERM and SIGINT end the server with 0 within two seconds, whatever its clients do."""
+    """SIGTERM and SIGINT end the server with 0 soon, whatever its clients do."""
 
     def stops(self, under_test, sent=signal.SIGTERM):
         begun = time.monotonic()
@@ -406,16 +406,30 @@ class Stop(server.ServerTest):
         client.ask(b'version\r\n')
         wanted = b''.join(b'VALUE key%d 0 100\r\n%s\r\nEND\r\n' % (n, value) for n in range(1000))
         client.send(b''.join(b'get key%d\r\n' % n for n in range(1000)))
-        first = client.read(10)  # the rest has been received by now: it came in the same segments
-        time.sleep(0.05)
+        first = client.read(10)
+        self.await_taken(under_test, client)
         self.stops(under_test)
         self.assertEqual(first + client.read_all(), wanted)
+
+    def await_taken(self, under_test, client):
+        """Until nothing of what the client has sent waits in the kernel."""
+        ports = ':%04X' % under_test.port, ':%04X' % client.socket.getsockname()[1]
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while True:
+            with open('/proc/%d/net/tcp' % under_test.pid, encoding='ascii') as table:
+                rows = [row.split() for row in list(table)[1:]]
+            if any(row[4].endswith(':00000000') for row in rows
+                   if row[1].endswith(ports[0]) and row[2].endswith(ports[1])):
+                return
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
 
     def test_under_load(self):
         """Clients that never pause are cut off, after whole answers."""
         under_test = server.Server(cores=2)
-        load = subprocess.Popen(['/usr/bin/python3', '-c', LOAD, str(under_test.port)])
-        time.sleep(0.5)
+        load = subprocess.Popen(['/usr/bin/python3', '-c', LOAD, str(under_test.port)], stdout=subprocess.PIPE)
+        self.addCleanup(load.stdout.close)
+        self.assertEqual(load.stdout.readline(), b'at work\n')
         self.stops(under_test)
         self.assertEqual(load.wait(server.TIMEOUT_S), 0)
 
@@ -438,6 +452,8 @@ try:
         chunk = client.recv(65536)
         if not chunk:
             break
+        if not received:
+            print('at work', flush=True)
         received = (received + chunk)[-5:]
 except ConnectionError:
     pass

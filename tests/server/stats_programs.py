@@ -252,7 +252,8 @@ class Collectd(Programs):
         """The last values under this name, or None."""
         for path in glob.glob('%s/csv/here/memcached-one/%s-*' % (self.folder, name)):
             with open(path, encoding='ascii') as file:
-                return file.read().splitlines()[-1].split(',')[1:]
+                rows = re.findall(r'^\d[^,\n]*,(.*)\n', file.read(), re.M)  # whole ones, without the headline
+            return rows[-1].split(',') if rows else None
         return None
 
     def test_it_reads_the_server(self):

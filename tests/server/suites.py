@@ -185,12 +185,15 @@ class SuiteTest(unittest.TestCase):
 
     def is_found(self, where, pid):
         """By clients of two families, which share what is stored."""
-        client = Client(where if isinstance(where, str) else ('127.0.0.1', where))
-        self.addCleanup(client.close)
+        place = where if isinstance(where, str) else ('127.0.0.1', where)
+        client = Client(place)
         self.assertTrue(client.set('of', str(where), noreply=False))
+        client.close()
         self.tool('memcping', where)
         self.assertEqual(self.tool('memccat', where, 'of'), '%s\n' % where)
         self.assertIn('pid: %d\n' % pid, self.tool('memcstat', where))
+        client = Client(place)  # the first may have been idle for too long
+        self.addCleanup(client.close)
         self.assertEqual(client.stats()[b'pid'], pid)
 
 

@@ -26,7 +26,7 @@ class Times:
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):
-        self.client = self.server.connect(timeout=20 if server.SANITIZED else 3)
+        self.client = self.server.connect()
         self.addCleanup(self.client.close)
         if self.client.ask(b'debugtime 0\r\n') == b'ERROR\r\n':
             self.skipTest('this build has no debugtime')
@@ -155,7 +155,7 @@ class Times:
         """t counts down; T, N and R."""
         self.said(b'ms a 1 T100\r\nx\r\n', b'HD\r\n')
         self.move(50)
-        self.assertRegex(self.client.ask(b'mg a t\r\n'), rb'^HD t(50|49|48)\r\n$')
+        self.assertRegex(self.client.ask(b'mg a t\r\n'), rb'^HD t(50|4\d)\r\n$')
         self.said(b'mg a R30 v\r\n', b'VA 1\r\n' + X)
         self.move(25)
         self.said(b'mg a R30 v\r\nmg a R30 v\r\n', b'VA 1 W\r\n' + X + b'VA 1 Z\r\n' + X)
@@ -170,10 +170,10 @@ class Times:
     def test_meta_last_access(self):
         self.said(b'ms a 1\r\nx\r\n', b'HD\r\n')
         self.move(50)
-        self.assertRegex(self.client.ask(b'mg a l h u\r\n'), rb'^HD l5[0-3] h0\r\n$')
-        self.assertRegex(self.client.ask(b'mg a l h\r\n'), rb'^HD l5[0-3] h0\r\n$')
+        self.assertRegex(self.client.ask(b'mg a l h u\r\n'), rb'^HD l5\d h0\r\n$')
+        self.assertRegex(self.client.ask(b'mg a l h\r\n'), rb'^HD l5\d h0\r\n$')
         self.move(10)
-        self.assertRegex(self.client.ask(b'me a\r\n'), rb'^ME a exp=-1 la=1[0-3] .*fetch=yes ')
+        self.assertRegex(self.client.ask(b'me a\r\n'), rb'^ME a exp=-1 la=1\d .*fetch=yes ')
 
     def test_meta_delete_and_arithmetic(self):
         self.said(b'ms a 1\r\nx\r\nmd a I T30\r\nma n N30\r\nma m N100\r\nma m T200\r\n', b'HD\r\n' * 5)

@@ -178,13 +178,16 @@ class NoTls(TlsTest):
         started = time.monotonic()
         with self.raw() as silent, self.raw() as slow:
             hello = b'\x16\x03\x01\x02\x00\x01' + b'\x00' * 3
-            for byte in hello:
-                slow.send(bytes([byte]))
-                time.sleep(0.1)
+            try:
+                for byte in hello:
+                    slow.send(bytes([byte]))
+                    time.sleep(0.1)
+            except ConnectionError:
+                pass  # on a busy machine its time is over before
             self.assertEqual(slow.read_all(), b'')
             self.assertEqual(silent.read_all(), b'')
         self.settle(lambda: self.server.stat('ssl_in_handshake'), '0')
-        self.assertLess(time.monotonic() - started, 10)
+        self.assertLess(time.monotonic() - started, server.TIMEOUT_S)
         self.assertEqual(self.server.stat('ssl_handshake_timeouts'), '2')
 
     def test_how_many_are_in_it(self):
@@ -223,7 +226,7 @@ class NoTls(TlsTest):
     def test_over_the_limit(self):
         """No line of text, which no TLS client reads."""
         under_test = self.start_tls(flags=['-c', '2'])
-        with under_test.tls(), under_test.tls():
+        with under_test.connect_alone(), under_test.tls():
             with self.assertRaises(OSError):
                 under_test.tls()
 

@@ -187,7 +187,8 @@ class Hostile(TlsTest):
                 if select.select([], [client.socket], [], 0.2)[1]:
                     sent += client.socket.send(data[sent:sent + 65536])
             client.left = data[sent:]
-        self.assertLess(self.server.resident_bytes() - before, GROWTH_MAX)
+        if not server.SANITIZED:
+            self.assertLess(self.server.resident_bytes() - before, GROWTH_MAX)
         with self.server.tls() as other:
             self.assertEqual(other.ask(b'mn\r\n'), b'MN\r\n')
         answer = b'VALUE big 0 1000\r\n' + value + b'\r\nEND\r\n'
@@ -218,7 +219,7 @@ class Hostile(TlsTest):
             stop.set()
             for thread in threads:
                 thread.join()
-        self.assertLess(sorted(times)[len(times) // 2], 0.5)
+        self.assertLess(sorted(times)[len(times) // 2], server.TIMEOUT_S / 10)
 
     def test_keys_that_change_for_ever(self):
         """A client of TLS 1.3 asks for new keys in each record; it gets them, and others their answers."""

@@ -166,6 +166,16 @@ class Watcher:
         self.gids.append(int(found[3]))
         return found[4].decode()
 
+    def line_of_port(self, port):
+        """The next one about the client with that port; others' ends may come late."""
+        there = ' rport=%d ' % port
+        while there not in (line := self.line()):
+            pass
+        return line
+
+    def line_of(self, client):
+        return self.line_of_port(client.socket.getsockname()[1])
+
     def lines(self, count):
         return [self.line() for _ in range(count)]
 
@@ -230,7 +240,12 @@ class Commands(WatchTest):
                 found.setdefault(key, []).append(re.sub(r'ttl=(9\d\d|1000) clsid=1 (\S+ size=3)$',
                                                         r'ttl=~1000 clsid=1 \2', line))
             self.maxDiff = None
-            self.assertEqual(found, self.told(cases, letter, number))
+            told = self.told(cases, letter, number)
+            for key, lines in told.items():
+                if any('status=too_large' in line for line in lines):  # which the client's reactor tells, not the key's
+                    lines.sort()
+                    found.get(key, []).sort()
+            self.assertEqual(found, told)
             other.send(NO_KEY)
             client.close()
         self.assertEqual(self.number(under_test, 'log_worker_written'), expected)
@@ -256,10 +271,9 @@ class Commands(WatchTest):
                 client.ask(b'set key 0 0 1\r\nx\r\n')
                 client.ask(b'flush_all\r\n')
                 watcher = self.watch(under_test)
-                self.assertEqual(client.ask(b'get key\r\n'), b'END\r\n')
-                self.assertEqual(client.ask(b'get key\r\n'), b'END\r\n')
-                self.assertEqual([re.search(r'status=(\w+)', line)[1] for line in watcher.lines(2)],
-                                 ['flushed', 'not_found'])
+                for status in 'flushed', 'not_found':
+                    self.assertEqual(client.ask(b'get key\r\n'), b'END\r\n')
+                    self.assertIn(' status=%s ' % status, watcher.line())
 
     def test_keys_are_encoded(self):
         for cores in CORES:
@@ -417,14 +431,16 @@ class Events(WatchTest):
             watcher = self.watch(under_test, b'connevents')
             for client, reason, end in self.ends(under_test):
                 where = 'rip=127.0.0.1 rport=%d transport=tcp' % client.socket.getsockname()[1]
-                new = re.fullmatch(r'type=conn_new %s cfd=(\d+)' % where, watcher.line())
+                new = re.fullmatch(r'type=conn_new %s cfd=(\d+)' % where, watcher.line_of(client))
                 self.assertTrue(new)
+                there = client.socket.getsockname()[1]
                 end(client)
-                self.assertEqual(watcher.line(), 'type=conn_close %s reason=%s cfd=%s' % (where, reason, new[1]))
+                self.assertEqual(watcher.line_of_port(there), 'type=conn_close %s reason=%s cfd=%s' % (where, reason, new[1]))
             other = self.watch(under_test, b'connevents')
-            self.assertIn('type=conn_new', watcher.line())
+            there = other.client.socket.getsockname()[1]
+            self.assertIn('type=conn_new', watcher.line_of_port(there))
             other.client.close()
-            self.assertIn('reason=error', watcher.line())
+            self.assertIn('reason=error', watcher.line_of_port(there))
 
     def test_unix_socket(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -433,18 +449,18 @@ class Events(WatchTest):
             watcher = self.watch(under_test, b'connevents', host=path)
             with under_test.connect(host=path) as client:
                 client.ask(b'mn\r\n')
-                new = re.fullmatch(r'type=conn_new rip=unix rport=0 transport=local cfd=(\d+)', watcher.line())
+                new = re.fullmatch(r'type=conn_new rip=unix rport=0 transport=local cfd=(\d+)', watcher.line_of_port(0))
                 self.assertTrue(new)
-            self.assertEqual(watcher.line(), 'type=conn_close rip=unix rport=0 transport=local reason=normal '
-                                             'cfd=%s' % new[1])
+            self.assertEqual(watcher.line_of_port(0), 'type=conn_close rip=unix rport=0 transport=local reason=normal '
+                                                     'cfd=%s' % new[1])
 
     def test_idle(self):
         under_test = self.start(cores=2, flags=('-o', 'idle_timeout=1'))
         watcher = self.watch(under_test, b'connevents')
         with under_test.connect() as client:
             self.assertEqual(client.read_all(), b'')
-            self.assertIn('type=conn_new', watcher.line())
-            self.assertIn('reason=idle_timeout', watcher.line())
+            self.assertIn('type=conn_new', watcher.line_of(client))
+            self.assertIn('reason=idle_timeout', watcher.line_of(client))
 
     def test_a_watcher_is_not_idle(self):
         """It has nothing to send, and outlives clients that are closed for that."""
