@@ -59,17 +59,23 @@ class Counters(server.ServerTest):
             gained = self.gained(cores, store_all)
             asked = cores - 1  # by stats
             self.assertGreater(gained['lent_requests'], KEYS // 3)
-            self.assertEqual(gained['lent_requests'], gained['mesh_requests'] - asked)
+            # A reactor may be awake for a moment, and kept from its processor then.
+            others = gained['mesh_requests'] - asked - gained['lent_requests']
+            self.assertLessEqual(0, others)
+            self.assertLessEqual(others, gained['lend_refused'])
             self.assertLess(gained['reactor_wakes_sent'], KEYS // 10)
 
     def test_what_concerns_a_reactor_wakes_it(self):
         def change_settings(client):
             for _ in range(50):
                 client.ask(b'verbosity 0\r\n')
-        gained = self.gained(2, change_settings)
-        self.assertEqual(gained['lent_requests'], 0)
-        self.assertEqual(gained['mesh_requests'], 50 + 1)
-        self.assertGreater(gained['reactor_wakes_sent'], 25)
+        for _ in range(20):  # on one processor the next request may be there before the reactor can sleep
+            gained = self.gained(2, change_settings)
+            self.assertEqual(gained['lent_requests'], 0)
+            self.assertEqual(gained['mesh_requests'], 50 + 1)
+            if gained['reactor_wakes_sent'] > 25:
+                return
+        self.fail('it is not woken: %s' % gained)
 
     def test_both_at_work(self):
         """Two clients, one on each reactor, ask until each has found keys in use."""
