@@ -229,6 +229,9 @@ class Server:
         deadline = time.monotonic() + TIMEOUT_S
         while True:
             client = self.connect(**options)
+            if ORIGINAL:  # which counts its listeners
+                time.sleep(0.2)
+                return client
             try:
                 while self.stat('curr_connections', client) != '1':
                     if time.monotonic() > deadline:

@@ -282,7 +282,7 @@ class Moves(server.ServerTest):
     def run_table(self, kind, table):
         for cores in (1, 3):
             under_test = self.start(cores=cores, flags=QUIET)
-            with under_test.connect() as client:
+            with under_test.connect_alone(), under_test.connect() as client:
                 asker = kind(client)
                 for commands, moves in table:
                     cas = asker.prepare()
@@ -350,7 +350,7 @@ class Names(server.ServerTest):
 
     def test_reset(self):
         """Counts begin again, what is so now stays: name by name."""
-        asker = TextAsker(self.start(cores=2, flags=QUIET).connect())
+        asker = TextAsker(self.start(cores=2, flags=QUIET).connect_alone())
         self.addCleanup(asker.client.close)
         self.run_all(asker)
         before, _ = asker.stats()
