@@ -150,10 +150,11 @@ class PrometheusTest(MetricsTest):
         load = Load(under_test)
         try:
             prometheus.wait(lambda: (prometheus.single('count_over_time(memcached_up[5m])') or 0) >= SCRAPES)
-            target, = prometheus.ask('targets')['activeTargets']
-            self.assertEqual((target['health'], target['lastError']), ('up', ''))
+            # A scrape may take too long on a busy machine, and the next one is well.
+            prometheus.wait(lambda: [(target['health'], target['lastError'])
+                                     for target in prometheus.ask('targets')['activeTargets']] == [('up', '')])
             rates = prometheus.query('sum by (status) (rate(memcached_commands_total{command="get"}[5m]))')
-            self.assertAlmostEqual(rates['{"status": "hit"}'] / rates['{"status": "miss"}'], 3, delta=0.2)
+            self.assertAlmostEqual(rates['{"status": "hit"}'] / rates['{"status": "miss"}'], 3, delta=0.5)
             self.assertGreater(prometheus.single('sum(rate(simplecache_core_turns_total[5m]))'), 0)
         finally:
             load.stop()
@@ -167,23 +168,26 @@ class PrometheusTest(MetricsTest):
                 ('memcached_limit_bytes', 'limit_maxbytes'))
         for query, name in same:
             prometheus.wait(lambda query=query, name=name: prometheus.single(query) == float(stats[name]))
-        self.assertEqual(prometheus.single('memcached_up'), 1)
-        self.assertEqual(prometheus.query('memcached_version'),
-                         {'{"__name__": "memcached_version", "version": "%s"}' % stats['version']: 1})
+        prometheus.wait(lambda: prometheus.single('memcached_up') == 1)
+        prometheus.wait(lambda: prometheus.query('memcached_version') ==
+                        {'{"__name__": "memcached_version", "version": "%s"}' % stats['version']: 1})
         # All that is on the page is there, none twice.
         page = under_test.page(open_metrics=True)
         names = {name for family in page.families.values() for name, _ in family.samples}
-        told = prometheus.query('count by (__name__) ({job="cache"})')
-        self.assertEqual(names - {json.loads(labels)['__name__'] for labels in told}, set())
-        self.assertEqual(sum(told.values()), sum(len(family.samples) for family in page.families.values())
-                         + sum(1 for labels in told if json.loads(labels)['__name__'] not in names))
+        count = sum(len(family.samples) for family in page.families.values())
+
+        def is_all_there():
+            told = {json.loads(labels)['__name__']: value for labels, value in
+                    prometheus.query('count by (__name__) ({job="cache"})').items()}
+            return not names - set(told) and sum(told.values()) == count + len(set(told) - names)
+        prometheus.wait(is_all_there)
         self.check_latency(prometheus, load)
 
     def check_latency(self, prometheus, load):
         """Each request is in the histogram of its command."""
         name = 'simplecache_command_duration_seconds'
-        self.assertEqual(prometheus.single(name + '_count{command="get"}'), 4 * load.rounds)
-        self.assertEqual(prometheus.single(name + '_count{command="set"}'), load.rounds)
+        prometheus.wait(lambda: prometheus.single(name + '_count{command="get"}') == 4 * load.rounds)
+        prometheus.wait(lambda: prometheus.single(name + '_count{command="set"}') == load.rounds)
         p99 = prometheus.single('histogram_quantile(0.99, sum by (le) (rate(%s_bucket{command="get"}[5m])))' % name)
         self.assertGreater(p99, 0)
         self.assertLessEqual(p99, 10)
