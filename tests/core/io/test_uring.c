@@ -10,7 +10,7 @@
 
 /* More has been told than there are entries for: what is behind them has not been told yet, so
  * nothing is known of a send that is tried once. */
-Test(uring, a_send_once_that_fails_behind_too_many_events, .timeout = 30) {
+Test(uring, a_send_once_that_fails_behind_too_many_events, .timeout = 120) {
     struct pair pair = pair_open();
     struct operation *operation = &pair.operation;
     struct operation others;
@@ -29,7 +29,7 @@ Test(uring, a_send_once_that_fails_behind_too_many_events, .timeout = 30) {
 }
 
 /* More than are noted at a time, and than the submission queue holds; one of them fails. */
-Test(uring, sends_many_once, .timeout = 30) {
+Test(uring, sends_many_once, .timeout = 120) {
     struct pair pair = pair_open_tcp(), broken = pair_open();
     static struct operation operations[3 * URING_SUBMISSIONS];
     size_t count = sizeof(operations) / sizeof(*operations), bad = 100;
@@ -53,7 +53,7 @@ Test(uring, sends_many_once, .timeout = 30) {
 }
 
 /* An operation more than the submission queue holds is submitted on the way. */
-Test(uring, takes_more_operations_than_entries, .timeout = 30) {
+Test(uring, takes_more_operations_than_entries, .timeout = 120) {
     struct pair pair = pair_open();
     static struct operation operations[3 * URING_SUBMISSIONS];
     size_t count = sizeof(operations) / sizeof(*operations);
