@@ -46,7 +46,9 @@ class Client:
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError('the client has ended at %s' % str(words)[:200])
-        return re.sub(r'0x[0-9a-f]+', 'ADDRESS', line.rstrip('\n').replace(str(self.server.port), 'PORT'))
+        # The port alone: another number may have its digits in the midst of its own.
+        line = re.sub(r'0x[0-9a-f]+', 'ADDRESS', line.rstrip('\n'))
+        return re.sub(r'(?<!\d)%d(?!\d)' % self.server.port, 'PORT', line)
 
     def call(self, *words):
         """The same, and kept for the comparison."""
