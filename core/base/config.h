@@ -35,6 +35,10 @@ struct listen_address {
     int32_t port;
 };
 
+/* What of the sandbox can be had: system calls are forbidden, and files. */
+#define CONFIG_SANDBOX_CALLS 1u
+#define CONFIG_SANDBOX_FILES 2u
+
 /* -o io: the engine of I/O. The start makes IO_AUTO one of the others. */
 enum io_choice {
     IO_AUTO,
@@ -218,6 +222,10 @@ struct config {
     uint32_t spin_us;
     bool spin_given;
     bool no_conn_moves; /* connections stay at the reactor that they came to */
+    bool no_sandbox;    /* -o no_sandbox */
+    bool sandbox_asked; /* -o drop_privileges: who asks is told where it can't be had */
+    /* What of the sandbox can be had here, CONFIG_SANDBOX_ and so on; filled in at the start. */
+    uint32_t sandbox_parts;
 };
 
 #endif

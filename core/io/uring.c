@@ -147,15 +147,16 @@ static void uring_close_socket(struct io *io, int socket) {
 
 /* Opening and closing. */
 
-static int uring_create_ring(struct uring *uring, bool small) {
+static int uring_create_ring(struct uring *uring, const struct uring_options *options) {
     /* TASKRUN_FLAG: without it, a reactor that polls its rings in user space would never learn of
      * socket events. */
     struct io_uring_params params = {
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
-        .cq_entries = small ? URING_SMALL_COMPLETIONS : URING_COMPLETIONS,
+                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE |
+                 (options->restricted ? IORING_SETUP_R_DISABLED : 0u),
+        .cq_entries = options->small ? URING_SMALL_COMPLETIONS : URING_COMPLETIONS,
     };
-    return io_uring_queue_init_params(small ? URING_SMALL_SUBMISSIONS : URING_SUBMISSIONS,
+    return io_uring_queue_init_params(options->small ? URING_SMALL_SUBMISSIONS : URING_SUBMISSIONS,
                                       &uring->ring, &params);
 }
 
@@ -165,15 +166,25 @@ static int uring_try_enter(struct uring *uring) {
     return result < 0 && result != -EINTR ? result : 0;
 }
 
-static int uring_init(struct uring *uring, bool small) {
-    int error = uring_create_ring(uring, small);
+/* A thread may register few rings, so only the one that it uses: for uring_count() none. What is
+ * registered comes before the restrictions. */
+static int uring_prepare_ring(struct uring *uring, const struct uring_options *options, bool used) {
+    int result = used ? io_uring_register_ring_fd(&uring->ring) : 0;
+    if (result >= 0) {
+        result = options->restricted ? uring_restrict(&uring->ring) : 0;
+    }
+    if (result == 0) {
+        result = uring_try_enter(uring);
+    }
+    return result < 0 ? result : uring_init_sources(uring);
+}
+
+static int uring_init(struct uring *uring, const struct uring_options *options, bool used) {
+    int error = uring_create_ring(uring, options);
     if (error) {
         return error;
     }
-    error = uring_try_enter(uring);
-    if (!error) {
-        error = uring_init_sources(uring);
-    }
+    error = uring_prepare_ring(uring, options, used);
     if (error) {
         io_uring_queue_exit(&uring->ring);
     }
@@ -186,23 +197,25 @@ static int uring_init(struct uring *uring, bool small) {
 #define URING_OPEN_RETRIES 200
 #define URING_COUNT_RETRIES 30
 
-static int uring_init_patiently(struct uring *uring, bool small, int retries) {
-    int error = uring_init(uring, small);
+static int uring_init_patiently(struct uring *uring, const struct uring_options *options,
+                                bool used) {
+    int retries = used ? URING_OPEN_RETRIES : URING_COUNT_RETRIES;
+    int error = uring_init(uring, options, used);
     while (error == -ENOMEM && retries-- > 0) {
         const struct timespec pause = {.tv_nsec = URING_RETRY_NS};
         nanosleep(&pause, NULL);
-        error = uring_init(uring, small);
+        error = uring_init(uring, options, used);
     }
     return error;
 }
 
-static int uring_create(struct uring **result, bool small, int retries) {
+static int uring_create(struct uring **result, const struct uring_options *options, bool used) {
     struct uring *uring = calloc(1, sizeof(*uring));
     if (!uring) {
         return -ENOMEM;
     }
     uring->io.engine = &uring_engine;
-    int error = uring_init_patiently(uring, small, retries);
+    int error = uring_init_patiently(uring, options, used);
     if (error) {
         free(uring);
         return error;
@@ -218,41 +231,42 @@ static void uring_close(struct io *io) {
     free(uring);
 }
 
-/* A thread may register few rings, so only the one that it uses. */
 static int uring_open(struct io **io, void *context) {
-    const bool *small = context;
+    static const struct uring_options plain;
     struct uring *uring;
-    int error = uring_create(&uring, small && *small, URING_OPEN_RETRIES);
-    if (error) {
-        return error;
+    int error = uring_create(&uring, context ? context : &plain, true);
+    if (!error) {
+        *io = &uring->io;
     }
-    error = io_uring_register_ring_fd(&uring->ring);
-    if (error < 0) {
-        uring_close(&uring->io);
-        return error;
-    }
-    *io = &uring->io;
-    return 0;
+    return error;
 }
 
-int uring_probe(void) {
-    bool small = true;
+static int uring_probe_with(struct uring_options options) {
     struct io *io;
-    int error = uring_open(&io, &small);
+    int error = uring_open(&io, &options);
     if (error) {
         return error;
     }
-    error = uring_try_operations(&uring_of(io)->ring);
+    error = options.restricted ? 0 : uring_try_operations(&uring_of(io)->ring);
     uring_close(io);
     return error;
 }
 
+/* A restricted ring can't be asked what it knows. */
+int uring_probe(bool restricted) {
+    int error = uring_probe_with((struct uring_options){.small = true});
+    return error || !restricted
+               ? error
+               : uring_probe_with((struct uring_options){.small = true, .restricted = true});
+}
+
 uint32_t uring_count(uint32_t wanted, bool small, int *error) {
+    const struct uring_options options = {.small = small};
     struct uring **rings = calloc(wanted, sizeof(struct uring *));
     uint32_t count = 0;
     *error = rings ? 0 : -ENOMEM;
     while (rings && count < wanted && !*error) {
-        *error = uring_create(&rings[count], small, URING_COUNT_RETRIES);
+        *error = uring_create(&rings[count], &options, false);
         count += !*error;
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -18,7 +18,13 @@
 /* The lowest kernel that has all that is used here: DEFER_TASKRUN came last. */
 #define URING_KERNEL_NEEDED "Linux 6.1"
 
-/* Its context is a const bool, whether rings are small, or NULL. open() returns -EINVAL, -ENOSYS or
+/* How a ring is to be; zeroed: large, and free to do anything. */
+struct uring_options {
+    bool small;
+    bool restricted; /* for good to the operations and flags that are used here, see uring_room.c */
+};
+
+/* Its context is a const struct uring_options, or NULL. open() returns -EINVAL, -ENOSYS or
  * -EPERM where this kernel or sandbox won't do, and -ENOMEM, for which it tries for 2 seconds,
  * when a ring takes more than may be locked: of this user, in all processes that may not ignore it.
  */
@@ -27,7 +33,7 @@ extern const struct io_engine uring_engine;
 /* Whether a ring can be opened here, with the operations that are needed: 0, or -errno for
  * uring_engine.advice(), -EOPNOTSUPP where operations are missing. Opens one and closes it. Thread:
  * any, before reactors open theirs. */
-int uring_probe(void);
+int uring_probe(bool restricted);
 
 /* How many rings can be open at a time: `wanted`, or fewer, and then `error` becomes -errno of the
  * first that could not be opened. Opens and closes them. Thread: any, before reactors open theirs.

@@ -3,6 +3,7 @@
  *     uring.c          operations, their completions, opening
  *     uring_source.c   receiving: sources and lent buffers
  *     uring_queue.c    entering the kernel
+ *     uring_room.c     what a ring may be asked for, and no more
  *     uring_refused.c  whether it can be had here, and why not
  *
  * Thread: the reactor's, but for opening and closing.
@@ -72,8 +73,12 @@ static inline bool uring_sources_wait(const struct uring *uring) {
 }
 
 /* Whether the kernel knows all operations that it is asked for: 0, or -EOPNOTSUPP, or another
- * -errno where it can't be told. */
+ * -errno where it can't be told. Not of a ring that is restricted. */
 int uring_try_operations(struct io_uring *ring);
+
+/* Of a ring that was made disabled: from now on it takes what is used here alone, of whoever
+ * submits it, and this thread is its only one. 0 or -errno. */
+int uring_restrict(struct io_uring *ring);
 
 /* Of struct io_engine. */
 const char *uring_advice(int error);

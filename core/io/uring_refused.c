@@ -87,22 +87,3 @@ const char *uring_advice(int error) {
         return "io_uring can't be set up";
     }
 }
-
-/* Probing. */
-
-/* Operations that the kernel is asked for. */
-static const uint8_t refused_needed[] = {
-    IORING_OP_SEND,     IORING_OP_SENDMSG,      IORING_OP_ACCEPT,
-    IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_MSG_RING,
-};
-
-int uring_try_operations(struct io_uring *ring) {
-    size_t size = sizeof(struct io_uring_probe) + 256 * sizeof(struct io_uring_probe_op);
-    struct io_uring_probe *probe = calloc(1, size);
-    int result = probe ? io_uring_register_probe(ring, probe, 256) : -ENOMEM;
-    for (size_t i = 0; i < sizeof(refused_needed) && result == 0; i++) {
-        result = io_uring_opcode_supported(probe, refused_needed[i]) ? 0 : -EOPNOTSUPP;
-    }
-    free(probe);
-    return result;
-}

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/panic.h"
 #include "core/server/cluster_session.h"
+#include "core/server/sandbox.h"
 #include "core/server/version.h"
 
 struct cluster {
@@ -44,6 +45,7 @@ static void *cluster_main(void *argument) {
     uint64_t deadline_ns = 0;
     pthread_setname_np(pthread_self(), "cluster");
     panic_thread_init(&cluster->panic, session->start.panic_taken);
+    sandbox_enter(session->start.sandbox, SANDBOX_CLUSTER);
     while (!cluster_has_ended(cluster, &deadline_ns)) {
         session->leaving = atomic_load_explicit(&cluster->leaving, memory_order_relaxed);
         int wait_ms = cluster_session_step(session);

@@ -14,6 +14,7 @@
 #include "core/base/facts.h"
 
 struct cluster;
+struct sandbox;
 
 /* Whether this program was built with libcurl and jansson. */
 bool cluster_is_built(void);
@@ -26,6 +27,8 @@ struct cluster_start {
     struct cluster_facts *facts;
     cluster_publish *publish;
     void *context;
+    /* That its thread enters; NULL for none. */
+    struct sandbox *sandbox;
     /* As in panic_thread_init(). */
     _Atomic bool *panic_taken;
 };

@@ -218,6 +218,10 @@ void cyrus_destroy(struct cyrus *cyrus) {
     free(cyrus);
 }
 
+const char *cyrus_file(const struct cyrus *cyrus) {
+    return *cyrus->file ? cyrus->file : NULL;
+}
+
 const char *cyrus_mechanisms(const struct cyrus *cyrus) {
     return cyrus->mechanisms;
 }

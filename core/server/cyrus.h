@@ -31,6 +31,9 @@ void cyrus_destroy(struct cyrus *cyrus);
 /* With spaces between; the caller borrows it. */
 const char *cyrus_mechanisms(const struct cyrus *cyrus);
 
+/* Which file was read; NULL: none. */
+const char *cyrus_file(const struct cyrus *cyrus);
+
 /* Does a login's task, and fills in outcome, challenge and problem. A conversation is kept only
  * where a step may follow. */
 void cyrus_run(struct cyrus *cyrus, struct sasl_login *login);

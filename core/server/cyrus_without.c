@@ -15,6 +15,11 @@ void cyrus_destroy(struct cyrus *cyrus) {
     assert(!cyrus);
 }
 
+const char *cyrus_file(const struct cyrus *cyrus) {
+    (void)cyrus;
+    return NULL;
+}
+
 const char *cyrus_mechanisms(const struct cyrus *cyrus) {
     (void)cyrus;
     return NULL;

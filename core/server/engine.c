@@ -14,7 +14,7 @@ void engine_fall_back(struct config *config, int error) {
 }
 
 bool engine_choose(struct config *config) {
-    int error = config->io == IO_EPOLL ? 0 : uring_probe();
+    int error = config->io == IO_EPOLL ? 0 : uring_probe(!config->no_sandbox);
     switch (config->io) {
     case IO_AUTO:
         config->io = IO_URING;

@@ -14,6 +14,7 @@
 #include "core/server/engine.h"
 #include "core/server/http.h"
 #include "core/server/resources.h"
+#include "core/server/sandbox.h"
 #include "core/shard/shard.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -297,6 +298,7 @@ static bool fit_rings(struct config *config, bool may_fall_back) {
 bool fit_to_machine(struct config *config) {
     assert(config->cores > 0);
     bool may_fall_back = config->io == IO_AUTO;
+    sandbox_choose(config);
     return fit_memory(config) && engine_choose(config) && fit_descriptors(config) &&
            fit_addresses(config) && fit_threads(config) && fit_rings(config, may_fall_back);
 }

@@ -18,6 +18,7 @@
 #include "core/net/sasl_queue.h"
 #include "core/server/metrics_files.h"
 #include "core/server/pages.h"
+#include "core/server/sandbox.h"
 #include "core/server/server.h"
 #include "core/server/version.h"
 
@@ -268,6 +269,7 @@ static void *metrics_thread_main(void *argument) {
     pthread_setname_np(pthread_self(), "metrics");
     panic_thread_init(&thread->panic, &thread->server->panic_taken);
     setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + METRICS_NICE);
+    sandbox_enter(thread->server->sandbox, SANDBOX_METRICS);
     while (!atomic_load_explicit(&thread->ended, memory_order_relaxed)) {
         metrics_thread_round(thread);
     }

@@ -55,6 +55,14 @@ enum config_status options_clear_switch(struct config *config, const struct comm
     return CONFIG_RUN;
 }
 
+enum config_status options_ask_sandbox(struct config *config, const struct command_option *option,
+                                       const char *value) {
+    (void)option, (void)value;
+    config->no_sandbox = false;
+    config->sandbox_asked = true;
+    return CONFIG_RUN;
+}
+
 enum config_status options_enable_tls(struct config *config, const struct command_option *option,
                                       const char *value) {
     char name[OPTION_NAME_BYTES];

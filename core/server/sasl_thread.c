@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/panic.h"
 #include "core/server/cyrus.h"
+#include "core/server/sandbox.h"
 #include "core/server/version.h"
 
 #define SECOND_NS ((uint64_t)1000000000)
@@ -20,9 +21,11 @@ struct sasl_thread {
     struct cyrus *cyrus;
     struct panic_report panic;
     _Atomic bool *panic_taken;
-    int wake;               /* an eventfd, on which it sleeps */
-    int end;                /* and one that it wakes at its end */
-    _Atomic bool stopping;  /* relaxed: the wake that follows it orders both */
+    int wake;              /* an eventfd, on which it sleeps */
+    int end;               /* and one that it wakes at its end */
+    _Atomic bool stopping; /* relaxed: the wake that follows it orders both */
+    /* To be entered, which what is behind it goes before. NULL: none, or it has been. */
+    struct sandbox *_Atomic sandbox;
     uint32_t reactors_open; /* whose queues are to be closed */
     uint32_t reactors;
     struct sasl_logins *logins; /* of each reactor */
@@ -59,12 +62,21 @@ static bool sasl_thread_round(struct sasl_thread *thread) {
     return any;
 }
 
+static void sasl_thread_enter(struct sasl_thread *thread) {
+    struct sandbox *sandbox = atomic_load_explicit(&thread->sandbox, memory_order_acquire);
+    if (sandbox) {
+        atomic_store_explicit(&thread->sandbox, NULL, memory_order_relaxed);
+        sandbox_enter(sandbox, SANDBOX_SASL);
+    }
+}
+
 static void *sasl_thread_main(void *argument) {
     struct sasl_thread *thread = argument;
     pthread_setname_np(pthread_self(), "sasl");
     panic_thread_init(&thread->panic, thread->panic_taken);
     while (!sasl_thread_stops(thread)) {
         sasl_queue_slept(thread->wake);
+        sasl_thread_enter(thread);
         while (sasl_thread_round(thread)) {
         }
     }
@@ -151,6 +163,17 @@ void sasl_thread_destroy(struct sasl_thread *thread) {
     } else {
         pthread_detach(thread->thread);
     }
+}
+
+void sasl_thread_settle(struct sasl_thread *thread, struct sandbox *sandbox) {
+    if (sandbox) {
+        atomic_store_explicit(&thread->sandbox, sandbox, memory_order_release);
+        sasl_queue_wake(thread->wake);
+    }
+}
+
+const char *sasl_thread_file(const struct sasl_thread *thread) {
+    return thread ? cyrus_file(thread->cyrus) : NULL;
 }
 
 const char *sasl_thread_mechanisms(const struct sasl_thread *thread) {

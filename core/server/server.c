@@ -17,6 +17,7 @@
 #include "core/server/nodes_file.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
+#include "core/server/sandbox.h"
 #include "core/server/sasl_thread.h"
 #include "core/server/signals.h"
 #include "core/server/start.h"
@@ -71,7 +72,8 @@ static bool server_init(struct server *server, const struct config *config) {
         (struct panic_report){.version = SIMPLECACHE_VERSION, .reactor = PANIC_NO_REACTOR};
     server->facts.cluster =
         config->cluster.name || config->nodes_file ? &server->cluster_facts : NULL;
-    server->small_rings = config->small_rings;
+    server->rings =
+        (struct uring_options){.small = config->small_rings, .restricted = !config->no_sandbox};
     server->memory_bytes_max = server_memory_bytes_max(config);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers */
     server->shards = calloc(config->cores, sizeof(*server->shards));
@@ -107,6 +109,7 @@ static void server_finish(struct server *server) {
         process_remove_pid(server->config->pid_file);
     }
     memory_file_close(server->memory_file);
+    sandbox_destroy(server->sandbox);
     mesh_destroy(server->mesh);
     free(server->group.peers);
     free(server->reactors);

@@ -9,6 +9,7 @@
 #include "core/base/config.h"
 #include "core/base/facts.h"
 #include "core/base/panic.h"
+#include "core/io/uring.h"
 #include "core/net/acceptor.h"
 #include "core/net/listener.h"
 #include "core/net/tls.h"
@@ -17,6 +18,7 @@
 struct cluster;
 struct memory_file;
 struct metrics_thread;
+struct sandbox;
 struct sasl_thread;
 
 /* The thread of one reactor. */
@@ -47,8 +49,8 @@ struct server {
     struct listeners listeners;
     struct acceptor acceptor;
     struct listeners udp_sockets;
-    /* The context of the engine, as in config. */
-    bool small_rings;
+    /* The context of io_uring's engine, as in config. */
+    struct uring_options rings;
     /* NULL without -U. */
     struct udp *udp;
     /* As last read; each shard has a copy. NULL: nobody has to log in. */
@@ -70,6 +72,8 @@ struct server {
     /* The descriptor of signals_open(), and what is called when it can be read. */
     int signals;
     struct completion signalled;
+    /* NULL without, and until the start is finished. */
+    struct sandbox *sandbox;
     /* With -d the descriptor of process_detach(). */
     int caller;
     bool pid_written;
@@ -81,7 +85,8 @@ struct server {
 
     /* All reactors and the main thread: each reactor has been prepared, or has failed to. */
     pthread_barrier_t prepared;
-    /* The same again: the main thread has finished the start, or it has failed. */
+    /* The same again: the main thread has finished the start, or it has failed; and if it hasn't
+     * once more, when all threads are in the sandbox. */
     pthread_barrier_t go;
     /* Written before `go`: the reactors run, or end at once. */
     bool start;

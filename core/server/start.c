@@ -13,6 +13,8 @@
 #include "core/server/metrics_thread.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
+#include "core/server/sandbox.h"
+#include "core/server/sasl_thread.h"
 #include "core/server/server.h"
 #include "core/server/systemd.h"
 #include "core/server/version.h"
@@ -176,7 +178,8 @@ bool start_finish(struct server *server) {
     start_lock_memory(config);
     start_write_ports(server);
     start_write_pid(server);
-    if (!metrics_thread_start(server)) {
+    const char *logins = sasl_thread_file(server->sasl);
+    if (!sandbox_create(&server->sandbox, config, logins) || !metrics_thread_start(server)) {
         return false;
     }
     start_tell(server);

@@ -15,6 +15,7 @@
 #include "core/server/memory_file.h"
 #include "core/server/metrics_thread.h"
 #include "core/server/nodes_file.h"
+#include "core/server/sandbox.h"
 #include "core/server/sasl_thread.h"
 #include "core/server/server.h"
 #include "core/server/signals.h"
@@ -67,7 +68,7 @@ static struct reactor_config threads_reactor_config(struct server *server, uint3
         .shards = server->shards,
         .clock = &clock_system,
         .engine = engine_chosen(server->config),
-        .engine_context = &server->small_rings,
+        .engine_context = &server->rings,
         .acceptor = first ? &server->acceptor : NULL,
         .udp = first ? server->udp : NULL,
         .tls = tls_of_reactor(server->tls, id),
@@ -92,6 +93,8 @@ static void *threads_main(void *argument) {
     pthread_barrier_wait(&server->prepared);
     pthread_barrier_wait(&server->go);
     if (server->start) {
+        sandbox_enter(server->sandbox, thread->id == 0 ? SANDBOX_FIRST : SANDBOX_REACTOR);
+        pthread_barrier_wait(&server->go);
         panic_thread_init(&server->shards[thread->id]->panic, &server->panic_taken);
         reactor_run(reactor);
         panic_thread_finish();
@@ -143,11 +146,21 @@ static void threads_start_cluster(struct server *server) {
         .facts = &server->cluster_facts,
         .publish = threads_publish,
         .context = server,
+        .sandbox = server->sandbox,
         .panic_taken = &server->panic_taken,
     };
     if (server->config->cluster.name) {
         server->cluster = cluster_create(&start);
     }
+}
+
+/* All others have to be in it before the main one, from which they would take its list. */
+static void threads_settle(struct server *server) {
+    uint32_t threads = server->config->cores;
+    threads += server->metrics ? 1 : 0;
+    threads += server->cluster ? 1 : 0;
+    threads += server->sasl ? 1 : 0;
+    sandbox_settle(server->sandbox, threads);
 }
 
 static void threads_finish(struct server *server) {
@@ -178,7 +191,14 @@ bool threads_run(struct server *server) {
     if (server->start) {
         threads_start_cluster(server);
     }
+    if (server->start && server->sasl) {
+        sasl_thread_settle(server->sasl, server->sandbox);
+    }
     pthread_barrier_wait(&server->go);
+    if (server->start) {
+        threads_settle(server);
+        pthread_barrier_wait(&server->go);
+    }
     threads_finish(server);
     return server->start;
 }

@@ -47,6 +47,12 @@ static const char *settings_engine_name(enum io_choice io) {
     return "";
 }
 
+/* What of it can be had: see core/server/sandbox.h. */
+static const char *settings_sandbox_name(uint32_t parts) {
+    static const char *const names[] = {"off", "calls", "files", "calls,files"};
+    return names[parts];
+}
+
 /* Sockets from systemd are in place of those that the command line names. */
 static void settings_put_listeners(struct stats_writer *writer, const struct server_facts *facts) {
     const struct config *config = facts->config;
@@ -66,6 +72,8 @@ static void settings_put_network(struct stats_writer *writer, const struct serve
     stats_put(writer, "binding_protocol", settings_binding_name(config->binding));
     stats_put_number(writer, "num_threads", config->cores);
     stats_put(writer, "io_engine", settings_engine_name(config->io));
+    stats_put_switch(writer, "drop_privileges", config->sandbox_parts);
+    stats_put(writer, "sandbox", settings_sandbox_name(config->sandbox_parts));
     stats_put_number(writer, "reqs_per_event", config->turn_requests);
     stats_put_number(writer, "idle_timeout", config->idle_timeout_s);
     stats_put_switch(writer, "maxconns_fast",

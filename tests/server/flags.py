@@ -20,8 +20,7 @@ IGNORED_WORDS = ('hashpower=20', 'no_hashexpand', 'hash_algorithm=jenkins', 'tai
                  'no_chunked_items', 'lru_maintainer', 'no_lru_maintainer', 'hot_lru_pct=20',
                  'warm_lru_pct=40', 'hot_max_factor=0.2', 'warm_max_factor=2', 'temporary_ttl=61',
                  'read_buf_mem_limit=10', 'resp_obj_mem_limit=10', 'resp_obj_mem_limit',
-                 'inline_ascii_resp', 'no_inline_ascii_resp', 'no_drop_privileges',
-                 'relaxed_privileges')
+                 'inline_ascii_resp', 'no_inline_ascii_resp', 'relaxed_privileges')
 
 # What promises something that isn't kept, and a part of the reason.
 REFUSED = ((('-o', 'ext_path=/tmp/x:1G'), 'memory'),
@@ -29,8 +28,7 @@ REFUSED = ((('-o', 'ext_path=/tmp/x:1G'), 'memory'),
            (('-U', '11211', '-Y', '/tmp/x'), 'log in'),
            (('-I', '1025m'), '1024m'), (('-I', '1048577k'), '1024m'), (('--max-item-size=1073741825',), '1024m'),
            (('-I', '17592186044417m'), '1024m'),
-           (('-o', 'no_maxconns_fast'), '-c'), (('-o', 'drop_privileges'), 'SystemCallFilter'),
-           (('-o', 'sock_cookie_id=1'), 'Linux'), (('-l', 'notls:127.0.0.1'), 'TLS'),
+           (('-o', 'no_maxconns_fast'), '-c'), (('-o', 'sock_cookie_id=1'), 'Linux'), (('-l', 'notls:127.0.0.1'), 'TLS'),
            (('-l', 'proto[binary]:127.0.0.1'), 'protocol'),
            (('-l', '127.0.0.1,tag[a]:127.0.0.1'), 'tags'), (('-l', 'tag_a_:127.0.0.1'), 'tags'))
 
