@@ -28,9 +28,9 @@ static const char help[] =
     "  replay --port 11211 --zipf 1.2 --keys 500000 --requests 5000000\n"
     "\n"
     "For each request a get, on a miss a set; every value that comes back is compared. Prints\n"
-    "`name value` lines: requests, hits, hit_ratio, refused (sets), wrong (values), and with "
-    "--pid\n"
-    "resident_mb. Exits with 1 when a value was wrong. bench/hits runs it beside memcached.\n"
+    "`name value` lines: requests, hits, hit_ratio, byte_hit_ratio (of the bytes of values asked\n"
+    "for), refused (sets), wrong (values), and with --pid resident_mb. Exits with 1 when a value "
+    "was wrong. bench/hits runs it beside memcached.\n"
     "\n"
     "  --port N        of the server, on this machine (default 11211)\n"
     "  --pid N         the server's process, to tell its resident size\n"
@@ -58,8 +58,8 @@ struct replay {
     uint32_t batch_number;
     uint32_t *gets, *sets; /* keys whose replies are to come; the sets come first */
     uint32_t gets_count, sets_count;
-    char *expected; /* a value */
-    uint64_t hits, refused, wrong;
+    char *expected;                           /* a value */
+    uint64_t hits, hit_bytes, refused, wrong; /* bytes: of values */
 };
 
 static void fail(const char *what) {
@@ -231,6 +231,7 @@ static void take_replies(struct replay *replay) {
         uint32_t key = replay->gets[i];
         if (take_value(replay, &replay->trace->keys[key])) {
             replay->hits++;
+            replay->hit_bytes += replay->trace->keys[key].value_bytes;
         } else {
             replay->sets[replay->sets_count++] = key;
         }
@@ -290,10 +291,17 @@ static double resident_mb(uint32_t pid) {
 }
 
 static void print(const struct replay *replay, uint32_t pid) {
-    size_t requests = replay->trace->requests_count;
-    printf("requests %zu\nhits %llu\nhit_ratio %.4f\nrefused %llu\nwrong %llu\n", requests,
-           (unsigned long long)replay->hits, (double)replay->hits / (double)requests,
-           (unsigned long long)replay->refused, (unsigned long long)replay->wrong);
+    const struct trace *trace = replay->trace;
+    size_t requests = trace->requests_count;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < requests; i++) {
+        bytes += trace->keys[trace->requests[i]].value_bytes;
+    }
+    printf(
+        "requests %zu\nhits %llu\nhit_ratio %.4f\nbyte_hit_ratio %.4f\nrefused %llu\nwrong %llu\n",
+        requests, (unsigned long long)replay->hits, (double)replay->hits / (double)requests,
+        (double)replay->hit_bytes / (double)bytes, (unsigned long long)replay->refused,
+        (unsigned long long)replay->wrong);
     if (pid > 0) {
         printf("resident_mb %.1f\n", resident_mb(pid));
     }

@@ -178,14 +178,15 @@ static void store(struct cache *cache, struct shard *shard, uint32_t number) {
     shard->items_count++;
 }
 
-static uint64_t run(struct cache *cache, struct shard *shards) {
+static struct policy_hits run(struct cache *cache, struct shard *shards) {
     const struct policy_load *load = cache->load;
-    uint64_t hits = 0;
+    struct policy_hits hits = {0};
     for (size_t i = 0; i < load->requests_count; i++) {
         uint32_t number = load->requests[i];
         struct item *item = &cache->items[number];
         if (item->segment != 0) {
-            hits++;
+            hits.requests++;
+            hits.value_bytes += load->value_bytes[number];
             item->frequency += item->frequency < cache->policy->frequency_max;
         } else if (log_bytes(cache, number) <= cache->segment_bytes) {
             uint64_t hash = cache->policy->hashes[number];
@@ -195,7 +196,8 @@ static uint64_t run(struct cache *cache, struct shard *shards) {
     return hits;
 }
 
-uint64_t policy_segments(const struct policy_load *load, const struct policy_segments *policy) {
+struct policy_hits policy_segments(const struct policy_load *load,
+                                   const struct policy_segments *policy) {
     struct cache cache = {.load = load, .policy = policy, .segment_bytes = SEGMENT_BYTES_MIN};
     double wanted = load->capacity_bytes / policy->shards / policy->segments_per_shard;
     while (2 * cache.segment_bytes <= wanted) {
@@ -205,7 +207,7 @@ uint64_t policy_segments(const struct policy_load *load, const struct policy_seg
     memset(cache.items, 0, load->items_count * sizeof(*cache.items));
     struct shard *shards = room_for(NULL, policy->shards, sizeof(*shards));
     memset(shards, 0, policy->shards * sizeof(*shards));
-    uint64_t hits = run(&cache, shards);
+    struct policy_hits hits = run(&cache, shards);
     for (uint32_t i = 0; i < policy->shards; i++) {
         for (uint32_t number = 1; number <= shards[i].segments_made; number++) {
             free(shards[i].segments[number].items);

@@ -5,8 +5,9 @@
  * emptied while that queue holds more than its share (EVICT_SMALL_SHARE), else the oldest of the
  * main queue. Items of the small queue that were hit since they were stored move to the newest end
  * of the main queue; items of the main queue move there again, once for each hit, at most twice.
- * All others are dropped. A key dropped from the small queue leaves a ghost (ghost.h): if it is
- * stored again while the ghost lasts, it goes to the main queue at once.
+ * All others are dropped. A key dropped from the small queue leaves a ghost (ghost.h), unless its
+ * item is much larger than others (EVICT_LARGE_TIMES): if it is stored again while the ghost lasts,
+ * it goes to the main queue at once.
  *
  * Where segments are sparse, cleaning comes first: the live items of sparse segments are gathered
  * in one segment, at the same place of the same queue.
@@ -143,6 +144,20 @@ static void evict_count(struct store *store, const struct item *item,
     counters->evicted_idle = store->now - item->access;
 }
 
+/* Whether an item of the small queue, which is dropped unread, is turned away: what it takes is
+ * worth more to several others. */
+static bool evict_turns_away(struct store *store, const struct item *item) {
+    uint64_t bytes = item_bytes_whole(item);
+    uint64_t all = store->item_bytes[SEGMENT_SMALL] + store->item_bytes[SEGMENT_MAIN];
+    uint64_t items = store->items[SEGMENT_SMALL] + store->items[SEGMENT_MAIN];
+    if (store->config.hits_of_bytes || bytes <= EVICT_LARGE_TIMES * all / items ||
+        bytes <= store->item_bytes[SEGMENT_SMALL] / store->items[SEGMENT_SMALL]) {
+        return false;
+    }
+    store->large_dropped++;
+    return store->large_dropped % EVICT_TURNED_BACK != 0;
+}
+
 /* Adds a ghost. There are as many ghosts as items, within their part of the memory. */
 static void evict_remember(struct store *store, uint64_t hash) {
     struct ghost *ghost = &store->ghost;
@@ -168,7 +183,11 @@ static void evict_drop(struct store *store, const struct store_found *found, uin
     }
     evict_count(store, found->item, name);
     if (name == SEGMENT_SMALL) {
-        evict_remember(store, hash);
+        if (evict_turns_away(store, found->item)) {
+            store->counters.turned_away++;
+        } else {
+            evict_remember(store, hash);
+        }
     }
     store_unlink(store, found);
 }

@@ -19,6 +19,14 @@
  * real traces 40 to 100 make no difference (the paper takes 100). */
 #define EVICT_SMALL_SHARE 50
 
+/* An item dropped unread from the small queue is turned away, and leaves no ghost, when its bytes
+ * are above so many times the mean of all items, and above the mean of the small queue. The second
+ * bound counts when sizes change: of new items that all are of one size none is turned away,
+ * however small the old ones were, which would stay for ever. One in EVICT_TURNED_BACK leaves a
+ * ghost all the same, so that what comes back again and again gets in. */
+#define EVICT_LARGE_TIMES 2
+#define EVICT_TURNED_BACK 32
+
 /* There is room, as store_has_room() tells, while this part of the memory is free besides the most
  * segments that are kept free ahead of need. */
 #define EVICT_ROOM_PART 16

@@ -21,6 +21,7 @@ struct store_counters {
     uint64_t cleaned_bytes;
     uint64_t moved_bytes;
     uint64_t ghost_hits;
+    uint64_t turned_away;
     struct {
         uint64_t hits;
         uint64_t evictions;
@@ -105,6 +106,7 @@ struct store {
     /* The optional fields that every item has: with no_eviction those for the expiry time and the
      * flags, so that a full store can set them. */
     uint8_t item_fields;
+    uint32_t large_dropped;    /* turned away, or in their place, modulo 2^32: see evict.h */
     uint32_t written_bytes;    /* by the last operation, to new places in the log */
     uint32_t record_bytes_max; /* store_record_bytes_max() */
     /* Bytes that eviction may still move: each byte freed earns EVICT_MOVED_PER_BYTE, up to

@@ -73,6 +73,7 @@ void store_stats(const struct store *store, struct store_stats *stats) {
         .cleaned_bytes = counters->cleaned_bytes,
         .moved_bytes = counters->moved_bytes,
         .ghost_hits = counters->ghost_hits,
+        .turned_away = counters->turned_away,
         .expired = counters->expired,
         .expired_unfetched = counters->expired_unfetched,
         .flushed = counters->flushed,

@@ -41,6 +41,10 @@ struct store_config {
     /* When memory is full, writes are refused instead, unless they give back as much memory as they
      * take. Each item takes 8 bytes for an expiry time and flags, whether it has any or not. */
     bool no_eviction;
+    /* The size of items doesn't count for eviction, so that it keeps what serves most bytes.
+     * Without it, what is large and was not read gives way to several others: most requests are
+     * served. */
+    bool hits_of_bytes;
 
     /* This shard's number and the number of shards, below 2^16. CAS values are
      * counter × shards + shard, so that no two shards ever give out the same. */
@@ -215,6 +219,7 @@ struct store_stats {
     uint64_t cleaned_bytes;
     uint64_t moved_bytes; /* copied by eviction, to the main queue */
     uint64_t ghost_hits;  /* new items whose key was evicted unread a short time ago */
+    uint64_t turned_away; /* evicted unread, and too large to count when the key comes back */
     uint64_t expired;     /* expired items dropped */
     uint64_t expired_unfetched;
     uint64_t flushed;         /* flushed items dropped */

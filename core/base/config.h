@@ -154,8 +154,9 @@ struct config {
     uint64_t memory_bytes;
     /* -I: the largest item, its key included. */
     uint64_t item_bytes_max;
-    bool no_eviction; /* -M */
-    bool no_cas;      /* -C */
+    bool no_eviction;   /* -M */
+    bool no_cas;        /* -C */
+    bool hits_of_bytes; /* -o hits=bytes */
 
     /* -e: the file that keeps the items, or NULL. */
     const char *memory_file;

@@ -40,6 +40,7 @@ struct store_config memory_file_store_config(const struct memory_file *file,
         .memory_bytes_max = layout->memory_bytes_max / layout->cores,
         .item_bytes_max = layout->item_bytes_max,
         .no_eviction = layout->no_eviction,
+        .hits_of_bytes = file->config->hits_of_bytes,
         .shards = layout->cores,
         .no_cas = file->config->no_cas,
     };

@@ -212,6 +212,10 @@ const struct command_option option_table[] = {
     DONE("lru_crawler_tocrawl", WORD, "N",
          "items of one walk (default 0: all)",
          NUMBER(crawler_items_max, 0, UINT32_MAX)),
+    DONE("hits", WORD, "NAME",
+         "what evictions are to save: objects, requests that miss, or bytes of what is missed "
+         "(default objects)",
+         options_set_hits),
     DONE("track_sizes", WORD, NULL,
          "answer stats sizes, which is always done",
          options_accept),

@@ -251,6 +251,16 @@ enum config_status options_set_drain(struct config *config, const struct command
     return options_set_number(config, option, value);
 }
 
+enum config_status options_set_hits(struct config *config, const struct command_option *option,
+                                    const char *value) {
+    (void)option;
+    config->hits_of_bytes = strcmp(value, "bytes") == 0;
+    if (!config->hits_of_bytes && strcmp(value, "objects") != 0) {
+        return options_wrong("-o hits takes objects or bytes, not \"%s\"", value);
+    }
+    return CONFIG_RUN;
+}
+
 enum config_status options_show_version(struct config *config, const struct command_option *option,
                                         const char *value) {
     (void)config, (void)option, (void)value;

@@ -28,6 +28,7 @@ static int shard_init_store(struct shard *shard, const struct shard_config *conf
         .memory_bytes_max = config->memory_bytes_max,
         .item_bytes_max = config->item_bytes_max,
         .no_eviction = config->facts->config->no_eviction,
+        .hits_of_bytes = config->facts->config->hits_of_bytes,
         .shard = config->id,
         .shards = config->count,
         .no_cas = config->facts->config->no_cas,

@@ -78,6 +78,7 @@ static void items_put_queues(struct stats_writer *writer, const struct stats_sou
     items_put_queue(writer, "small", sources, &store->small);
     items_put_queue(writer, "main", sources, &store->main);
     items_put_item_number(writer, "ghost_hits", store->ghost_hits);
+    items_put_item_number(writer, "turned_away", store->turned_away);
     items_put_item_number(writer, "moved_bytes", store->moved_bytes);
     items_put_item_number(writer, "cleaned", store->cleaned_items);
     items_put_item_number(writer, "cleaned_bytes", store->cleaned_bytes);

@@ -98,6 +98,7 @@ static void settings_put_items(struct stats_writer *writer, const struct stats_s
     const struct config *config = sources->facts->config;
     stats_put_number(writer, "oldest", settings_oldest_of(sources->settings));
     stats_put(writer, "evictions", config->no_eviction ? "off" : "on");
+    stats_put(writer, "hits", config->hits_of_bytes ? "bytes" : "objects");
     stats_put_number(writer, "item_size_max", config->item_bytes_max);
     stats_put_switch(writer, "cas_enabled", !config->no_cas);
     settings_put_text(writer, "memory_file", config->memory_file, "(null)");

@@ -217,6 +217,8 @@ const struct statistic statistic_table[] = {
         "Memory of what is remembered of evicted keys."),
     STORE(ghost_hits, COUNT, "items", ghost_hits,
         "Items that were stored again soon after they had been evicted unread."),
+    STORE(turned_away, COUNT, "items", turned_away,
+        "Items evicted unread that are too large for it to count when they are stored again."),
     NUMBER(slab_reassign_running, GAUGE, "boolean", statistic_zero,
         "Always 0: there are no slabs to move."),
     NUMBER(slabs_moved, COUNT, "slabs", statistic_zero, "Always 0: there are no slabs to move."),

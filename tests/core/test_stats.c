@@ -267,6 +267,7 @@ Test(stats_write, all_items_are_in_class_1) {
                                      .evicted_idle = 449,
                                      .segments_dropped = 5,
                                      .ghost_hits = 6,
+                                     .turned_away = 7,
                                      .oldest_time = 930,
                                      .small = {.items = 4, .segments = 1, .oldest_time = 950},
                                      .main = {.hits = 9, .moved_items = 8, .oldest_time = 930},
@@ -290,6 +291,7 @@ Test(stats_write, all_items_are_in_class_1) {
     expect_in(items, "items:1:main_hits", "9");
     expect_in(items, "items:1:main_moved_to_main", "8");
     expect_in(items, "items:1:ghost_hits", "6");
+    expect_in(items, "items:1:turned_away", "7");
     expect_in(slabs, "1:small_pages", "1");
     expect_in(slabs, "1:dead_bytes", "80");
     expect_in(slabs, "1:chunk_size", "80");

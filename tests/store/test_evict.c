@@ -103,6 +103,107 @@ Test(evict, a_ghost_comes_back_to_the_main_queue) {
     store_destroy(store);
 }
 
+/* Items that are never read, of three lengths in turn; the small queue drops them. Returns the keys
+ * that came back by a ghost, of those of the longest. */
+static uint32_t back_by_ghost(struct store *store, uint32_t longest) {
+    uint32_t lengths[] = {100, 100, longest}, back = 0;
+    for (uint32_t i = 0; i < 24000; i++) {
+        set(store, "once", i, lengths[i % 3]);
+    }
+    for (uint32_t i = 23999; i > 3000; i--) {
+        uint64_t hits = store->counters.ghost_hits;
+        if (i % 3 == 2 && !peek(store, "once", i)) {
+            set(store, "once", i, longest);
+            back += (uint32_t)(store->counters.ghost_hits - hits);
+        }
+    }
+    store_check(store);
+    return back;
+}
+
+/* What is much larger than others leaves no ghost, but one in 32; where bytes count it does. What
+ * is not twice as large as the mean leaves one, and none is turned away. */
+Test(evict, large_unread_items_leave_no_ghost) {
+    struct store_config config = fixture_config(2 * MIB);
+    for (uint32_t of_bytes = 0; of_bytes < 2; of_bytes++) {
+        config.hits_of_bytes = of_bytes;
+        struct store *store = fixture_store_of(&config);
+        uint32_t back = back_by_ghost(store, 1500);
+        uint64_t away = fixture_stats(store).turned_away;
+        if (of_bytes) {
+            cr_assert(eq(u64, away, 0));
+            cr_assert(lt(u32, 100, back));
+        } else {
+            cr_assert(lt(u64, 1000, away));
+            cr_assert(le(u64, away, fixture_stats(store).small.evicted_unfetched));
+            cr_assert(eq(u64, away, store->large_dropped - store->large_dropped / 32));
+            cr_assert(lt(u32, back, 100));
+        }
+        store_destroy(store);
+        store = fixture_store_of(&config);
+        cr_assert(lt(u32, 100, back_by_ghost(store, 150)));
+        cr_assert(eq(u64, fixture_stats(store).turned_away, 0));
+        store_destroy(store);
+    }
+}
+
+/* A large item counts with all its extents: one whose head is smaller than the other items. */
+Test(evict, extents_count_for_size) {
+    struct store *store = fixture_store(2 * MIB);
+    for (uint32_t i = 0; i < 6000; i++) {
+        set(store, "once", i, i % 100 == 0 ? 100000 : 500);
+    }
+    uint64_t away = fixture_stats(store).turned_away;
+    cr_assert(lt(u64, 30, away));
+    cr_assert(le(u64, away, 60));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Small items fill the memory, and are read; then all that comes is a hundred times as large, in a
+ * loop that fits: it gets in, as it did when size didn't count. Some are turned away while the
+ * small queue still has old ones. */
+Test(evict, sizes_may_change_for_good) {
+    struct store *store = fixture_store(4 * MIB);
+    for (uint32_t i = 0; i < 40000; i++) {
+        set(store, "small", i, 40);
+        has(store, "small", i);
+    }
+    uint32_t hits = 0;
+    for (uint32_t i = 0; i < 700 * 8; i++) {
+        if (has(store, "large", i % 700)) {
+            hits++;
+        } else {
+            set(store, "large", i % 700, 3900);
+        }
+    }
+    cr_assert(lt(u64, fixture_stats(store).turned_away, 700));
+    cr_assert(lt(u32, 700 * 4, hits));
+    store_check(store);
+    store_destroy(store);
+}
+
+/* Equal sizes, whatever is read: the rule never counts, so that the same is kept as without it. */
+Test(evict, equal_sizes_are_kept_as_before) {
+    struct store_config config = fixture_config(2 * MIB);
+    struct store *store = fixture_store_of(&config);
+    config.hits_of_bytes = true;
+    struct store *before = fixture_store_of(&config);
+    for (uint32_t i = 0; i < 60000; i++) {
+        uint32_t key = (uint32_t)(fixture_mix(i) % (1 + fixture_mix(i + 1) % 10000));
+        bool hit = has(store, "key", 10000 + key);
+        cr_assert(eq(int, hit, has(before, "key", 10000 + key)), "request %u", i);
+        if (!hit) {
+            set(store, "key", 10000 + key, 300);
+            set(before, "key", 10000 + key, 300);
+        }
+    }
+    cr_assert(eq(u64, fixture_stats(store).turned_away, 0));
+    cr_assert(lt(u64, 5000, fixture_stats(store).evictions));
+    store_destroy(store);
+    store_destroy(before);
+}
+
 /* All items are read all the time, so that eviction could move them for ever: what it moves is
  * bounded, and it makes progress. */
 Test(evict, everything_is_hot) {
