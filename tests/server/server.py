@@ -343,7 +343,7 @@ class TapResult(unittest.TestResult):
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
-        self.say('ok', test, ' # SKIP ' + reason)
+        self.say('ok', test, ' # SKIP ' + ' '.join(reason.split()))
 
     def addFailure(self, test, err):
         super().addFailure(test, err)

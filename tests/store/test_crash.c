@@ -356,7 +356,8 @@ static void run_plan(const struct plan *plan) {
     }
     CHECK(run, !run->evicts || crash->evictions > 0 || plan->flush_one_in < 100);
     CHECK(run, run->evicts || (run->refused > 0 && run->taken_over > 0));
-    CHECK(run, crash->extents > 0);
+    /* Small values have parts too seldom for each run to stop there: that depends on addresses. */
+    CHECK(run, crash->extents > 0 || plan->value_length_max < 1000);
     fprintf(stderr, "%u stops in %u operations: %llu copies, %llu torn, %llu extents\n",
             crash->stops, run->operation, (unsigned long long)crash->copies,
             (unsigned long long)crash->torn, (unsigned long long)crash->extents);
