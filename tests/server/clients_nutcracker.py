@@ -2,58 +2,17 @@
 
 Debian: nutcracker.
 """
-import os
-import subprocess
-import tempfile
-import time
-
+import nutcracker
 import server
-
-CONFIG = '''pool:
-  listen: 127.0.0.1:%d
-  hash: murmur
-  distribution: ketama
-  timeout: 10000
-  servers:
-   - 127.0.0.1:%d:1
-   - 127.0.0.1:%d:1
-'''
 
 
 class Nutcracker(server.ServerTest):
     """It speaks the text protocol, pools its connections and splits get lines over its servers."""
 
     def setUp(self):
-        server.need('nutcracker', 'nutcracker')
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
         self.servers = [self.start(cores=2) for _ in range(2)]
-        port = server.free_port()
-        config = os.path.join(folder.name, 'nutcracker.yml')
-        with open(config, 'w', encoding='ascii') as file:
-            file.write(CONFIG % (port, self.servers[0].port, self.servers[1].port))
-        self.proxy = subprocess.Popen(
-            ['nutcracker', '-c', config, '-o', os.path.join(folder.name, 'log'),
-             '-p', os.path.join(folder.name, 'pid'), '-a', '127.0.0.1', '-s',
-             str(server.free_port())],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(self.end_proxy)
-        self.client = self.connect(port)
-        self.addCleanup(self.client.close)
-
-    def end_proxy(self):
-        self.proxy.terminate()
-        self.proxy.wait(server.TIMEOUT_S)
-
-    def connect(self, port):
-        deadline = time.monotonic() + server.TIMEOUT_S
-        while True:
-            try:
-                return server.Connection(port)
-            except ConnectionRefusedError:
-                if time.monotonic() > deadline or self.proxy.poll() is not None:
-                    raise
-                time.sleep(0.01)
+        self.client = nutcracker.start(self, ''.join('   - 127.0.0.1:%d:1\n' % one.port for one in self.servers),
+                                       'murmur')
 
     def said(self, command, wanted):
         self.client.send(command)

@@ -6,10 +6,9 @@ Debian: etcd-server, php-cli, php-memcached, python3-binary-memcached, nutcracke
 import os
 import re
 import subprocess
-import tempfile
-import time
 
 import cluster_server
+import nutcracker
 import ring
 import server
 
@@ -86,31 +85,12 @@ class Clients(cluster_server.ClusterTest, ring.Placing):
         return subprocess.run(['sh', '-c', command], input=answer, capture_output=True, check=True).stdout.decode()
 
     def test_nutcracker(self):
-        server.need('nutcracker', 'nutcracker')
         servers = self.nutcracker_list()
         self.assertEqual(sorted(re.findall(r'^ {3}- (\S+):1$', servers, re.M)), sorted(self.places))
-        port = server.free_port()
-        with tempfile.TemporaryDirectory() as folder:
-            config = os.path.join(folder, 'nutcracker.yml')
-            with open(config, 'w', encoding='ascii') as file:
-                file.write(ring.NUTCRACKER % (port, servers))
-            proxy = subprocess.Popen(['nutcracker', '-c', config, '-o', os.path.join(folder, 'log'), '-p',
-                                      os.path.join(folder, 'pid'), '-a', '127.0.0.1', '-s', str(server.free_port())],
-                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            self.addCleanup(proxy.wait, server.TIMEOUT_S)
-            self.addCleanup(proxy.terminate)
-            deadline = time.monotonic() + server.TIMEOUT_S
-            while True:
-                try:
-                    client = server.Connection(port)
-                    break
-                except ConnectionRefusedError:
-                    self.assertLess(time.monotonic(), deadline)
-                    time.sleep(0.01)
-            with client:
-                client.send(b''.join(b'set %s 0 0 1\r\nx\r\n' % key.encode() for key in KEYS))
-                for _ in KEYS:
-                    self.assertEqual(client.read_line(), b'STORED\r\n')
+        client = nutcracker.start(self, servers)
+        client.send(b''.join(b'set %s 0 0 1\r\nx\r\n' % key.encode() for key in KEYS))
+        for _ in KEYS:
+            self.assertEqual(client.read_line(), b'STORED\r\n')
         self.agree_all(KEYS)
 
 

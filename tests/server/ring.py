@@ -5,10 +5,9 @@ Debian: python3-pylibmc, python3-pymemcache, php-cli, php-memcached, nutcracker.
 """
 import os
 import subprocess
-import tempfile
-import time
 import unittest
 
+import nutcracker
 import server
 
 KEYS = ['key:%d' % n for n in range(1990)] + ['a', 'ü', 'x' * 250, 'user/7?', '%s', '-', '0', 'K', 'k' * 31, 'é' * 9]
@@ -40,15 +39,6 @@ while (($key = fgets(STDIN)) !== false) {
     echo $key, "\\t", $node["host"], ":", $node["port"], "\\n";
 }
 '''
-
-NUTCRACKER = '''pool:
-  listen: 127.0.0.1:%d
-  hash: md5
-  distribution: ketama
-  timeout: 10000
-  servers:
-%s'''
-
 
 def ring(nodes, keys):
     """{key: (node of the common ring, node of pymemcache)}, as the program prints them."""
@@ -111,31 +101,12 @@ class Ring(Placing):
             self.assertEqual((done.returncode, done.stderr), (0, ''))
             self.agree(TEXT_KEYS, 0, weights)
 
-    def nutcracker(self, folder, weights):
-        server.need('nutcracker', 'nutcracker')
-        port = server.free_port()
-        config = os.path.join(folder, 'nutcracker.yml')
-        with open(config, 'w', encoding='ascii') as file:
-            file.write(NUTCRACKER % (port, ''.join('   - %s:%d\n' % pair for pair in zip(self.nodes, weights))))
-        proxy = subprocess.Popen(['nutcracker', '-c', config, '-o', os.path.join(folder, 'log'), '-p',
-                                  os.path.join(folder, 'pid'), '-a', '127.0.0.1', '-s', str(server.free_port())],
-                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(proxy.wait, server.TIMEOUT_S)
-        self.addCleanup(proxy.terminate)
-        deadline = time.monotonic() + server.TIMEOUT_S
-        while True:
-            try:
-                return server.Connection(port)
-            except ConnectionRefusedError:
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.01)
-
     def test_nutcracker(self):
         for weights in (1, 1, 1), (3, 1, 1):
-            with tempfile.TemporaryDirectory() as folder, self.nutcracker(folder, weights) as client:
-                client.send(b''.join(b'set %s 0 0 1\r\nx\r\n' % key.encode() for key in KEYS))
-                for _ in KEYS:
-                    self.assertEqual(client.read_line(), b'STORED\r\n')
+            client = nutcracker.start(self, ''.join('   - %s:%d\n' % pair for pair in zip(self.nodes, weights)))
+            client.send(b''.join(b'set %s 0 0 1\r\nx\r\n' % key.encode() for key in KEYS))
+            for _ in KEYS:
+                self.assertEqual(client.read_line(), b'STORED\r\n')
             self.agree(KEYS, 0, weights)
 
     def test_pymemcache(self):
