@@ -62,7 +62,7 @@ static void check_linked(const struct store *store, uint64_t location, struct su
     }
     uint64_t hash = index_hash(&store->index, item);
     assert(index_find_location(&store->index, (uint32_t)hash, location).primary);
-    bool flushed = store_is_flushed(store, location);
+    bool flushed = store_is_below_flush(store, location);
     sums->linked++;
     sums->items[store_queue_of(store, location)] += !flushed;
     sums->item_bytes[store_queue_of(store, location)] += flushed ? 0 : item_bytes_whole(item);

@@ -101,6 +101,17 @@ enum store_status store_export_key(struct store *store, const struct store_key *
     return STORE_OK;
 }
 
+/* All shards of one server have the same, so that those of several find room in the new store. */
+void store_export_prefixes(const struct store *store, struct store *to, uint32_t now) {
+    const struct store_prefixes *prefixes = &store->prefixes;
+    for (uint32_t i = 0; i < prefixes->end; i++) {
+        const struct prefix_rule *rule = &prefixes->rules[i];
+        if (rule->at > now && rule->sequence == 0) {
+            store_flush_prefix(to, prefixes->texts[i], rule->length, rule->at, now);
+        }
+    }
+}
+
 static struct store_draft import_draft(const struct store *store, const struct store_key *key,
                                        const struct store_item *item) {
     uint64_t cas = store->config.no_cas ? 0 : item->cas;

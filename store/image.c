@@ -2,6 +2,7 @@
 
 #include "store/create.h"
 #include "store/file_pages.h"
+#include "store/lifetime.h"
 #include "store/limits.h"
 #include "store/pages.h"
 #include "store/place.h"
@@ -45,7 +46,7 @@ uint64_t store_image_bytes(const struct store_config *config) {
 }
 
 static uint64_t image_layout_sum(const struct image_header *header) {
-    return image_sum(header->version, &header->layout, sizeof(header->layout));
+    return image_sum(IMAGE_VERSION, &header->layout, sizeof(header->layout));
 }
 
 /* Of what an image that was closed must not have lost: of the segments' headers, too, which only a
@@ -53,6 +54,11 @@ static uint64_t image_layout_sum(const struct image_header *header) {
 static uint64_t image_end_sum(const struct image_header *header) {
     const char *segments = (const char *)header + header->layout.page_bytes;
     uint64_t sum = image_sum(header->layout_sum, &header->state, sizeof(header->state));
+    if (header->version == IMAGE_VERSION_PREFIXES) {
+        sum = image_sum(sum, header->prefixes, sizeof(header->prefixes));
+        sum =
+            image_sum(sum, (const char *)header + header->layout.log_offset, IMAGE_PREFIXES_BYTES);
+    }
     return image_sum(sum, segments, ((uint64_t)header->state.touched + 1) * sizeof(struct segment));
 }
 
@@ -117,6 +123,19 @@ static bool image_state_is_valid(const struct image_header *header) {
            state->bound_bytes <= layout->memory_bytes_max;
 }
 
+static bool image_prefixes_are_valid(const struct image_header *header) {
+    for (uint32_t i = 0; header->version != IMAGE_VERSION && i < IMAGE_PREFIX_SLOTS; i++) {
+        const struct image_prefix *prefix = &header->prefixes[i];
+        bool is_rule = prefix->length <= ITEM_KEY_LENGTH_MAX &&
+                       prefix->sequence < SEGMENT_SEQUENCE_END &&
+                       (prefix->sequence != 0 || prefix->at != 0);
+        if (prefix->length != 0 && !is_rule) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool image_file_is_long_enough(const struct store_image *image, uint64_t bytes) {
     struct stat stat;
     return image->bytes >= bytes && fstat(image->fd, &stat) == 0 &&
@@ -134,11 +153,11 @@ static enum store_image_kind image_read_header(const struct store_image *image,
         bool lost = header->magic != 0 && header->layout_sum == image_layout_sum(header);
         return lost ? STORE_IMAGE_DAMAGED : STORE_IMAGE_FOREIGN;
     }
-    if (header->version != IMAGE_VERSION) {
+    if (header->version != IMAGE_VERSION && header->version != IMAGE_VERSION_PREFIXES) {
         return STORE_IMAGE_OTHER;
     }
     if (header->layout_sum != image_layout_sum(header) || !image_config_is_valid(header) ||
-        !image_state_is_valid(header)) {
+        !image_state_is_valid(header) || !image_prefixes_are_valid(header)) {
         return STORE_IMAGE_DAMAGED;
     }
     if (!image_layout_is_ours(header)) {
@@ -168,6 +187,12 @@ static bool image_range_is_valid(const struct store_image *image, uint64_t bytes
            image_file_is_long_enough(image, bytes);
 }
 
+/* The pages of the texts of rules, so that there always is room for them. */
+static int image_reserve_prefixes(const struct store_image *file,
+                                  const struct image_layout *layout) {
+    return file_pages_reserve(file->fd, file->offset + layout->log_offset, IMAGE_PREFIXES_BYTES);
+}
+
 /* Discards what was in the range, and writes a header that has no magic yet. */
 static int image_begin(const struct store_image *file, const struct image_layout *layout,
                        struct image_header *header) {
@@ -177,6 +202,9 @@ static int image_begin(const struct store_image *file, const struct image_layout
         error =
             file_pages_reserve(file->fd, file->offset,
                                layout->page_bytes + pages_round_up(touched, layout->page_bytes));
+    }
+    if (error == 0) {
+        error = image_reserve_prefixes(file, layout);
     }
     if (error == 0) {
         *header = (struct image_header){.version = IMAGE_VERSION, .layout = *layout};
@@ -236,15 +264,15 @@ static bool image_is_of(const struct image_header *header, const struct store_co
 }
 
 /* What the header knows of the whole store. */
-static void image_restore(struct store *store, const struct image_state *state) {
+static void image_restore(struct store *store, struct image_header *header) {
+    const struct image_state *state = &header->state;
     store->cas_counter = state->cas_max;
     store->flush_sequence = state->flush_sequence;
     store->flush_at = state->flush_at;
     store->flushed_at = state->flushed_at;
     store->bound_bytes = state->bound_bytes;
-    if (store->log.sequence_next < state->flush_sequence) {
-        store->log.sequence_next = state->flush_sequence;
-    }
+    prefixes_restore(&store->prefixes, header);
+    store_flush_restored(store);
 }
 
 /* Fills the store, which is empty yet, from the mapped image. */
@@ -258,10 +286,11 @@ static int image_fill(struct store *store, struct image_header *header,
         recovery->damage = "the sum of its items is wrong";
         return -EBADMSG;
     }
-    image_restore(store, &header->state);
+    image_restore(store, header);
     int error = store_recover(store, header, recovery);
     if (error == 0) {
         image_attach(store, header);
+        store_flush_recovered(store);
     }
     return error;
 }
@@ -281,6 +310,9 @@ int store_image_open(struct store **result, const struct store_config *config,
     }
     /* A file that was copied may have holes where there were zeros. */
     int error = file_pages_reserve(file->fd, file->offset, image_headers_bytes(&copy));
+    if (error == 0) {
+        error = image_reserve_prefixes(file, &copy.layout);
+    }
     if (error == 0) {
         error = store_build(result, config, file, header);
     }

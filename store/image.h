@@ -125,6 +125,9 @@ bool store_export_next(struct store *store, uint32_t now, struct store_export *i
 enum store_status store_export_key(struct store *store, const struct store_key *key, uint32_t now,
                                    struct store_export *item);
 
+/* Has the new store flush by the prefixes whose time is to come in the old one. */
+void store_export_prefixes(const struct store *store, struct store *to, uint32_t now);
+
 /* Stores an item with value, flags, expiry, CAS, access time and state as they were, unless the key
  * is there (STORE_NOT_STORED). Evicts as a write does. For a value that is in one piece, of any
  * length; item->item.value is not within this store. STORE_OK, STORE_NOT_STORED, STORE_TOO_LARGE,

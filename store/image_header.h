@@ -1,7 +1,7 @@
 /* image_header: the first page of an image. Private to the store; image.h has the rest.
  *
  *   offset 0          page      2 MiB or a multiple
- *   | image_header | segment headers | log: segment 0 (a hole) | 1 | 2 | ...
+ *   | image_header | segment headers | log: segment 0 (prefixes, and a hole) | 1 | 2 | ...
  *
  * Whatever changes here while the store runs is changed by single stores, each of which leaves an
  * image that can be opened.
@@ -14,8 +14,11 @@
 #include <stdint.h>
 
 #define IMAGE_MAGIC 0x316567616d694353u /* "SCimage1" */
-/* Grows with every change of this struct, of struct segment or of how items lie in the log. */
+/* Grows with every change of this struct, of struct segment or of how items lie in the log. An
+ * image has the higher one only while rules are in it (store_flush_prefix()): without any a program
+ * that knows of none may open it, which has left `prefixes` as zeros, too. */
 #define IMAGE_VERSION 1u
+#define IMAGE_VERSION_PREFIXES 2u
 
 /* CAS values that the header is ahead of the counter, at most. */
 #define IMAGE_CAS_STEP ((uint64_t)1 << 16)
@@ -56,18 +59,38 @@ struct image_state {
     uint32_t no_cas;
 };
 
+/* A rule of store_flush_prefix(). It is there while length is not 0, which is written last. */
+struct image_prefix {
+    uint64_t sequence; /* as the flush watermark; 0: it is to come */
+    uint32_t at;       /* then: when it is due */
+    uint32_t length;   /* of its prefix, which lies at image_prefix_text() */
+};
+
+#define IMAGE_PREFIX_SLOTS 65u
+#define IMAGE_PREFIX_BYTES 252u /* between two texts */
+/* Of all texts, at the beginning of segment 0, which no item is in; a segment is no shorter. */
+#define IMAGE_PREFIXES_BYTES ((uint64_t)16 << 10)
+
+_Static_assert(IMAGE_PREFIX_SLOTS *IMAGE_PREFIX_BYTES <= IMAGE_PREFIXES_BYTES, "they fit");
+
 struct image_header {
     uint64_t magic; /* written last */
     uint32_t version;
     uint32_t clean; /* ended by store_image_close(): the sums of its end hold */
     struct image_layout layout;
-    uint64_t layout_sum; /* of version and layout */
+    uint64_t layout_sum; /* of IMAGE_VERSION and layout */
     struct image_state state;
-    uint64_t end_sum; /* of state and the headers of the segments */
+    uint64_t end_sum; /* of state, the headers of the segments, and rules */
     uint64_t log_sum; /* of the records of all segments in use */
+    struct image_prefix prefixes[IMAGE_PREFIX_SLOTS];
 };
 
 _Static_assert(sizeof(struct image_header) <= 4096, "within a page");
+
+/* Where the text of a rule of a mapped image lies. */
+static inline char *image_prefix_text(struct image_header *header, uint32_t slot) {
+    return (char *)header + header->layout.log_offset + (uint64_t)slot * IMAGE_PREFIX_BYTES;
+}
 
 /* A sum over whole words, of which each counts, and its place: for finding damage, not for those
  * who mean harm. */

@@ -6,6 +6,7 @@
 #include "store/ghost.h"
 #include "store/image_header.h"
 #include "store/index.h"
+#include "store/prefixes.h"
 #include "store/segment.h"
 #include "store/store.h"
 
@@ -31,6 +32,7 @@ struct store_counters {
     uint64_t expired;
     uint64_t expired_unfetched;
     uint64_t flushed;
+    uint64_t flushed_prefix;
     uint64_t met_expired;
     uint64_t met_flushed;
     uint64_t crawl_checked;
@@ -76,12 +78,15 @@ struct store {
     struct index index;
     struct segment_log log;
     struct ghost ghost;
-    uint32_t now;      /* the time of the current operation */
-    uint32_t flush_at; /* when a flush is due, or 0 */
+    uint32_t now;    /* the time of the current operation */
+    uint32_t due_at; /* when a flush, of all or by a prefix, is due, or 0 */
     /* The earliest expiry time (store_expires_soonest()). While a crawl is unfinished: of the items
      * that it has passed, and of those written since it began. */
     uint32_t expires_soonest;
     bool crawl_unfinished;
+    /* No item in a segment of this sequence or a higher one is flushed: it is the highest one of
+     * flush_sequence and the rules in force. */
+    uint64_t flush_newest;
     uint64_t flush_sequence; /* items in segments with a lower sequence are flushed */
     uint64_t cas_counter;
     uint64_t cas_limit; /* the counter stays below it until store_cas_reserve() */
@@ -94,7 +99,8 @@ struct store {
     size_t ceiling_bytes;
     uint64_t items[SEGMENT_QUEUES];      /* live or expired, but not flushed */
     uint64_t item_bytes[SEGMENT_QUEUES]; /* of these, with extents wherever they lie */
-    uint32_t flushed_at;                 /* when the last flush was carried out, or 0 */
+    uint32_t flush_at;                   /* when a flush of all is due, or 0 */
+    uint32_t flushed_at;                 /* when the last one was carried out, or 0 */
     uint64_t upload_reserved_bytes;      /* the whole values of all uploads */
     uint64_t upload_bytes;               /* the records of uploads in the log */
     uint64_t leased_bytes;               /* the extents of leased items in the log */
@@ -121,6 +127,7 @@ struct store {
     struct image_header *image; /* where the store survives the process; else NULL */
     store_evicted *evicted;     /* of store_tell_evictions(), with its context */
     void *evicted_context;
+    struct store_prefixes prefixes; /* pages that are not touched before there is a rule */
 };
 
 #endif

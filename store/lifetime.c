@@ -1,8 +1,17 @@
 #include "store/lifetime.h"
 
+/* What depends on the flushes and rules that there are. */
+static void flush_note(struct store *store) {
+    uint64_t newest = prefixes_newest(&store->prefixes);
+    uint32_t due = prefixes_due(&store->prefixes);
+    store->flush_newest = newest > store->flush_sequence ? newest : store->flush_sequence;
+    store->due_at =
+        store->flush_at != 0 && (due == 0 || store->flush_at < due) ? store->flush_at : due;
+}
+
 /* All open segments are closed first, so that the watermark separates what was stored before the
- * flush from what is stored after it in the same tick. */
-void store_flush_now(struct store *store) {
+ * flush from what is stored after it in the same tick. Rules in force cover nothing any more. */
+static void flush_all_now(struct store *store) {
     segment_seal_all(&store->log);
     store->flush_sequence = store->log.sequence_next;
     if (store->image) {
@@ -12,26 +21,100 @@ void store_flush_now(struct store *store) {
         store_order();
         store->image->state.flush_at = 0;
     }
+    prefixes_end(&store->prefixes, store->image, false);
     store->emptying.how = EMPTYING_FLUSHED; /* applies to the segment being emptied, if any */
     store->flush_at = 0;
     store->flushed_at = store->now;
     store_note_expires(store, store->now); /* there are dead items: a crawl is worth its while */
     memset(store->items, 0, sizeof(store->items));
     memset(store->item_bytes, 0, sizeof(store->item_bytes));
+    flush_note(store);
+}
+
+__attribute__((noinline, cold)) void store_flush_due(struct store *store) {
+    if (store->flush_at != 0 && store->now >= store->flush_at) {
+        flush_all_now(store);
+    }
+    if (store->due_at != 0 && store->now >= store->due_at) {
+        segment_seal_all_filled(&store->log);
+        prefixes_put_in_force(&store->prefixes, store->image, store->now, store->log.sequence_next);
+        flush_note(store);
+    }
 }
 
 void store_flush(struct store *store, uint32_t at, uint32_t now) {
     store_begin_operation(store, now);
     if (at <= now) {
-        store_flush_now(store);
-    } else {
-        store->flush_at = at;
+        flush_all_now(store);
+        return;
     }
-    if (at > now && store->image) {
+    store->flush_at = at;
+    if (store->image) {
         store->image->state.flush_at = at;
+    }
+    flush_note(store);
+}
+
+/* All open segments are closed, those that gather items, too: with what is gathered later they
+ * would pass for younger. A process that is killed between the two leaves a rule that opening the
+ * image carries out. */
+bool store_flush_prefix(struct store *store, const char *prefix, uint32_t length, uint32_t at,
+                        uint32_t now) {
+    assert(length >= 1 && length <= ITEM_KEY_LENGTH_MAX);
+    store_begin_operation(store, now);
+    bool at_once = at <= now;
+    bool added = prefixes_add(&store->prefixes, store->image, prefix, length,
+                              at_once ? store->log.sequence_next : 0, at_once ? 0 : at);
+    if (added && at_once) {
+        segment_seal_all_filled(&store->log);
+    }
+    flush_note(store);
+    return added;
+}
+
+bool store_flushes_prefixes(const struct store *store) {
+    return store->prefixes.in_force != 0;
+}
+
+uint32_t store_prefixes(const struct store *store) {
+    return store->prefixes.count;
+}
+
+void store_flush_restored(struct store *store) {
+    flush_note(store);
+    if (store->log.sequence_next < store->flush_newest) {
+        store->log.sequence_next = store->flush_newest;
     }
 }
 
+void store_flush_recovered(struct store *store) {
+    prefixes_end(&store->prefixes, store->image, false);
+    flush_note(store);
+}
+
+void store_flush_crawl_begins(struct store *store) {
+    prefixes_note_crawl(&store->prefixes);
+}
+
+void store_flush_crawl_ends(struct store *store) {
+    prefixes_end(&store->prefixes, store->image, true);
+    flush_note(store);
+}
+
+__attribute__((noinline, cold)) bool store_flush_covers(const struct store *store,
+                                                        uint64_t sequence, const char *key,
+                                                        uint32_t key_length) {
+    return sequence < store->flush_sequence ||
+           prefixes_cover(&store->prefixes, key, key_length, sequence);
+}
+
+__attribute__((noinline, cold)) bool store_flush_covers_item(const struct store *store,
+                                                             uint64_t location) {
+    struct item *item = segment_item(&store->log, location);
+    return store_flush_covers(store, store_sequence_of(store, location), item_key(item),
+                              item->key_length);
+}
+
 uint32_t store_expires_soonest(const struct store *store) {
-    return store->crawl_unfinished ? 0 : store->expires_soonest;
+    return store->crawl_unfinished || store_flushes_prefixes(store) ? 0 : store->expires_soonest;
 }

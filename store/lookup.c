@@ -53,6 +53,7 @@ static bool lookup_is_dead(const struct store *store, const struct store_found *
 static void lookup_drop(struct store *store, const struct store_found *found) {
     if (store_is_flushed(store, found->location)) {
         store->counters.flushed++;
+        store->counters.flushed_prefix += !store_is_below_flush(store, found->location);
     } else {
         store->counters.expired++;
         store->counters.expired_unfetched += !(found->item->bits & ITEM_FETCHED);
@@ -127,7 +128,7 @@ void store_uncount_item(struct store *store, uint64_t location) {
 
 void store_unlink(struct store *store, const struct store_found *found) {
     index_remove(&store->index, found->ref);
-    if (!store_is_flushed(store, found->location)) {
+    if (!store_is_below_flush(store, found->location)) {
         store_uncount_item(store, found->location);
     }
     store_release_item(store, found->location);

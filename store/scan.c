@@ -164,6 +164,7 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
     store_begin_operation(store, now);
     if (*cursor == 0) {
         store->expires_soonest = UINT32_MAX;
+        store_flush_crawl_begins(store);
     }
     bool more = true;
     for (uint32_t looked = 0; more && looked < items_max;) {
@@ -178,5 +179,8 @@ bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint
         store->counters.crawl_reclaimed += dropped;
     }
     store->crawl_unfinished = more;
+    if (!more) {
+        store_flush_crawl_ends(store);
+    }
     return more;
 }

@@ -227,6 +227,27 @@ void segment_seal_all(struct segment_log *log) {
     }
 }
 
+/* What is left of the open segment becomes a dead record. */
+static void segment_fill(struct segment_log *log, enum segment_end end) {
+    uint32_t space = segment_space(log, end);
+    struct segment *segment = &log->segments[log->open[end]];
+    if (space < ITEM_RECORD_BYTES_MIN || segment->live_bytes == 0) {
+        return;
+    }
+    *segment_item(log, segment_tail(log, end)) =
+        (struct item){.value_length = space - (uint32_t)offsetof(struct item, body)};
+    store_order();
+    segment->used_bytes += space;
+    log->used_bytes += space;
+}
+
+void segment_seal_all_filled(struct segment_log *log) {
+    for (int end = 0; end < SEGMENT_ENDS; end++) {
+        segment_fill(log, (enum segment_end)end);
+        segment_seal(log, (enum segment_end)end);
+    }
+}
+
 uint64_t segment_append(struct segment_log *log, enum segment_end end, uint32_t bytes) {
     assert(bytes % ITEM_ALIGN == 0);
     assert(segment_has_space(log, end, bytes));
@@ -318,15 +339,14 @@ uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name) {
 
 uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name,
                              uint32_t *cursor) {
-    uint32_t number = *cursor;
     for (uint32_t looks = 0; looks < SEGMENT_LOOKS_MAX; looks++) {
+        uint32_t number = *cursor;
         const struct segment *at = &log->segments[number];
-        number = segment_in_use(at) && at->queue == name ? at->newer : 0;
-        if (number == 0) {
+        if (!segment_in_use(at) || at->queue != name) {
             number = log->queues[name].oldest;
+            at = &log->segments[number];
         }
-        *cursor = number;
-        at = &log->segments[number];
+        *cursor = at->newer;
         if (at->sparse && at->pins == 0 && !at->held) {
             return number;
         }

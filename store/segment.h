@@ -194,6 +194,8 @@ void segment_gather_from(struct segment_log *log, uint32_t source);
 /* Closes the open segment of an end, or of all ends, if there is one. */
 void segment_seal(struct segment_log *log, enum segment_end end);
 void segment_seal_all(struct segment_log *log);
+/* Closes all, and fills them with dead bytes, so that a nearly empty one is sparse, and cleaned. */
+void segment_seal_all_filled(struct segment_log *log);
 
 /* Appends the record that was written to segment_tail() of the open segment, as far as its length
  * follows from it. Returns its location; its bytes count as alive. */
@@ -219,9 +221,9 @@ void segment_unpin(struct segment_log *log, uint32_t number);
  * looked at. */
 uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name);
 
-/* The next sparse segment of a queue that is neither pinned nor held, looking from the one after
- * *cursor towards the newest, then from the oldest; *cursor is where the search ended. Returns 0
- * when SEGMENT_LOOKS_MAX were looked at. */
+/* The next sparse segment of a queue that is neither pinned nor held, looking from *cursor towards
+ * the newest, then from the oldest; *cursor is the one behind it, since the segment itself will be
+ * gone. Returns 0 when SEGMENT_LOOKS_MAX were looked at. */
 uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name,
                              uint32_t *cursor);
 

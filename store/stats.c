@@ -77,12 +77,14 @@ void store_stats(const struct store *store, struct store_stats *stats) {
         .expired = counters->expired,
         .expired_unfetched = counters->expired_unfetched,
         .flushed = counters->flushed,
+        .flushed_prefix = counters->flushed_prefix,
         .met_expired = counters->met_expired,
         .met_flushed = counters->met_flushed,
         .crawl_checked = counters->crawl_checked,
         .crawl_reclaimed = counters->crawl_reclaimed,
         .out_of_memory = counters->out_of_memory,
     };
+    stats->prefixes = store->prefixes.count;
     stats_queues(store, stats);
     stats_memory(store, stats);
 }

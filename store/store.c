@@ -42,7 +42,8 @@ int store_build(struct store **result, const struct store_config *config,
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     size_t struct_bytes = pages_round_up(sizeof(struct store), page_bytes);
     if (image) {
-        struct_bytes += page_bytes; /* the header's; here it is not touched */
+        /* The header's and those of rules; here they are not touched. */
+        struct_bytes += page_bytes + pages_round_up(IMAGE_PREFIXES_BYTES, page_bytes);
     }
     struct store *store = pages_reserve(struct_bytes);
     if (!store) {

@@ -204,7 +204,8 @@ struct store_queue_stats {
 };
 
 /* Counters, and sizes as they are now. The values of all shards are added up, except for
- * segment_bytes, evicted_idle and oldest_time, whose comments say what to take instead. */
+ * segment_bytes, evicted_idle, prefixes and oldest_time, whose comments say what to take instead.
+ */
 struct store_stats {
     /* Since the store was created, or store_stats_reset(). */
     uint64_t items_stored; /* items created, and new versions of items */
@@ -223,6 +224,7 @@ struct store_stats {
     uint64_t expired;     /* expired items dropped */
     uint64_t expired_unfetched;
     uint64_t flushed;         /* flushed items dropped */
+    uint64_t flushed_prefix;  /* of these, by their prefix */
     uint64_t met_expired;     /* of `expired`, those dropped by an operation on their key */
     uint64_t met_flushed;     /* the same of `flushed` */
     uint64_t crawl_checked;   /* items that store_crawl() has looked at */
@@ -230,6 +232,7 @@ struct store_stats {
     uint64_t out_of_memory;   /* operations for which no memory could be freed */
 
     /* Now. */
+    uint64_t prefixes; /* rules of store_flush_prefix(), in force or to come: take the greatest */
     uint64_t items;
     uint64_t item_bytes; /* of these: headers, keys, values */
     uint64_t dead_bytes; /* of items overwritten, removed, dropped or flushed, not freed yet */
@@ -412,7 +415,9 @@ bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
                 store_visit *visit, void *context);
 
 /* One slice of a crawl: a scan that drops expired and flushed items; *cursor, items_max and the
- * result as above. Adds the items looked at to *checked, and those dropped to *reclaimed. */
+ * result as above; one crawl at a time. One that ends has dropped all that is covered by the rules
+ * of store_flush_prefix() that were in force when it began: they are gone then. Adds the items
+ * looked at to *checked, and those dropped to *reclaimed. */
 bool store_crawl(struct store *store, uint64_t *cursor, uint32_t items_max, uint32_t now,
                  uint64_t *checked, uint64_t *reclaimed);
 
@@ -425,7 +430,7 @@ void store_tell_evictions(struct store *store, store_evicted *evicted, void *con
 
 /* When the next crawl is worth its while: no item expires before that time, and since the last one
  * nothing was flushed before it. UINT32_MAX: no item has an expiry time. 0: at once, since the last
- * crawl has not reached its end. */
+ * crawl has not reached its end, or store_flushes_prefixes(). */
 uint32_t store_expires_soonest(const struct store *store);
 
 /* Whether memory is left for what is stored next, that of flushed items included, so that nothing
@@ -449,6 +454,21 @@ bool store_maintain(struct store *store, uint32_t now);
  * items stored after the call, even in the same tick, stay. A call replaces an earlier one that
  * has not come due. O(1): the items are dropped later. */
 void store_flush(struct store *store, uint32_t at, uint32_t now);
+
+/* The same for items whose keys begin with the prefix, of 1 to 250 bytes. Each call adds a rule,
+ * which is in force, from its time on, until a crawl (store_crawl()) has dropped what it covers;
+ * meanwhile those items count as expired ones do. It replaces a rule with the same prefix that is
+ * to come, and, if it is in force at once, those in force whose prefixes begin with its own. False,
+ * with nothing changed, when there are STORE_PREFIXES_MAX others. */
+#define STORE_PREFIXES_MAX 64
+bool store_flush_prefix(struct store *store, const char *prefix, uint32_t length, uint32_t at,
+                        uint32_t now);
+
+/* Whether a rule is in force: then a crawl is to be begun, and to run to its end. */
+bool store_flushes_prefixes(const struct store *store);
+
+/* The number of rules, in force or to come. */
+uint32_t store_prefixes(const struct store *store);
 
 void store_stats(const struct store *store, struct store_stats *stats);
 

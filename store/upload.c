@@ -352,14 +352,17 @@ static void upload_detach_extents(struct store *store, uint64_t location) {
 
 /* Where there is no other memory, the item's head takes the place of the upload's record. Returns
  * false when it does not fit there, or the index has no space for it. After a flush that place is
- * an old one, and there is memory elsewhere. */
+ * an old one, and there is memory elsewhere: or will be, when the crawler has been there. */
 static bool upload_place_back(struct store *store, uint64_t location, struct store_draft *draft,
                               struct store_found *found) {
     struct item *item = segment_item(&store->log, location);
     const struct item_list *list = upload_list(store, location);
     uint32_t bytes = item_bytes(item);
     draft->index_is_full = !store_index_may_grow(store);
-    if (store_draft_bytes(draft) > bytes || store_is_flushed(store, location) ||
+    bool flushed = store_sequence_of(store, location) < store->flush_newest &&
+                   store_flush_covers(store, store_sequence_of(store, location), draft->key->bytes,
+                                      draft->key->length);
+    if (store_draft_bytes(draft) > bytes || flushed ||
         !(found->item || !draft->index_is_full ||
           index_has_space(&store->index, draft->key->hash))) {
         return false;

@@ -31,10 +31,30 @@ static void flush_all(struct model *model) {
     model->flush_at = 0;
 }
 
-void model_begin(struct model *model, uint32_t now) {
+static void flush_by(struct model *model, const char *prefix, uint32_t length) {
+    for (uint32_t i = 0; i < model->keys; i++) {
+        char key[250];
+        if (model->key(i, key) >= length && memcmp(key, prefix, length) == 0) {
+            model_forget(&model->items[i]);
+        }
+    }
+}
+
+static void flush_due(struct model *model, uint32_t now) {
     if (model->flush_at != 0 && now >= model->flush_at) {
         flush_all(model);
     }
+    for (uint32_t i = 0; i < MODEL_PREFIXES_MAX; i++) {
+        struct model_prefix *prefix = &model->prefixes[i];
+        if (prefix->at != 0 && now >= prefix->at) {
+            flush_by(model, prefix->bytes, prefix->length);
+            prefix->at = 0;
+        }
+    }
+}
+
+void model_begin(struct model *model, uint32_t now) {
+    flush_due(model, now);
     if (now == model->now) {
         return;
     }
@@ -50,6 +70,26 @@ void model_flush(struct model *model, uint32_t at) {
     } else {
         model->flush_at = at;
     }
+}
+
+/* One that comes replaces one to come with the same prefix. */
+void model_flush_prefix(struct model *model, const char *prefix, uint32_t length, uint32_t at) {
+    struct model_prefix *place = NULL;
+    for (uint32_t i = 0; i < MODEL_PREFIXES_MAX; i++) {
+        struct model_prefix *other = &model->prefixes[i];
+        if (other->at != 0 && other->length == length &&
+            memcmp(other->bytes, prefix, length) == 0) {
+            other->at = 0;
+        }
+        place = other->at == 0 ? other : place;
+    }
+    if (at <= model->now) {
+        flush_by(model, prefix, length);
+        return;
+    }
+    memcpy(place->bytes, prefix, length);
+    place->length = length;
+    place->at = at;
 }
 
 void model_settle(const struct model *model, struct model_item *item) {

@@ -24,11 +24,24 @@ struct model_item {
     uint32_t deaths; /* how often it was removed, expired, flushed or evicted */
 };
 
+#define MODEL_PREFIXES_MAX STORE_PREFIXES_MAX
+
+struct model_prefix {
+    char bytes[250];
+    uint32_t length;
+    uint32_t at; /* 0: there is none */
+};
+
+/* Writes the key of a number, of up to 250 bytes, and returns its length. */
+typedef uint32_t model_key(uint32_t number, char *bytes);
+
 struct model {
     struct model_item items[MODEL_KEYS_MAX];
     uint32_t keys;
     uint32_t now;
     uint32_t flush_at;
+    model_key *key;
+    struct model_prefix prefixes[MODEL_PREFIXES_MAX]; /* to come */
 };
 
 struct model *model_create(uint32_t keys);
@@ -37,6 +50,8 @@ void model_destroy(struct model *model);
 /* Sets the time: drops items that expire, and all when a flush is due. */
 void model_begin(struct model *model, uint32_t now);
 void model_flush(struct model *model, uint32_t at);
+/* The same by a prefix; model->key is set, and at most MODEL_PREFIXES_MAX are to come. */
+void model_flush_prefix(struct model *model, const char *prefix, uint32_t length, uint32_t at);
 void model_forget(struct model_item *item);
 /* Drops an item that was stored with an expiry time in the past. */
 void model_settle(const struct model *model, struct model_item *item);

@@ -61,6 +61,7 @@ struct run {
     struct run_lease leases[RUN_LEASES];
     uint64_t uploads_ended;
     uint64_t leases_ended;
+    uint64_t prefixes_refused;
     struct run_seen seen[MODEL_KEYS_MAX];
     char key_bytes[256];
     char value[20000];
@@ -80,6 +81,7 @@ bool run_one_in(struct run *run, uint32_t n);
  * call. */
 uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing);
 struct store_key run_key(struct run *run, uint32_t number);
+uint32_t run_key_bytes(uint32_t number, char *bytes); /* a model_key */
 uint32_t run_number(const struct store_entry *entry); /* of a visited key */
 uint32_t run_value(struct run *run); /* returns the length; the bytes are in run->value */
 void run_fill(struct run *run, char *bytes, uint32_t length);
@@ -123,6 +125,7 @@ void run_large_ends(struct run *run);
 void run_scan(struct run *run);
 void run_crawl(struct run *run);
 void run_flush(struct run *run);
+void run_flush_prefix(struct run *run);
 void run_resize(struct run *run);
 void run_maintain(struct run *run);
 

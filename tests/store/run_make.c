@@ -31,17 +31,22 @@ uint64_t run_hash(const char *key, uint32_t length, uint64_t hashing) {
 }
 
 /* The number first, so that keys differ; then bytes of any value. */
-struct store_key run_key(struct run *run, uint32_t number) {
+uint32_t run_key_bytes(uint32_t number, char *bytes) {
     uint64_t mixed = fixture_mix(number + 77);
-    run->number = number;
     uint32_t length = 3 + (mixed % 8 == 0 ? (uint32_t)(mixed >> 8) % 248 : (uint32_t)mixed % 16);
     if (length > 250) {
         length = 250;
     }
-    memcpy(run->key_bytes, &number, 3);
+    memcpy(bytes, &number, 3);
     for (uint32_t i = 3; i < length; i++) {
-        run->key_bytes[i] = (char)(mixed >> i % 57);
+        bytes[i] = (char)(mixed >> i % 57);
     }
+    return length;
+}
+
+struct store_key run_key(struct run *run, uint32_t number) {
+    uint32_t length = run_key_bytes(number, run->key_bytes);
+    run->number = number;
     return (struct store_key){run->key_bytes, length,
                               run_hash(run->key_bytes, length, run->hashing)};
 }

@@ -102,6 +102,38 @@ void run_flush(struct run *run) {
     }
 }
 
+/* Of one byte, of a few, of a whole key, or beyond it; now and then one that is there. */
+static uint32_t make_prefix(struct run *run, char *prefix) {
+    uint32_t length = run_key_bytes(run_below(run, run->model->keys), prefix);
+    switch (run_below(run, 4)) {
+    case 0:
+        return 1;
+    case 1:
+        return 1 + run_below(run, length);
+    case 2:
+        prefix[length] = 'x';
+        return length < 250 ? length + 1 : length;
+    }
+    return length;
+}
+
+/* Where many rules are there already a flush by a prefix may be refused. */
+void run_flush_prefix(struct run *run) {
+    char prefix[251];
+    uint32_t length = make_prefix(run, prefix);
+    uint32_t at = run_one_in(run, 2) ? run->now : run->now + run_below(run, 20);
+    uint32_t before = store_prefixes(run->store);
+    model_begin(run->model, run->now);
+    if (store_flush_prefix(run->store, prefix, length, at, run->now)) {
+        model_flush_prefix(run->model, prefix, length, at);
+        CHECK(run, store_prefixes(run->store) <= STORE_PREFIXES_MAX);
+        CHECK(run, store_flushes_prefixes(run->store) || at > run->now);
+    } else {
+        run->prefixes_refused++;
+        CHECK(run, before == STORE_PREFIXES_MAX);
+    }
+}
+
 void run_resize(struct run *run) {
     size_t max = run->store->config.memory_bytes_max;
     size_t bytes = MIB + run_below(run, (uint32_t)(max - MIB + 1));

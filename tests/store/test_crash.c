@@ -38,6 +38,7 @@ struct plan {
     enum { EVICTS, REFUSES } memory;
     uint64_t seed;
     uint32_t flush_one_in;
+    uint32_t prefix_one_in; /* 0: none is flushed by a prefix */
 };
 
 struct crash {
@@ -78,12 +79,14 @@ static uint64_t print_sum(const struct store *store, const struct store_item *it
     return sum | 1;
 }
 
-/* Sums of values depend on how they are split, so all of it is put in one piece first where it is
- * large. */
+/* What is dead stays, for those who move it. Sums of values depend on how they are split, so all of
+ * it is put in one piece first where it is large. */
 static struct print print_of(struct run *run, struct store *store, uint32_t number) {
     struct store_key key = run_key(run, number);
     struct store_item item;
-    if (store_peek(store, &key, run->now, &item) != STORE_OK) {
+    uint32_t length;
+    if (store_look(store, &key, run->now, &length) != STORE_PRESENT ||
+        store_peek(store, &key, run->now, &item) != STORE_OK) {
         return (struct print){0};
     }
     char *whole = NULL;
@@ -266,6 +269,18 @@ static void run_restart(struct crash *crash) {
     }
 }
 
+/* What has been acknowledged of a flush by a prefix holds, before anybody has looked for the items.
+ * Others may be gone: evicted. */
+static void run_restart_flushed(struct crash *crash) {
+    for (uint32_t i = 0; i < crash->run.model->keys; i++) {
+        if (!crash->run.model->items[i].present) {
+            crash->before[i] = (struct print){0};
+        }
+    }
+    crash->oddities_count = 0;
+    run_restart(crash);
+}
+
 static void run_traced(struct crash *crash) {
     struct run *run = &crash->run;
     struct image_header *image = run->store->image;
@@ -275,9 +290,12 @@ static void run_traced(struct crash *crash) {
     }
     crash->stops_of_operation = 0;
     bool flushes = run_one_in(run, crash->plan.flush_one_in);
+    bool by_prefix = crash->plan.prefix_one_in != 0 && run_one_in(run, crash->plan.prefix_one_in);
     tracer_begin(image, image->layout.image_bytes, stopped, crash);
     if (flushes) {
         run_flush(run);
+    } else if (by_prefix) {
+        run_flush_prefix(run);
     } else {
         run_any(crash);
     }
@@ -286,6 +304,10 @@ static void run_traced(struct crash *crash) {
         memset(crash->before, 0, sizeof(crash->before));
         crash->oddities_count = 0;
         run_restart(crash);
+        return;
+    }
+    if (by_prefix && !flushes && run_one_in(run, 3)) {
+        run_restart_flushed(crash);
         return;
     }
     uint32_t number = run->number;
@@ -315,6 +337,7 @@ static struct crash *crash_create(const struct plan *plan) {
     crash->copy = image_file(&crash->config);
     run->store = image_create(&crash->image, &crash->config);
     run->model = model_create(plan->keys);
+    run->model->key = run_key_bytes;
     run->now = 1;
     run->value_length_max = plan->value_length_max;
     run->hashing = plan->hashing;
@@ -355,7 +378,7 @@ static void run_plan(const struct plan *plan) {
         run->now += run_one_in(run, 500) ? run_below(run, 5) : 0;
     }
     CHECK(run, !run->evicts || crash->evictions > 0 || plan->flush_one_in < 100);
-    CHECK(run, run->evicts || (run->refused > 0 && run->taken_over > 0));
+    CHECK(run, run->evicts || (run->refused > 0 && run->taken_over > 0) || plan->prefix_one_in);
     /* Small values have parts too seldom for each run to stop there: that depends on addresses. */
     CHECK(run, crash->extents > 0 || plan->value_length_max < 1000);
     fprintf(stderr, "%u stops in %u operations: %llu copies, %llu torn, %llu extents\n",
@@ -365,29 +388,37 @@ static void run_plan(const struct plan *plan) {
 }
 
 Test(store_crash, evicts) {
-    run_plan(&(struct plan){MIB, 0, 4000, 20000, HASH_GOOD, EVICTS, 1, 3000});
+    run_plan(&(struct plan){MIB, 0, 4000, 20000, HASH_GOOD, EVICTS, 1, 3000, 0});
 }
 
 Test(store_crash, small_values_evict) {
-    run_plan(&(struct plan){MIB, 0, 12000, 200, HASH_GOOD, EVICTS, 2, 3000});
+    run_plan(&(struct plan){MIB, 0, 12000, 200, HASH_GOOD, EVICTS, 2, 3000, 0});
 }
 
 Test(store_crash, few_hashes) {
-    run_plan(&(struct plan){MIB, 0, 3000, 20000, HASH_FEW, EVICTS, 3, 3000});
+    run_plan(&(struct plan){MIB, 0, 3000, 20000, HASH_FEW, EVICTS, 3, 3000, 0});
 }
 
 Test(store_crash, resized) {
-    run_plan(&(struct plan){MIB, 3 * MIB, 10000, 1000, HASH_GOOD, EVICTS, 4, 3000});
+    run_plan(&(struct plan){MIB, 3 * MIB, 10000, 1000, HASH_GOOD, EVICTS, 4, 3000, 0});
 }
 
 Test(store_crash, refuses) {
-    run_plan(&(struct plan){MIB, 0, 4000, 20000, HASH_GOOD, REFUSES, 11, 3000});
+    run_plan(&(struct plan){MIB, 0, 4000, 20000, HASH_GOOD, REFUSES, 11, 3000, 0});
 }
 
 Test(store_crash, refuses_small_values) {
-    run_plan(&(struct plan){MIB, 0, 20000, 200, HASH_GOOD, REFUSES, 202, 3000});
+    run_plan(&(struct plan){MIB, 0, 20000, 200, HASH_GOOD, REFUSES, 202, 3000, 0});
 }
 
 Test(store_crash, flushes) {
-    run_plan(&(struct plan){MIB, 0, 1000, 3000, HASH_GOOD, EVICTS, 7, 10});
+    run_plan(&(struct plan){MIB, 0, 1000, 3000, HASH_GOOD, EVICTS, 7, 10, 0});
+}
+
+Test(store_crash, flushes_by_prefixes) {
+    run_plan(&(struct plan){MIB, 0, 4000, 3000, HASH_GOOD, EVICTS, 12, 300, 5});
+}
+
+Test(store_crash, flushes_by_prefixes_and_refuses) {
+    run_plan(&(struct plan){MIB, 0, 4000, 20000, HASH_GOOD, REFUSES, 13, 3000, 10});
 }

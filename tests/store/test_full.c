@@ -317,9 +317,43 @@ Test(full, flush_during_an_upload) {
     full_destroy(&full);
 }
 
+/* A flush by a prefix, too; but its memory is not free before a crawl has come by. */
+Test(full, flush_by_a_prefix_during_an_upload) {
+    struct full full = full_create(100000);
+    struct store_key key = fixture_key("a3");
+    struct store_write write = {.value_length = 90000};
+    uint64_t upload, cas, cursor = 0, checked = 0, reclaimed = 0;
+    cr_assert(eq(int, store_upload_begin(full.store, &key, 90000, STORE_UPLOAD_SETS, 1, &upload),
+                 STORE_OK));
+    cr_assert(store_flush_prefix(full.store, "a", 1, 1, 1));
+    cr_assert(eq(int, large_add(full.store, upload, NEW, 90000, 5000), STORE_OK));
+    while (store_crawl(full.store, &cursor, 100, 1, &checked, &reclaimed)) {
+    }
+    cr_assert(eq(u64, reclaimed, full.items - 1));
+    cr_assert(eq(int, store_upload_end(full.store, upload, &key, &write, 1, &cas), STORE_OK));
+    cr_assert(full_is(&full, &key, NEW, 90000));
+    cr_assert(ge(u32, full_fill(full.store, 'd', 0, 100000), full.items - 3));
+    full_destroy(&full);
+}
+
+/* Replaces items by longer ones until that is refused, too, and fills what that gives back. */
+static void full_replace_all(struct full *full, uint32_t length) {
+    struct store_key key;
+    char name[16];
+    uint32_t i = 100;
+    do {
+        key = full_key(name, 'a', i++);
+        cr_assert(i < full->items);
+    } while (full_write(full, &key, STORE_REPLACE, false, length));
+    full_fill(full->store, 'e', 0, full->length);
+    full_fill(full->store, 'f', 0, full->length / 8);
+    full_top_up(full);
+}
+
 /* What is refused changes nothing but what memcached changes: a set loses the old value. */
 Test(full, refusals) {
     struct full full = full_create(1000);
+    full_replace_all(&full, 3000);
     struct store_key key = fixture_key("a3");
     uint64_t refused = fixture_stats(full.store).out_of_memory;
     cr_assert(not(full_write(&full, &key, STORE_REPLACE, false, 3000)));

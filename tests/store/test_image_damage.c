@@ -73,12 +73,16 @@ static void restore(const struct store_image *image, const char *copy) {
 }
 
 /* Flips a bit in a number of places between two offsets; returns how many images were opened. */
-static uint32_t flip_bits(const struct store_config *config, bool closed, uint64_t from,
-                          uint64_t to, uint32_t times) {
+static uint32_t flip_bits(const struct store_config *config, bool closed, bool by_prefix,
+                          uint64_t from, uint64_t to, uint32_t times) {
     struct store_image image = image_file(config);
     struct store *store = image_create(&image, config);
     uint32_t opened = 0;
     fill(store);
+    if (by_prefix) {
+        cr_assert(store_flush_prefix(store, "key 1", 5, 100, 5));
+        cr_assert(store_flush_prefix(store, "other", 5, 5, 5));
+    }
     if (closed) {
         store_image_close(store);
     } else {
@@ -102,20 +106,31 @@ static uint32_t flip_bits(const struct store_config *config, bool closed, uint64
 Test(store_image_damage, bits_of_a_closed_one) {
     struct store_config config = fixture_config(MIB);
     uint64_t log = store_image_bytes(&config) - STORE_IMAGE_ALIGN;
-    uint64_t header = sizeof(struct image_header);
-    uint32_t opened = flip_bits(&config, true, 0, header, 300);
+    uint64_t header = offsetof(struct image_header, prefixes);
+    uint32_t opened = flip_bits(&config, true, false, 0, header, 300);
     cr_assert(opened < 100); /* a lost `clean`, and what is not used yet, are no damage */
-    flip_bits(&config, true, 4096, 4096 + 64 * sizeof(struct segment), 200);
-    flip_bits(&config, true, log, log + MIB, 300);
+    flip_bits(&config, true, false, 4096, 4096 + 64 * sizeof(struct segment), 200);
+    flip_bits(&config, true, false, log, log + MIB, 300);
 }
 
 /* After a kill there are no sums: then an image is refused, or can be used. */
 Test(store_image_damage, bits_after_a_kill) {
     struct store_config config = fixture_config(MIB);
     uint64_t log = store_image_bytes(&config) - STORE_IMAGE_ALIGN;
-    flip_bits(&config, false, 0, sizeof(struct image_header), 300);
-    flip_bits(&config, false, 4096, 4096 + 64 * sizeof(struct segment), 300);
-    flip_bits(&config, false, log, log + MIB, 300);
+    flip_bits(&config, false, false, 0, offsetof(struct image_header, prefixes), 300);
+    flip_bits(&config, false, false, 4096, 4096 + 64 * sizeof(struct segment), 300);
+    flip_bits(&config, false, false, log, log + MIB, 300);
+}
+
+/* Rules of flushes by a prefix are under the sum as long as there are any. */
+Test(store_image_damage, bits_of_rules) {
+    struct store_config config = fixture_config(MIB);
+    uint64_t log = store_image_bytes(&config) - STORE_IMAGE_ALIGN;
+    uint64_t first = offsetof(struct image_header, prefixes);
+    cr_assert(eq(u32, flip_bits(&config, true, true, first, first + 2 * 16, 50), 0));
+    cr_assert(eq(u32, flip_bits(&config, true, true, first, sizeof(struct image_header), 50), 0));
+    cr_assert(eq(u32, flip_bits(&config, true, true, log, log + IMAGE_PREFIXES_BYTES, 50), 0));
+    flip_bits(&config, false, true, first, first + 2 * 16, 100);
 }
 
 Test(store_image_damage, other_files) {
@@ -135,11 +150,11 @@ Test(store_image_damage, other_files) {
     cr_assert(not(try_open(&image, &other, true)));
     struct image_header header;
     cr_assert(eq(long, pread(image.fd, &header, sizeof(header), 0), sizeof(header)));
-    header.version++;
+    header.version += 2;
     cr_assert(eq(long, pwrite(image.fd, &header, sizeof(header), 0), sizeof(header)));
     cr_assert(eq(int, store_image_read(&image, &info), STORE_IMAGE_OTHER));
     cr_assert(not(try_open(&image, &config, true)));
-    header.version--;
+    header.version -= 2;
     cr_assert(eq(long, pwrite(image.fd, &header, sizeof(header), 0), sizeof(header)));
     cr_assert(eq(int, ftruncate(image.fd, (off_t)image.bytes - 4096), 0));
     cr_assert(eq(int, store_image_read(&image, &info), STORE_IMAGE_DAMAGED));

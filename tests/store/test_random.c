@@ -26,6 +26,7 @@ struct plan {
     enum hashing hashing;
     enum { EVICTS, NEVER_FULL, REFUSES } memory;
     uint64_t seed;
+    uint32_t prefix_one_in; /* operations that flush by a prefix; 0: none does */
 };
 
 static struct run *run_create(const struct plan *plan) {
@@ -42,6 +43,7 @@ static struct run *run_create(const struct plan *plan) {
     config.no_eviction = plan->memory == REFUSES;
     run->store = fixture_store_of(&config);
     run->model = model_create(plan->keys);
+    run->model->key = run_key_bytes;
     run->now = 1;
     run->value_length_max = plan->value_length_max;
     run->hashing = plan->hashing;
@@ -49,7 +51,7 @@ static struct run *run_create(const struct plan *plan) {
     return run;
 }
 
-static void run_step(struct run *run, bool resizes) {
+static void run_step(struct run *run, bool resizes, uint32_t prefix_one_in) {
     run_operation(run);
     if (run_one_in(run, 2)) {
         run_upload(run);
@@ -66,6 +68,9 @@ static void run_step(struct run *run, bool resizes) {
     if (run_one_in(run, 20000)) {
         run_flush(run);
     }
+    if (prefix_one_in != 0 && run_one_in(run, prefix_one_in)) {
+        run_flush_prefix(run);
+    }
     if (resizes && run_one_in(run, 3000)) {
         run_resize(run);
     }
@@ -78,7 +83,7 @@ static void run_step(struct run *run, bool resizes) {
 static void run_plan(const struct plan *plan) {
     struct run *run = run_create(plan);
     for (; run->operation < plan->operations; run->operation++) {
-        run_step(run, plan->memory_bytes_max != 0);
+        run_step(run, plan->memory_bytes_max != 0, plan->prefix_one_in);
         store_check_memory(run->store);
         if (run->operation % 256 == 0) {
             store_check(run->store);
@@ -102,41 +107,58 @@ static void run_plan(const struct plan *plan) {
 
 Test(store_random, everything_evicts) {
     for (uint64_t seed = 1; seed <= 2; seed++) {
-        run_plan(&(struct plan){MIB, 0, 20000, 20000, 100000, HASH_GOOD, EVICTS, seed});
+        run_plan(&(struct plan){MIB, 0, 20000, 20000, 100000, HASH_GOOD, EVICTS, seed, 0});
     }
 }
 
 Test(store_random, small_values_evict) {
-    run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, EVICTS, 3});
+    run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, EVICTS, 3, 0});
 }
 
 Test(store_random, large_values_evict) {
-    run_plan(&(struct plan){MIB + 12345, 0, 4000, 20000, 100000, HASH_GOOD, EVICTS, 4});
+    run_plan(&(struct plan){MIB + 12345, 0, 4000, 20000, 100000, HASH_GOOD, EVICTS, 4, 0});
 }
 
 Test(store_random, nothing_evicts) {
-    run_plan(&(struct plan){64 * MIB, 0, 3000, 20000, 100000, HASH_GOOD, NEVER_FULL, 5});
+    run_plan(&(struct plan){64 * MIB, 0, 3000, 20000, 100000, HASH_GOOD, NEVER_FULL, 5, 0});
 }
 
 Test(store_random, few_hashes) {
-    run_plan(&(struct plan){MIB, 0, 3000, 20000, 50000, HASH_FEW, EVICTS, 6});
+    run_plan(&(struct plan){MIB, 0, 3000, 20000, 50000, HASH_FEW, EVICTS, 6, 0});
 }
 
 Test(store_random, one_hash) {
-    run_plan(&(struct plan){16 * MIB, 0, 500, 3000, 30000, HASH_ONE, NEVER_FULL, 7});
+    run_plan(&(struct plan){16 * MIB, 0, 500, 3000, 30000, HASH_ONE, NEVER_FULL, 7, 0});
 }
 
 Test(store_random, resized_again_and_again) {
-    run_plan(&(struct plan){2 * MIB, 8 * MIB, 20000, 2000, 200000, HASH_GOOD, EVICTS, 8});
+    run_plan(&(struct plan){2 * MIB, 8 * MIB, 20000, 2000, 200000, HASH_GOOD, EVICTS, 8, 0});
 }
 
 Test(store_random, resized_with_small_values) {
-    run_plan(&(struct plan){MIB, 3 * MIB, 20000, 1000, 200000, HASH_GOOD, EVICTS, 9});
+    run_plan(&(struct plan){MIB, 3 * MIB, 20000, 1000, 200000, HASH_GOOD, EVICTS, 9, 0});
 }
 
 /* Where nothing may be evicted, no item is lost but by operations that remove or replace it, and
  * none is refused that gives back as much memory as it takes. */
 Test(store_random, refuses_instead_of_evicting) {
-    run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, REFUSES, 202});
-    run_plan(&(struct plan){MIB, 0, 4000, 20000, 100000, HASH_GOOD, REFUSES, 11});
+    run_plan(&(struct plan){MIB, 0, 20000, 200, 200000, HASH_GOOD, REFUSES, 202, 0});
+    run_plan(&(struct plan){MIB, 0, 4000, 20000, 100000, HASH_GOOD, REFUSES, 11, 0});
+}
+
+/* Most flushes by a prefix come when rules are in force already, some when there are too many. */
+Test(store_random, flushed_by_prefixes) {
+    run_plan(&(struct plan){MIB, 0, 20000, 2000, 100000, HASH_GOOD, EVICTS, 21, 300});
+    run_plan(&(struct plan){MIB, 0, 4000, 20000, 100000, HASH_GOOD, EVICTS, 22, 50});
+    run_plan(&(struct plan){64 * MIB, 0, 3000, 20000, 50000, HASH_GOOD, NEVER_FULL, 23, 100});
+    run_plan(&(struct plan){MIB, 0, 3000, 20000, 50000, HASH_FEW, EVICTS, 24, 100});
+}
+
+Test(store_random, flushed_by_prefixes_without_eviction) {
+    run_plan(&(struct plan){MIB, 0, 20000, 200, 100000, HASH_GOOD, REFUSES, 25, 300});
+    run_plan(&(struct plan){MIB, 0, 4000, 20000, 100000, HASH_GOOD, REFUSES, 26, 300});
+}
+
+Test(store_random, flushed_by_prefixes_and_resized) {
+    run_plan(&(struct plan){MIB, 3 * MIB, 20000, 1000, 100000, HASH_GOOD, EVICTS, 27, 200});
 }
