@@ -62,6 +62,9 @@ const struct op_info op_infos[OP_COUNT] = {
                   .scope = OP_SCOPE_SHARDS,
                   .text = ANSWER_WITH(WORDS, "OK\r\n"),
                   .binary = ANSWER(WORDS)},
+    [OP_FLUSH_PREFIX] = {.name = "flush_prefix",
+                         .scope = OP_SCOPE_SHARDS,
+                         .text = ANSWER_WITH(WORDS, "OK\r\n")},
     [OP_STATS] = {.name = "stats", .scope = OP_SCOPE_SHARDS}, /* see reply_stat() */
     [OP_METADUMP] = ADMINISTERS("lru_crawler metadump"),
     [OP_MGDUMP] = ADMINISTERS("lru_crawler mgdump"),

@@ -33,7 +33,8 @@ enum op {
     OP_REJECT,
 
     /* These concern every shard. */
-    OP_FLUSH,    /* request.exptime is the delay */
+    OP_FLUSH,        /* request.exptime is the delay */
+    OP_FLUSH_PREFIX, /* request.key is the prefix, request.exptime the delay */
     OP_STATS,    /* request.key is the sub-command with its words; empty for general statistics */
     OP_METADUMP, /* lru_crawler metadump; request.key is what follows: all, hash or classes */
     OP_MGDUMP,   /* lru_crawler mgdump; likewise */

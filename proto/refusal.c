@@ -17,6 +17,7 @@ static const char *const error_lines[] = {
     [PROTO_ERROR_NO_MEMORY] = "SERVER_ERROR out of memory storing object",
     [PROTO_ERROR_LOGIN] = "CLIENT_ERROR unauthenticated",
     [PROTO_ERROR_FLUSH] = "CLIENT_ERROR flush_all not allowed",
+    [PROTO_ERROR_FLUSH_PREFIX] = "CLIENT_ERROR flush_prefix not allowed",
     [PROTO_ERROR_METADUMP] = "ERROR metadump not allowed",
     [PROTO_ERROR_MGDUMP] = "ERROR key dump not allowed",
     [PROTO_ERROR_DETAIL] = "CLIENT_ERROR stats detail not allowed",
@@ -53,6 +54,7 @@ static const char *const error_lines[] = {
     [PROTO_ERROR_WATCHERS] = "WATCHER_TOO_MANY log watcher limit reached",
     [PROTO_ERROR_SHUTDOWN_DISABLED] = "SERVER_ERROR: shutdown not enabled",
     [PROTO_ERROR_SHUTDOWN_MODE] = "CLIENT_ERROR invalid shutdown mode",
+    [PROTO_ERROR_PREFIXES] = "SERVER_ERROR too many prefixes being flushed",
 };
 
 struct answer_line {

@@ -58,13 +58,14 @@ enum proto_error {
     PROTO_ERROR_LOGIN,        /* CLIENT_ERROR unauthenticated */
 
     /* Commands that the server's options forbid, see struct parser. */
-    PROTO_ERROR_FLUSH,     /* CLIENT_ERROR flush_all not allowed */
-    PROTO_ERROR_METADUMP,  /* ERROR metadump not allowed */
-    PROTO_ERROR_MGDUMP,    /* ERROR key dump not allowed */
-    PROTO_ERROR_DETAIL,    /* CLIENT_ERROR stats detail not allowed */
-    PROTO_ERROR_CACHEDUMP, /* CLIENT_ERROR stats cachedump not allowed */
-    PROTO_ERROR_HOTKEYS,   /* ERROR hotkeys not allowed */
-    PROTO_ERROR_WATCH,     /* CLIENT_ERROR watch commands not allowed */
+    PROTO_ERROR_FLUSH,        /* CLIENT_ERROR flush_all not allowed */
+    PROTO_ERROR_FLUSH_PREFIX, /* CLIENT_ERROR flush_prefix not allowed */
+    PROTO_ERROR_METADUMP,     /* ERROR metadump not allowed */
+    PROTO_ERROR_MGDUMP,       /* ERROR key dump not allowed */
+    PROTO_ERROR_DETAIL,       /* CLIENT_ERROR stats detail not allowed */
+    PROTO_ERROR_CACHEDUMP,    /* CLIENT_ERROR stats cachedump not allowed */
+    PROTO_ERROR_HOTKEYS,      /* ERROR hotkeys not allowed */
+    PROTO_ERROR_WATCH,        /* CLIENT_ERROR watch commands not allowed */
 
     /* Logins. */
     PROTO_ERROR_LOGIN_LENGTH, /* CLIENT_ERROR auth token too long */
@@ -104,6 +105,7 @@ enum proto_error {
     PROTO_ERROR_WATCHERS,           /* WATCHER_TOO_MANY log watcher limit reached */
     PROTO_ERROR_SHUTDOWN_DISABLED,  /* SERVER_ERROR: shutdown not enabled */
     PROTO_ERROR_SHUTDOWN_MODE,      /* CLIENT_ERROR invalid shutdown mode */
+    PROTO_ERROR_PREFIXES,           /* SERVER_ERROR too many prefixes being flushed */
 };
 
 /* Flags of a meta command that change what it does: request.meta. */

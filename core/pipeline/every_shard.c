@@ -1,7 +1,9 @@
 #include "core/pipeline/every_shard.h"
 
 #include "core/pipeline/queue.h"
+#include "core/shard/flush_slots.h"
 #include "core/shard/gather.h"
+#include "core/shard/watch_lines.h"
 
 static struct gather *gather_of(struct message *message) {
     _Static_assert(sizeof(struct gather) <= MESSAGE_VALUE_BYTES_MAX, "it fits the wide range");
@@ -34,11 +36,34 @@ static void end_gather(struct pipeline *pipeline) {
     pipeline->outstanding--;
 }
 
+/* A flush by a prefix for which a shard has no place is none for all. */
+static void refuse_flush(struct pipeline *pipeline, struct shard *shard,
+                         const struct batch_slot *slot) {
+    struct result result = {.status = RESULT_OK};
+    struct batch_slot refusal = *slot;
+    refusal.request.op = OP_ERROR;
+    refusal.request.error = PROTO_ERROR_PREFIXES;
+    queue_answer(pipeline, shard, &refusal, &result, true);
+}
+
+static void note_started(const struct pipeline *pipeline, struct shard *shard,
+                         const struct request *request) {
+    shard->counters.cmd_flush += request->op == OP_FLUSH;
+    shard->counters.cmd_flush_prefix += request->op == OP_FLUSH_PREFIX;
+    if (request->op == OP_FLUSH_PREFIX && shard->watching) {
+        watch_tell_flush(shard, pipeline->number, request);
+    }
+}
+
 bool pipeline_run_every_shard(struct pipeline *pipeline, struct shard *shard,
                               const struct batch_slot *slot) {
     struct message *message = pipeline->gather;
     if (message ? gather_of(message)->next == shard->count : !queue_may_add(pipeline, shard)) {
         return false;
+    }
+    if (!message && slot->request.op == OP_FLUSH_PREFIX && !flush_slots_take(shard)) {
+        refuse_flush(pipeline, shard, slot);
+        return true;
     }
     if (!message) {
         message = start_gather(pipeline, shard, &slot->request);
@@ -53,12 +78,16 @@ bool pipeline_run_every_shard(struct pipeline *pipeline, struct shard *shard,
         queue_drain(pipeline, shard);
         break;
     }
-    shard->counters.cmd_flush += slot->request.op == OP_FLUSH;
+    note_started(pipeline, shard, &slot->request);
     return true;
 }
 
 void pipeline_cancel_every_shard(struct pipeline *pipeline, struct shard *shard) {
-    if (pipeline->gather && gather_cancel(gather_of(pipeline->gather), shard)) {
+    struct message *message = pipeline->gather;
+    if (message && message->request.op == OP_FLUSH_PREFIX) {
+        flush_slots_return(shard, gather_of(message)->next);
+    }
+    if (message && gather_cancel(gather_of(message), shard)) {
         end_gather(pipeline);
     }
 }

@@ -173,6 +173,7 @@ static void execute_alone(struct pipeline *pipeline, struct shard *shard,
     case OP_META_ITEM:
     case OP_REJECT:
     case OP_FLUSH:
+    case OP_FLUSH_PREFIX:
     case OP_STATS:
     case OP_METADUMP:
     case OP_MGDUMP:

@@ -119,7 +119,7 @@ static bool move_store(struct move *move, struct store *store) {
     return true;
 }
 
-/* What the stores know beside their items: CAS go on, and so does a flush that is to come. */
+/* What the stores know beside their items: CAS go on, and so do flushes that are to come. */
 static void move_state(const struct memory_file *from, struct memory_file *to, uint32_t now) {
     for (uint32_t i = 0; i < to->header.layout.cores; i++) {
         struct store *store = to->parts[i].store;
@@ -129,6 +129,7 @@ static void move_state(const struct memory_file *from, struct memory_file *to, u
             if (info->flush_at > now) {
                 store_flush(store, info->flush_at, now);
             }
+            store_export_prefixes(from->parts[j].store, store, now);
         }
     }
 }

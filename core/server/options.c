@@ -105,7 +105,7 @@ const struct command_option option_table[] = {
          "user:password lines: that of -Y, or the one that MEMCACHED_SASL_PWDB names",
          SWITCH(sasl)),
     DONE("disable-flush-all", 'F', NULL,
-         "refuse flush_all",
+         "refuse flush_all and flush_prefix",
          SWITCH(no_flush)),
     DONE("disable-dumping", 'X', NULL,
          "refuse what tells keys: lru_crawler metadump, mgdump, stats cachedump, detail, hotkeys",

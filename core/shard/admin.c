@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/shard/flush_slots.h"
 #include "core/shard/watch_send.h"
 #include "core/stats/command.h"
 #include "proto/classes.h"
@@ -18,14 +19,36 @@ static void admin_say(struct result *result, const char *line) {
 }
 
 /* What is to be gone after n seconds is not seen later: a tick less than an item has to live. */
-static void admin_flush(struct shard *shard, const struct request *request) {
-    const struct keyspace *keys = &shard->keys;
-    uint32_t at = keys->now;
-    if (request->exptime > 0) {
-        at = clock_expires(keys->clock, request->exptime, keys->now, keys->debug_offset_s) - 1;
+static uint32_t admin_flush_at(const struct keyspace *keys, const struct request *request) {
+    if (request->exptime <= 0) {
+        return keys->now;
     }
+    return clock_expires(keys->clock, request->exptime, keys->now, keys->debug_offset_s) - 1;
+}
+
+static void admin_flush(struct shard *shard, const struct request *request) {
+    struct keyspace *keys = &shard->keys;
+    uint32_t at = admin_flush_at(keys, request);
     store_flush(keys->store, at, keys->now);
+    flush_slots_settle(keys, 0);
     shard->settings.flushed_at = at;
+}
+
+/* It has been promised a place. */
+static void admin_flush_prefix(struct shard *shard, const struct request *request) {
+    struct keyspace *keys = &shard->keys;
+    bool added = store_flush_prefix(keys->store, request->key, request->key_length,
+                                    admin_flush_at(keys, request), keys->now);
+    assert(added);
+    flush_slots_settle(keys, 1);
+}
+
+static void admin_flush_any(struct shard *shard, const struct request *request) {
+    if (request->op == OP_FLUSH) {
+        admin_flush(shard, request);
+    } else {
+        admin_flush_prefix(shard, request);
+    }
 }
 
 static void admin_crawl(struct shard *shard, const struct request *request, struct result *result) {
@@ -98,6 +121,11 @@ static void set_debug_time(struct shard *shard, const struct request *request,
     admin_say(result, "OK");
 }
 
+/* Higher levels log no more than LOG_COMMANDS, as in memcached. */
+static void set_verbosity(struct shard *shard, uint64_t level) {
+    shard->settings.verbosity = level < LOG_COMMANDS ? (uint32_t)level : LOG_COMMANDS;
+}
+
 static void set_detail(struct shard *shard, bool enabled) {
     shard->settings.detail_enabled = shard->keys.prefixes.enabled = enabled;
 }
@@ -134,15 +162,14 @@ void admin_execute(struct shard *shard, const struct request *request, union sta
                    struct result *result) {
     switch ((enum op)request->op) {
     case OP_FLUSH:
-        admin_flush(shard, request);
+    case OP_FLUSH_PREFIX:
+        admin_flush_any(shard, request);
         return;
     case OP_STATS:
         run_stats(shard, request, part);
         return;
     case OP_VERBOSITY:
-        /* Higher levels log no more than LOG_COMMANDS, as in memcached. */
-        shard->settings.verbosity =
-            request->delta < LOG_COMMANDS ? (uint32_t)request->delta : LOG_COMMANDS;
+        set_verbosity(shard, request->delta);
         return;
     case OP_CRAWL:
         admin_crawl(shard, request, result);

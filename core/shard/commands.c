@@ -345,6 +345,7 @@ void command_run(struct keyspace *keys, const struct request *request, uint64_t 
         run_reject(keys, request, hash, result);
         return;
     case OP_FLUSH:
+    case OP_FLUSH_PREFIX:
     case OP_STATS:
     case OP_METADUMP:
     case OP_MGDUMP:

@@ -2,17 +2,21 @@
 
 #include "core/base/clock.h"
 #include "core/base/settings.h"
+#include "core/shard/flush_slots.h"
 #include "core/shard/keyspace.h"
 #include "core/shard/watch_lines.h"
 
 static void crawler_begin(struct keyspace *keys, const struct server_settings *settings,
                           bool commanded) {
-    uint64_t limit = settings->lru_crawler_tocrawl;
+    bool flushes = store_flushes_prefixes(keys->store);
+    uint64_t limit = flushes && !commanded ? 0 : settings->lru_crawler_tocrawl;
+    flush_slots_settle(keys, 0);
     keys->counters.lru_crawler_starts += keys->id == 0; /* one crawl for all shards */
     keys->counters.lru_crawler_running = 1;
     uint64_t before_ns = keys->crawler.begun_ns > 0 ? keys->crawler.ended_ns : 0;
     keys->crawler = (struct crawler){.running = true,
                                      .commanded = commanded,
+                                     .flushes = flushes,
                                      .left = limit ? limit : UINT64_MAX,
                                      .begun_ns = keys->now_ns,
                                      .before_ns = before_ns};
@@ -24,8 +28,12 @@ void crawler_start(struct keyspace *keys, const struct server_settings *settings
 
 /* The tick in which the next crawl begins by itself; UINT32_MAX: in none. While there is room for
  * more, what is dead stays for a while, so that who asks for it is told apart from who asks for
- * what never was (get_expired and get_flushed of the statistics). */
+ * what never was (get_expired and get_flushed of the statistics). But not where rules of
+ * flush_prefix are to end, of which there may be few: not even where the crawler is disabled. */
 static uint32_t crawler_due(const struct keyspace *keys, const struct server_settings *settings) {
+    if (store_flushes_prefixes(keys->store) || store_prefixes(keys->store) != keys->flush_rules) {
+        return 0;
+    }
     uint32_t soonest = store_expires_soonest(keys->store);
     if (!settings->lru_crawler || soonest >= UINT32_MAX - CRAWLER_GRACE_TICKS) {
         return UINT32_MAX;
@@ -44,13 +52,14 @@ static void crawler_slice(struct keyspace *keys, const struct server_settings *s
     crawler->left -= checked;
     crawler->examined += checked;
     crawler->reclaimed += reclaimed;
-    crawler->running = more && crawler->left > 0 && settings->lru_crawler;
+    crawler->running = more && crawler->left > 0 && (settings->lru_crawler || crawler->flushes);
     keys->counters.lru_crawler_running = crawler->running;
     uint64_t rest_ns = (uint64_t)settings->lru_crawler_sleep_us * 1000;
     if (!crawler->commanded) {
         rest_ns = CRAWLER_REST * (clock_monotonic_ns(keys->clock) - begun_ns);
     }
     if (!crawler->running) {
+        flush_slots_settle(keys, 0);
         rest_ns = CRAWLER_PAUSE_NS;
         crawler->ended_ns = now_ns;
         watch_tell_crawl(keys, now_ns);

@@ -3,8 +3,8 @@
  * nobody asks for any more.
  *
  * It begins by command; and by itself when something has expired or was flushed, at once where
- * memory is short, else a minute later; but then it takes no more than a hundredth of the reactor's
- * time.
+ * memory is short or rules of flush_prefix are in force, else a minute later; but then it takes no
+ * more than a hundredth of the reactor's time.
  *
  * Thread: the one that serves the keys.
  */
@@ -39,6 +39,7 @@ struct server_settings;
 struct crawler {
     bool running;
     bool commanded;
+    bool flushes;     /* rules of flush_prefix were in force when it began */
     uint64_t cursor;  /* of store_crawl() */
     uint64_t left;    /* items that it still may look at */
     uint64_t next_ns; /* when the next slice, or the next crawl, is due */

@@ -3,7 +3,7 @@
  *
  * Executing a command needs this and nothing else of a shard. At any moment one thread alone
  * touches it: that of the reactor that has the shard, its own or one that has borrowed it
- * (core/mesh/lending.h). But for refused_ns, for a store's values under a lease
+ * (core/mesh/lending.h). But for refused_ns and flush_slots, for a store's values under a lease
  * (store_lease_read()), and for what never changes. debug_offset_s and debug_paused are written by
  * the owner alone, which may read them at any time.
  */
@@ -53,6 +53,11 @@ struct keyspace {
      * thread that serves the keys, read by every reactor whose clients hold leases or uploads.
      * Relaxed: it may be a moment old. */
     _Atomic uint64_t refused_ns;
+
+    /* Rules of flush_prefix that the store has, as last counted; and these with those that are
+     * promised to commands on their way, which every reactor may be (core/shard/flush_slots.h). */
+    uint32_t flush_rules;
+    _Atomic uint32_t flush_slots;
 
     struct hotkeys hotkeys; /* for `stats hotkeys` */
 };

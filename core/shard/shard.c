@@ -77,6 +77,8 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
         return error;
     }
     buffer_pool_init(&shard->buffers);
+    shard->keys.flush_rules = store_prefixes(shard->keys.store);
+    atomic_init(&shard->keys.flush_slots, shard->keys.flush_rules);
     return 0;
 }
 

@@ -308,6 +308,17 @@ void watch_tell_refused(struct shard *shard, int client, const struct request *r
     watch_case_refused(&about, (enum op)request->refused_op, watch_refusal_of(request), false);
 }
 
+/* Of one for every shard, which the reactor of its connection tells of once. */
+void watch_tell_flush(struct shard *shard, int client, const struct request *request) {
+    char *out = watch_begin(shard, STREAM_DELETIONS);
+    if (!out) {
+        return;
+    }
+    out = watch_put_type(out, "flush_prefix", request->key, request->key_length);
+    out = watch_put_number(out, " delay=", (uint64_t)request->exptime);
+    watch_end(shard, watch_put(watch_put_signed(out, " cfd=", client), "\n"));
+}
+
 /* Of nobody's request. */
 
 void watch_change(struct keyspace *keys, struct shard *watched_by) {

@@ -33,6 +33,9 @@ struct watch_case watch_look(struct keyspace *keys, int client, const struct req
                              uint64_t hash);
 void watch_tell(const struct watch_case *about, uint64_t hash, const struct result *result);
 
+/* Tells of a flush_prefix, to which no shard has had an objection. */
+void watch_tell_flush(struct shard *shard, int client, const struct request *request);
+
 /* Tells of a write that was refused before it came to a store, which has its key. */
 void watch_tell_refused(struct shard *shard, int client, const struct request *request);
 

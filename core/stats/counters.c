@@ -43,6 +43,7 @@ void shard_stats_add(struct shard_stats *sum, const struct shard_stats *part) {
     add_numbers(sum, part, sizeof(*sum));
     sum->store.segment_bytes = counters_greatest(before.segment_bytes, part->store.segment_bytes);
     sum->store.evicted_idle = counters_greatest(before.evicted_idle, part->store.evicted_idle);
+    sum->store.prefixes = counters_greatest(before.prefixes, part->store.prefixes);
     sum->store.oldest_time = counters_least(before.oldest_time, part->store.oldest_time);
     sum->store.small.oldest_time =
         counters_least(before.small.oldest_time, part->store.small.oldest_time);

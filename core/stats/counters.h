@@ -27,6 +27,7 @@
     ROW(cmd_touch, COUNT, "keys", "Keys of touch and gat commands.")                               \
     ROW(cmd_meta, COUNT, "commands",                                                               \
         "me commands; the other meta commands count as those that they stand for.")                \
+    ROW(cmd_flush_prefix, COUNT, "commands", "flush_prefix commands that were not refused.")       \
     ROW(get_hits, COUNT, "keys", "Keys asked for that were found.")                                \
     ROW(get_misses, COUNT, "keys", "Keys asked for that were not found.")                          \
     ROW(delete_misses, COUNT, "commands", "delete commands whose key was not found.")              \

@@ -160,12 +160,13 @@ static void own_put_gone(struct metrics_writer *writer, const struct store_stats
     static const char *const name = "simplecache_items_gone_total";
     metrics_put_head(writer, name, METRICS_COUNTER,
                      "Items that were dropped, by the reason: to make room, though read or not, "
-                     "since their time was over, or by flush_all.");
+                     "since their time was over, by flush_all, or by flush_prefix.");
     metrics_put_number(writer, name, "reason=\"evicted_read\"",
                        store->evictions - store->evicted_unfetched);
     metrics_put_number(writer, name, "reason=\"evicted_unread\"", store->evicted_unfetched);
     metrics_put_number(writer, name, "reason=\"expired\"", store->expired);
-    metrics_put_number(writer, name, "reason=\"flushed\"", store->flushed);
+    metrics_put_number(writer, name, "reason=\"flushed\"", store->flushed - store->flushed_prefix);
+    metrics_put_number(writer, name, "reason=\"flushed_prefix\"", store->flushed_prefix);
 }
 
 static void own_put_connections(struct metrics_writer *writer, const struct shard_stats *sum) {

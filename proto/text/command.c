@@ -69,12 +69,9 @@ static enum parse_status command_parse_touch(struct parse *parse, struct line *l
     return PARSE_REQUEST;
 }
 
-/* flush_all [delay] [noreply]; a delay in the past means at once. */
-static enum parse_status command_parse_flush(struct parse *parse, struct line *line) {
-    if (parse->parser->no_flush) {
-        return refusal_fill_line(parse, line, PROTO_ERROR_FLUSH);
-    }
-    struct request *request = command_fill(parse, line, NO_KEY);
+/* [delay] [noreply]; a delay in the past means at once. */
+static enum parse_status command_take_delay(struct parse *parse, struct line *line) {
+    struct request *request = parse->request;
     struct word delay = line_take_word(line);
     struct line behind = *line;
     bool is_last = line_take_word(&behind).length == 0;
@@ -88,6 +85,30 @@ static enum parse_status command_parse_flush(struct parse *parse, struct line *l
         request->exptime = 0;
     }
     return PARSE_REQUEST;
+}
+
+/* flush_all [delay] [noreply] */
+static enum parse_status command_parse_flush(struct parse *parse, struct line *line) {
+    if (parse->parser->no_flush) {
+        return refusal_fill_line(parse, line, PROTO_ERROR_FLUSH);
+    }
+    command_fill(parse, line, NO_KEY);
+    return command_take_delay(parse, line);
+}
+
+/* flush_prefix <prefix> [delay] [noreply]. A lone noreply is the prefix. */
+static enum parse_status command_parse_flush_prefix(struct parse *parse, struct line *line) {
+    if (parse->parser->no_flush) {
+        return refusal_fill_line(parse, line, PROTO_ERROR_FLUSH_PREFIX);
+    }
+    struct word prefix = line_take_word(line);
+    if (!word_fits_key(prefix)) {
+        return refusal_fill_line(parse, line, PROTO_ERROR_FORMAT);
+    }
+    struct line behind = *line;
+    bool is_last = line_take_word(&behind).length == 0;
+    command_fill(parse, line, prefix)->quiet = !is_last && line_is_quiet(line);
+    return command_take_delay(parse, line);
 }
 
 /* verbosity <level> [noreply] */
@@ -160,6 +181,7 @@ static const struct text_command commands[] = {
     {COMMAND("version"), OP_VERSION, false, command_parse_bare},
     {COMMAND("stats"), OP_STATS, false, command_parse_stats},
     {COMMAND("flush_all"), OP_FLUSH, false, command_parse_flush},
+    {COMMAND("flush_prefix"), OP_FLUSH_PREFIX, false, command_parse_flush_prefix},
     {COMMAND("verbosity"), OP_VERBOSITY, false, command_parse_verbosity},
     {COMMAND("quit"), OP_QUIT, false, command_parse_bare},
     {COMMAND("me"), OP_META_ITEM, false, meta_parse_item},

@@ -42,6 +42,7 @@ static const char *const error_names[] = {
     [PROTO_ERROR_NO_MEMORY] = "no_memory",
     [PROTO_ERROR_LOGIN] = "login",
     [PROTO_ERROR_FLUSH] = "flush",
+    [PROTO_ERROR_FLUSH_PREFIX] = "flush_prefix",
     [PROTO_ERROR_METADUMP] = "metadump",
     [PROTO_ERROR_MGDUMP] = "mgdump",
     [PROTO_ERROR_DETAIL] = "detail",

@@ -123,6 +123,7 @@ class Forbidden(ForbiddenTest):
                 self.told(under_test, b'flush_all%s\r\n' % words,
                           b'CLIENT_ERROR flush_all not allowed\r\n')
             self.told(under_test, b'flush_all noreply\r\nflush_all 10 noreply\r\nmn\r\n', b'MN\r\n')
+            self.told(under_test, b'flush_prefix a\r\n', b'CLIENT_ERROR flush_prefix not allowed\r\n')
             for opcode in (FLUSH, FLUSHQ):
                 for extras in (b'', bytes(4)):
                     self.told(under_test, request(opcode, b'', extras) + request(NOOP),

@@ -27,7 +27,7 @@ TEXT = (
     (b'get ' + b'k ' * 100 + b'\n', 'get ' + 'k ' * 99 + 'k '), (b'gats 0 a b\r\n', 'gats a b'),
     (b'gat 0 a\r\n', 'gat a'), (b'touch a 0\r\n', 'touch a'), (b'incr a 5\r\n', 'incr a'),
     (b'decr a 5 noreply\r\n', 'decr a'), (b'delete a\r\n', 'delete a'),
-    (b'flush_all\r\n', 'flush_all'), (b'version\r\n', 'version'), (b'stats\r\n', 'stats'),
+    (b'flush_all\r\n', 'flush_all'), (b'flush_prefix a 5\r\n', 'flush_prefix a'), (b'version\r\n', 'version'), (b'stats\r\n', 'stats'),
     (b'stats settings\r\n', 'stats settings'), (b'stats sizes\r\n', 'stats sizes'),
     (b'stats detail on\r\n', 'stats detail on'), (b'stats detail off\r\n', 'stats detail off'),
     (b'lru_crawler mgdump all\r\n', 'lru_crawler mgdump all'),

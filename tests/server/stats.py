@@ -55,6 +55,9 @@ TEXT = [
     (b'decr word 1\r\n', ''),
     (b'flush_all 1000\r\n', 'cmd_flush'),
     (b'flush_all 1000 noreply\r\n', 'cmd_flush'),
+    (b'flush_prefix none 1000\r\n', 'cmd_flush_prefix flush_prefixes'),
+    (b'flush_prefix none 1000 noreply\r\n', 'cmd_flush_prefix'),
+    (b'flush_prefix\r\n', ''),
     (b'verbosity 0\r\n', ''),
     (b'version\r\n', ''),
     (b'nonsense\r\n', ''),
@@ -162,7 +165,7 @@ LEFT_OUT = set('''libevent response_obj_oom response_obj_count response_obj_byte
 KEPT = set('''pid uptime time version pointer_size rusage_user rusage_system max_connections
     curr_connections connection_structures limit_maxbytes accepting_conns threads hash_power_level
     hash_bytes hash_is_expanding lru_crawler_running bytes curr_items log_watchers
-    slab_reassign_running'''.split())
+    slab_reassign_running flush_prefixes'''.split())
 
 # What moves with time, or with the answers themselves, is looked at in tests of its own.
 ITSELF = set('''uptime time rusage_user rusage_system bytes bytes_read bytes_written hash_bytes

@@ -275,7 +275,7 @@ static void finish_command(struct client *client, struct command *command) {
         struct flush *flush = &world->flushes[command->flush - 1];
         flush->done_step = command->quiet ? UINT64_MAX : world->step;
         if (flush->due_s == 0) {
-            model_flush(&client->model);
+            model_flush(&client->model, flush);
         }
     }
     if (command->kind == COMMAND_LINES && command->create) {

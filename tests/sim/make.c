@@ -128,6 +128,21 @@ static void make_text(struct client *client, struct command *command) {
     }
 }
 
+/* Of one of its own keys, of all that it has had, or of all clients' keys. */
+static void make_prefix(struct client *client, char prefix[WORLD_PREFIX_BYTES]) {
+    struct random *random = &client->world->random;
+    char key[CLIENT_KEY_BYTES];
+    uint32_t length =
+        client_key(client, (uint32_t)random_below(random, client->world->choices.keys), key);
+    if (random_one_in(random, 4)) {
+        length = 1;
+    } else if (random_one_in(random, 3)) {
+        length = 1 + (uint32_t)random_below(random, length);
+    }
+    memcpy(prefix, key, length);
+    prefix[length] = '\0';
+}
+
 static void make_flush(struct client *client, struct command *command) {
     struct world *world = client->world;
     command->kind = COMMAND_FLUSH;
@@ -141,6 +156,9 @@ static void make_flush(struct client *client, struct command *command) {
         .due_s = command->exptime ? UINT32_MAX : 0,
     };
     command->flush = world->flush_count;
+    if (!client->binary && random_one_in(&world->random, 2)) {
+        make_prefix(client, world->flushes[world->flush_count - 1].prefix);
+    }
 }
 
 /* Before it may say anything else. */

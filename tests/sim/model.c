@@ -56,9 +56,18 @@ void model_finish(struct model *model) {
     free(model->all);
 }
 
-void model_flush(struct model *model) {
+static bool flush_covers(const struct model *model, const struct flush *flush, uint32_t number) {
+    char key[CLIENT_KEY_BYTES];
+    size_t length = strlen(flush->prefix);
+    return client_key(model->client, number, key) >= length &&
+           memcmp(flush->prefix, key, length) == 0;
+}
+
+void model_flush(struct model *model, const struct flush *flush) {
     for (uint32_t i = 0; i < model->keys; i++) {
-        key_set_absent(&model->all[i]);
+        if (flush_covers(model, flush, i)) {
+            key_set_absent(&model->all[i]);
+        }
     }
 }
 
@@ -66,11 +75,15 @@ void model_flush(struct model *model) {
 
 enum fate { FATE_STAYS, FATE_UNKNOWN, FATE_GONE };
 
-static enum fate flush_fate(const struct world *world, const struct state *state,
+static enum fate flush_fate(const struct model *model, uint32_t number, const struct state *state,
                             const struct command *command) {
+    const struct world *world = model->world;
     enum fate fate = FATE_STAYS;
     for (uint32_t i = 0; i < world->flush_count; i++) {
         const struct flush *flush = &world->flushes[i];
+        if (!flush_covers(model, flush, number)) {
+            continue;
+        }
         if (flush->sent_step > state->done_step && flush->done_step < command->sent_step &&
             flush->due_s == 0) {
             return FATE_GONE;
@@ -90,9 +103,10 @@ static enum fate expiry_fate(const struct world *world, const struct state *stat
     return command->sent_tick >= state->expires_high ? FATE_GONE : FATE_UNKNOWN;
 }
 
-static enum fate state_fate(const struct world *world, const struct state *state,
+static enum fate state_fate(const struct model *model, uint32_t number, const struct state *state,
                             const struct command *command) {
-    enum fate flushed = flush_fate(world, state, command);
+    const struct world *world = model->world;
+    enum fate flushed = flush_fate(model, number, state, command);
     enum fate expired = expiry_fate(world, state, command);
     if (flushed == FATE_GONE || expired == FATE_GONE) {
         return FATE_GONE;
@@ -115,11 +129,12 @@ static bool has_absent(const struct model_key *key) {
 static void key_age(const struct model *model, struct model_key *key,
                     const struct command *command) {
     bool absent = has_absent(key);
+    uint32_t number = (uint32_t)(key - model->all);
     uint32_t kept = 0;
     bool may_be_gone = false;
     for (uint32_t i = 0; i < key->count; i++) {
         struct state *state = &key->states[i];
-        enum fate fate = state->present ? state_fate(model->world, state, command) : FATE_STAYS;
+        enum fate fate = state->present ? state_fate(model, number, state, command) : FATE_STAYS;
         may_be_gone |= fate != FATE_STAYS;
         if (fate == FATE_GONE) {
             value_release(state->value);
@@ -155,9 +170,9 @@ static void fail_observed(const struct model *model, const struct command *comma
     char states[1200] = "";
     for (uint32_t i = 0; i < model->world->flush_count; i++) {
         const struct flush *flush = &model->world->flushes[i];
-        printf("# a flush%s, sent at step %llu, answered at step %llu\n",
-               flush->due_s ? " for later" : "", (unsigned long long)flush->sent_step,
-               (unsigned long long)flush->done_step);
+        printf("# a flush%s of '%s', sent at step %llu, answered at step %llu\n",
+               flush->due_s ? " for later" : "", flush->prefix,
+               (unsigned long long)flush->sent_step, (unsigned long long)flush->done_step);
     }
     for (uint32_t i = 0; i < key->count && i < 5; i++) {
         show_state(&key->states[i], states + strlen(states), 200);
@@ -267,7 +282,7 @@ bool model_is_there(const struct model *model, const struct command *command, ui
     }
     for (uint32_t i = 0; i < key->count; i++) {
         const struct state *state = &key->states[i];
-        if (!state->present || state_fate(model->world, state, command) != FATE_STAYS) {
+        if (!state->present || state_fate(model, number, state, command) != FATE_STAYS) {
             return false;
         }
     }

@@ -55,7 +55,7 @@ void model_observe(struct model *model, const struct command *command, uint32_t 
                    const struct observed *observed);
 
 /* The client's own flush has been answered, or was passed over in silence. */
-void model_flush(struct model *model);
+void model_flush(struct model *model, const struct flush *flush);
 
 /* One of the possible CAS values of a key, or a wrong one. */
 uint64_t model_cas(const struct model *model, uint32_t key);

@@ -54,6 +54,15 @@ static void write_keys(struct client *client, const struct command *command) {
     }
 }
 
+/* Of a flush, if it has one. */
+static void write_prefix(struct client *client, const struct command *command) {
+    const char *prefix = client->world->flushes[command->flush - 1].prefix;
+    if (prefix[0] != '\0') {
+        client->out.length -= strlen("all");
+        bytes_print(&client->out, "prefix %s", prefix);
+    }
+}
+
 static void write_store(struct client *client, const struct command *command) {
     struct bytes *out = &client->out;
     bytes_print(out, " %u %" PRId64 " %u", command->flags, command->exptime,
@@ -75,6 +84,9 @@ void text_write(struct client *client, struct command *command) {
                 command->wants_cas && command->kind != COMMAND_CAS ? "s" : "");
     if (command->kind == COMMAND_GAT) {
         bytes_print(out, " %" PRId64, command->exptime);
+    }
+    if (command->kind == COMMAND_FLUSH) {
+        write_prefix(client, command);
     }
     write_keys(client, command);
     if (command->value) {

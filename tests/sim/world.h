@@ -15,7 +15,8 @@
 
 #define WORLD_REACTORS_MAX 5
 #define WORLD_CLIENTS_MAX 10
-#define WORLD_FLUSHES_MAX 64
+#define WORLD_FLUSHES_MAX 64 /* no more prefixes may be flushed at a time */
+#define WORLD_PREFIX_BYTES 256
 #define WORLD_NO_HOLDER UINT32_MAX
 
 /* How often something goes wrong: parts of 1024 of the chances that it has. */
@@ -90,6 +91,7 @@ struct flush {
     uint64_t sent_step;
     uint64_t done_step; /* UINT64_MAX: not yet */
     uint32_t due_s;     /* the latest second in which it may come to take effect; 0: at once */
+    char prefix[WORLD_PREFIX_BYTES]; /* of keys; empty: of all */
 };
 
 /* Messages from one reactor to another, by where they are: see credit.c. */
