@@ -40,24 +40,31 @@ struct sandbox {
 
 /* What can be had. */
 
-/* Tries it in a child, since an outer sandbox may end who tries. Returns 0, -errno, or -ECANCELED
- * where it was ended. */
-static int sandbox_try(int try(void)) {
+/* Returns 0, -errno, or -ECANCELED where the child was ended. */
+static int sandbox_wait_for_child(pid_t child) {
     int status;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
+}
+
+/* Tries it in a child, since an outer sandbox may end who tries. The same results. Who has started
+ * the server may have ignored SIGCHLD, and then there is nothing to wait for. */
+static int sandbox_try(int try(void)) {
+    const struct sigaction plain = {.sa_handler = SIG_DFL};
+    struct sigaction before;
+    sigaction(SIGCHLD, &plain, &before);
     pid_t child = fork();
     if (child == 0) {
         prctl(PR_SET_DUMPABLE, 0); /* it leaves no core file */
         _exit(-try());
     }
-    while (child > 0 && waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) {
-            return -errno;
-        }
-    }
-    if (child < 0) {
-        return -errno;
-    }
-    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
+    int result = child > 0 ? sandbox_wait_for_child(child) : -errno;
+    sigaction(SIGCHLD, &before, NULL);
+    return result;
 }
 
 static const char *sandbox_advice(int error) {

@@ -32,8 +32,9 @@ const struct sandbox_calls sandbox_groups[SANDBOX_GROUPS] = {
         "munmap mremap madvise brk futex futex_waitv membarrier rseq set_robust_list "
         "get_robust_list sched_yield sched_getaffinity getcpu clock_gettime clock_getres "
         "clock_nanosleep nanosleep gettimeofday time times getrandom getrusage sysinfo uname "
-        "getpid gettid getuid geteuid getgid getegid rt_sigaction rt_sigprocmask rt_sigreturn "
-        "sigaltstack tgkill(self) pause restart_syscall prctl(name) exit exit_group"},
+        "getpid gettid getuid geteuid getgid getegid rt_sigaction rt_sigprocmask "
+        "rt_sigpending rt_sigreturn sigaltstack tgkill(self) pause restart_syscall "
+        "prctl(name) exit exit_group"},
     /* No memory that can be run. */
     [SANDBOX_DATA] = {"data", "mmap(data) mprotect(data)"},
     /* For libraries that load others when they need them. */
@@ -64,7 +65,7 @@ const struct sandbox_calls sandbox_groups[SANDBOX_GROUPS] = {
         "socket socketpair connect bind listen pipe pipe2 dup dup2 dup3 select pselect6 "
         "clone(thread) clone3(hidden) set_tid_address getppid getpgrp getresuid getresgid "
         "getgroups capget prlimit64(read) getrlimit sched_getparam sched_getscheduler "
-        "sched_get_priority_max sched_get_priority_min getpriority rt_sigtimedwait rt_sigpending "
+        "sched_get_priority_max sched_get_priority_min getpriority rt_sigtimedwait "
         "fadvise64 fchdir umask mlock mlock2 munlock memfd_create"},
 };
 /* clang-format on */

@@ -396,6 +396,10 @@ class Start(server.ServerTest):
             self.serves(before=prepare, parts='off')
             self.assertEqual(os.listdir(folder), [])
 
+    def test_ignored_children(self):
+        """Whether the processes that try it out have succeeded is known all the same."""
+        self.serves(before=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN), parts='calls,files')
+
     def test_blocked_signal(self):
         """A SIGSYS that was blocked, or ignored, when the server was started is neither in it."""
         def prepare():
