@@ -280,6 +280,22 @@ class Room(EventTest):
         self.assertLess(unread, evicted / 4)
         self.assertEqual(self.total(self.sub(b'items'), 'evicted_nonzero'), 0)
 
+    @unittest.skipIf(server.ORIGINAL, 'its classes keep the sizes apart')
+    def test_turned_away(self):
+        """What is large and was never read, but not where hits are to be of bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            for words in ((), ('-e', folder + '/1'), ('-o', 'hits=bytes'),
+                          ('-e', folder + '/2', '-o', 'hits=bytes')):
+                self.asker_of(cores=1, flags=('-m', '8') + QUIET + words)
+                for n in range(50):
+                    sizes = [100] * 475 + [9000] * 25
+                    self.ask_quietly(b''.join(b'ms %d-%d %d q\r\n%s\r\n' % (n, m, size, b'x' * size)
+                                              for m, size in enumerate(sizes)))
+                away = self.stat('turned_away')
+                self.assertEqual(away > 100, 'hits=bytes' not in words, words)
+                self.assertEqual(self.total(self.sub(b'items'), 'turned_away'), away)
+                self.assertLessEqual(away, self.stat('evicted_unfetched'))
+
     @unittest.skipIf(server.ORIGINAL, 'its maintainer moves what it likes')
     def test_moves(self):
         """Small items, all of them read once and some often: much of what is new has to stay, more
