@@ -61,7 +61,7 @@ class Client:
         patience ends, is chance in some."""
         self.call(*words)
         call, found = self.said[-1]
-        if found == 'no answer' or found.startswith('error: '):
+        if found == 'no answer' or found.startswith(('error: ', 'false ')):
             self.said[-1] = call, 'failed'
 
     def call_closing(self, *words):
