@@ -22,9 +22,11 @@ void operation_init(struct operation *operation) {
     *operation = (struct operation){.completion.done = operation_done};
 }
 
+/* Of io_uring as the server has it by default; epoll has no options. */
 struct io *open_engine(void) {
+    struct uring_options options = {.restricted = true};
     struct io *io;
-    int error = ENGINE.open(&io, NULL);
+    int error = ENGINE.open(&io, &options);
     cr_assert(zero(int, error), "%s", ENGINE.advice(error));
     return io;
 }
