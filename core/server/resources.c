@@ -14,6 +14,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "core/server/cgroup.h"
+
 #define CACHE_BYTES_PER_CORE_MIN ((uint64_t)16 << 20)
 
 /* Reads a file of the cgroup (version 2) that this process is in, whose path /proc/self/cgroup
@@ -84,15 +86,8 @@ uint64_t resources_memory_bytes(int *refused) {
     if (refused) {
         *refused = error;
     }
-    char text[128];
-    if (resources_read_cgroup("memory.max", text, sizeof(text))) {
-        char *end;
-        unsigned long long limit = strtoull(text, &end, 10);
-        if (end != text && (limit < bytes || bytes == 0)) {
-            return limit;
-        }
-    }
-    return bytes;
+    uint64_t limit = cgroup_memory_limit(CGROUP_GROUPS, CGROUP_ROOT);
+    return limit < bytes || (bytes == 0 && limit < UINT64_MAX) ? limit : bytes;
 }
 
 bool resources_has_addresses(uint64_t bytes) {
