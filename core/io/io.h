@@ -171,7 +171,8 @@ static inline size_t io_send_now(struct io *io, int socket, const void *bytes, s
 
 /* Accepts connections, one for each call of the completion; each result is a descriptor that the
  * caller owns, or -errno. Without IO_MORE it has ended. io_cancel_accept() ends it, with
- * -ECANCELED; it does nothing when there is no such accept. */
+ * -ECANCELED; it does nothing when there is no such accept. It comes before the listener is closed.
+ */
 static inline void io_accept(struct io *io, int socket, struct completion *completion) {
     io->engine->accept(io, socket, completion);
 }

@@ -115,14 +115,13 @@ void acceptor_start(struct acceptor *acceptor, struct net *net) {
     }
 }
 
-/* A pending accept would take the next client of a socket that goes on listening after us. */
+/* A pending accept would take the next client of a socket that goes on listening after us, and of a
+ * closed one would use its number, which may be another thread's descriptor by then. */
 void acceptor_stop(struct acceptor *acceptor, struct net *net) {
     struct listeners *listeners = acceptor->listeners;
     acceptor->stopped = true;
     for (uint32_t i = 0; i < listeners->count; i++) {
-        if (listeners->all[i].activated) {
-            io_cancel_accept(net->io, &listeners->all[i].event);
-        }
+        io_cancel_accept(net->io, &listeners->all[i].event);
     }
     listeners_close(listeners);
 }

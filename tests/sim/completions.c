@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "engine.h"
+#include "kernel.h"
 #include "server.h"
 #include "sockets.h"
 
@@ -282,7 +283,10 @@ static bool engine_bring_wake(struct engine *engine) {
     return true;
 }
 
-bool engine_is_runnable(const struct engine *engine) {
+bool engine_is_runnable(struct engine *engine) {
+    if (engine->epoll && kernel_has_news(engine)) {
+        return true;
+    }
     for (uint32_t i = 0; i < engine->arrived_count; i++) {
         if (!engine->arrived[i].quiet) {
             return true;

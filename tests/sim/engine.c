@@ -6,8 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel.h"
 #include "server.h"
 #include "sockets.h"
+
+/* A socket that is received from. */
+struct io_source {
+    struct completion *received;
+    int socket;
+};
 
 static struct engine *engine_of(const struct io *io) {
     return (struct engine *)(uintptr_t)io;
@@ -125,6 +132,10 @@ static void engine_close_source(struct io *io, struct io_source *source) {
     }
     sockets_find(engine->world, source->socket)->received_from = false;
     free(source);
+}
+
+uint32_t engine_lent(const struct engine *engine) {
+    return engine->epoll ? kernel_lent(engine) : engine->lent_count;
 }
 
 static char *engine_buffer(const struct io *io, unsigned number) {

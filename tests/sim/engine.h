@@ -25,12 +25,6 @@ enum operation_kind {
     OPERATION_READABLE,
 };
 
-/* A socket that is received from. */
-struct io_source {
-    struct completion *received;
-    int socket;
-};
-
 struct io_operation {
     enum operation_kind kind;
     struct completion *completion;
@@ -51,6 +45,12 @@ struct io_event {
     bool quiet; /* it is no reason to go on */
     int result;
     unsigned flags;
+};
+
+/* What a set of the simulated kernel watches, other than a socket. */
+struct kernel_item {
+    bool watched;
+    uint64_t data;
 };
 
 #define ENGINE_OPERATIONS_MAX 512
@@ -82,13 +82,23 @@ struct engine {
     uint64_t deadline_ns;
     uint64_t turn_ns;      /* when the turn began; only while in_turn */
     uint64_t stands_until; /* a step */
+
+    /* With the engine on epoll, see kernel.h. */
+    struct io_engine table; /* its functions, some by way of kernel.c */
+    struct io *epoll;
+    bool entering; /* within its enter(), where it may sleep */
+    struct kernel_item wake_event;
+    struct kernel_item signals;
 };
 
 /* Another reactor may have its turn now, in the middle of this one's. */
 void engine_yield(struct engine *engine);
 
 /* Whether the reactor has a reason to go on. */
-bool engine_is_runnable(const struct engine *engine);
+bool engine_is_runnable(struct engine *engine);
+
+/* Buffers that it has lent. */
+uint32_t engine_lent(const struct engine *engine);
 
 /* Tries one of its operations, or brings a wake; true when something came of it. */
 bool engine_step(struct engine *engine);

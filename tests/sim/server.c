@@ -16,12 +16,10 @@
 #include "core/pipeline/check.h"
 #include "core/server/reactor.h"
 #include "engine.h"
+#include "kernel.h"
 #include "secure.h"
 #include "sockets.h"
 #include "store/check.h"
-
-/* Not a descriptor of anything: readable once the server is to end. */
-#define SIGNALS_DESCRIPTOR (SOCKETS_FIRST - 1)
 
 #define LISTENERS_SIMULATED 2
 
@@ -138,7 +136,7 @@ static void server_prepare_reactor(struct world *world, uint32_t id) {
         .mesh = server->mesh,
         .shards = server->shards,
         .clock = &clock_system,
-        .engine = &simulated_engine,
+        .engine = world->epoll ? &kernel_engine : &simulated_engine,
         .engine_context = &server->places[id],
         .acceptor = id == 0 ? &server->acceptor : NULL,
         .tls = tls_of_reactor(server->tls, id),
@@ -260,7 +258,11 @@ void server_renew_logins(struct world *world) {
 }
 
 bool server_is_readable(const struct world *world, int descriptor) {
-    return descriptor == SIGNALS_DESCRIPTOR && world->server->signal;
+    return descriptor == SIGNALS_DESCRIPTOR && server_has_signal(world);
+}
+
+bool server_has_signal(const struct world *world) {
+    return world->server->signal;
 }
 
 bool server_has_ended(const struct world *world) {
@@ -387,7 +389,7 @@ static void check_nothing_held(struct world *world, uint32_t id) {
     WORLD_CHECK(world, shard->leases == 0);
     WORLD_CHECK(world, shard->buffers.bytes == shard->buffers.free_count * BUFFER_STANDARD_BYTES);
     WORLD_CHECK(world, shard->counters.curr_connections == 0);
-    WORLD_CHECK(world, world->engines[id]->lent_count == 0);
+    WORLD_CHECK(world, engine_lent(world->engines[id]) == 0);
     store_check(shard->keys.store);
 }
 

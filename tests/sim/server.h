@@ -28,6 +28,9 @@ bool server_has_ended(const struct world *world);
 /* For engines: whether the signal is there. */
 bool server_is_readable(const struct world *world, int descriptor);
 
+/* The server is to end. */
+bool server_has_signal(const struct world *world);
+
 /* The end of a reactor's turn: everything that must hold then. */
 void server_check_turn(struct world *world, uint32_t reactor);
 

@@ -4,6 +4,7 @@
  *     simulation --seed N [--trace]         runs one again; --trace tells all that happens
  *     simulation --twice --seeds N          runs each twice: the same to the last step
  *     simulation --tls …                    the same, with TLS on all connections
+ *     simulation --epoll …                  the same, with the server's engine on epoll
  *
  * A simulation has some reactors, which are the product's (reactor_init(), reactor_run()), and some
  * clients. Each reactor has a stack of its own; when it enters the kernel by io_enter(), it comes
@@ -16,6 +17,7 @@
  *     scheduler            what happens next
  *     server               the product's reactors, and checks of them
  *     engine, completions  io.h's engine; what comes of an operation
+ *     kernel, calls        what the engine on epoll asks of the kernel, in place of both
  *     sockets              streams in between
  *     wrap                 libc's clocks and malloc()
  *     credit               our own count of the messages between reactors
@@ -76,6 +78,7 @@ struct arguments {
     bool trace;
     bool twice;
     bool tls;
+    bool epoll;
 };
 
 struct sums {
@@ -101,6 +104,8 @@ static bool parse_arguments(struct arguments *arguments, int argc, char **argv) 
             arguments->trace = true;
         } else if (strcmp(argv[i], "--tls") == 0) {
             arguments->tls = true;
+        } else if (strcmp(argv[i], "--epoll") == 0) {
+            arguments->epoll = true;
         } else if (strcmp(argv[i], "--twice") == 0) {
             arguments->twice = true;
         } else if (more && strcmp(argv[i], "--from") == 0) {
@@ -118,11 +123,13 @@ static bool parse_arguments(struct arguments *arguments, int argc, char **argv) 
 }
 
 /* Returns the hash of all that has happened. */
-static uint64_t run_seed(uint64_t seed, bool trace, bool tls, struct sums *sums) {
+static uint64_t run_seed(const struct arguments *arguments, uint64_t seed, bool trace,
+                         struct sums *sums) {
     struct world *world = malloc(sizeof(*world));
     current_seed = seed;
     world_init(world, seed, trace);
-    world->tls = tls;
+    world->tls = arguments->tls;
+    world->epoll = arguments->epoll;
     wrap_world(world);
     scheduler_run(world);
     wrap_world(NULL);
@@ -153,8 +160,8 @@ static void run_seeds(const struct arguments *arguments, struct sums *sums) {
     double begin = seconds_now(), told = begin;
     for (uint64_t i = 0; i < arguments->seeds; i++) {
         uint64_t seed = arguments->from + i;
-        uint64_t hash = run_seed(seed, arguments->trace, arguments->tls, sums);
-        if (arguments->twice && run_seed(seed, false, arguments->tls, sums) != hash) {
+        uint64_t hash = run_seed(arguments, seed, arguments->trace, sums);
+        if (arguments->twice && run_seed(arguments, seed, false, sums) != hash) {
             printf("# seed %" PRIu64 " is not the same when it is run again\nnot ok 1 - seeds\n",
                    seed);
             exit(EXIT_FAILURE);
@@ -185,8 +192,9 @@ int main(int argc, char **argv) {
     struct arguments arguments;
     struct sums sums = {0};
     if (!parse_arguments(&arguments, argc, argv)) {
-        fprintf(stderr,
-                "simulation [--from N] [--seeds N] [--seed N] [--trace] [--twice] [--tls]\n");
+        fprintf(
+            stderr,
+            "simulation [--from N] [--seeds N] [--seed N] [--trace] [--twice] [--tls] [--epoll]\n");
         return 64;
     }
     signal(SIGABRT, on_signal);
@@ -194,7 +202,7 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (arguments.tls) { /* what OpenSSL does once takes random bytes, too */
         struct sums unused = {0};
-        run_seed(1, false, true, &unused);
+        run_seed(&arguments, 1, false, &unused);
     }
     printf("1..1\n");
     run_seeds(&arguments, &sums);

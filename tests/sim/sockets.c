@@ -88,6 +88,14 @@ bool sockets_is_closed(const struct world *world, int descriptor) {
     return world->sockets->all[descriptor - SOCKETS_FIRST]->closed;
 }
 
+uint32_t sockets_count(const struct world *world) {
+    return world->sockets->count;
+}
+
+struct socket *sockets_at(const struct world *world, uint32_t number) {
+    return world->sockets->all[number];
+}
+
 uint32_t sockets_open(const struct world *world) {
     const struct sockets *sockets = world->sockets;
     uint32_t open = 0;
@@ -158,24 +166,37 @@ size_t socket_write(struct socket *socket, const char *bytes, size_t length) {
     if (socket->reset || socket->closed) {
         return length; /* lost on the way */
     }
-    return stream_put(&socket->in, bytes, length);
+    size_t taken = stream_put(&socket->in, bytes, length);
+    socket->changes += taken > 0;
+    return taken;
+}
+
+static void socket_tell_of_room(struct socket *socket) {
+    if (socket->wants_room && socket_has_room(socket)) {
+        socket->wants_room = false;
+        socket->changes++;
+    }
 }
 
 long socket_read(struct socket *socket, char *bytes, size_t length) {
     if (socket->out.length > 0) {
-        return (long)stream_take(&socket->out, bytes, length);
+        long taken = (long)stream_take(&socket->out, bytes, length);
+        socket_tell_of_room(socket);
+        return taken;
     }
     return socket->reset || socket->closed || socket->out.ended ? -1 : 0;
 }
 
 void socket_end(struct socket *socket) {
     socket->in.ended = true;
+    socket->changes++;
 }
 
 void socket_reset(struct socket *socket, const char *excuse) {
     socket->excuse = excuse;
     socket->reset = true;
     socket->frozen = false;
+    socket->changes++;
 }
 
 void socket_freeze(struct world *world, struct socket *socket, uint64_t reset_ns) {
@@ -198,6 +219,11 @@ long socket_receive(struct socket *socket, char *bytes, size_t length) {
         return (long)stream_take(&socket->in, bytes, length);
     }
     return socket->in.ended || socket->shut_read ? 0 : -EAGAIN;
+}
+
+bool socket_has_room(const struct socket *socket) {
+    size_t room = socket->out.capacity - socket->out.length;
+    return room > 0 && room >= socket->out.capacity / 3;
 }
 
 bool socket_may_send(const struct socket *socket) {
@@ -225,6 +251,7 @@ struct socket *socket_accept(struct socket *listener) {
 }
 
 void socket_shut_down(struct socket *socket, int how) {
+    socket->changes++;
     socket->shut_read |= how == SHUT_RD || how == SHUT_RDWR;
     if (how == SHUT_WR || how == SHUT_RDWR) {
         socket->out.ended = true;

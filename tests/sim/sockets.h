@@ -14,7 +14,10 @@
 
 #include "world.h"
 
-#define SOCKETS_FIRST (1 << 20)
+#define SOCKETS_FIRST (1 << 13)
+
+/* Not a descriptor of anything: readable once the server is to end. */
+#define SIGNALS_DESCRIPTOR (SOCKETS_FIRST - 1)
 
 struct stream {
     char *bytes;
@@ -22,6 +25,14 @@ struct stream {
     size_t head;
     size_t length;
     bool ended; /* whoever writes to it writes no more */
+};
+
+/* How the simulated kernel (kernel.h) watches it. */
+struct socket_watch {
+    struct engine *engine; /* NULL: not at all */
+    uint32_t events;
+    uint64_t data;
+    uint64_t seen; /* changes that were told of */
 };
 
 struct socket {
@@ -37,6 +48,10 @@ struct socket {
     uint64_t reset_ns;  /* when it is told, of a frozen one */
     /* Why the connection may end at any moment; NULL while it may not. */
     const char *excuse;
+    struct socket_watch watch;
+    uint64_t changes;       /* of what there is to tell of it */
+    bool wants_room;        /* there was none, and nobody has been told of any since */
+    int flags;              /* of fcntl(2) */
     struct socket *next;    /* of those that wait to be accepted */
     struct socket *waiting; /* listening: the oldest of these */
 };
@@ -55,6 +70,10 @@ struct socket *sockets_find(struct world *world, int descriptor);
 
 /* Whether the server has closed it, without a complaint. */
 bool sockets_is_closed(const struct world *world, int descriptor);
+
+/* All that there ever were, by their numbers from 0 on. */
+uint32_t sockets_count(const struct world *world);
+struct socket *sockets_at(const struct world *world, uint32_t number);
 
 /* Server side sockets that are open, listening ones left out. */
 uint32_t sockets_open(const struct world *world);
@@ -78,6 +97,8 @@ long socket_receive(struct socket *socket, char *bytes, size_t length);
 long socket_send(struct socket *socket, const char *bytes, size_t length);
 bool socket_may_receive(const struct socket *socket);
 bool socket_may_send(const struct socket *socket);
+/* A third of the buffer for output is free, which poll(2) takes for room. */
+bool socket_has_room(const struct socket *socket);
 /* The oldest connection that waits to be accepted; NULL: none. */
 struct socket *socket_accept(struct socket *listener);
 void socket_shut_down(struct socket *socket, int how);

@@ -180,7 +180,8 @@ void world_fail(const struct world *world, const char *format, ...) {
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);
-    printf("\n# again: simulation --seed %llu [--trace]\nnot ok 1 - seed %llu\n",
+    printf("\n# again: simulation%s%s --seed %llu [--trace]\nnot ok 1 - seed %llu\n",
+           world->tls ? " --tls" : "", world->epoll ? " --epoll" : "",
            (unsigned long long)world->seed, (unsigned long long)world->seed);
     fflush(stdout);
     exit(EXIT_FAILURE);
