@@ -20,7 +20,7 @@ EXAMPLE = 'core/dist/simplecache-kubernetes.yml'
 # What is no library: the certificates by which etcd's is judged.
 BESIDE_LIBRARIES = {'ca-certificates'}
 # Libraries that a server may be built without.
-OPTIONAL = 'libcurl', 'libjansson', 'libmicrohttpd', 'libsasl2', 'libssl', 'libsystemd'
+OPTIONAL = 'libcurl', 'libjansson', 'libmicrohttpd', 'libsasl2', 'libseccomp', 'libssl', 'libsystemd'
 
 
 def instructions():
