@@ -121,10 +121,11 @@ class Samples(FileTest):
                 self.check_refused(whole)
 
     def test_older_and_newer(self):
-        """Of the file's header, in both slots; of the image."""
+        """Of the file's header, in both slots; of the image, which has the next version with prefixes that are flushed."""
         current = self.current()
-        for version, places in ((current[0], (0, SLOT_BYTES)), (current[1], (IMAGES_AT,))):
-            for other in version - 1, version + 1, 0xffffffff:
+        for version, newest, places in ((current[0], current[0], (0, SLOT_BYTES)),
+                                        (current[1], current[1] + 1, (IMAGES_AT,))):
+            for other in version - 1, newest + 1, 0xffffffff:
                 with self.subTest(places=places, other=other):
                     self.lay_out(SAMPLE_1)
                     for slot in 0, SLOT_BYTES:

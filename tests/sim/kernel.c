@@ -135,7 +135,7 @@ static int kernel_control_socket(struct engine *engine, int operation, struct so
     if (watch->engine && watch->engine != engine) {
         world_fail(engine->world, "descriptor %d is watched by two reactors", socket->descriptor);
     }
-    if ((operation == EPOLL_CTL_ADD) == (watch->engine != NULL)) {
+    if ((operation == EPOLL_CTL_ADD) == !!watch->engine) {
         return watch->engine ? -EEXIST : -ENOENT;
     }
     if (operation == EPOLL_CTL_DEL) {
