@@ -480,12 +480,11 @@ uint64_t server_malloc_fails(const struct world *world) {
 }
 
 bool server_has_refused_leases(const struct world *world) {
+    bool has = false;
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
-        if (atomic_load(&world->server->shards[i]->keys.refused_ns) > 0) {
-            return true;
-        }
+        has = has || atomic_load(&world->server->shards[i]->keys.refused_ns) > 0;
     }
-    return false;
+    return has;
 }
 
 uint32_t server_value_length_max(const struct world *world, uint32_t key_length) {
