@@ -356,7 +356,7 @@ class Tls(TlsTest):
                 self.assertEqual(result['handshakes'], 20)
                 self.assertEqual(result['resumed'], resumed)
         before = int(server.stat('ssl_handshakes'))
-        result = self.load(server, '--tls', '1.3', '--handshakes', 'hello', '--rate', '200', '--seconds', '0.5')
+        result = self.load(server, '--tls', '1.3', '--handshakes', 'hello', '--rate', '200', '--seconds', '2')
         self.assertGreater(result['hellos'], 15)
         self.assertEqual(int(server.stat('ssl_handshakes')), before)
 
