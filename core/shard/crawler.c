@@ -31,7 +31,8 @@ void crawler_start(struct keyspace *keys, const struct server_settings *settings
  * what never was (get_expired and get_flushed of the statistics). But not where rules of
  * flush_prefix are to end, of which there may be few: not even where the crawler is disabled. */
 static uint32_t crawler_due(const struct keyspace *keys, const struct server_settings *settings) {
-    if (store_flushes_prefixes(keys->store) || store_prefixes(keys->store) != keys->flush_rules) {
+    if (keys->flush_rules != 0 &&
+        (store_flushes_prefixes(keys->store) || store_prefixes(keys->store) != keys->flush_rules)) {
         return 0;
     }
     uint32_t soonest = store_expires_soonest(keys->store);
