@@ -57,7 +57,8 @@ static void crawler_slice(struct keyspace *keys, const struct server_settings *s
     keys->counters.lru_crawler_running = crawler->running;
     uint64_t rest_ns = (uint64_t)settings->lru_crawler_sleep_us * 1000;
     if (!crawler->commanded) {
-        rest_ns = CRAWLER_REST * (clock_monotonic_ns(keys->clock) - begun_ns);
+        rest_ns = (crawler->flushes ? CRAWLER_REST_FLUSHES : CRAWLER_REST) *
+                  (clock_monotonic_ns(keys->clock) - begun_ns);
     }
     if (!crawler->running) {
         flush_slots_settle(keys, 0);

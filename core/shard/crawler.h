@@ -27,9 +27,11 @@ struct server_settings;
 #define CRAWLER_SLEEP_US 100
 
 /* A crawl that began by itself rests after each slice, CRAWLER_REST times as long as the slice
- * took. Between the end of any crawl and the beginning of such a one CRAWLER_PAUSE_NS pass at
- * least. */
+ * took; one that ends rules of flush_prefix, which cost each look-up while they are in force,
+ * CRAWLER_REST_FLUSHES times. Between the end of any crawl and the beginning of such a one
+ * CRAWLER_PAUSE_NS pass at least. */
 #define CRAWLER_REST 99
+#define CRAWLER_REST_FLUSHES 9
 #define CRAWLER_PAUSE_NS ((uint64_t)1000000000)
 
 /* For how long dead items stay where there is room: memcached's crawler does not come more often
