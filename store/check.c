@@ -100,7 +100,7 @@ static void check_header(const struct store *store, uint32_t number) {
     }
     assert(segment_in_use(segment));
     assert(segment->open == open);
-    assert(segment->held == (number == store->emptying.segment || number == store->export_segment));
+    assert(segment->held == (number == store->emptying.segment));
     assert(segment->used_bytes <= log->segment_bytes);
     assert(!segment->open || !segment->sparse);
 }

@@ -118,7 +118,7 @@ static bool image_state_is_valid(const struct image_header *header) {
     const struct image_layout *layout = &header->layout;
     return state->touched <= layout->segments_max &&
            (state->touched + 1) % layout->block_segments == 0 && state->no_cas <= 1 &&
-           state->flush_sequence < SEGMENT_SEQUENCE_END &&
+           header->transfer_void <= 1 && state->flush_sequence < SEGMENT_SEQUENCE_END &&
            state->bound_bytes >= STORE_MEMORY_BYTES_MIN &&
            state->bound_bytes <= layout->memory_bytes_max;
 }
@@ -216,7 +216,7 @@ static int image_begin(const struct store_image *file, const struct image_layout
 /* From now on the store keeps the header as the image needs it. */
 static void image_attach(struct store *store, struct image_header *header) {
     header->state.touched = store->log.touched;
-    header->state.bound_bytes = store->bound_bytes;
+    header->state.bound_bytes = store->wanted_bytes;
     header->state.no_cas = store->config.no_cas;
     store->image = header;
     store_cas_reserve(store);
@@ -270,7 +270,7 @@ static void image_restore(struct store *store, struct image_header *header) {
     store->flush_sequence = state->flush_sequence;
     store->flush_at = state->flush_at;
     store->flushed_at = state->flushed_at;
-    store->bound_bytes = state->bound_bytes;
+    store->bound_bytes = store->wanted_bytes = state->bound_bytes;
     prefixes_restore(&store->prefixes, header);
     store_flush_restored(store);
 }

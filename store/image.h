@@ -96,48 +96,4 @@ void store_image_close(struct store *store);
 /* From now on the store gives out no CAS of `cas` or less, as far as 48 bits allow. */
 void store_raise_cas(struct store *store, uint64_t cas);
 
-/* Moving items to stores of another configuration. The old image is opened with its own, as an
- * ordinary store, to which nothing is added any more. To move an item:
- *
- *   store_export_next() or _key()  ─▶  store_import() to the new store  ─▶  store_delete() here
- *
- * In this order, so that a killed process leaves the item in at least one of both. If it is in both
- * the import says STORE_NOT_STORED, and the old one is deleted. An operation on a key that may
- * still be in the old store moves it first, or deletes it there: then nothing that was acknowledged
- * is ever overtaken by an old copy, however often the mover is killed. Segments from which all
- * items are gone are given back to the file system. */
-
-/* An item on its way. Pointers and the handle item.large are valid until the old store changes; a
- * lease keeps a large value. */
-struct store_export {
-    const char *key;
-    uint32_t key_length;
-    struct store_item item; /* with its state, and access time */
-    bool main;              /* it was read before: it belongs to the main queue */
-    bool hit;               /* it was read since it came to its place in the queue */
-};
-
-/* The next item to move, the least wanted first, in the order in which items are evicted: then a
- * smaller new store drops those. false: none is left behind the last one; the next call begins from
- * the start, and shows only what was not deleted. */
-bool store_export_next(struct store *store, uint32_t now, struct store_export *item);
-/* The item of a key: STORE_OK or STORE_NOT_FOUND. Does not count as a read. */
-enum store_status store_export_key(struct store *store, const struct store_key *key, uint32_t now,
-                                   struct store_export *item);
-
-/* Has the new store flush by the prefixes whose time is to come in the old one. */
-void store_export_prefixes(const struct store *store, struct store *to, uint32_t now);
-
-/* Stores an item with value, flags, expiry, CAS, access time and state as they were, unless the key
- * is there (STORE_NOT_STORED). Evicts as a write does. For a value that is in one piece, of any
- * length; item->item.value is not within this store. STORE_OK, STORE_NOT_STORED, STORE_TOO_LARGE,
- * STORE_NO_MEMORY. */
-enum store_status store_import(struct store *store, const struct store_key *key,
-                               const struct store_export *item, uint32_t now);
-/* The same for a value that has come by an upload (STORE_UPLOAD_STORES) of its whole length. The
- * upload is gone afterwards, whatever the status. */
-enum store_status store_import_end(struct store *store, uint64_t upload,
-                                   const struct store_key *key, const struct store_export *item,
-                                   uint32_t now);
-
 #endif

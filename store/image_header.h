@@ -71,7 +71,8 @@ struct image_prefix {
 /* Of all texts, at the beginning of segment 0, which no item is in; a segment is no shorter. */
 #define IMAGE_PREFIXES_BYTES ((uint64_t)16 << 10)
 
-_Static_assert(IMAGE_PREFIX_SLOTS *IMAGE_PREFIX_BYTES <= IMAGE_PREFIXES_BYTES, "they fit");
+_Static_assert((uint64_t)IMAGE_PREFIX_SLOTS *IMAGE_PREFIX_BYTES <= IMAGE_PREFIXES_BYTES,
+               "they fit");
 
 struct image_header {
     uint64_t magic; /* written last */
@@ -83,6 +84,10 @@ struct image_header {
     uint64_t end_sum; /* of state, the headers of the segments, and rules */
     uint64_t log_sum; /* of the records of all segments in use */
     struct image_prefix prefixes[IMAGE_PREFIX_SLOTS];
+    /* A flush came while items of this store were in old ones: what is left of them there is gone.
+     */
+    uint32_t transfer_void;
+    uint32_t unused;
 };
 
 _Static_assert(sizeof(struct image_header) <= 4096, "within a page");

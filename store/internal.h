@@ -10,6 +10,8 @@
 #include "store/segment.h"
 #include "store/store.h"
 
+struct transfer_view;
+
 /* The counters that store_stats_reset() sets to 0; struct store_stats explains them. */
 struct store_counters {
     uint64_t items_stored;
@@ -93,7 +95,9 @@ struct store {
     struct store_config config;
     size_t page_bytes;
     size_t struct_bytes; /* of this struct, in whole pages, and of the image's header */
-    size_t bound_bytes;  /* the bound on memory, as set by store_resize() */
+    size_t wanted_bytes; /* the bound on memory, as set by store_resize() */
+    /* The one that holds: less while the file system is full, or old stores take their part. */
+    size_t bound_bytes;
     /* Memory in use never exceeds it. Equal to the bound, or above it for as long as memory is
      * still being freed after store_resize(). */
     size_t ceiling_bytes;
@@ -120,12 +124,10 @@ struct store {
     uint64_t credit_bytes;
     uint32_t sparse_cursor[SEGMENT_QUEUES]; /* where the search for a sparse segment goes on */
     struct store_counters counters;
-    /* Where store_export_next() goes on: a segment that it holds, 0: none, and a location there. */
-    uint32_t export_segment;
-    uint64_t export_at;
-    uint32_t refused_at;        /* when the file system had no pages left */
-    struct image_header *image; /* where the store survives the process; else NULL */
-    store_evicted *evicted;     /* of store_tell_evictions(), with its context */
+    struct transfer_view *transfer; /* items that are in old stores yet; NULL: none */
+    uint32_t refused_at;            /* when the file system had no pages left, or 0 */
+    struct image_header *image;     /* where the store survives the process; else NULL */
+    store_evicted *evicted;         /* of store_tell_evictions(), with its context */
     void *evicted_context;
     struct store_prefixes prefixes; /* pages that are not touched before there is a rule */
 };

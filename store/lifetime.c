@@ -1,5 +1,7 @@
 #include "store/lifetime.h"
 
+#include "store/transfer_view.h"
+
 /* What depends on the flushes and rules that there are. */
 static void flush_note(struct store *store) {
     uint64_t newest = prefixes_newest(&store->prefixes);
@@ -9,9 +11,21 @@ static void flush_note(struct store *store) {
         store->flush_at != 0 && (due == 0 || store->flush_at < due) ? store->flush_at : due;
 }
 
+/* What is in old stores yet is gone, too, also after a kill. */
+static void lifetime_flush_old(struct store *store) {
+    if (store->image) {
+        store->image->transfer_void = 1;
+        store_order();
+    }
+    store->transfer->is_void = true;
+}
+
 /* All open segments are closed first, so that the watermark separates what was stored before the
  * flush from what is stored after it in the same tick. Rules in force cover nothing any more. */
 static void flush_all_now(struct store *store) {
+    if (store->transfer) {
+        lifetime_flush_old(store);
+    }
     segment_seal_all(&store->log);
     store->flush_sequence = store->log.sequence_next;
     if (store->image) {
@@ -31,11 +45,24 @@ static void flush_all_now(struct store *store) {
     flush_note(store);
 }
 
+/* What the rules cover that are about to be in force is dropped in old stores first: these rules
+ * are not kept until all has moved. */
+static void lifetime_drop_old_due(struct store *store) {
+    const struct store_prefixes *prefixes = &store->prefixes;
+    for (uint32_t i = 0; store->transfer && i < prefixes->end; i++) {
+        const struct prefix_rule *rule = &prefixes->rules[i];
+        if (rule->length != 0 && rule->sequence == 0 && rule->at <= store->now) {
+            transfer_drop_prefix(store, prefixes->texts[i], rule->length);
+        }
+    }
+}
+
 __attribute__((noinline, cold)) void store_flush_due(struct store *store) {
     if (store->flush_at != 0 && store->now >= store->flush_at) {
         flush_all_now(store);
     }
     if (store->due_at != 0 && store->now >= store->due_at) {
+        lifetime_drop_old_due(store);
         segment_seal_all_filled(&store->log);
         prefixes_put_in_force(&store->prefixes, store->image, store->now, store->log.sequence_next);
         flush_note(store);
@@ -63,6 +90,9 @@ bool store_flush_prefix(struct store *store, const char *prefix, uint32_t length
     assert(length >= 1 && length <= ITEM_KEY_LENGTH_MAX);
     store_begin_operation(store, now);
     bool at_once = at <= now;
+    if (at_once && store->transfer) {
+        transfer_drop_prefix(store, prefix, length);
+    }
     bool added = prefixes_add(&store->prefixes, store->image, prefix, length,
                               at_once ? store->log.sequence_next : 0, at_once ? 0 : at);
     if (added && at_once) {

@@ -1,5 +1,8 @@
 #include "store/memory.h"
 
+#include "store/limits.h"
+#include "store/transfer_view.h"
+
 /* The pages that the index may take, one for the ghosts, and one for the header of a segment that
  * was never used. */
 size_t store_memory_slack(const struct store *store) {
@@ -38,6 +41,56 @@ void store_maintain_index(struct store *store) {
     }
 }
 
+/* Pages that the bookkeeping, and the index with its slack, take when hardly anything is stored:
+ * upper estimates. */
+#define PAGES_MIN 10
+#define INDEX_PAGES_MIN 6
+
+/* Segments needed besides those of the largest item: the open ones, and the reserve. */
+#define SEGMENTS_LEAST 8
+
+size_t store_memory_floor(const struct store *store) {
+    return store->struct_bytes + store->log.headers_bytes + PAGES_MIN * store->page_bytes +
+           INDEX_PAGES_MIN * store->index.page_bytes + SEGMENTS_LEAST * store->log.segment_bytes +
+           store_item_bytes_max(store);
+}
+
+void store_lower_ceiling(struct store *store) {
+    size_t used = store_memory_bytes(store);
+    size_t ceiling = used + store_memory_slack(store);
+    if (store->log.warm_count < store_reserved_segments(store)) {
+        ceiling += store->log.segment_bytes; /* cleaning has to go on */
+    }
+    if (used <= store->bound_bytes) {
+        store->ceiling_bytes = store->bound_bytes;
+    } else if (ceiling < store->ceiling_bytes) {
+        store->ceiling_bytes = ceiling;
+    }
+}
+
+/* What is wanted; while items are in old stores, too, no more than those leave. Where nothing may
+ * be evicted all of them are to fit, whatever that takes. */
+static size_t memory_bound(const struct store *store) {
+    if (!store->transfer || store->config.no_eviction) {
+        return store->wanted_bytes;
+    }
+    size_t floor = store_memory_floor(store);
+    size_t left = transfer_bound(store->transfer);
+    left = left < floor ? floor : left;
+    return left < store->wanted_bytes ? left : store->wanted_bytes;
+}
+
+void store_renew_bound(struct store *store) {
+    store->bound_bytes = memory_bound(store);
+    store_lower_ceiling(store);
+}
+
+bool store_retry_bound(struct store *store) {
+    size_t before = store->bound_bytes;
+    store_renew_bound(store);
+    return store->bound_bytes > before;
+}
+
 /* How long a bound that was lowered stays so, in ticks. */
 #define REFUSED_TICKS 10
 
@@ -50,12 +103,13 @@ static void memory_lower_bound(struct store *store) {
     store->refused_at = store->now;
 }
 
-static void memory_raise_bound(struct store *store) {
-    size_t wanted = store->image->state.bound_bytes;
-    if (store->bound_bytes < wanted && store->now - store->refused_at >= REFUSED_TICKS) {
-        store->bound_bytes = wanted;
-        if (store->ceiling_bytes < wanted) {
-            store->ceiling_bytes = wanted;
+void store_raise_bound(struct store *store) {
+    bool refused = store->refused_at != 0 && store->now - store->refused_at < REFUSED_TICKS;
+    if (store->bound_bytes < store->wanted_bytes && !refused) {
+        size_t bound = memory_bound(store);
+        store->bound_bytes = bound > store->bound_bytes ? bound : store->bound_bytes;
+        if (store->ceiling_bytes < store->bound_bytes) {
+            store->ceiling_bytes = store->bound_bytes;
         }
     }
 }
@@ -75,7 +129,7 @@ void store_back_segments(struct store *store, uint32_t segments) {
     if (!store->image) {
         return;
     }
-    memory_raise_bound(store);
+    store_raise_bound(store);
     while (store->log.warm_count < segments && store_has_free_segments(store, segments)) {
         uint32_t number = memory_take_cold(store);
         if (number == 0) {

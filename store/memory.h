@@ -59,6 +59,20 @@ bool store_space_to_gather(struct store *store, uint32_t source, uint32_t bytes)
  * segment becomes free. */
 bool store_space_to_rescue(struct store *store, uint32_t bytes);
 
+/* The least that a bound on memory may be. */
+size_t store_memory_floor(const struct store *store);
+
+/* Lowers the ceiling to the memory in use, and to the bound once the memory in use is below it. */
+void store_lower_ceiling(struct store *store);
+
+/* Sets the bound to what is wanted now (store_resize()); while items are in old stores, too, to
+ * what those leave. */
+void store_renew_bound(struct store *store);
+/* The same after memory was refused; false when that changes nothing. */
+bool store_retry_bound(struct store *store);
+/* Only raises it, and not soon after the file system had no pages left. */
+void store_raise_bound(struct store *store);
+
 /* For a store in a file: makes sure that so many free segments have their pages, which the file
  * system may refuse. Then the bound comes down to the memory in use for a while, so that eviction
  * frees what is wanted. */

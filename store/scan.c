@@ -123,6 +123,9 @@ bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
                 store_visit *visit, void *context) {
     assert(items_max > 0);
     store_begin_operation(store, now);
+    if (store->transfer) {
+        return true;
+    }
     bool more = true;
     for (uint32_t looked = 0; more && looked < items_max;) {
         uint64_t position = *cursor;

@@ -53,7 +53,7 @@ int store_build(struct store **result, const struct store_config *config,
     store->expires_soonest = UINT32_MAX;
     store->page_bytes = page_bytes;
     store->struct_bytes = struct_bytes;
-    store->bound_bytes = store->ceiling_bytes = config->memory_bytes;
+    store->wanted_bytes = store->bound_bytes = store->ceiling_bytes = config->memory_bytes;
     int error = store_init_log(store, file, image);
     if (error != 0) {
         goto error_log;

@@ -408,6 +408,8 @@ typedef bool store_visit(void *context, const struct store_entry *entry);
  * A slice looks at no more than items_max (at least 1) items, dead ones included, and buckets of
  * the index. Returns false at the end of the scan, with *cursor 0 again.
  *
+ * While items move here from old stores (transfer.h) no slice gets anywhere.
+ *
  * Order and cursor follow from the 64 bits of the hash. Two keys with equal hashes, which 10^8
  * items have with a chance of 1 in 3,700, are visited together: they may exceed items_max by one,
  * and when the second is refused both are visited again. */

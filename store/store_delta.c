@@ -5,6 +5,7 @@
 #include "store/number.h"
 #include "store/place.h"
 #include "store/reclaim.h"
+#include "store/transfer_view.h"
 
 struct digits {
     char text[NUMBER_DIGITS_MAX];
@@ -131,6 +132,9 @@ enum store_status store_delta(struct store *store, const struct store_key *key,
     struct store_found found;
     enum store_status status;
     store_begin_operation(store, now);
+    if (store->transfer) {
+        transfer_take_key(store, key, now);
+    }
     store_reclaim(store, 0);
     store_find(store, key, &found);
     bool created = !found.item;

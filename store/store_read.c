@@ -3,13 +3,22 @@
 #include "store/lookup.h"
 #include "store/place.h"
 #include "store/reclaim.h"
+#include "store/transfer_view.h"
+
+/* The item may be in an old store. */
+static bool read_take_key(struct store *store, const struct store_key *key,
+                          struct store_found *found) {
+    transfer_take_key(store, key, store->now);
+    store_find(store, key, found);
+    return found->item;
+}
 
 enum store_status store_get(struct store *store, const struct store_key *key, uint32_t now,
                             struct store_item *item) {
     struct store_found found;
     store_begin_operation(store, now);
     store_find(store, key, &found);
-    if (!found.item) {
+    if (!found.item && (!store->transfer || !read_take_key(store, key, &found))) {
         return STORE_NOT_FOUND;
     }
     store_hit(store, &found);
@@ -82,6 +91,9 @@ enum store_status store_read(struct store *store, const struct store_key *key,
                              struct store_item *shown) {
     struct store_found found;
     store_begin_operation(store, now);
+    if (store->transfer) {
+        transfer_take_key(store, key, now);
+    }
     if (read->vivify || read->touch) {
         store_reclaim(store, 0);
     }
@@ -109,6 +121,9 @@ enum store_presence store_look(struct store *store, const struct store_key *key,
                                uint32_t *value_length) {
     struct store_found found;
     store_begin_operation(store, now);
+    if (store->transfer) {
+        transfer_take_key(store, key, now);
+    }
     enum store_presence presence = store_find_any(store, key, &found);
     if (presence == STORE_PRESENT) {
         *value_length = item_value_length(found.item);
@@ -121,7 +136,7 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
     struct store_found found;
     store_begin_operation(store, now);
     store_find(store, key, &found);
-    if (!found.item) {
+    if (!found.item && (!store->transfer || !read_take_key(store, key, &found))) {
         return STORE_NOT_FOUND;
     }
     store_show_all(store, found.item, shown);

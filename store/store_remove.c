@@ -4,6 +4,7 @@
 #include "store/memory.h"
 #include "store/place.h"
 #include "store/reclaim.h"
+#include "store/transfer_view.h"
 
 static enum store_status delete_mark_stale(struct store *store, const struct store_key *key,
                                            const struct store_removal *removal,
@@ -48,17 +49,31 @@ static enum store_status delete_empty(struct store *store, const struct store_ke
     return STORE_OK;
 }
 
+/* What is only removed need not come here before that. True when it was there. */
+static bool delete_from_old(struct store *store, const struct store_key *key,
+                            const struct store_removal *removal) {
+    if (!removal->compare_cas && !removal->empty && !removal->mark_stale) {
+        return transfer_drop_key(store, key, store->now);
+    }
+    transfer_take_key(store, key, store->now);
+    return false;
+}
+
 enum store_status store_delete(struct store *store, const struct store_key *key,
                                const struct store_removal *removal, uint32_t now) {
     struct store_found found;
+    bool dropped = false; /* in an old store */
     store_begin_operation(store, now);
+    if (store->transfer) {
+        dropped = delete_from_old(store, key, removal);
+    }
     store_maintain_index(store);
     if (removal->empty || removal->mark_stale) {
         store_reclaim(store, 0);
     }
     store_find(store, key, &found);
     if (!found.item) {
-        return STORE_NOT_FOUND;
+        return dropped ? STORE_OK : STORE_NOT_FOUND;
     }
     if (removal->compare_cas && item_cas(found.item) != removal->cas) {
         return STORE_EXISTS;

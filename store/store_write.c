@@ -6,6 +6,7 @@
 #include "store/reclaim.h"
 #include "store/stage.h"
 #include "store/take_over.h"
+#include "store/transfer_view.h"
 #include "store/upload.h"
 
 static bool write_is_join(const struct store_write *write) {
@@ -243,12 +244,25 @@ static enum store_status write_large(struct store *store, const struct store_key
     return status;
 }
 
+/* The item may be in an old store: it comes here, unless it is replaced whatever it is. */
+static void write_take_key(struct store *store, const struct store_key *key,
+                           const struct store_write *write) {
+    if (write->mode == STORE_SET && !write->compare_cas) {
+        transfer_drop_key(store, key, store->now);
+    } else {
+        transfer_take_key(store, key, store->now);
+    }
+}
+
 enum store_status store_write(struct store *store, const struct store_key *key,
                               const struct store_write *write, uint32_t now, uint64_t *cas) {
     struct store_found found;
     enum store_status status;
     uint64_t upload = 0;
     store_begin_operation(store, now);
+    if (store->transfer) {
+        write_take_key(store, key, write);
+    }
     if (store_is_too_large(store, key->length, write->value_length)) {
         return write_refuse(store, key, write, STORE_TOO_LARGE);
     }
@@ -286,6 +300,9 @@ enum store_status store_upload_end(struct store *store, uint64_t upload,
                                    const struct store_key *key, const struct store_write *write,
                                    uint32_t now, uint64_t *cas) {
     store_begin_operation(store, now);
+    if (store->transfer) {
+        write_take_key(store, key, write);
+    }
     return upload == STAGE_UPLOAD ? write_end_stage(store, key, write, cas)
                                   : write_end_upload(store, upload, key, write, cas);
 }
@@ -294,6 +311,9 @@ enum store_status store_touch(struct store *store, const struct store_key *key, 
                               uint32_t now, struct store_item *shown) {
     struct store_found found;
     store_begin_operation(store, now);
+    if (store->transfer) {
+        transfer_take_key(store, key, now);
+    }
     store_reclaim(store, 0);
     store_find(store, key, &found);
     if (!found.item) {

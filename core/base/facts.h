@@ -48,6 +48,14 @@ enum cluster_state {
     CLUSTER_LEAVING, /* about to end: it has taken itself out of the list, or tries to */
 };
 
+/* Items of the file of -e that move to other settings: how many have, had no room, and are left.
+ * Written by the main thread; relaxed, as each number is told by itself. */
+struct memory_file_progress {
+    _Atomic uint64_t moved;
+    _Atomic uint64_t lost;
+    _Atomic uint64_t left;
+};
+
 struct server_facts {
     const struct config *config;
     /* NULL without -Z. */
@@ -56,6 +64,8 @@ struct server_facts {
     const char *mechanisms;
     /* NULL without -o cluster and -o nodes. */
     const struct cluster_facts *cluster;
+    /* NULL without -e. */
+    const struct memory_file_progress *file;
     const char *version;
     /* When it started, monotonic time; and when its ticks began, boot time: then, or with -e when
      * the first server did that used the file. Differences are right even if that was before this

@@ -14,6 +14,7 @@
 #include "core/server/memory_file_move.h"
 #include "core/server/memory_file_stores.h"
 #include "core/server/server.h"
+#include "store/transfer.h"
 
 /* cache_memlimit may raise -m to so many times what it was when the file was made: the file is as
  * long as that, though most of it is a hole. So may a later server's -m, and lower it as far. */
@@ -42,7 +43,8 @@ static char *file_behind_link(const char *name) {
     return realpath(name, NULL);
 }
 
-static struct memory_file *file_create(const struct config *config, const char *suffix) {
+static struct memory_file *file_create(struct server *server, const char *suffix) {
+    const struct config *config = server->config;
     char *behind = file_behind_link(config->memory_file);
     const char *name = behind ? behind : config->memory_file;
     size_t bytes = strlen(name) + strlen(suffix) + 1;
@@ -58,18 +60,12 @@ static struct memory_file *file_create(const struct config *config, const char *
         free(path);
         return NULL;
     }
-    *file = (struct memory_file){.path = path, .fd = -1, .config = config, .clock = &clock_system};
+    *file = (struct memory_file){.path = path,
+                                 .fd = -1,
+                                 .config = config,
+                                 .clock = &clock_system,
+                                 .progress = &server->file_facts};
     return file;
-}
-
-static void file_free(struct memory_file *file) {
-    if (file && file->fd >= 0) {
-        close(file->fd);
-    }
-    if (file) {
-        free(file->path);
-    }
-    free(file);
 }
 
 /* False where the name is another file's by now, or none's. */
@@ -237,8 +233,8 @@ static const char *file_check(struct memory_file *file, bool *fresh) {
 
 /* A server was ended between the two renames that begin a move, or the new file of a move can't be
  * used: there is the old file alone. */
-static bool file_undo_rename(struct memory_file *file) {
-    struct memory_file *moving = file_create(file->config, FILE_MOVING);
+static bool file_undo_rename(struct memory_file *file, struct server *server) {
+    struct memory_file *moving = file_create(server, FILE_MOVING);
     struct stat about;
     bool undone = moving;
     bool empty = fstat(file->fd, &about) == 0 && about.st_size == 0;
@@ -247,7 +243,7 @@ static bool file_undo_rename(struct memory_file *file) {
         file->fd = -1;
         undone = file_open(file);
     }
-    file_free(moving);
+    memory_file_free(moving);
     return undone;
 }
 
@@ -265,14 +261,14 @@ static bool file_mark(struct memory_file *file, const struct server *server, boo
 }
 
 /* Reads what there is, or makes a new file, and opens the stores in it. *fresh: it was empty. */
-static bool file_load(struct memory_file *file, const struct server *server, bool *fresh) {
+static bool file_load(struct memory_file *file, struct server *server, bool *fresh) {
     char damage[MEMORY_FILE_REASON_BYTES];
     bool broken = false;
     for (;;) {
         const char *reason = broken ? damage : file_check(file, fresh);
         if (reason) {
             broken = false;
-            if (!file_put_aside(file, reason) || !file_undo_rename(file)) {
+            if (!file_put_aside(file, reason) || !file_undo_rename(file, server)) {
                 return false;
             }
             continue;
@@ -307,45 +303,33 @@ static void file_end(struct memory_file *file) {
             log_line("-e %s: its end can't be written: %s", file->path, strerror(errno));
         }
     }
-    file_free(file);
+    memory_file_free(file);
 }
 
-/* Moves all items, and removes the file that they were in, which is gone then. */
-static bool file_move(struct memory_file *from, struct memory_file *to) {
-    if (!memory_file_move(from, to)) {
-        log_line("-e %s: told to end; the next start goes on with the rest", to->path);
-        file_end(from);
-        return false;
-    }
-    memory_file_drop_stores(from);
-    unlink(from->path);
-    file_free(from);
-    for (uint32_t i = 0; i < to->header.layout.cores; i++) {
-        memory_file_reset_bound(to, to->parts[i].store);
-    }
-    return true;
-}
-
-/* A server was ended while it moved items: the rest of them. */
-static bool file_finish_move(struct memory_file *file, const struct server *server) {
-    struct memory_file *from = file_create(server->config, FILE_MOVING);
+/* A server was ended while it moved items: goes on with the rest of them. */
+static bool file_go_on_moving(struct memory_file *file, struct server *server) {
+    struct memory_file *from = file_create(server, FILE_MOVING);
     bool fresh;
     if (!from) {
         return false;
     }
     if (access(from->path, F_OK) != 0) {
-        file_free(from);
+        memory_file_free(from);
         return true;
     }
     bool loaded = file_open(from) && file_load(from, server, &fresh);
     if (loaded && from->header.layout.seed == file->header.layout.seed) {
-        return file_move(from, file);
+        if (memory_file_move_begin(from, file)) {
+            return true;
+        }
+        file_end(from);
+        return false;
     }
     memory_file_drop_stores(from);
     /* What the machine has lost, or a file that has nothing to do with the other. */
     bool removed = loaded && (fresh ? unlink(from->path) == 0
                                     : file_rename_aside(from, "it does not belong to FILE"));
-    file_free(from);
+    memory_file_free(from);
     return removed;
 }
 
@@ -379,21 +363,20 @@ static struct memory_file *file_start_over(struct memory_file *file, const struc
         memory_file_open_stores(file, damage) == MEMORY_FILE_OPENED) {
         return file;
     }
-    file_free(file);
+    memory_file_free(file);
     return NULL;
 }
 
-/* Moves everything to a new file, for the settings that are wanted now, and returns that, or NULL.
- * The old one is gone either way. */
-static struct memory_file *file_change_settings(struct memory_file *from,
-                                                const struct server *server) {
-    struct memory_file *to = file_create(server->config, "");
-    struct memory_file *moving = file_create(server->config, FILE_MOVING);
+/* Begins to move everything to a new file, for the settings that are wanted now, and returns that,
+ * or NULL. The old one belongs to it, or is gone. */
+static struct memory_file *file_change_settings(struct memory_file *from, struct server *server) {
+    struct memory_file *to = file_create(server, "");
+    struct memory_file *moving = file_create(server, FILE_MOVING);
     bool begun = to && moving && rename(from->path, moving->path) == 0;
     if (to && moving && !begun) {
         memory_file_fail(from, "rename it to FILE" FILE_MOVING, errno);
-        file_free(moving);
-        file_free(to);
+        memory_file_free(moving);
+        memory_file_free(to);
         return file_start_over(from, server);
     }
     if (begun) {
@@ -402,35 +385,57 @@ static struct memory_file *file_change_settings(struct memory_file *from,
         moving->path = path;
         begun = file_begin_new(to, from, server);
     }
-    file_free(moving);
-    if (!begun) {
-        file_end(from);
-    } else if (file_move(from, to)) {
+    memory_file_free(moving);
+    if (begun && memory_file_move_begin(from, to)) {
         return to;
     }
+    file_end(from);
     if (to) {
         file_end(to);
     }
     return NULL;
 }
 
+/* Ends a file, and one from which items were moving there. */
+static void file_end_both(struct memory_file *file) {
+    struct memory_file *from = file->from;
+    store_transfer_end(file->transfer);
+    file_end(file);
+    if (from) {
+        file_end(from);
+    }
+}
+
+/* The file may hold a part of what was to be moved to its settings, and these may be others by now:
+ * then the first move is finished before the next one begins. */
+static struct memory_file *file_follow_settings(struct memory_file *file, struct server *server) {
+    if (!file_go_on_moving(file, server)) {
+        file_end(file);
+        return NULL;
+    }
+    if (file_has_wanted_settings(file)) {
+        return file;
+    }
+    if (!memory_file_move_all(file)) {
+        log_line("-e %s: told to end; the next start goes on with the rest", file->path);
+        file_end_both(file);
+        return NULL;
+    }
+    return file_change_settings(file, server);
+}
+
 bool memory_file_open(struct server *server) {
     if (!server->config->memory_file) {
         return true;
     }
-    struct memory_file *file = file_create(server->config, "");
+    struct memory_file *file = file_create(server, "");
     bool fresh;
-    if (!file || !file_open(file) || !file_undo_rename(file) || !file_load(file, server, &fresh)) {
-        file_free(file);
+    if (!file || !file_open(file) || !file_undo_rename(file, server) ||
+        !file_load(file, server, &fresh)) {
+        memory_file_free(file);
         return false;
     }
-    if (!file_finish_move(file, server)) {
-        file_end(file);
-        return false;
-    }
-    if (!file_has_wanted_settings(file)) {
-        file = file_change_settings(file, server);
-    }
+    file = file_follow_settings(file, server);
     if (!file) {
         return false;
     }
@@ -438,6 +443,7 @@ bool memory_file_open(struct server *server) {
     server->seed = file->header.layout.seed;
     server->memory_bytes_max = file->header.layout.memory_bytes_max;
     server->facts.start_boot_ns = file->header.time.begin_boot_ns;
+    server->facts.file = &server->file_facts;
     return true;
 }
 
@@ -450,8 +456,21 @@ struct store *memory_file_take_store(struct memory_file *file, uint32_t shard) {
     return store;
 }
 
+/* Between two looks at a move. */
+#define FILE_LOOK_US 20000
+
+void memory_file_tend(struct memory_file *file, const _Atomic bool *stopping) {
+    while (file && file->transfer && !atomic_load(stopping)) {
+        usleep(FILE_LOOK_US);
+        memory_file_move_look(file);
+    }
+}
+
 void memory_file_close(struct memory_file *file) {
+    if (file && file->transfer && store_transfer_is_done(file->transfer)) {
+        memory_file_move_look(file);
+    }
     if (file) {
-        file_end(file);
+        file_end_both(file);
     }
 }

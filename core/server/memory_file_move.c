@@ -1,162 +1,144 @@
 #include "core/server/memory_file_move.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/server/memory_file_stores.h"
 #include "core/server/systemd.h"
 #include "core/shard/shard.h"
-
-/* Items between two looks at the clock. */
-#define MOVE_LOOK_ITEMS 1024u
+#include "store/transfer.h"
 
 /* systemd stops to wait for a start that has been silent for longer. */
 #define MOVE_PATIENCE "EXTEND_TIMEOUT_USEC=30000000"
 
-struct move {
-    struct memory_file *from, *to;
-    uint32_t now;
-    uint64_t items; /* there are in all */
-    uint64_t moved;
-    uint64_t left; /* what has not been moved since there is no room, or it is too large now */
-    uint64_t began_ns;
-    uint64_t told_ns;
-    char *value; /* a large value on its way */
-    size_t value_bytes;
-};
+/* Slices of each store between two looks at the clock. */
+#define MOVE_SLICES 64
 
-static uint64_t move_count(const struct memory_file *file) {
-    uint64_t items = 0;
-    struct store_stats stats;
-    for (uint32_t i = 0; i < file->header.layout.cores; i++) {
-        store_stats(file->parts[i].store, &stats);
-        items += stats.items;
+/* The stores of a file, for store_transfer_begin(); allocated. */
+static struct store **move_stores(const struct memory_file *file) {
+    uint32_t count = file->header.layout.cores;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): these are pointers */
+    struct store **stores = calloc(count, sizeof(*stores));
+    for (uint32_t i = 0; stores && i < count; i++) {
+        stores[i] = file->parts[i].store;
     }
-    return items;
+    return stores;
 }
 
-/* Tells how far it is. */
-static void move_tell(struct move *move) {
-    unsigned long long done = move->moved + move->left, items = move->items;
-    log_line("-e %s: %llu of %llu items moved to other settings", move->to->path, done, items);
-    systemd_tell("STATUS=Moving items to other settings: %llu of %llu\n" MOVE_PATIENCE, done,
-                 items);
+static int move_begin_transfer(struct memory_file *from, struct memory_file *to) {
+    struct store **old = move_stores(from), **new = move_stores(to);
+    int error = -ENOMEM;
+    if (old && new) {
+        const struct store_side old_side = {old, from->header.layout.cores};
+        const struct store_side new_side = {new, to->header.layout.cores};
+        error = store_transfer_begin(&to->transfer, &old_side, &new_side, shard_of_hash,
+                                     memory_file_now(from));
+    }
+    free(old);
+    free(new);
+    return error;
 }
 
-/* Once in a while; false when the server is to end. */
-static bool move_look(struct move *move) {
-    uint64_t now_ns = clock_monotonic_ns(move->from->clock);
-    sigset_t waiting;
-    move->now = memory_file_now(move->from);
-    if (now_ns - move->told_ns < CLOCK_SECOND_NS) {
+static void move_read(const struct memory_file *file, struct store_transfer_progress *progress) {
+    struct memory_file_progress *told = file->progress;
+    store_transfer_read(file->transfer, progress);
+    atomic_store_explicit(&told->moved, progress->moved, memory_order_relaxed);
+    atomic_store_explicit(&told->lost, progress->lost, memory_order_relaxed);
+    atomic_store_explicit(&told->left, progress->left, memory_order_relaxed);
+}
+
+/* The old file is gone. Where its name can't be removed, as by a user that is not the folder's, the
+ * next start finds it empty. */
+static void move_remove_old(struct memory_file *from) {
+    memory_file_drop_stores(from);
+    if (unlink(from->path) != 0 && ftruncate(from->fd, 0) != 0) {
+        log_line("-e %s: it can't be removed: %s", from->path, strerror(errno));
+    }
+    memory_file_free(from);
+}
+
+bool memory_file_move_begin(struct memory_file *from, struct memory_file *to) {
+    struct store_transfer_progress progress;
+    assert(from->header.layout.seed == to->header.layout.seed);
+    if (!from->parts) {
+        move_remove_old(from);
         return true;
     }
-    move->told_ns = now_ns;
-    move_tell(move);
-    sigpending(&waiting);
-    return !sigismember(&waiting, SIGTERM) && !sigismember(&waiting, SIGINT);
-}
-
-/* A large value in one piece; false: there is no memory for that. */
-static bool move_copy_value(struct move *move, const struct store *store,
-                            struct store_export *item) {
-    uint32_t length = item->item.value_length;
-    if (length > move->value_bytes) {
-        free(move->value);
-        move->value = malloc(length);
-        move->value_bytes = move->value ? length : 0;
+    to->move_began_ns = to->move_told_ns = clock_monotonic_ns(to->clock);
+    int error = move_begin_transfer(from, to);
+    if (error != 0) {
+        return memory_file_fail(to, "move items to other settings", -error);
     }
-    if (!move->value) {
-        return false;
+    to->from = from;
+    move_read(to, &progress);
+    if (progress.left > 0) {
+        log_line("-e %s: %llu items to be moved to other settings", to->path,
+                 (unsigned long long)progress.left);
     }
-    for (uint32_t offset = 0; offset < length;) {
-        const char *bytes;
-        uint32_t part = store_lease_read(store, item->item.large, offset, &bytes);
-        memcpy(move->value + offset, bytes, part);
-        offset += part;
-    }
-    item->item.value = move->value;
-    item->item.large = 0;
     return true;
 }
 
-static void move_item(struct move *move, struct store *store, struct store_export *item) {
-    const struct memory_file_layout *layout = &move->to->header.layout;
-    char bytes[UINT8_MAX];
-    memcpy(bytes, item->key, item->key_length);
-    struct store_key key = {.bytes = bytes,
-                            .length = item->key_length,
-                            .hash = shard_key_hash(bytes, item->key_length, layout->seed)};
-    struct store *to = move->to->parts[shard_of_hash(key.hash, layout->cores)].store;
-    const struct store_removal removal = {0};
-    bool read = item->item.value || move_copy_value(move, store, item);
-    enum store_status status = read ? store_import(to, &key, item, move->now) : STORE_NO_MEMORY;
-    if (read && status == STORE_NO_MEMORY) {
-        /* The file system was full, and may have room by now: of segments that were left. */
-        memory_file_reset_bound(move->to, to);
-        status = store_import(to, &key, item, move->now);
-    }
-    if (status == STORE_OK || status == STORE_NOT_STORED) {
-        move->moved++;
-    } else {
-        move->left++;
-    }
-    store_delete(store, &key, &removal, move->now);
+/* Tells how far it is. */
+static void move_tell(const struct memory_file *file,
+                      const struct store_transfer_progress *progress, bool starting) {
+    unsigned long long items = progress->items, done = items - progress->left;
+    log_line("-e %s: %llu of %llu items moved to other settings", file->path, done, items);
+    systemd_tell("STATUS=Moving items to other settings: %llu of %llu\n%s", done, items,
+                 starting ? MOVE_PATIENCE : "");
 }
 
-static bool move_store(struct move *move, struct store *store) {
-    struct store_export item;
-    for (uint32_t n = 1; store_export_next(store, move->now, &item); n++) {
-        move_item(move, store, &item);
-        if (n % MOVE_LOOK_ITEMS == 0 && !move_look(move)) {
+static void move_end(struct memory_file *file, const struct store_transfer_progress *progress) {
+    uint64_t passed_ns = clock_monotonic_ns(file->clock) - file->move_began_ns;
+    store_transfer_end(file->transfer);
+    file->transfer = NULL;
+    move_remove_old(file->from);
+    file->from = NULL;
+    log_line("-e %s: %llu items moved to other settings in %.2f s, %llu had no room", file->path,
+             (unsigned long long)progress->moved, (double)passed_ns / 1e9,
+             (unsigned long long)progress->lost);
+    systemd_tell("STATUS=All items were moved to other settings");
+}
+
+static void move_look(struct memory_file *file, bool starting) {
+    struct store_transfer_progress progress;
+    uint64_t now_ns = clock_monotonic_ns(file->clock);
+    bool done = store_transfer_is_done(file->transfer);
+    move_read(file, &progress);
+    if (now_ns - file->move_told_ns >= CLOCK_SECOND_NS) {
+        file->move_told_ns = now_ns;
+        move_tell(file, &progress, starting);
+    }
+    if (done) {
+        move_end(file, &progress);
+    }
+}
+
+void memory_file_move_look(struct memory_file *file) {
+    move_look(file, false);
+}
+
+static bool move_is_told_to_end(void) {
+    sigset_t waiting;
+    sigpending(&waiting);
+    return sigismember(&waiting, SIGTERM) || sigismember(&waiting, SIGINT);
+}
+
+bool memory_file_move_all(struct memory_file *file) {
+    while (file->transfer) {
+        uint32_t now = memory_file_now(file);
+        for (uint32_t n = 0; n < MOVE_SLICES * file->header.layout.cores; n++) {
+            store_maintain(file->parts[n % file->header.layout.cores].store, now);
+        }
+        move_look(file, true);
+        if (file->transfer && move_is_told_to_end()) {
             return false;
         }
     }
     return true;
-}
-
-/* What the stores know beside their items: CAS go on, and so do flushes that are to come. */
-static void move_state(const struct memory_file *from, struct memory_file *to, uint32_t now) {
-    for (uint32_t i = 0; i < to->header.layout.cores; i++) {
-        struct store *store = to->parts[i].store;
-        for (uint32_t j = 0; j < from->header.layout.cores; j++) {
-            const struct store_image_info *info = &from->parts[j].info;
-            store_raise_cas(store, info->cas_max);
-            if (info->flush_at > now) {
-                store_flush(store, info->flush_at, now);
-            }
-            store_export_prefixes(from->parts[j].store, store, now);
-        }
-    }
-}
-
-bool memory_file_move(struct memory_file *from, struct memory_file *to) {
-    uint64_t began_ns = clock_monotonic_ns(from->clock);
-    struct move move = {.from = from,
-                        .to = to,
-                        .now = memory_file_now(from),
-                        .items = from->parts ? move_count(from) : 0,
-                        .began_ns = began_ns,
-                        .told_ns = began_ns};
-    assert(from->header.layout.seed == to->header.layout.seed);
-    if (!from->parts) {
-        return true;
-    }
-    move_state(from, to, move.now);
-    bool done = true;
-    for (uint32_t i = 0; done && i < from->header.layout.cores; i++) {
-        done = move_store(&move, from->parts[i].store);
-    }
-    free(move.value);
-    if (done) {
-        uint64_t passed_ns = clock_monotonic_ns(from->clock) - began_ns;
-        log_line("-e %s: %llu items moved to other settings in %.2f s, %llu had no room", to->path,
-                 (unsigned long long)move.moved, (double)passed_ns / 1e9,
-                 (unsigned long long)move.left);
-    }
-    return done;
 }

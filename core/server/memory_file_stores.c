@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/config.h"
@@ -83,12 +84,6 @@ static uint64_t stores_bound(const struct memory_file *file) {
     uint64_t wanted = file->config->memory_bytes;
     bool same = layout->cores == file->config->cores && wanted <= layout->memory_bytes_max;
     return (same ? wanted : layout->memory_bytes) / layout->cores;
-}
-
-void memory_file_reset_bound(const struct memory_file *file, struct store *store) {
-    const struct memory_file_layout *layout = &file->header.layout;
-    int error = store_resize(store, layout->memory_bytes / layout->cores);
-    assert(error == 0);
 }
 
 static void *stores_open_one(void *argument) {
@@ -189,6 +184,16 @@ static void stores_end(struct memory_file *file, void (*end)(struct store *store
     }
     free(file->parts);
     file->parts = NULL;
+}
+
+void memory_file_free(struct memory_file *file) {
+    if (file && file->fd >= 0) {
+        close(file->fd);
+    }
+    if (file) {
+        free(file->path);
+    }
+    free(file);
 }
 
 void memory_file_close_stores(struct memory_file *file) {

@@ -7,11 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/facts.h"
 #include "core/server/memory_file_header.h"
 #include "store/image.h"
 
 struct clock;
 struct config;
+struct store_transfer;
 
 /* One shard's store while it is opened. */
 struct memory_file_part {
@@ -33,6 +35,14 @@ struct memory_file {
     const struct clock *clock;
     struct memory_file_header header;
     struct memory_file_part *parts; /* header.layout.cores of them, or NULL */
+
+    /* While items move here from a file that was made with other settings: that file, and when this
+     * began and was told last, monotonic time. Else NULL. */
+    struct memory_file *from;
+    struct store_transfer *transfer;
+    uint64_t move_began_ns;
+    uint64_t move_told_ns;
+    struct memory_file_progress *progress; /* of that, for `stats` */
 };
 
 /* What a start that goes on without what was found does next. */
@@ -58,12 +68,12 @@ struct store_config memory_file_store_config(const struct memory_file *file,
 enum memory_file_opened memory_file_open_stores(struct memory_file *file,
                                                 char reason[MEMORY_FILE_REASON_BYTES]);
 
-/* Ends what a full file system made of a store's bound: it is that of the file's layout again. */
-void memory_file_reset_bound(const struct memory_file *file, struct store *store);
-
 /* Closes those that are left, as whole; or ends them as a killed process would. */
 void memory_file_close_stores(struct memory_file *file);
 void memory_file_drop_stores(struct memory_file *file);
+
+/* Closes and frees a file without stores; it may be NULL. */
+void memory_file_free(struct memory_file *file);
 
 /* Says why -e can't be done; false. */
 bool memory_file_fail(const struct memory_file *file, const char *doing, int error);

@@ -14,9 +14,13 @@
 #include "core/server/reactor.h"
 #include "core/shard/scan.h"
 #include "core/shard/watch_send.h"
+#include "store/transfer.h"
 
 /* While stopping, reactors look at the state of their group this often. */
 #define STOP_POLL_NS 10000000u
+
+/* Its store waits until others have moved as many items, and then goes on. */
+#define TRANSFER_WAIT_NS 1000000u
 
 /* How often in a turn it leaves its keys, since requests go on arriving meanwhile. */
 #define LEAVES_MAX 4
@@ -284,8 +288,12 @@ static void reactor_maintain_store(struct reactor *reactor) {
 
 /* How long the reactor may sleep on the keys' account. */
 static uint64_t reactor_plan_keys_ns(const struct shard *shard) {
-    return shard->keys.maintaining ? 0
-                                   : crawler_wait_ns(&shard->keys, &shard->settings, shard->now_ns);
+    if (shard->keys.maintaining) {
+        return 0;
+    }
+    uint64_t wait_ns = crawler_wait_ns(&shard->keys, &shard->settings, shard->now_ns);
+    bool waits = store_transfer_waits(shard->keys.store);
+    return waits && wait_ns > TRANSFER_WAIT_NS ? TRANSFER_WAIT_NS : wait_ns;
 }
 
 /* What others have sent while the reactor had its keys waits for nobody else: it is done now, not

@@ -58,6 +58,7 @@ struct server {
     /* As last read from the file of -o nodes; each shard has a copy. NULL without. */
     struct nodes *nodes;
     struct cluster_facts cluster_facts;
+    struct memory_file_progress file_facts;
     /* NULL without -o cluster. */
     struct cluster *cluster;
     /* It is out of its cluster, and serves on for a while. Reactor 0 sets it, and the thread of

@@ -198,6 +198,7 @@ bool threads_run(struct server *server) {
     if (server->start) {
         threads_settle(server);
         pthread_barrier_wait(&server->go);
+        memory_file_tend(server->memory_file, &server->group.stopping);
     }
     threads_finish(server);
     return server->start;

@@ -97,6 +97,23 @@ static uint64_t statistic_since_refresh(const struct stats_sources *sources) {
                                sources->now);
 }
 
+static uint64_t statistic_of_file(const _Atomic uint64_t *number) {
+    return atomic_load_explicit(number, memory_order_relaxed);
+}
+
+/* 0 without -e. */
+static uint64_t statistic_file_left(const struct stats_sources *sources) {
+    return sources->facts->file ? statistic_of_file(&sources->facts->file->left) : 0;
+}
+
+static uint64_t statistic_file_moved(const struct stats_sources *sources) {
+    return sources->facts->file ? statistic_of_file(&sources->facts->file->moved) : 0;
+}
+
+static uint64_t statistic_file_lost(const struct stats_sources *sources) {
+    return sources->facts->file ? statistic_of_file(&sources->facts->file->lost) : 0;
+}
+
 static void statistic_expiry(const struct stats_sources *sources,
                              char value[STATISTIC_TEXT_BYTES]) {
     const struct tls_facts *tls = sources->facts->tls;
@@ -223,6 +240,12 @@ const struct statistic statistic_table[] = {
         "Items that were stored again soon after they had been evicted unread."),
     STORE(turned_away, COUNT, "items", turned_away,
         "Items evicted unread that are too large for it to count when they are stored again."),
+    NUMBER(file_items_left, GAUGE, "items", statistic_file_left,
+        "Items of -e still to be moved to other settings: found, but not counted."),
+    NUMBER(file_items_moved, COUNT, "items", statistic_file_moved,
+        "Items of -e that were moved to other settings."),
+    NUMBER(file_items_lost, COUNT, "items", statistic_file_lost,
+        "Items of -e for which there was no room, or that are too large for other settings."),
     NUMBER(slab_reassign_running, GAUGE, "boolean", statistic_zero,
         "Always 0: there are no slabs to move."),
     NUMBER(slabs_moved, COUNT, "slabs", statistic_zero, "Always 0: there are no slabs to move."),

@@ -42,6 +42,14 @@ class FileTest(unittest.TestCase):
         self.addCleanup(lambda: one in server.running and one.stop())
         return one
 
+    def wait_moved(self, one):
+        """Until all items have moved to the settings of this server."""
+        moving = os.path.realpath(self.file) + '.moving'
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while os.path.exists(moving) or one.stat('file_items_left') != '0':
+            self.assertLess(time.monotonic(), deadline, one.errors())
+            time.sleep(0.01)
+
     def change(self, offset, data):
         with open(self.file, 'r+b') as file:
             file.seek(offset)
@@ -306,138 +314,15 @@ class Unusable(FileTest):
         self.assertGreater(found, 100)
 
 
-class Moves(FileTest):
-    """Other settings: items are moved."""
-
-    CHANGES = ((3, ('-m', '64')), (1, ('-m', '64')), (8, ('-m', '128')), (2, ('-m', '16')), (2, ('-m', '256')),
-               (2, ('-m', '256', '-M')), (2, ('-m', '256', '-I', '4m')), (5, ('-m', '64', '-C')), (4, ('-m', '64')))
-    flags = ()
-
-    def test_each(self):
-        ends = (signal.SIGTERM, signal.SIGKILL)
-        one = self.begin('-m', '64')
-        with one.connect() as client:
-            wanted = self.fill(client)
-        for n, (cores, flags) in enumerate(self.CHANGES):
-            with self.subTest('%d cores %s' % (cores, ' '.join(flags))):
-                Ends.end(one, ends[n % 2])
-                one = self.begin(*flags, cores=cores)
-                self.check(one, wanted)
-                self.assertEqual(os.listdir(self.folder), ['items'])
-
-    @staticmethod
-    def fill(client):
-        """Values of all sizes, by key: the answer of a get with its flags, and its value."""
-        wanted = {}
-        for n in range(400):
-            key = b'k%d' % n
-            value = b'%d' % n * (1, 10, 100, 1000, 20_000)[n % 5]
-            if client.ask(b'set %s %d %d %d\r\n%s\r\n' % (key, n, n % 2 * 5000, len(value), value)) != b'STORED\r\n':
-                raise AssertionError('not stored')
-            wanted[key] = b'VALUE %s %d %d\r\n' % (key, n, len(value)), value
-        return wanted
-
-    def check(self, one, wanted):
-        with one.connect() as client:
-            for key, (line, value) in wanted.items():
-                self.assertEqual(client.ask(b'get %s\r\n' % key), line)
-                self.assertEqual(client.read(len(value) + 7), value + b'\r\nEND\r\n')
-            self.assertTrue(4000 < int(client.ask(b'mg k1 t\r\n').split()[1][1:]) <= 5000)
-            self.assertEqual(client.ask(b'mg k2 t\r\n'), b'HD t-1\r\n')
-
-    def test_cas_goes_on(self):
-        one = self.begin('-m', '64')
-        for cores in 3, 2, 1:
-            with one.connect() as client:
-                self.assertEqual(client.ask(b'set key 0 0 1\r\nx\r\n'), b'STORED\r\n')
-                cas = int(client.ask(b'gets key\r\n').split()[4])
-            one.kill()
-            one = self.begin('-m', '64', cores=cores)
-            with one.connect() as client:
-                self.assertEqual(int(client.ask(b'gets key\r\n').split()[4]), cas)
-                client.read(8)
-                self.assertEqual(client.ask(b'set key 0 0 1\r\ny\r\n'), b'STORED\r\n')
-                self.assertGreater(int(client.ask(b'gets key\r\n').split()[4]), cas)
-
-    def test_a_delayed_flush_goes_with_them(self):
-        one = self.begin('-m', '64')
-        with one.connect() as client:
-            self.assertEqual(client.ask(b'set key 0 0 1\r\nx\r\n'), b'STORED\r\n')
-            self.assertEqual(client.ask(b'flush_all 3\r\n'), b'OK\r\n')
-        asked = time.monotonic()
-        one.kill()
-        two = self.begin('-m', '64', cores=3)
-        time.sleep(max(0.0, asked + 4 - time.monotonic()))
-        self.assertIsNone(self.found(two, b'key'))
-
-    def test_what_does_not_fit(self):
-        """The least wanted go; and what is larger than an item may be now."""
-        one = self.begin('-m', '64', '-I', '4m')
-        big = 3 << 20
-        with one.connect() as client:
-            for n in range(30_000):
-                client.send(b'set k%d 0 0 1000 noreply\r\n%s\r\n' % (n, b'%d ' % n + b'x' * (999 - len(b'%d' % n))))
-            self.assertEqual(client.ask(b'set big 0 0 %d\r\n%s\r\n' % (big, b'x' * big)), b'STORED\r\n')
-            for n in range(0, 30_000, 10):
-                self.assertIsNotNone(read_value(client, b'get k%d\r\n' % n))
-        one.stop()
-        two = self.begin('-m', '16', cores=3)
-        self.assertRegex(two.errors(), r'30001 items moved|30000 items moved .* 1 had no room')
-        self.assertIsNone(self.found(two, b'big'))
-        found = read = 0
-        with two.connect() as client:
-            for n in range(30_000):
-                value = read_value(client, b'get k%d\r\n' % n)
-                if value is not None:
-                    self.assertTrue(value.startswith(b'%d ' % n))
-                    found += 1
-                    read += n % 10 == 0
-        self.assertGreater(found, 8000)
-        self.assertGreater(read, 2700)
-
-    def test_killed_while_they_move(self):
-        """Twice, with other settings each time."""
-        count = 60_000 if not server.SANITIZED else 20_000
-        choice = random.Random(5)
-        one = self.begin('-m', '128')
-        with one.connect() as client:
-            for n in range(count):
-                client.send(b'set k%d 0 0 %d noreply\r\n%d\r\n' % (n, len(str(n)), n))
-            self.assertEqual(client.ask(b'set large 0 0 %d\r\n%s\r\n' % (LARGE, b'L' * LARGE)), b'STORED\r\n')
-        one.kill()
-        interrupted = 0
-        for cores in 3, 5, 1, 4, 2, 7, 3, 6:
-            one = self.begin('-m', '128', cores=cores, wait=False)
-            deadline = time.monotonic() + server.TIMEOUT_S
-            while not os.path.exists(self.file + '.moving') and time.monotonic() < deadline:
-                if os.path.exists(self.file) and one.process.poll() is None and ' moved to ' in one.errors():
-                    break
-            time.sleep(choice.uniform(0, 0.05))
-            one.kill()
-            interrupted += os.path.exists(self.file + '.moving')
-        one = self.begin('-m', '128', cores=2)
-        with one.connect() as client:
-            for n in range(0, count, 100):
-                keys = b' '.join(b'k%d' % i for i in range(n, n + 100))
-                client.send(b'get %s\r\n' % keys)
-                found = {}
-                while (line := client.read_line()) != b'END\r\n':
-                    found[line.split()[1]] = client.read_line()
-                self.assertEqual(found, {b'k%d' % i: b'%d\r\n' % i for i in range(n, n + 100)})
-            self.assertEqual(read_value(client, b'get large\r\n'), b'L' * LARGE)
-        self.assertEqual(os.listdir(self.folder), ['items'])
-        self.assertGreater(interrupted, 0)
-
-
 class Writer(threading.Thread):
     """Changes keys of its own until the server is gone; knows what each may be. A value of None: not there."""
 
-    def __init__(self, one, number, seed):
+    def __init__(self, one, number, seed, known=None):
         super().__init__()
         self.random = random.Random(seed)
         self.client = one.connect()
         self.keys = [b'w%d_%d' % (number, n) for n in range(60)]
-        self.known = {key: {None} for key in self.keys}
+        self.known = known or {key: {None} for key in self.keys}
         self.done = 0
         self.problem = None
 

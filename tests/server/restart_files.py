@@ -37,6 +37,7 @@ class Places(FileTest):
         for cores in 3, 1:
             two = self.begin(cores=cores)
             self.assertEqual(self.found(two, b'key'), b'value')
+            self.wait_moved(two)
             two.stop()
             self.assertTrue(os.path.islink(self.file))
             self.assertEqual(os.listdir(target), ['real'])
@@ -49,6 +50,7 @@ class Places(FileTest):
         os.rename(target + '/real', target + '/real.moving')
         two = self.begin(cores=3)
         self.assertEqual(self.found(two, b'key'), b'value')
+        self.wait_moved(two)
         self.assertEqual(os.listdir(target), ['real'])
 
     def test_a_limit_on_the_length_of_files(self):
@@ -120,6 +122,7 @@ class Places(FileTest):
                 self.assertEqual(client.ask(b'set k%d 0 0 30000\r\n%s\r\n' % (n, value)), b'STORED\r\n')
         one.stop()
         two = self.begin('-m', '1024')
+        self.wait_moved(two)
         self.assertGreater(int(two.stat('curr_items')), 100)
         with two.connect() as client:
             for n in range(100):

@@ -10,10 +10,15 @@
 
 #define TRAP_FLAG 0x100
 
-/* What the signal handlers work on; address is NULL while nothing is traced. */
+#define RANGES_MAX 2
+
+/* What the signal handlers work on; there are no ranges while nothing is traced. */
 static struct {
-    char *address;
-    size_t bytes;
+    struct {
+        char *address;
+        size_t bytes;
+    } ranges[RANGES_MAX];
+    uint32_t count;
     tracer_stop *stop;
     void *context;
     struct sigaction segv_before;
@@ -21,9 +26,11 @@ static struct {
 } tracer;
 
 static void tracer_protect(int protection) {
-    int result = mprotect(tracer.address, tracer.bytes, protection);
-    assert(result == 0);
-    (void)result;
+    for (uint32_t i = 0; i < tracer.count; i++) {
+        int result = mprotect(tracer.ranges[i].address, tracer.ranges[i].bytes, protection);
+        assert(result == 0);
+        (void)result;
+    }
 }
 
 static void tracer_stopped(const greg_t *registers) {
@@ -54,10 +61,20 @@ static bool tracer_copies(greg_t *registers) {
     return true;
 }
 
+static bool tracer_has(const char *at) {
+    for (uint32_t i = 0; i < tracer.count; i++) {
+        if (at >= tracer.ranges[i].address &&
+            at < tracer.ranges[i].address + tracer.ranges[i].bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void tracer_on_fault(int number, siginfo_t *info, void *context) {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     char *at = info->si_addr;
-    if (!tracer.address || at < tracer.address || at >= tracer.address + tracer.bytes) {
+    if (!tracer_has(at)) {
         sigaction(number, &tracer.segv_before, NULL); /* a real one: it comes again */
         return;
     }
@@ -76,9 +93,9 @@ static void tracer_on_trap(int number, siginfo_t *info, void *context) {
 }
 
 bool tracer_begin(void *address, size_t bytes, tracer_stop *stop, void *context) {
-    assert(!tracer.address);
-    tracer.address = address;
-    tracer.bytes = bytes;
+    assert(tracer.count == 0);
+    tracer.ranges[tracer.count].address = address;
+    tracer.ranges[tracer.count++].bytes = bytes;
     tracer.stop = stop;
     tracer.context = context;
     struct sigaction segv = {.sa_sigaction = tracer_on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
@@ -89,11 +106,18 @@ bool tracer_begin(void *address, size_t bytes, tracer_stop *stop, void *context)
     return true;
 }
 
+void tracer_add(void *address, size_t bytes) {
+    assert(tracer.count > 0 && tracer.count < RANGES_MAX);
+    tracer.ranges[tracer.count].address = address;
+    tracer.ranges[tracer.count++].bytes = bytes;
+    tracer_protect(PROT_READ);
+}
+
 void tracer_end(void) {
     tracer_protect(PROT_READ | PROT_WRITE);
     sigaction(SIGSEGV, &tracer.segv_before, NULL);
     sigaction(SIGTRAP, &tracer.trap_before, NULL);
-    tracer.address = NULL;
+    tracer.count = 0;
 }
 
 #else
@@ -101,6 +125,10 @@ void tracer_end(void) {
 bool tracer_begin(void *address, size_t bytes, tracer_stop *stop, void *context) {
     (void)address, (void)bytes, (void)stop, (void)context;
     return false;
+}
+
+void tracer_add(void *address, size_t bytes) {
+    (void)address, (void)bytes;
 }
 
 void tracer_end(void) {
