@@ -78,19 +78,14 @@ static bool evict_choose_flushed(struct store *store, enum segment_queue_name na
 
 /* Gathering may take a segment before it frees one, and the operation that goes on meanwhile takes
  * another; it needs none where all live bytes fit into the gathering segment. */
-static bool evict_may_gather(const struct store *store, uint32_t number) {
-    const struct segment *segment = &store->log.segments[number];
-    return store_has_free_segments(store, store->config.no_eviction ? 1 : 2) ||
-           segment_has_space(&store->log, segment_gather_end(segment), segment->live_bytes);
-}
-
 static bool evict_choose_sparse(struct store *store, enum segment_queue_name name) {
     struct segment_log *log = &store->log;
     if (log->queues[name].sparse == 0) {
         return false;
     }
-    uint32_t number = segment_find_sparse(log, name, &store->sparse_cursor[name]);
-    if (number == 0 || !evict_may_gather(store, number)) {
+    bool fits = !store_has_free_segments(store, store->config.no_eviction ? 1 : 2);
+    uint32_t number = segment_find_sparse(log, name, fits, &store->sparse_cursor[name]);
+    if (number == 0) {
         return false;
     }
     segment_gather_from(log, number);

@@ -337,7 +337,7 @@ uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name) {
     return 0;
 }
 
-uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name,
+uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name, bool fits,
                              uint32_t *cursor) {
     for (uint32_t looks = 0; looks < SEGMENT_LOOKS_MAX; looks++) {
         uint32_t number = *cursor;
@@ -347,7 +347,8 @@ uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_n
             at = &log->segments[number];
         }
         *cursor = at->newer;
-        if (at->sparse && at->pins == 0 && !at->held) {
+        if (at->sparse && at->pins == 0 && !at->held &&
+            (!fits || segment_has_space(log, segment_gather_end(at), at->live_bytes))) {
             return number;
         }
     }

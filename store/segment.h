@@ -223,8 +223,10 @@ uint32_t segment_victim(struct segment_log *log, enum segment_queue_name name);
 
 /* The next sparse segment of a queue that is neither pinned nor held, looking from *cursor towards
  * the newest, then from the oldest; *cursor is the one behind it, since the segment itself will be
- * gone. Returns 0 when SEGMENT_LOOKS_MAX were looked at. */
-uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name,
+ * gone. With fits it is one whose live bytes all fit into what is left of the segment in which they
+ * would be gathered, so that gathering takes no other. Returns 0 when SEGMENT_LOOKS_MAX were looked
+ * at. */
+uint32_t segment_find_sparse(const struct segment_log *log, enum segment_queue_name name, bool fits,
                              uint32_t *cursor);
 
 static inline struct item *segment_item(const struct segment_log *log, uint64_t location) {

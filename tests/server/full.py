@@ -262,14 +262,24 @@ class Reported(server.ServerTest):
         under_test = self.start(flags=('-m', '8', '-M'))
         self.client = under_test.connect()
         self.addCleanup(self.client.close)
+        self.numbers = dict.fromkeys((b'a', b'b', b'c'), 0)
         for length, name in ((1000, b'a'), (100, b'b'), (1, b'c')):
-            number = 0
-            while self.store(b'%s%d' % (name, number), b'x' * length) == b'STORED\r\n':
-                number += 1
-            self.assertGreater(number, 6000 if name == b'a' else -1)
+            self.fill(b'set', name, length)
+        self.assertGreater(self.numbers[b'a'], 6000)
+        self.numbers[b'a'] = 5000
+        # Where it was the index that refused new keys, room for values is left, and the other way round.
+        while self.fill(b'replace', b'a', 3000) + self.fill(b'replace', b'a', 1100) + self.fill(b'set', b'c', 1) > 0:
+            self.assertLess(self.numbers[b'a'], 6000)
 
-    def store(self, key, value, flags=0, seconds=0):
-        return self.client.ask(b'set %s %d %d %d\r\n%s\r\n' % (key, flags, seconds, len(value), value))
+    def fill(self, command, name, length):
+        """The next keys of that name, until one is refused; returns how many were not."""
+        first = self.numbers[name]
+        while self.store(b'%s%d' % (name, self.numbers[name]), b'x' * length, command=command) == b'STORED\r\n':
+            self.numbers[name] += 1
+        return self.numbers[name] - first
+
+    def store(self, key, value, flags=0, seconds=0, command=b'set'):
+        return self.client.ask(b'%s %s %d %d %d\r\n%s\r\n' % (command, key, flags, seconds, len(value), value))
 
     def answers(self, sent, wanted):
         self.client.send(sent)

@@ -90,16 +90,18 @@ Test(segment, sparse_below_three_quarters) {
     segment_release(&log, first[1], 2048);
     segment_release(&log, first[1], 2048);
     cr_assert(eq(u32, log.queues[SEGMENT_SMALL].sparse, 0));
-    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, &cursor), 0));
+    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, false, &cursor), 0));
     segment_release(&log, first[1], 2048);
     segment_release(&log, first[1], 2048);
     cr_assert(eq(u32, log.queues[SEGMENT_SMALL].sparse, 1));
-    cr_assert(
-        eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, &cursor), segment_of(&log, first[1])));
-    cr_assert(
-        eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, &cursor), segment_of(&log, first[1])));
+    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, false, &cursor),
+                 segment_of(&log, first[1])));
+    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, false, &cursor),
+                 segment_of(&log, first[1])));
+    /* No segment is open for what would be gathered. */
+    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, true, &cursor), 0));
     segment_pin(&log, segment_of(&log, first[1]));
-    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, &cursor), 0));
+    cr_assert(eq(u32, segment_find_sparse(&log, SEGMENT_SMALL, false, &cursor), 0));
     segment_release(&log, first[1], 4 * 2048);
     segment_unpin(&log, segment_of(&log, first[1]));
     cr_assert(eq(u32, log.queues[SEGMENT_SMALL].sparse, 0));
