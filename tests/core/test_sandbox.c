@@ -5,6 +5,7 @@
 #include <criterion/new/assert.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/server/sandbox_files.h"
@@ -62,6 +63,7 @@ Test(sandbox, threads) {
         line_add("", " |", "");
         expect(document);
     }
+    free(document);
 }
 
 Test(sandbox, calls) {
@@ -72,6 +74,7 @@ Test(sandbox, calls) {
         line_add("", sandbox_groups[i].calls, " |");
         expect(document);
     }
+    free(document);
 }
 
 Test(sandbox, places) {
@@ -90,6 +93,7 @@ Test(sandbox, places) {
         line_add("", " |", "");
         expect(document);
     }
+    free(document);
 }
 
 /* Each call stands once on a list, so that it has one set of arguments there. */
