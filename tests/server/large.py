@@ -423,6 +423,14 @@ class Slow(Exchange):
                 client.socket.shutdown(socket.SHUT_RDWR)
                 sender.join()
 
+    def set_until_kicked(self, count, meanwhile):
+        """So many late ones, and more while they find room beside those that have not all come to a stand yet."""
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while count > 0 or self.number('stall_kicks') == 0:
+            self.assertLess(time.monotonic(), deadline + server.TIMEOUT_S, 'nobody is broken off')
+            self.set_late(b'late%d' % count, meanwhile)
+            count -= 1
+
     @staticmethod
     def try_send(client, data):
         try:
@@ -435,9 +443,7 @@ class Slow(Exchange):
         others of the stalled ones come in, and stall."""
         self.clock(b'p')
         senders = self.senders()
-        for n in range(10):
-            self.set_late(b'late%d' % n, lambda: self.clock(b'31'))
-        self.assertGreater(self.number('stall_kicks'), 0)
+        self.set_until_kicked(10, lambda: self.clock(b'31'))
         for client in senders:
             client.close()
         self.nothing_held(self.server)
@@ -454,9 +460,7 @@ class Slow(Exchange):
             self.clock(b'10')
             for client in senders:
                 self.try_send(client, b'v')
-        for n in range(3):
-            self.set_late(b'late%d' % n, trickle)
-        self.assertGreater(self.number('stall_kicks'), 0)
+        self.set_until_kicked(3, trickle)
         for client in senders:
             client.close()
         self.nothing_held(self.server)
