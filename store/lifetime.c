@@ -146,5 +146,5 @@ __attribute__((noinline, cold)) bool store_flush_covers_item(const struct store 
 }
 
 uint32_t store_expires_soonest(const struct store *store) {
-    return store->crawl_unfinished || store_flushes_prefixes(store) ? 0 : store->expires_soonest;
+    return store->crawl_unfinished ? 0 : store->expires_soonest;
 }

@@ -432,7 +432,7 @@ void store_tell_evictions(struct store *store, store_evicted *evicted, void *con
 
 /* When the next crawl is worth its while: no item expires before that time, and since the last one
  * nothing was flushed before it. UINT32_MAX: no item has an expiry time. 0: at once, since the last
- * crawl has not reached its end, or store_flushes_prefixes(). */
+ * crawl has not reached its end. store_flushes_prefixes() is to be asked besides. */
 uint32_t store_expires_soonest(const struct store *store);
 
 /* Whether memory is left for what is stored next, that of flushed items included, so that nothing
