@@ -481,7 +481,7 @@ void connection_end_turn(struct net *net, struct connection *connection) {
     if (connection_may_receive(connection)) {
         connection_start_receive(net, connection);
     }
-    if (pipeline_wants_memory(pipeline)) {
+    if (pipeline_polls(pipeline, &net->shard)) {
         schedule_retry(&net->schedule, &connection->scheduled);
     }
 }

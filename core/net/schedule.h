@@ -3,7 +3,8 @@
  *     ready      have requests to run              ┐ a connection is on one of these two at most
  *     waiting    wait for credit or for messages   ┘
  *     ending     something happened to them: the end of their turn is due
- *     retrying   were refused memory of a store, and ask again after a while
+ *     retrying   were refused memory of a store, or scan items that still move to other settings,
+ *                and ask again after a while
  *     sending    have large values to send
  *
  * These are lists and no more: the reactor goes through them, in the order of its turn. What is on

@@ -320,7 +320,7 @@ void udp_end_turn(struct udp *udp, struct connection *connection) {
     }
     bool lost = connection_is_broken(connection) || pipeline->out_of_memory;
     if (copied && !lost && (!udp_is_through(pipeline) || pipeline->first)) {
-        if (pipeline_wants_memory(pipeline)) {
+        if (pipeline_polls(pipeline, &net->shard)) {
             schedule_retry(&net->schedule, &connection->scheduled);
         }
         return; /* replies or its turn will bring it here again */

@@ -211,6 +211,10 @@ bool pipeline_release_output(struct pipeline *pipeline, struct shard *shard,
 bool pipeline_wants_memory(const struct pipeline *pipeline);
 void pipeline_retry(struct pipeline *pipeline, struct shard *shard);
 
+/* True while nobody will tell it when it can go on, so that it has to be run again after a while:
+ * it wants memory, or its scan waits (scan_waits()). */
+bool pipeline_polls(const struct pipeline *pipeline, const struct shard *shard);
+
 /* True when no request can run, since memory of a store or the outcome of a login is waited for; or
  * the output is full. */
 bool pipeline_waits(const struct pipeline *pipeline);

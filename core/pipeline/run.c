@@ -28,6 +28,11 @@ bool pipeline_wants_memory(const struct pipeline *pipeline) {
     return queue_wants_lease(pipeline) || wants_upload(pipeline);
 }
 
+bool pipeline_polls(const struct pipeline *pipeline, const struct shard *shard) {
+    bool scan_is_waiting = pipeline->scan && scan_waits(pipeline->scan, shard);
+    return scan_is_waiting || pipeline_wants_memory(pipeline);
+}
+
 void pipeline_retry(struct pipeline *pipeline, struct shard *shard) {
     if (wants_upload(pipeline)) {
         upload_retry(pipeline, shard);

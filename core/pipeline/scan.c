@@ -96,6 +96,8 @@ bool pipeline_run_scan(struct pipeline *pipeline, struct shard *shard,
     if (pipeline->scan->shard == shard->count) {
         return end_scan(pipeline, shard, request);
     }
-    request_chunk(pipeline, shard, request);
+    if (!scan_waits(pipeline->scan, shard)) {
+        request_chunk(pipeline, shard, request);
+    }
     return false;
 }

@@ -99,6 +99,8 @@ static void move_end(struct memory_file *file, const struct store_transfer_progr
     file->transfer = NULL;
     move_remove_old(file->from);
     file->from = NULL;
+    /* Scans wait for it; the number at the beginning was an estimate. */
+    atomic_store_explicit(&file->progress->left, 0, memory_order_relaxed);
     log_line("-e %s: %llu items moved to other settings in %.2f s, %llu had no room", file->path,
              (unsigned long long)progress->moved, (double)passed_ns / 1e9,
              (unsigned long long)progress->lost);

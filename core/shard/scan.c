@@ -101,6 +101,12 @@ void scan_free(struct scan *scan) {
     free(scan);
 }
 
+bool scan_waits(const struct scan *scan, const struct shard *shard) {
+    const struct memory_file_progress *file = shard->facts->file;
+    bool of_items = scan->kind != SCAN_CONNECTIONS && scan->kind != SCAN_PREFIXES;
+    return of_items && file && atomic_load_explicit(&file->left, memory_order_relaxed) != 0;
+}
+
 /* Adds the lines of a chunk, as many as are left of the client's limit. */
 static bool take_lines(struct scan *scan, struct shard *shard, const struct chunk *chunk,
                        struct buffer *output) {

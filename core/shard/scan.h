@@ -58,6 +58,10 @@ const char *scan_refusal(const struct shard *shard, const struct request *reques
 /* Begins a scan and writes what comes before its first line. NULL without memory. */
 struct scan *scan_start(struct shard *shard, const struct request *request, struct buffer *output);
 
+/* Whether the scan waits, since items still move here from a file that was made with other settings
+ * (-e): no slice of it would get anywhere. */
+bool scan_waits(const struct scan *scan, const struct shard *shard);
+
 /* Does one slice on this shard, if it has one left in this turn: adds to the chunk what is found
  * from *cursor on, which it moves. False when the shard has no more. Thread: the shard's. */
 bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cursor,

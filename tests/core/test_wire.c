@@ -135,6 +135,35 @@ Test(scan, waits_for_its_client) {
     fixture_finish(&fixture);
 }
 
+/* While items move here from a file with other settings nobody is asked, and nothing runs without a
+ * pause. */
+Test(scan, waits_for_items_that_move) {
+    struct fixture fixture;
+    struct memory_file_progress progress = {0};
+    static const char *const commands[] = {"lru_crawler metadump all\r\n",
+                                           "stats cachedump 1 0\r\n", "stats sizes\r\n"};
+    struct pipeline *pipeline = &fixture.pipeline;
+    fixture_init(&fixture, 2, 4, MEMORY_BYTES);
+    fixture.facts.file = &progress;
+    store_keys(&fixture, 50);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        progress.left = 1;
+        fixture_turn(&fixture, commands[i], strlen(commands[i]));
+        for (int turn = 0; turn < 3; turn++) {
+            cr_assert(pipeline->scan && pipeline->stalled);
+            cr_assert(not(pipeline->scan_yields));
+            cr_assert(zero(ptr, pipeline->first));
+            cr_assert(pipeline_polls(pipeline, &fixture.shard[0]));
+            fixture_turn(&fixture, NULL, 0);
+        }
+        progress.left = 0;
+        fixture_run_until_idle(&fixture);
+        cr_assert(zero(ptr, pipeline->scan));
+    }
+    expect(&fixture, "get nothing\r\n", "END\r\n");
+    fixture_finish(&fixture);
+}
+
 /* A connection that goes in the middle of a scan leaves nothing behind (the fixture and the leak
  * checker look). */
 Test(scan, may_be_broken_off) {
