@@ -83,17 +83,7 @@ static void put_others(struct requests *requests, const struct sessions *load, u
         if (requests->numbers[i] != NOBODY) {
             continue;
         }
-        double wanted = random_fraction(state) * sum;
-        uint32_t low = 0, high = KEYS - 1;
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            if (sums[middle] <= wanted) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        requests->numbers[i] = low;
+        requests->numbers[i] = random_by_sums(state, sums, KEYS);
     }
     free(sums);
 }

@@ -26,4 +26,20 @@ static inline double random_fraction(uint64_t *state) {
     return (double)(random_next(state) >> 11) * 0x1p-53;
 }
 
+/* The first of count running sums that is above a random part of the last one: a choice by weights.
+ */
+static inline uint32_t random_by_sums(uint64_t *state, const double *sums, uint32_t count) {
+    double wanted = random_fraction(state) * sums[count - 1];
+    uint32_t low = 0, high = count - 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (sums[middle] <= wanted) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 #endif

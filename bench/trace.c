@@ -208,17 +208,7 @@ void trace_generate(struct trace *trace, const struct trace_options *options) {
         sums[rank] = sum += pow(rank + 1.0, -options->zipf);
     }
     for (uint64_t i = 0; i < (requests ? requests : 1000000); i++) {
-        double wanted = random_fraction(&state) * sum;
-        uint32_t low = 0, high = count - 1;
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            if (sums[middle] <= wanted) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        add_number(trace, low);
+        add_number(trace, random_by_sums(&state, sums, count));
     }
     free(sums);
 }

@@ -46,4 +46,21 @@ static inline struct store *image_kill(struct store *store, const struct store_i
     return image_open(image, config, &recovery);
 }
 
+/* Value n: its length, up to 300 bytes, or to long_max for each long_every-th, and its bytes follow
+ * from the number. */
+static inline uint32_t image_value(uint32_t number, uint32_t long_every, uint32_t long_max,
+                                   char *bytes) {
+    uint32_t length =
+        (uint32_t)(fixture_mix(number + 5) % (number % long_every == 0 ? long_max : 300));
+    for (uint32_t i = 0; i < length; i++) {
+        bytes[i] = (char)fixture_mix(number * 31 + i / 4);
+    }
+    return length;
+}
+
+static inline struct store_key image_key(uint32_t number, char text[16]) {
+    snprintf(text, 16, "key %u", number);
+    return fixture_key(text);
+}
+
 #endif

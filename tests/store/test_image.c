@@ -7,24 +7,14 @@
 
 #define KEYS 3000
 
-/* Value n: its length, 0 to 40,000 bytes, and its bytes follow from the number. */
 static uint32_t value_of(uint32_t number, char *bytes) {
-    uint32_t length = (uint32_t)(fixture_mix(number + 5) % (number % 50 == 0 ? 40000 : 300));
-    for (uint32_t i = 0; i < length; i++) {
-        bytes[i] = (char)fixture_mix(number * 31 + i / 4);
-    }
-    return length;
-}
-
-static struct store_key key_of(uint32_t number, char text[16]) {
-    snprintf(text, 16, "key %u", number);
-    return fixture_key(text);
+    return image_value(number, 50, 40000, bytes);
 }
 
 static void put(struct store *store, uint32_t number, uint32_t version, uint32_t now) {
     static char bytes[40000];
     char text[16];
-    struct store_key key = key_of(number, text);
+    struct store_key key = image_key(number, text);
     struct store_write write = {.value = bytes,
                                 .value_length = value_of(number + version, bytes),
                                 .client_flags = number % 3 == 0 ? number : 0,
@@ -36,7 +26,7 @@ static void put(struct store *store, uint32_t number, uint32_t version, uint32_t
 static void check(struct store *store, uint32_t number, uint32_t version, uint32_t now) {
     static char bytes[40000];
     char text[16];
-    struct store_key key = key_of(number, text);
+    struct store_key key = image_key(number, text);
     uint32_t length = value_of(number + version, bytes);
     struct store_item item;
     cr_assert(eq(int, store_get(store, &key, now, &item), STORE_OK));
@@ -55,7 +45,7 @@ static void fill(struct store *store) {
         put(store, i, 1000000, 6);
     }
     for (uint32_t i = 0; i < KEYS; i += 11) {
-        struct store_key key = key_of(i, text);
+        struct store_key key = image_key(i, text);
         struct store_removal removal = {0};
         cr_assert(eq(int, store_delete(store, &key, &removal, 7), STORE_OK));
     }
@@ -65,7 +55,7 @@ static void check_filled(struct store *store) {
     char text[16];
     for (uint32_t i = 0; i < KEYS; i++) {
         if (i % 11 == 0) {
-            cr_assert(not(fixture_has(store, (key_of(i, text), text), 8)));
+            cr_assert(not(fixture_has(store, (image_key(i, text), text), 8)));
         } else {
             check(store, i, i % 7 == 0 ? 1000000 : 0, 8);
         }
@@ -108,7 +98,7 @@ Test(store_image, blocks) {
     for (uint32_t round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < 100; i++) {
             char text[16];
-            key_of(i, text);
+            image_key(i, text);
             fixture_set_bytes(store, text, 1000000, 0, 5);
         }
         fill(store);
@@ -226,7 +216,7 @@ Test(store_image, file_stays_small) {
     cr_assert(blocks_bytes(&image) < 500000);
     for (uint32_t i = 0; i < 1000; i++) {
         char text[16];
-        key_of(i, text);
+        image_key(i, text);
         fixture_set_bytes(store, text, 50000, 0, 5);
     }
     cr_assert(blocks_bytes(&image) > 28 * MIB);

@@ -1,7 +1,7 @@
 /* Items move to stores of another configuration. */
 #include "store/transfer_view.h"
 
-#include "store_fixture.h"
+#include "image_fixture.h"
 
 #define KEYS 2000
 #define NOW 31
@@ -11,22 +11,13 @@ static uint32_t owner(uint64_t hash, uint32_t count) {
 }
 
 static uint32_t value_of(uint32_t number, char *bytes) {
-    uint32_t length = (uint32_t)(fixture_mix(number + 5) % (number % 40 == 0 ? 60000 : 300));
-    for (uint32_t i = 0; i < length; i++) {
-        bytes[i] = (char)fixture_mix(number * 31 + i / 4);
-    }
-    return length;
-}
-
-static struct store_key key_of(uint32_t number, char text[16]) {
-    snprintf(text, 16, "key %u", number);
-    return fixture_key(text);
+    return image_value(number, 40, 60000, bytes);
 }
 
 static void put(struct store *store, uint32_t number) {
     static char bytes[60000];
     char text[16];
-    struct store_key key = key_of(number, text);
+    struct store_key key = image_key(number, text);
     struct store_write write = {.value = bytes,
                                 .value_length = value_of(number, bytes),
                                 .client_flags = number % 3 == 0 ? number : 0,
@@ -48,7 +39,7 @@ static void put(struct store *store, uint32_t number) {
 
 static struct store_item peek(struct store *store, uint32_t number) {
     char text[16];
-    struct store_key key = key_of(number, text);
+    struct store_key key = image_key(number, text);
     struct store_item item;
     cr_assert(eq(int, store_peek(store, &key, NOW, &item), STORE_OK));
     return item;
@@ -81,7 +72,7 @@ static void finish(struct store_transfer *transfer, const struct store_side *to)
 
 static struct store *owner_of(const struct store_side *side, uint32_t number) {
     char text[16];
-    return side->stores[owner(key_of(number, text).hash, side->count)];
+    return side->stores[owner(image_key(number, text).hash, side->count)];
 }
 
 static void check_moved(const struct store_side *to, const struct store_item *before) {
@@ -167,7 +158,7 @@ Test(store_transfer, least_wanted_go) {
     struct store *to = fixture_store(4 * MIB);
     char text[16];
     for (uint32_t i = 0; i < 8000; i++) {
-        key_of(i, text);
+        image_key(i, text);
         cr_assert(eq(int, fixture_set_bytes(from, text, 1000, 0, 5), STORE_OK));
         if (i % 8 == 0) {
             cr_assert(fixture_has(from, text, 6));
@@ -176,7 +167,7 @@ Test(store_transfer, least_wanted_go) {
     finish(begin(&from, &to), &(struct store_side){&to, 1});
     uint32_t read = 0;
     for (uint32_t i = 0; i < 8000; i += 8) {
-        key_of(i, text);
+        image_key(i, text);
         read += fixture_has(to, text, 32);
     }
     cr_assert(read > 900);
@@ -314,7 +305,7 @@ Test(store_transfer, scans_and_cas) {
     uint64_t cursor = 0;
     uint32_t seen = 0;
     for (uint32_t i = 0; i < 1000; i++) {
-        key_of(i, text);
+        image_key(i, text);
         cr_assert(eq(int, fixture_write(from, STORE_SET, text, "1", 5), STORE_OK));
     }
     cr_assert(eq(int, fixture_get(from, "key 999", 5, &old), STORE_OK));
@@ -342,13 +333,13 @@ static void check_memory(uint32_t count, uint32_t length) {
     char text[16];
     uint32_t asked = 0;
     for (uint32_t i = 0; i < count; i++) {
-        key_of(i, text);
+        image_key(i, text);
         cr_assert(eq(int, fixture_set_bytes(owner_of(&from, i), text, length, 0, 5), STORE_OK));
     }
     cr_assert(eq(int, store_transfer_begin(&transfer, &from, &to, owner, NOW), 0));
     for (uint32_t i = 0; !store_transfer_is_done(transfer); i++) {
         uint32_t number = (uint32_t)fixture_mix(i) % count;
-        key_of(number, text);
+        image_key(number, text);
         asked += fixture_has(owner_of(&to, number), text, NOW);
         if (i % 20 < 2 || i % 100 == 50) {
             store_maintain(to.stores[i % 20 < 2 ? i % 20 : 2], NOW);
