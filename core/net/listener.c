@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -73,6 +74,32 @@ static int set_needed_options(int descriptor, int family, bool udp) {
     return udp && !error ? set_datagram_options(descriptor, family) : error;
 }
 
+/* An address that is in use may be that of a server which was just killed: the kernel closes the
+ * sockets that an io_uring has in hand only some milliseconds after the process that had it has
+ * ended. So it is asked again, LISTENER_TRIES times, every LISTENER_PAUSE_NS. */
+#define LISTENER_TRIES 200
+#define LISTENER_PAUSE_NS 5000000
+
+static bool listener_waits(int error, uint32_t *tries) {
+    const struct timespec pause = {.tv_nsec = LISTENER_PAUSE_NS};
+    if (error != -EADDRINUSE || *tries == LISTENER_TRIES) {
+        return false;
+    }
+    (*tries)++;
+    nanosleep(&pause, NULL);
+    return true;
+}
+
+/* 0 or -errno. */
+static int listener_bind(int descriptor, const struct addrinfo *address) {
+    uint32_t tries = 0;
+    int error;
+    do {
+        error = bind(descriptor, address->ai_addr, address->ai_addrlen) == 0 ? 0 : -errno;
+    } while (listener_waits(error, &tries));
+    return error;
+}
+
 /* A socket for one address, listening but for UDP, or -errno. `unset` becomes the error of an
  * option that it does without. */
 static int open_socket(const struct addrinfo *address, uint32_t backlog, bool udp, int *unset) {
@@ -83,9 +110,7 @@ static int open_socket(const struct addrinfo *address, uint32_t backlog, bool ud
     }
     int error = set_needed_options(descriptor, address->ai_family, udp);
     *unset = udp ? 0 : listener_set_options(descriptor);
-    if (!error && bind(descriptor, address->ai_addr, address->ai_addrlen) != 0) {
-        error = -errno;
-    }
+    error = error ? error : listener_bind(descriptor, address);
     if (!error && !udp && listen(descriptor, (int)backlog) != 0) {
         error = -errno;
     }
@@ -353,7 +378,11 @@ static int open_unix(const struct sockaddr_un *address, const struct config *con
     if (descriptor < 0) {
         return -errno;
     }
-    int error = bind_unix(descriptor, address, (mode_t)config->socket_mode);
+    uint32_t tries = 0;
+    int error;
+    do {
+        error = bind_unix(descriptor, address, (mode_t)config->socket_mode);
+    } while (listener_waits(error, &tries));
     if (!error && listen(descriptor, (int)config->backlog) != 0) {
         error = -errno;
     }

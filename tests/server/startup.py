@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -103,6 +104,24 @@ def address(family, host, port):
     """An address as /proc/net/tcp shows it (words in the machine's order), made readable."""
     words = [bytes.fromhex(host[n:n + 8])[::-1] for n in range(0, len(host), 8)]
     return '%s:%d' % (socket.inet_ntop(family, b''.join(words)), int(port, 16))
+
+
+@unittest.skipIf(server.ORIGINAL, 'it has no io_uring')
+class Again(server.ServerTest):
+    def test_after_a_kill(self):
+        """The kernel closes what an io_uring has in hand some milliseconds after the process that had it has ended."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        port = server.free_port()
+        flags = ('-U', str(port), '-s', os.path.join(folder.name, 'socket'))
+        for _ in range(5 if server.SANITIZED else 20):
+            one = server.Server(cores=2, port=port, flags=(*flags, '-l', '127.0.0.1'))
+            clients = [one.connect() for _ in range(20)]
+            for client in clients:
+                client.send(b'version\r\n')
+            one.kill()
+            for client in clients:
+                client.close()
 
 
 class Mistakes(server.ServerTest):
