@@ -59,6 +59,10 @@ static uint64_t image_end_sum(const struct image_header *header) {
         sum =
             image_sum(sum, (const char *)header + header->layout.log_offset, IMAGE_PREFIXES_BYTES);
     }
+    if (header->transfer_void != 0 || header->unused != 0) { /* which older images have not */
+        sum = image_sum(sum, &header->transfer_void,
+                        sizeof(*header) - offsetof(struct image_header, transfer_void));
+    }
     return image_sum(sum, segments, ((uint64_t)header->state.touched + 1) * sizeof(struct segment));
 }
 

@@ -81,7 +81,7 @@ struct image_header {
     struct image_layout layout;
     uint64_t layout_sum; /* of IMAGE_VERSION and layout */
     struct image_state state;
-    uint64_t end_sum; /* of state, the headers of the segments, and rules */
+    uint64_t end_sum; /* of state, the headers of the segments, rules, and transfer_void */
     uint64_t log_sum; /* of the records of all segments in use */
     struct image_prefix prefixes[IMAGE_PREFIX_SLOTS];
     /* A flush came while items of this store were in old ones: what is left of them there is gone.

@@ -132,11 +132,13 @@ struct world {
     bool tls;         /* connections are by TLS */
     bool epoll;       /* the engine is the one on epoll, on a simulated kernel */
     uint32_t opening; /* the reactor whose engine is being opened on it */
-    bool in_reactor;  /* a reactor has the processor: whatever is allocated is the product's */
-    bool stopping;    /* the order to stop has been given */
-    bool was_reset;   /* `stats reset` has been sent: counters tell little */
-    bool settled;     /* what is going on is the end of the seed, without faults */
-    bool ended;       /* all reactors have, and are closed */
+    /* A reactor has the processor: whatever is allocated is the product's. clang takes malloc() for
+     * a function that reads no variable, and left out stores in front of it. */
+    volatile bool in_reactor;
+    bool stopping;  /* the order to stop has been given */
+    bool was_reset; /* `stats reset` has been sent: counters tell little */
+    bool settled;   /* what is going on is the end of the seed, without faults */
+    bool ended;     /* all reactors have, and are closed */
     uint64_t mallocs_failed;
     uint64_t broken_unexplained; /* connections that only the server's counters can account for */
     uint64_t idle_closes;
