@@ -4,7 +4,7 @@
  *
  * It begins by command; and by itself when something has expired or was flushed, at once where
  * memory is short or rules of flush_prefix are in force, else a minute later; but then it takes no
- * more than a hundredth of the reactor's time.
+ * more than a hundredth of the reactor's time, or a tenth where there are such rules.
  *
  * Thread: the one that serves the keys.
  */

@@ -35,18 +35,6 @@ def wait_for(happened, what):
         time.sleep(0.01)
 
 
-def thread_of(pid, name):
-    """The id of the thread of that name; the main one has the program's."""
-    if name == 'main':
-        return pid
-    folder = '/proc/%d/task/' % pid
-    for thread in os.listdir(folder):
-        with open(folder + thread + '/comm', encoding='ascii') as comm:
-            if comm.read().rstrip('\n') == name:
-                return int(thread)
-    raise AssertionError('there is no thread ' + name)
-
-
 def settings(under_test):
     """Of stats settings: drop_privileges and sandbox."""
     with under_test.connect() as client:
@@ -113,7 +101,8 @@ class Forbidden(LockedTest):
                 yield self.settled(SaslServer(folder))
 
     def tell(self, under_test, thread, number):
-        result = ctypes.CDLL(None, use_errno=True).tgkill(under_test.pid, thread_of(under_test.pid, thread), number)
+        number_of_thread = server.thread_of(under_test.pid, thread)
+        result = ctypes.CDLL(None, use_errno=True).tgkill(under_test.pid, number_of_thread, number)
         if result != 0:
             raise OSError(ctypes.get_errno(), 'tgkill')
 

@@ -16,16 +16,6 @@ SYS_POLL, SYS_PPOLL = '7', '271'
 KEY = b'secret_key'
 
 
-def thread_of(pid, name):
-    """The id of the thread of that name."""
-    folder = '/proc/%d/task/' % pid
-    for thread in os.listdir(folder):
-        with open(folder + thread + '/comm', encoding='ascii') as comm:
-            if comm.read().rstrip('\n') == name:
-                return int(thread)
-    raise AssertionError('there is no thread ' + name)
-
-
 @unittest.skipIf(server.SANITIZED, 'a sanitizer reports in its own way')
 @unittest.skipIf(server.ORIGINAL, 'memcached has no such report')
 class Panic(unittest.TestCase):
@@ -42,7 +32,7 @@ class Panic(unittest.TestCase):
 
     def await_report(self, dying, name):
         """Until the thread has begun its report: it waits for a reader, for longer than this takes."""
-        path = '/proc/%d/task/%d/syscall' % (dying.pid, thread_of(dying.pid, name))
+        path = '/proc/%d/task/%d/syscall' % (dying.pid, server.thread_of(dying.pid, name))
         if not os.access(path, os.R_OK):
             time.sleep(0.05)
             return
@@ -59,7 +49,7 @@ class Panic(unittest.TestCase):
 
     def kill_thread(self, dying, name, number, pid=None):
         pid = pid or dying.pid
-        thread = thread_of(pid, name)
+        thread = server.thread_of(pid, name)
         if ctypes.CDLL(None, use_errno=True).syscall(SYS_TGKILL, pid, thread, number) != 0:
             error = ctypes.get_errno()
             raise OSError(error, 'tgkill: ' + os.strerror(error))

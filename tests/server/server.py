@@ -159,6 +159,18 @@ class Connection:
         self.socket.close()
 
 
+def thread_of(pid, name):
+    """The id of the thread of that name; the main one has the program's."""
+    if name == 'main':
+        return pid
+    folder = '/proc/%d/task/' % pid
+    for thread in os.listdir(folder):
+        with open(folder + thread + '/comm', encoding='ascii') as comm:
+            if comm.read().rstrip('\n') == name:
+                return int(thread)
+    raise AssertionError('there is no thread ' + name)
+
+
 class Server:
     """One server process on a free loopback port."""
 
