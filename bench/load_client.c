@@ -61,12 +61,18 @@ static char *output_room(struct connection *connection, size_t bytes) {
     return connection->output + connection->end;
 }
 
+static uint32_t next_to_get(struct client *client) {
+    double share = client->options->hot_share;
+    bool is_hot = share > 0 && random_fraction(&client->random) < share;
+    return is_hot ? 0 : keys_next(&client->options->keys, &client->random);
+}
+
 static char *put_get(struct client *client, struct connection *connection, uint64_t intended_ns) {
     const struct load_options *options = client->options;
     uint32_t count = options->keys_per_get;
     uint32_t *numbers = exchange_begin(&connection->exchange, intended_ns, count);
     for (uint32_t i = 0; i < count; i++) {
-        numbers[i] = keys_next(&options->keys, &client->random);
+        numbers[i] = next_to_get(client);
     }
     char *out = output_room(connection, protocol_get_bytes_max(&options->keys, count));
     return protocol_put_get(out, options->protocol, &options->keys, numbers, count);

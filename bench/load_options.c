@@ -36,6 +36,8 @@ static const char help[] =
     "  --keys N              (default 100000)\n"
     "  --prefix TEXT         of each key, before eight digits (default key)\n"
     "  --distribution D      of the keys: uniform, or zipf:EXPONENT (default uniform)\n"
+    "  --hot SHARE           of the gets, 0.3 or 30%, ask for the first key; other gets and\n"
+    "                        the sets are as without it (default 0)\n"
     "  --sizes S             of the values, in bytes; several with their shares, as in\n"
     "                        32:50,1000:40,16000:10 (default 100). A key's follows from its\n"
     "                        number: what one run stores, another with the same sizes expects\n"
@@ -79,6 +81,7 @@ enum {
     KEYS,
     PREFIX,
     DISTRIBUTION,
+    HOT,
     SIZES,
     SEED,
     CONNECTIONS,
@@ -112,6 +115,7 @@ static const struct option rows[] = {
     {"keys", required_argument, NULL, KEYS},
     {"prefix", required_argument, NULL, PREFIX},
     {"distribution", required_argument, NULL, DISTRIBUTION},
+    {"hot", required_argument, NULL, HOT},
     {"sizes", required_argument, NULL, SIZES},
     {"seed", required_argument, NULL, SEED},
     {"connections", required_argument, NULL, CONNECTIONS},
@@ -158,6 +162,19 @@ static uint32_t whole(const char *name, const char *text, uint32_t min, uint32_t
         refuse(name, "a whole number", text);
     }
     return (uint32_t)value;
+}
+
+/* "0.3" or "30%". */
+static double share_of(const char *name, const char *text) {
+    char *end;
+    double value = strtod(text, &end);
+    bool in_percent = *end == '%';
+    value /= in_percent ? 100 : 1;
+    end += in_percent;
+    if (!*text || *end || !(value >= 0 && value <= 1)) {
+        refuse(name, "a share from 0 to 1, or from 0% to 100%", text);
+    }
+    return value;
 }
 
 static enum protocol protocol_named(const char *text) {
@@ -222,6 +239,9 @@ static bool take_number_option(struct load_options *options, int option, const c
         return true;
     case SETS:
         options->sets_share = number("sets", text, 0, 100) / 100;
+        return true;
+    case HOT:
+        options->hot_share = share_of("hot", text);
         return true;
     case MULTIGET:
         options->keys_per_get = whole("multiget", text, 1, KEYS_PER_GET_MAX);

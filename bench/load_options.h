@@ -20,6 +20,7 @@ struct load_options {
     uint32_t connections, depth, keys_per_get;
     struct keys keys;
     double sets_share; /* 0 to 1 of the requests */
+    double hot_share;  /* 0 to 1 of the gets, that ask for the first key */
     double rate;       /* requests per second, 0: a closed loop */
     bool fill, spin;
     bool verify, may_miss, is_quiet;

@@ -200,6 +200,23 @@ class Load(ServerTest):
         for share, wanted in zip(shares, (0.01, 0.385, 0.785)):
             self.assertAlmostEqual(share, wanted, delta=0.05)
 
+    def test_one_hot_key(self):
+        """A share of the gets asks for it, within five standard deviations: they are hits where it alone
+        is stored. Sets go to all keys, so that nearly each brings a new one."""
+        server = self.start()
+        for hot, share in ('0.3', 0.3), ('30%', 0.3), ('0', 0), ('0%', 0), ('1', 1), ('100%', 1):
+            for flags in ('--depth', '20'), ('--multiget', '10'):
+                self.fill(server, '--keys', '1')
+                result = load(server, '--keys', '1000000', *SOME, '--misses', 'ok', '--hot', hot, *flags)
+                self.assertEqual(result.status, 0, result)
+                self.assertAlmostEqual(result['hit_ratio'], share,
+                                       delta=5 * (share * (1 - share) / result['gets']) ** 0.5 + 0.002)
+        before = int(server.stat('total_items'))
+        result = load(server, '--keys', '1000000', *SOME, '--misses', 'ok', '--hot', '1', '--sets', '50')
+        self.assertEqual(result['hit_ratio'], 1)
+        self.assertEqual(int(server.stat('total_items')) - before, result['sets'])
+        self.assertGreater(int(server.stat('curr_items')), result['sets'] * 0.9)
+
     def test_a_rate_is_kept(self):
         """As many requests as fall due: 1000, within five standard deviations."""
         server = self.start()
@@ -321,6 +338,7 @@ class Load(ServerTest):
         server = self.start()
         for flags in ('--sizes', 'x'), ('--sets', '101'), ('--keys', '0'), ('--keys', '1.5'), \
                 ('--distribution', 'normal'), ('--distribution', 'zipf:'), ('--misses', 'no'), \
+                ('--hot', '30'), ('--hot', ''), ('--hot', '-1%'), ('--hot', '30%%'), \
                 ('--protocol', 'http'), ('--host', 'nowhere'), ('--prefix', 'a b'), \
                 ('--prefix', 'k' * 243), ('--depth', ''), ('--nothing',), ('word',):
             result = load(server, *flags)
