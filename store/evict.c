@@ -176,6 +176,7 @@ static void evict_drop(struct store *store, const struct store_found *found, uin
     if (store->evicted) {
         evict_tell(store, found->item);
     }
+    store_note_drop(store, hash);
     evict_count(store, found->item, name);
     if (name == SEGMENT_SMALL) {
         if (evict_turns_away(store, found->item)) {
@@ -289,7 +290,7 @@ static bool evict_visit(struct store *store, struct item *record, uint32_t bytes
         found.ref = index_find_location(&store->index, (uint32_t)hash, found.location);
     }
     assert(found.ref.primary);
-    if (store_drop_dead(store, &found) || evict_move(store, &found, bytes)) {
+    if (store_drop_dead(store, &found, hash) || evict_move(store, &found, bytes)) {
         return true;
     }
     if (store->config.no_eviction) {

@@ -3,6 +3,7 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include "store/drops.h"
 #include "store/ghost.h"
 #include "store/image_header.h"
 #include "store/index.h"
@@ -129,6 +130,8 @@ struct store {
     struct image_header *image;     /* where the store survives the process; else NULL */
     store_evicted *evicted;         /* of store_tell_evictions(), with its context */
     void *evicted_context;
+    store_dropped *dropped; /* of store_tell_drops(), likewise */
+    void *dropped_context;
     struct store_prefixes prefixes; /* pages that are not touched before there is a rule */
 };
 

@@ -145,6 +145,10 @@ __attribute__((noinline, cold)) bool store_flush_covers_item(const struct store 
                               item->key_length);
 }
 
+uint32_t store_next_flush(const struct store *store) {
+    return store->due_at;
+}
+
 uint32_t store_expires_soonest(const struct store *store) {
     return store->crawl_unfinished ? 0 : store->expires_soonest;
 }

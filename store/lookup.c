@@ -50,7 +50,8 @@ static bool lookup_is_dead(const struct store *store, const struct store_found *
 }
 
 /* Drops a dead item and counts why it was dead. */
-static void lookup_drop(struct store *store, const struct store_found *found) {
+static void lookup_drop(struct store *store, const struct store_found *found, uint64_t hash) {
+    store_note_drop(store, hash);
     if (store_is_flushed(store, found->location)) {
         store->counters.flushed++;
         store->counters.flushed_prefix += !store_is_below_flush(store, found->location);
@@ -61,11 +62,11 @@ static void lookup_drop(struct store *store, const struct store_found *found) {
     store_unlink(store, found);
 }
 
-bool store_drop_dead(struct store *store, const struct store_found *found) {
+bool store_drop_dead(struct store *store, const struct store_found *found, uint64_t hash) {
     if (!lookup_is_dead(store, found)) {
         return false;
     }
-    lookup_drop(store, found);
+    lookup_drop(store, found, hash);
     return true;
 }
 
@@ -90,7 +91,7 @@ void store_find(struct store *store, const struct store_key *key, struct store_f
     bool flushed = store_is_flushed(store, found->location);
     store->counters.met_flushed += flushed;
     store->counters.met_expired += !flushed;
-    lookup_drop(store, found);
+    lookup_drop(store, found, key->hash);
     found->item = NULL;
 }
 

@@ -24,8 +24,15 @@ enum store_presence store_find_any(const struct store *store, const struct store
 bool store_find_head(const struct store *store, uint64_t extent, struct store_found *found);
 
 /* Drops the item when it is dead, and counts it as expired or flushed. Returns false when it is
- * alive. */
-bool store_drop_dead(struct store *store, const struct store_found *found);
+ * alive. hash: bits 0 to 47 of its key's. */
+bool store_drop_dead(struct store *store, const struct store_found *found, uint64_t hash);
+
+/* Before an item is dropped that its caller has not named: tells who asked for that. */
+static inline void store_note_drop(const struct store *store, uint64_t hash) {
+    if (store->dropped) {
+        store->dropped(store->dropped_context, hash);
+    }
+}
 
 /* Removes an item from the index and releases its bytes, those of its extents too. */
 void store_unlink(struct store *store, const struct store_found *found);

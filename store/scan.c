@@ -27,6 +27,7 @@ static uint64_t scan_position(const struct store *store, struct item *item) {
     return (uint64_t)scan_reverse((uint32_t)hash) << 32 | hash >> 32;
 }
 
+/* Bits 0 to 31 of the hash. */
 static uint32_t scan_hash(uint64_t position) {
     return scan_reverse((uint32_t)(position >> 32));
 }
@@ -148,10 +149,11 @@ bool store_scan(struct store *store, uint64_t *cursor, uint32_t items_max, uint3
  * step, so the next item is looked up from its bucket again. */
 static uint32_t crawl_drop_dead(struct store *store, uint64_t position, uint32_t count) {
     uint32_t live = 0;
+    uint64_t hash = position << 32 | scan_hash(position);
     for (uint32_t i = 0; i < count; i++) {
         struct store_found found;
         scan_find(store, position, live, &found);
-        if (store_drop_dead(store, &found)) {
+        if (store_drop_dead(store, &found, hash)) {
             store_maintain_index(store);
             continue;
         }

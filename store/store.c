@@ -97,6 +97,11 @@ void store_tell_evictions(struct store *store, store_evicted *evicted, void *con
     store->evicted_context = context;
 }
 
+void store_tell_drops(struct store *store, store_dropped *dropped, void *context) {
+    store->dropped = dropped;
+    store->dropped_context = context;
+}
+
 void store_destroy(struct store *store) {
     if (!store) {
         return;

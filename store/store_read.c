@@ -142,3 +142,12 @@ enum store_status store_peek(struct store *store, const struct store_key *key, u
     store_show_all(store, found.item, shown);
     return STORE_OK;
 }
+
+void store_add_hits(struct store *store, const struct store_key *key, uint32_t hits, uint32_t now) {
+    struct store_found found;
+    store_begin_operation(store, now);
+    store_find(store, key, &found);
+    if (found.item) {
+        store->counters.queues[store_queue_of(store, found.location)].hits += hits;
+    }
+}

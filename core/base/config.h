@@ -227,6 +227,7 @@ struct config {
     bool sandbox_asked; /* -o drop_privileges: who asks is told where it can't be had */
     /* What of the sandbox can be had here, CONFIG_SANDBOX_ and so on; filled in at the start. */
     uint32_t sandbox_parts;
+    bool no_hot_keys; /* -o hot_keys=off: a reactor keeps no copies of others' items */
 };
 
 #endif

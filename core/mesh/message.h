@@ -20,13 +20,14 @@
 #include <stdint.h>
 
 #include "core/mesh/ring.h"
+#include "core/mesh/versions.h"
 #include "proto/request.h"
 
 /* Values up to this size travel inside the message. Longer ones don't travel: they are received
  * into the owner's store, and sent from there. */
 #define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
 #define MESSAGE_KEY_BYTES 288        /* a key and an opaque */
-#define MESSAGE_VALUE_BYTES_NEAR 464 /* what is left of 1 KiB */
+#define MESSAGE_VALUE_BYTES_NEAR 440 /* what is left of 1 KiB */
 
 struct connection;
 struct message;
@@ -123,6 +124,15 @@ struct message {
      * clients that watch are told. */
     int descriptor;
     uint8_t transport; /* of a MESSAGE_CONNECTION: enum transport */
+
+    /* Of a MESSAGE_REQUEST that reads. Origin: whether any of what follows is so: a copy of the
+     * item is asked for; one that it has was hit so often since the owner was last told. Reply:
+     * what goes with the copy, which is the result; its word is 0 when there is none. See
+     * core/shard/copies.h. */
+    bool about_copy;
+    bool asks_copy;
+    uint32_t copy_hits;
+    struct version_grant grant;
     struct request request;
     struct result result;
     char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */

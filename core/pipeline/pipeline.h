@@ -16,6 +16,7 @@
  *     login            a login
  *     watcher          clients that watch
  *     lend             shards of others, while they are free
+ *     copied           gets of others' keys of which this reactor has copies
  *     queue            messages whose replies are owed
  *     timing           how long commands take
  *     output           replies as bytes

@@ -120,6 +120,27 @@ bool queue_drop(struct pipeline *pipeline, struct shard *shard) {
 
 /* Messages. */
 
+bool queue_holds_back(const struct pipeline *pipeline, uint64_t hash) {
+    for (const struct message *message = pipeline->first; message; message = message->next) {
+        bool under_way = !message->done || message->refused;
+        if (under_way && (message->kind != MESSAGE_REQUEST || message->hash == hash)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keeps the copy that a message has brought. */
+__attribute__((noinline, cold)) static void keep_copy(struct shard *shard,
+                                                      struct message *message) {
+    struct copy_source source = {.request = &message->request,
+                                 .hash = message->hash,
+                                 .result = &message->result,
+                                 .grant = message->grant};
+    message->grant.word = 0;
+    shard_keep_copy(shard, shard_owner(shard, message->hash), &source);
+}
+
 /* The completion of all messages of a queue. */
 static void queue_complete(struct shard *shard, struct message *message) {
     struct pipeline *pipeline = message->requester;
@@ -128,6 +149,9 @@ static void queue_complete(struct shard *shard, struct message *message) {
     message->done = true;
     if (message->kind == MESSAGE_LEASE_BACK) {
         lose_lease(message);
+    }
+    if (__builtin_expect(message->grant.word != 0, false)) {
+        keep_copy(shard, message);
     }
     if (!pipeline->aborted) {
         queue_drain(pipeline, shard);

@@ -21,6 +21,10 @@ static inline bool queue_may_add(const struct pipeline *pipeline, const struct s
     return pipeline->queued < PIPELINE_QUEUE_MAX && shard_may_take_message(shard, pipeline->queued);
 }
 
+/* Whether a request is under way that one for a key of this hash may not overtake: one for the same
+ * key, or one that concerns more than a key. */
+bool queue_holds_back(const struct pipeline *pipeline, uint64_t hash);
+
 /* Adds a message of that kind at the end; queue_may_add() has been true. */
 struct message *queue_add(struct pipeline *pipeline, struct shard *shard, enum message_kind kind);
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/pipeline/copied.h"
 #include "core/pipeline/every_shard.h"
 #include "core/pipeline/lend.h"
 #include "core/pipeline/login.h"
@@ -53,16 +54,14 @@ bool pipeline_waits(const struct pipeline *pipeline) {
 
 /* On the keys of this shard, or of one that is borrowed. Compiled into its callers, as it is on the
  * way of each request. */
-__attribute__((always_inline)) static inline bool run_here(struct pipeline *pipeline,
-                                                           struct shard *shard,
-                                                           const struct batch_slot *slot,
-                                                           struct keyspace *keys) {
-    struct result result;
+__attribute__((always_inline)) static inline bool
+run_here(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
+         struct keyspace *keys, struct result *result) {
     if (pipeline->first && !queue_may_add(pipeline, shard)) {
         return false;
     }
-    bool leased = execute_any(keys, pipeline->number, &slot->request, slot->hash, &result);
-    queue_answer(pipeline, shard, slot, &result, leased);
+    bool leased = execute_any(keys, pipeline->number, &slot->request, slot->hash, result);
+    queue_answer(pipeline, shard, slot, result, leased);
     return true;
 }
 
@@ -73,19 +72,29 @@ static bool run_there(struct pipeline *pipeline, struct shard *shard,
     }
     struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);
     message_set_request(message, &slot->request, slot->hash);
+    if (copies_wants_note(&shard->copies, slot->hash)) {
+        copied_note(shard, slot, message);
+    }
     queue_send(pipeline, shard, slot->owner, message);
     return true;
 }
 
 static bool run_elsewhere(struct pipeline *pipeline, struct shard *shard,
                           const struct batch_slot *slot) {
+    struct result result;
+    if (copied_has(shard, slot) && copied_run(pipeline, shard, slot)) {
+        return true;
+    }
     struct keyspace *keys =
         shard_borrows(shard, slot->owner) ? lend_keys(shard, slot->owner) : NULL;
     if (!keys) {
         return run_there(pipeline, shard, slot);
     }
-    if (!run_here(pipeline, shard, slot, keys)) {
+    if (!run_here(pipeline, shard, slot, keys, &result)) {
         return false;
+    }
+    if (copies_wants_note(&shard->copies, slot->hash)) {
+        copied_note_here(shard, slot, keys, &result);
     }
     shard->counters.mesh_requests++;
     shard->counters.lent_requests++;
@@ -225,9 +234,11 @@ static bool run_alone(struct pipeline *pipeline, struct shard *shard,
 static bool run_request(struct pipeline *pipeline, struct shard *shard,
                         const struct batch_slot *slot) {
     const struct request *request = &slot->request;
+    struct result result;
     if (op_has_key(request->op)) {
-        return shard_holds(shard, slot->owner) ? run_here(pipeline, shard, slot, &shard->keys)
-                                               : run_elsewhere(pipeline, shard, slot);
+        return shard_holds(shard, slot->owner)
+                   ? run_here(pipeline, shard, slot, &shard->keys, &result)
+                   : run_elsewhere(pipeline, shard, slot);
     }
     if (request->op == OP_LOGIN) {
         return pipeline_run_login(pipeline, shard, slot);
@@ -294,7 +305,8 @@ static void batch_borrow(const struct batch *batch, struct shard *shard) {
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
         uint32_t owner = slot->owner;
-        if (!op_has_key(slot->request.op) || owner == shard->id || owner == refused) {
+        if (!op_has_key(slot->request.op) || owner == shard->id || owner == refused ||
+            copied_has(shard, slot)) {
             continue;
         }
         if (mesh_is_quiet(shard->port, owner) && lend_borrow(shard, owner)) {

@@ -186,6 +186,10 @@ const struct command_option option_table[] = {
     DONE("no_drop_privileges", WORD, NULL,
          "as no_sandbox",
          SWITCH(no_sandbox)),
+    DONE("hot_keys", WORD, "off",
+         "keep no copies of other reactors' items; by default keys that a reactor asks for often "
+         "are copied (on)",
+         options_set_hot_keys),
     DONE("idle_timeout", WORD, "N",
          "close a connection that has been idle for so many seconds (default 0: never)",
          NUMBER(idle_timeout_s, 0, INT32_MAX)),

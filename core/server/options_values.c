@@ -187,6 +187,15 @@ enum config_status options_set_io(struct config *config, const struct command_op
     return options_wrong("-o io takes auto, uring or epoll, not \"%s\"", value);
 }
 
+enum config_status options_set_hot_keys(struct config *config, const struct command_option *option,
+                                        const char *value) {
+    (void)option;
+    config->no_hot_keys = strcmp(value, "off") == 0;
+    return config->no_hot_keys || strcmp(value, "on") == 0
+               ? CONFIG_RUN
+               : options_wrong("-o hot_keys takes on or off, not \"%s\"", value);
+}
+
 enum config_status options_set_delimiter(struct config *config, const struct command_option *option,
                                          const char *value) {
     (void)option;

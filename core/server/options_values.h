@@ -15,8 +15,8 @@ option_parser options_accept;
 /* Each for one option. */
 option_parser options_set_mode, options_add_addresses, options_set_memory, options_set_item_bytes,
     options_set_binding, options_set_delimiter, options_count_verbose, options_set_ring_capacity,
-    options_set_spin, options_set_io, options_enable_tls, options_set_cluster, options_add_etcd,
-    options_set_drain, options_ask_sandbox, options_set_hits;
+    options_set_spin, options_set_io, options_set_hot_keys, options_enable_tls, options_set_cluster,
+    options_add_etcd, options_set_drain, options_ask_sandbox, options_set_hits;
 
 /* These print something and return CONFIG_DONE. */
 option_parser options_show_version, options_show_license;

@@ -77,6 +77,13 @@ static struct server_settings reactor_first_settings(const struct config *config
     };
 }
 
+/* Of a shard's memory what copies of other shards' items have. */
+static size_t reactor_copies_bytes(const struct config *config) {
+    size_t bytes = config->memory_bytes / config->cores / COPIES_PART;
+    bool may = config->cores > 1 && !config->no_hot_keys && bytes >= COPIES_BYTES_MIN;
+    return may ? bytes : 0;
+}
+
 static int reactor_init_shard(struct reactor *reactor, const struct reactor_config *config,
                               struct logins *logins) {
     const struct config *options = config->facts->config;
@@ -86,6 +93,7 @@ static int reactor_init_shard(struct reactor *reactor, const struct reactor_conf
         .seed = config->seed,
         .memory_bytes = options->memory_bytes / options->cores,
         .memory_bytes_max = config->memory_bytes_max / options->cores,
+        .copies_bytes = reactor_copies_bytes(options),
         .store = config->store,
         .settings = reactor_first_settings(options),
         .logins = logins,

@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/shard/flush_slots.h"
+#include "core/shard/share.h"
 #include "core/shard/watch_send.h"
 #include "core/stats/command.h"
 #include "proto/classes.h"
@@ -44,6 +45,7 @@ static void admin_flush_prefix(struct shard *shard, const struct request *reques
 }
 
 static void admin_flush_any(struct shard *shard, const struct request *request) {
+    share_forget(&shard->keys);
     if (request->op == OP_FLUSH) {
         admin_flush(shard, request);
     } else {
@@ -86,7 +88,7 @@ static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *r
     uint64_t share = mib < UINT64_MAX / MIB ? mib * MIB / shard->count : UINT64_MAX;
     if (share < STORE_MEMORY_BYTES_MIN) {
         admin_say(result, reply_error_line(PROTO_ERROR_MEMORY_TOO_SMALL));
-    } else if (store_resize(shard->keys.store, share) != 0) {
+    } else if (store_resize(shard->keys.store, shard_store_bytes(shard, share)) != 0) {
         admin_say(result, reply_error_line(PROTO_ERROR_MEMORY_LIMIT));
     } else {
         shard->settings.memory_bytes = mib * MIB;
@@ -104,6 +106,7 @@ static void admin_move_clock(struct shard *shard, uint32_t seconds) {
 
 static void set_debug_time(struct shard *shard, const struct request *request,
                            struct result *result) {
+    share_forget(&shard->keys);
     switch ((enum debug_time)request->delta) {
     case DEBUG_TIME_MOVE:
         shard->keys.debug_offset_s += request->exptime;

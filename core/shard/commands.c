@@ -26,6 +26,13 @@ static enum result_status result_of(enum store_status status) {
     return RESULT_NO_MEMORY;
 }
 
+/* Before something about a key is changed: copies of its item are out of date that others hold. (A
+ * read of an item that is to be renewed changes its state, too, but of such an item there are no
+ * copies.) */
+static inline void command_outdates(struct keyspace *keys, uint64_t hash) {
+    versions_move(&keys->versions, hash);
+}
+
 static uint32_t expires_of(const struct keyspace *keys, int64_t exptime) {
     return clock_expires(keys->clock, exptime, keys->now, keys->debug_offset_s);
 }
@@ -100,6 +107,7 @@ static void run_get(struct keyspace *keys, const struct request *request, uint64
 /* touch and gat. A gat counts as a touch alone, as in memcached. */
 static void run_touch(struct keyspace *keys, const struct request *request, uint64_t hash,
                       struct result *result) {
+    command_outdates(keys, hash);
     struct store_key key = command_key(request, hash);
     struct store_item item;
     uint32_t expires = expires_of(keys, request->exptime);
@@ -145,6 +153,7 @@ static void run_meta_get(struct keyspace *keys, const struct request *request, u
     struct store_item item;
     bool is_plain = (request->meta & META_GET_EFFECTS) == 0;
     if (!is_plain) {
+        command_outdates(keys, hash);
         asked = read_of(keys, request);
     }
     enum store_status status =
@@ -220,6 +229,7 @@ static void set_joined_length(struct keyspace *keys, const struct request *reque
 /* upload: the handle of the upload that holds the value; 0: request->value does. */
 static void run_write(struct keyspace *keys, const struct request *request, uint64_t hash,
                       uint64_t upload, struct result *result) {
+    command_outdates(keys, hash);
     struct store_key key = command_key(request, hash);
     struct store_write write = {
         .mode = mode_of(request->op),
@@ -249,6 +259,7 @@ static void run_write(struct keyspace *keys, const struct request *request, uint
 
 static void run_delete(struct keyspace *keys, const struct request *request, uint64_t hash,
                        struct result *result) {
+    command_outdates(keys, hash);
     struct store_key key = command_key(request, hash);
     struct store_removal removal = {
         .compare_cas = request->compare_cas,
@@ -269,6 +280,7 @@ static void run_delete(struct keyspace *keys, const struct request *request, uin
 
 static void run_delta(struct keyspace *keys, const struct request *request, uint64_t hash,
                       struct result *result) {
+    command_outdates(keys, hash);
     struct store_key key = command_key(request, hash);
     bool decrement = request->op == OP_DECR, meta = request->protocol == PROTOCOL_META;
     struct store_delta delta = {
@@ -302,6 +314,7 @@ static void run_delta(struct keyspace *keys, const struct request *request, uint
  * since the client wanted to replace it. */
 static void run_reject(struct keyspace *keys, const struct request *request, uint64_t hash,
                        struct result *result) {
+    command_outdates(keys, hash);
     struct store_key key = command_key(request, hash);
     bool too_large = request->error == PROTO_ERROR_TOO_LARGE;
     store_delete(keys->store, &key, &(struct store_removal){0}, keys->now);
@@ -380,4 +393,13 @@ void command_run_upload(struct keyspace *keys, const struct request *request, ui
                         uint64_t upload, struct result *result) {
     *result = (struct result){0};
     run_write(keys, request, hash, upload, result);
+}
+
+void command_answer_copy(const struct request *request, const struct store_item *item,
+                         struct result *result) {
+    *result = (struct result){.status = RESULT_OK};
+    command_set_item(result, item);
+    if (request->op == OP_META_GET && !mg_returns_value(request, item->cas)) {
+        drop_value(result);
+    }
 }

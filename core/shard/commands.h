@@ -18,6 +18,11 @@ void command_run(struct keyspace *keys, const struct request *request, uint64_t 
 void command_run_upload(struct keyspace *keys, const struct request *request, uint64_t hash,
                         uint64_t upload, struct result *result);
 
+/* What a request that copies may serve (core/shard/copies.h) is answered with from a copy, of whose
+ * item only value, length, flags and CAS are looked at. */
+void command_answer_copy(const struct request *request, const struct store_item *item,
+                         struct result *result);
+
 static inline struct store_key command_key(const struct request *request, uint64_t hash) {
     return (struct store_key){.bytes = request->key, .length = request->key_length, .hash = hash};
 }

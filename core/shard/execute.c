@@ -7,6 +7,7 @@
 #include "core/shard/commands.h"
 #include "core/shard/observe.h"
 #include "core/shard/scan.h"
+#include "core/shard/share.h"
 #include "core/shard/watch_lines.h"
 #include "core/shard/watch_send.h"
 
@@ -113,6 +114,7 @@ enum store_status execute_upload_begin(struct keyspace *keys, const void *reques
                                        uint64_t *upload, struct upload_window *window) {
     struct store_key key = command_key(request, hash);
     *upload = 0;
+    versions_move(&keys->versions, hash); /* it may take the memory of the old value */
     enum store_status status = begin_upload(keys, requester, &key, request, upload);
     return status == STORE_OK ? execute_upload_window(keys, *upload, window) : status;
 }
@@ -161,6 +163,9 @@ static void execute_request(struct keyspace *keys, struct message *message) {
     message->refused =
         !execute_any(keys, message->descriptor, &message->request, message->hash, &result);
     message_set_result(message, &result);
+    if (__builtin_expect(message->about_copy, false)) {
+        share_answer(keys, message);
+    }
 }
 
 void execute_for_keys(struct keyspace *keys, struct message *message) {

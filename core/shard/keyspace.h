@@ -4,8 +4,8 @@
  * Executing a command needs this and nothing else of a shard. At any moment one thread alone
  * touches it: that of the reactor that has the shard, its own or one that has borrowed it
  * (core/mesh/lending.h). But for refused_ns and flush_slots, for a store's values under a lease
- * (store_lease_read()), and for what never changes. debug_offset_s and debug_paused are written by
- * the owner alone, which may read them at any time.
+ * (store_lease_read()), for the words of versions, and for what never changes. debug_offset_s and
+ * debug_paused are written by the owner alone, which may read them at any time.
  */
 #ifndef CORE_SHARD_KEYSPACE_H
 #define CORE_SHARD_KEYSPACE_H
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/mesh/versions.h"
 #include "core/shard/crawler.h"
 #include "core/shard/priority.h"
 #include "core/stats/counters.h"
@@ -60,6 +61,9 @@ struct keyspace {
     _Atomic uint32_t flush_slots;
 
     struct hotkeys hotkeys; /* for `stats hotkeys` */
+
+    /* By which reactors know that their copies are up to date. */
+    struct versions versions;
 };
 
 /* Moves the time of the keys on to the monotonic time now_ns, which is in this tick without

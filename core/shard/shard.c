@@ -36,6 +36,12 @@ static int shard_init_store(struct shard *shard, const struct shard_config *conf
     return store_create(&shard->keys.store, &store_config);
 }
 
+uint64_t shard_store_bytes(const struct shard *shard, uint64_t memory_bytes) {
+    uint64_t copies = shard->copies.memory_bytes;
+    return memory_bytes >= copies + STORE_MEMORY_BYTES_MIN ? memory_bytes - copies
+                                                           : STORE_MEMORY_BYTES_MIN;
+}
+
 static void shard_finish_store(struct shard *shard) {
     if (shard->keeps_items) {
         store_image_close(shard->keys.store);
@@ -43,6 +49,23 @@ static void shard_finish_store(struct shard *shard) {
         store_destroy(shard->keys.store);
     }
     shard->keys.store = NULL;
+}
+
+/* Their space is the store's no longer; its segments keep the size that they have with all of it.
+ */
+static int shard_init_copies(struct shard *shard, const struct shard_config *config) {
+    uint64_t seed = config->seed + config->id;
+    int error = copies_init(&shard->copies, config->copies_bytes, config->count, seed);
+    if (error || config->copies_bytes == 0) {
+        return error;
+    }
+    error = versions_init(&shard->keys.versions, copies_versions_slots(config->copies_bytes));
+    if (error) {
+        copies_finish(&shard->copies);
+        return error;
+    }
+    store_resize(shard->keys.store, shard_store_bytes(shard, config->memory_bytes));
+    return 0;
 }
 
 int shard_init(struct shard *shard, const struct shard_config *config) {
@@ -73,17 +96,27 @@ int shard_init(struct shard *shard, const struct shard_config *config) {
     }
     error = message_pool_init(&shard->messages, SHARD_MESSAGES_MAX + config->pipelines_max);
     if (error) {
-        shard_finish_store(shard);
-        return error;
+        goto error_messages;
+    }
+    error = shard_init_copies(shard, config);
+    if (error) {
+        goto error_copies;
     }
     buffer_pool_init(&shard->buffers);
     shard->keys.flush_rules = store_prefixes(shard->keys.store);
     atomic_init(&shard->keys.flush_slots, shard->keys.flush_rules);
     return 0;
+error_copies:
+    message_pool_finish(&shard->messages);
+error_messages:
+    shard_finish_store(shard);
+    return error;
 }
 
 void shard_finish(struct shard *shard) {
     buffer_pool_finish(&shard->buffers);
+    copies_finish(&shard->copies);
+    versions_finish(&shard->keys.versions);
     message_pool_finish(&shard->messages);
     shard_finish_store(shard);
     watch_close(shard);
@@ -93,6 +126,13 @@ void shard_finish(struct shard *shard) {
     logins_free(atomic_load(&shard->logins_mailbox));
     nodes_free(shard->nodes);
     nodes_free(atomic_load(&shard->nodes_mailbox));
+}
+
+/* Gauges that are read where they are known. */
+static void shard_set_gauges(const struct shard *shard, struct counters *counters) {
+    counters->buffer_bytes = shard->buffers.bytes;
+    counters->hot_copies = shard->copies.count;
+    counters->hot_bytes = shard->copies.bytes;
 }
 
 bool shard_take(struct shard *shard) {
@@ -109,7 +149,7 @@ void shard_leave(struct shard *shard) {
     if (shard->count > 1 && shard_holds(shard, shard->id)) {
         if (shard->facts->config->metrics.count > 0) {
             shard->keys.left_counters = shard->counters;
-            shard->keys.left_counters.buffer_bytes = shard->buffers.bytes;
+            shard_set_gauges(shard, &shard->keys.left_counters);
         }
         shard->held = SHARD_NONE;
         crawler_plan(&shard->keys, &shard->settings);
@@ -154,15 +194,22 @@ uint64_t shard_hash(const struct shard *shard, const char *key, uint32_t length)
     return shard_key_hash(key, length, shard->seed);
 }
 
+void shard_keep_copy(struct shard *shard, uint32_t owner, struct copy_source *source) {
+    source->at = versions_of(&shard->all[owner]->keys.versions, source->hash);
+    source->tick = shard->tick;
+    copies_add(&shard->copies, source);
+}
+
 void shard_stats_read(const struct shard *shard, struct shard_stats *stats) {
     stats->counters = shard->counters;
     counters_add(&stats->counters, &shard->keys.counters);
-    stats->counters.buffer_bytes = shard->buffers.bytes;
+    shard_set_gauges(shard, &stats->counters);
     store_stats(shard->keys.store, &stats->store);
 }
 
 void shard_check(const struct shard *shard) {
     message_pool_check(&shard->messages);
+    copies_check(&shard->copies);
     assert(shard->messages.out <= SHARD_MESSAGES_MAX);
     assert(mesh_outstanding(shard->port) <= shard->messages.out + shard->messages.parked);
     assert(shard->keys.id == shard->id);

@@ -21,6 +21,7 @@
 #include "core/mesh/message.h"
 #include "core/shard/answered.h"
 #include "core/shard/auth.h"
+#include "core/shard/copies.h"
 #include "core/shard/keyspace.h"
 #include "core/shard/watch.h"
 #include "core/stats/command.h"
@@ -96,12 +97,13 @@ struct shard {
     struct shard_set wanted_back;
 
     /* All shards of the server. Of one that it has not borrowed only keys.refused_ns may be read,
-     * and keys.store by store_lease_read() under a lease. Of one that it has, keys, port and
-     * settings may be used; settings are only read. */
+     * the words of keys.versions, and keys.store by store_lease_read() under a lease. Of one that
+     * it has, keys, port and settings may be used; settings are only read. */
     struct shard *const *all;
     struct mesh_port *port;
     struct message_pool messages;
     struct buffer_pool buffers;
+    struct copies copies;     /* of items of other shards */
     struct counters counters; /* of connections, bytes, messages and turns */
     struct latency latency;   /* of commands of its connections, and of its turns */
     struct answered answered; /* in this turn, and not in those histograms yet */
@@ -149,6 +151,9 @@ struct shard_config {
     struct store *store;
     size_t memory_bytes;     /* of this shard's store */
     size_t memory_bytes_max; /* the most that a command may raise it to */
+    /* For copies of others' items, of which the store has so much less; 0: there are none. Not
+     * below COPIES_BYTES_MIN, and only with several shards. */
+    size_t copies_bytes;
     struct server_settings settings;
     struct logins *logins; /* belongs to the shard from then on */
     size_t item_bytes_max;
@@ -163,6 +168,10 @@ struct shard_config {
  * that is too small; the shard needs no shard_finish() then. */
 int shard_init(struct shard *shard, const struct shard_config *config);
 void shard_finish(struct shard *shard);
+
+/* What is left for the store where a shard may have so many bytes, at least
+ * STORE_MEMORY_BYTES_MIN. */
+uint64_t shard_store_bytes(const struct shard *shard, uint64_t memory_bytes);
 
 /* Whether the reactor may use the keys of the shard `owner` now: it is its own, and not lent. What
  * needs keys while it may not does what it does for another shard to which there is no credit:
@@ -240,6 +249,9 @@ static inline uint32_t shard_of_hash(uint64_t hash, uint32_t count) {
 static inline uint32_t shard_owner(const struct shard *shard, uint64_t hash) {
     return shard_of_hash(hash, shard->count);
 }
+
+/* Keeps a copy of an item of the shard `owner`; sets what of the source is this reactor's. */
+void shard_keep_copy(struct shard *shard, uint32_t owner, struct copy_source *source);
 
 /* Fails an assertion when the shard's messages, buffers and what its connections hold contradict
  * each other. For tests. */

@@ -77,6 +77,11 @@
         "Times that a reactor found the keys that it has sent requests for in use.")               \
     ROW(lend_wanted, COUNT, "times",                                                               \
         "Times that a reactor came back from the kernel and found its own keys in use.")           \
+    ROW(hot_hits, COUNT, "keys",                                                                   \
+        "Keys asked for that were answered from a copy, without the reactor that owns them.")      \
+    ROW(hot_stale, COUNT, "keys", "Copies that were found to be out of date by a get.")            \
+    ROW(hot_copies, GAUGE, "items", "Copies of other reactors' items that reactors have.")         \
+    ROW(hot_bytes, GAUGE, "bytes", "Memory of these copies, of the part of -m that is theirs.")    \
     ROW(mesh_stalls, COUNT, "times",                                                               \
         "Times that a connection had to wait for room in the ring to another reactor.")            \
     ROW(buffer_bytes, GAUGE, "bytes", "Memory of the buffers of connections, kept ones included.") \

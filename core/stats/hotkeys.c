@@ -3,20 +3,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/stats/sampler.h"
+
 /* Sampling. */
 
-/* xorshift64 (Marsaglia: "Xorshift RNGs", 2003). */
-static uint64_t hotkeys_random(struct hotkeys *hotkeys) {
-    uint64_t random = hotkeys->random;
-    random ^= random << 13;
-    random ^= random >> 7;
-    random ^= random << 17;
-    return hotkeys->random = random;
-}
-
 static void hotkeys_choose(struct hotkeys *hotkeys) {
-    const uint64_t gaps = 2 * HOTKEYS_SAMPLE - 1;
-    hotkeys->countdown = 1 + (uint32_t)(((hotkeys_random(hotkeys) >> 32) * gaps) >> 32);
+    hotkeys->countdown = sampler_next(&hotkeys->random, HOTKEYS_SAMPLE);
 }
 
 /* Ageing. */
@@ -167,6 +159,15 @@ void hotkeys_add(struct hotkeys *hotkeys, const struct hotkeys_request *request,
     entry->bytes += request->bytes;
     hotkeys->totals[i]++;
     hotkeys->sampled++;
+}
+
+void hotkeys_add_more(struct hotkeys *hotkeys, const struct hotkeys_request *request, uint32_t more,
+                      uint64_t now_ns) {
+    while (more >= hotkeys->countdown) {
+        more -= hotkeys->countdown;
+        hotkeys_add(hotkeys, request, now_ns);
+    }
+    hotkeys->countdown -= more;
 }
 
 /* Listing. */

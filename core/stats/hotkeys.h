@@ -26,8 +26,7 @@
 #define HOTKEYS_LISTED 32
 #define HOTKEYS_KEY_BYTES 250
 
-/* One of so many requests is sampled on average: of the numbers between two samples each from 1 to
- * twice as many, less one, is as likely, so that a client's rhythm can't hide keys. */
+/* One of so many requests is sampled on average, see core/stats/sampler.h. */
 #define HOTKEYS_SAMPLE 128
 
 #define HOTKEYS_HALF_LIFE_NS ((uint64_t)60 * 1000000000)
@@ -92,6 +91,11 @@ static inline bool hotkeys_samples(struct hotkeys *hotkeys) {
 
 /* Adds a sampled request, and chooses the next one. */
 void hotkeys_add(struct hotkeys *hotkeys, const struct hotkeys_request *request, uint64_t now_ns);
+
+/* Counts requests like this one that came all at once, of which as many are sampled as would have
+ * been of others. */
+void hotkeys_add_more(struct hotkeys *hotkeys, const struct hotkeys_request *request, uint32_t more,
+                      uint64_t now_ns);
 
 /* Tells of the keys that most of the sampled requests name. */
 void hotkeys_list(struct hotkeys *hotkeys, struct hotkeys_list *list, uint64_t now_ns);

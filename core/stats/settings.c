@@ -74,6 +74,7 @@ static void settings_put_network(struct stats_writer *writer, const struct serve
     stats_put(writer, "io_engine", settings_engine_name(config->io));
     stats_put_switch(writer, "drop_privileges", config->sandbox_parts);
     stats_put(writer, "sandbox", settings_sandbox_name(config->sandbox_parts));
+    stats_put_switch(writer, "hot_keys", !config->no_hot_keys);
     stats_put_number(writer, "reqs_per_event", config->turn_requests);
     stats_put_number(writer, "idle_timeout", config->idle_timeout_s);
     stats_put_switch(writer, "maxconns_fast",

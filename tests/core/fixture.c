@@ -52,6 +52,7 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
         .facts = &fixture->facts,
         .clock = &clock_system,
         .memory_bytes_max = 4 * memory_bytes,
+        .copies_bytes = fixture->copies_bytes,
         .settings = {.memory_bytes = memory_bytes * fixture->shards, .lru_crawler = true},
     };
     int error = shard_init(&fixture->shard[id], &config);
@@ -62,10 +63,9 @@ static void shard_prepare(struct fixture *fixture, uint32_t id, size_t memory_by
     fixture->shard[id].hooks = &fixture_hooks;
 }
 
-void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capacity,
-                  size_t memory_bytes) {
+static void fixture_prepare(struct fixture *fixture, uint32_t ring_capacity, size_t memory_bytes) {
+    uint32_t shards = fixture->shards;
     assert(shards <= FIXTURE_SHARDS_MAX);
-    *fixture = (struct fixture){.shards = shards};
     fixture->config = (struct config){
         .cores = shards, .item_bytes_max = (size_t)1 << 20, .prefix_delimiter = ':'};
     fixture->facts = (struct server_facts){.config = &fixture->config, .version = "1.2.3"};
@@ -76,6 +76,22 @@ void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capaci
         shard_prepare(fixture, i, memory_bytes);
     }
     pipeline_init(&fixture->pipeline, &fixture->shard[0]);
+}
+
+void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capacity,
+                  size_t memory_bytes) {
+    *fixture = (struct fixture){.shards = shards};
+    fixture_prepare(fixture, ring_capacity, memory_bytes);
+}
+
+void fixture_init_copies(struct fixture *fixture, uint32_t shards, uint32_t ring_capacity,
+                         size_t memory_bytes) {
+    *fixture = (struct fixture){.shards = shards,
+                                .copies_bytes = shards > 1 ? memory_bytes / COPIES_PART : 0};
+    fixture_prepare(fixture, ring_capacity, memory_bytes);
+    for (uint32_t i = 0; i < shards && shards > 1; i++) {
+        copies_tune(&fixture->shard[i].copies, 1, 1, 0, 8);
+    }
 }
 
 void fixture_name_key(const struct fixture *fixture, char key[16], uint32_t shard, int n) {

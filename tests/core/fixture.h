@@ -23,6 +23,7 @@ struct fixture {
     struct mesh *mesh;
     struct shard shard[FIXTURE_SHARDS_MAX];
     struct shard *all[FIXTURE_SHARDS_MAX];
+    size_t copies_bytes;  /* of each shard: 0 but for fixture_init_copies() */
     struct config config; /* what no test of the pipeline sets is 0 */
     struct server_facts facts;
     struct pipeline pipeline;
@@ -36,6 +37,9 @@ struct fixture {
 /* Prepares everything; memory_bytes for each shard. */
 void fixture_init(struct fixture *fixture, uint32_t shards, uint32_t ring_capacity,
                   size_t memory_bytes);
+/* The same with copies of others' items, which are asked for as soon as a key is. */
+void fixture_init_copies(struct fixture *fixture, uint32_t shards, uint32_t ring_capacity,
+                         size_t memory_bytes);
 void fixture_finish(struct fixture *fixture);
 
 /* Names the nth key (from 0) of a shard. */

@@ -83,7 +83,8 @@ static void clear_cas(struct transcript *transcript) {
 static struct transcript run(const struct script *script, uint32_t shards, uint32_t ring_capacity,
                              uint64_t seed, size_t fixed) {
     struct fixture fixture;
-    fixture_init(&fixture, shards, ring_capacity, MEMORY_BYTES / shards);
+    (seed % 2 == 0 ? fixture_init_copies : fixture_init)(&fixture, shards, ring_capacity,
+                                                         MEMORY_BYTES / shards);
     play(&fixture, script, seed, fixed);
     cr_assert(not(fixture.broken));
     struct transcript transcript = {fixture.received, fixture.received_length};

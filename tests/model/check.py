@@ -1,4 +1,4 @@
-"""The model of lending through spin: each run of RUNS must pass, and each fault of FAULTS must be found.
+"""The models of lending and of versions through spin: each run of RUNS must pass, and each fault of FAULTS must be found.
 
     check.py                    as in the gate, printed as TAP
     check.py --only faults      the faults alone; --only runs: the runs alone
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lending.pml')
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 COMPILER = os.environ.get('CC') or 'gcc'
 DEPTH = 4000000
 
@@ -27,6 +27,9 @@ THREE = {'N': 3, 'SENDS(a,b)': '((b)==0)', 'OWN(a)': '((a)==0)', 'TURNS(a)': '1'
 ENDLESS = {'LIVE': '', 'SENDS(a,b)': '((b)==0)', 'OWN(a)': '((a)==0)'}
 STARVE = dict(THREE, **ENDLESS, **{'ENDLESS(a)': '((a)>0)', 'POLLS(a)': '((a)>0)', 'ROUNDS': 0})
 WAIT = dict(TWO, **ENDLESS, **{'ENDLESS(a)': '1'})
+
+# Of versions.pml; all others are of lending.pml.
+COPIES = {'MODEL': 'versions.pml', 'READERS': 2, 'READS': 2, 'CHANGES': 2}
 
 # name: (definitions, the property of liveness or None)
 RUNS = {
@@ -44,6 +47,8 @@ RUNS = {
     'owner of two': (dict(WAIT, SOLE=''), 'owner'),
     'reply of two': (dict(WAIT, SOLE=''), 'reply'),
     'owner of three': (STARVE, 'owner'),
+    'copies': (COPIES, None),
+    'copies long': (dict(COPIES, READERS=1, READS=5, CHANGES=4), None),
 }
 
 # As above, but for when there is time.
@@ -53,6 +58,7 @@ LONG = {
     'reply of three': (dict(STARVE, DIRECT='', **{'OWN(a)': '0', 'TURNS(a)': '((a)>0)', 'POLLS(a)': '((a)==2)'}),
                        'reply'),
     'three twice': (dict(THREE, **{'TURNS(a)': '(1+((a)>0))'}), None),
+    'copies often': (dict(COPIES, READS=3), None),
 }
 
 # name: (what is wrong, the run that finds it, what spin must say)
@@ -80,6 +86,14 @@ FAULTS = {
     'TAIL_BUFFERED': ('publishing is no sequentially consistent store', 'two', ASSERTED),
     'FREE_BUFFERED': ('freeing is no sequentially consistent store', 'two', ASSERTED),
     'SLEEPING_BUFFERED': ('the sleeping flag is no sequentially consistent store', 'two', ASSERTED),
+    'NO_MOVE': ('a change leaves the word of its slot', 'copies', ASSERTED),
+    'MOVES_LATE': ('the word is moved behind the answer', 'copies', ASSERTED),
+    'MOVE_BUFFERED': ('the word becomes visible behind the answer', 'copies', ASSERTED),
+    'NO_COUNT': ('a word only tells whether there are copies', 'copies', ASSERTED),
+    'SHARES_LATE': ('a slot is marked as shared when the shard has been left', 'copies', ASSERTED),
+    'WORD_LATE': ('the word that goes with a copy is read when the shard has been left', 'copies', ASSERTED),
+    'LOOKS_EARLY': ('the word is loaded before the request has come', 'copies', ASSERTED),
+    'OVERTAKES': ('a get is answered from a copy while an earlier request is under way', 'copies', ASSERTED),
 }
 
 
@@ -94,9 +108,11 @@ def command(arguments, directory):
 
 def build(definitions, live, directory):
     """Writes the run, and compiles spin's verifier of it."""
-    with open(MODEL) as model, open(os.path.join(directory, 'run.pml'), 'w') as run:
+    model_file = os.path.join(FOLDER, definitions.get('MODEL', 'lending.pml'))
+    with open(model_file) as model, open(os.path.join(directory, 'run.pml'), 'w') as run:
         for name, value in definitions.items():
-            run.write('#define %s %s\n' % (name, value))
+            if name != 'MODEL':
+                run.write('#define %s %s\n' % (name, value))
         run.write(model.read())
     status, said = command(['spin', '-a', 'run.pml'], directory)
     if status != 0 or not os.path.exists(os.path.join(directory, 'pan.c')):

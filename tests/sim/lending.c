@@ -7,6 +7,7 @@
 #include "core/shard/commands.h"
 #include "core/shard/execute.h"
 #include "engine.h"
+#include "lending.h"
 #include "server.h"
 
 bool __real_lending_take_or_want(struct lending *lending);
@@ -40,8 +41,7 @@ void __wrap_store_upload_cancel(struct store *store, uint64_t upload);
 uint32_t __wrap_store_upload_window(struct store *store, uint64_t upload, uint32_t now,
                                     char **bytes);
 
-/* The reactor that runs may be stopped here, for as long as others need for thousands of steps. */
-static void lending_pause(struct world *world) {
+void lending_pause(struct world *world) {
     struct engine *engine = world->engines[world->running];
     if (!world_fault(world, world->choices.faults.lending_stands)) {
         return;

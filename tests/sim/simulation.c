@@ -94,6 +94,7 @@ struct sums {
     uint64_t mallocs_failed;
     uint64_t borrows;
     uint64_t moves;
+    uint64_t copied;
 };
 
 static bool parse_arguments(struct arguments *arguments, int argc, char **argv) {
@@ -145,6 +146,7 @@ static uint64_t run_seed(const struct arguments *arguments, uint64_t seed, bool 
     sums->mallocs_failed += world->mallocs_failed;
     sums->borrows += world->borrows;
     sums->moves += world->moves;
+    sums->copied += world->copied;
     uint64_t hash = world->hash;
     free(world);
     return hash;
@@ -183,9 +185,10 @@ static void run_seeds(const struct arguments *arguments, struct sums *sums) {
            sums->completions, sums->operations, sums->injected);
     printf("# %" PRIu64 " connections, %" PRIu64 " items evicted, %" PRIu64
            " writes refused, %" PRIu64 " connections closed for their idleness, %" PRIu64
-           " allocations refused, %" PRIu64 " shards borrowed, %" PRIu64 " connections moved\n",
+           " allocations refused, %" PRIu64 " shards borrowed, %" PRIu64
+           " connections moved, %" PRIu64 " gets from copies\n",
            sums->connections, sums->evictions, sums->refusals, sums->kicks, sums->mallocs_failed,
-           sums->borrows, sums->moves);
+           sums->borrows, sums->moves, sums->copied);
 }
 
 int main(int argc, char **argv) {

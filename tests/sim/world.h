@@ -157,6 +157,7 @@ struct world {
     uint64_t turns;
     uint64_t borrows;
     uint64_t moves;
+    uint64_t copied; /* gets answered from copies */
     uint64_t completions;
     uint64_t injected;
     uint64_t evictions;

@@ -1,0 +1,59 @@
+#include "core/shard/share.h"
+
+#include "core/mesh/message.h"
+#include "core/shard/commands.h"
+#include "core/shard/copies.h"
+#include "store/drops.h"
+
+/* The store has dropped an item, and nobody has been told yet that it is gone. */
+static void share_dropped(void *context, uint64_t hash) {
+    struct keyspace *keys = context;
+    versions_move(&keys->versions, hash);
+}
+
+/* When a copy is of no use any more: when its item expires, or a flush comes. */
+static uint32_t share_expires(const struct keyspace *keys, uint32_t expires) {
+    uint32_t flush = store_next_flush(keys->store);
+    return flush != 0 && (expires == 0 || flush < expires) ? flush : expires;
+}
+
+static bool share_may(const struct keyspace *keys, const struct result *result) {
+    return keys->versions.words && result->status == RESULT_OK && result->value &&
+           result->value_length <= COPIES_VALUE_BYTES_MAX && keys->debug_offset_s == 0 &&
+           !keys->debug_paused;
+}
+
+struct version_grant share_copy(struct keyspace *keys, const struct request *request, uint64_t hash,
+                                const struct result *result) {
+    struct store_key key = command_key(request, hash);
+    struct store_item item;
+    if (!share_may(keys, result) || store_peek(keys->store, &key, keys->now, &item) != STORE_OK ||
+        (item.state & (uint8_t)~STORE_FETCHED) != 0) {
+        return (struct version_grant){0};
+    }
+    store_tell_drops(keys->store, share_dropped, keys);
+    return (struct version_grant){.word = versions_share(&keys->versions, hash),
+                                  .expires = share_expires(keys, item.expires)};
+}
+
+void share_note_hits(struct keyspace *keys, const struct request *request, uint64_t hash,
+                     const struct result *result, uint32_t hits) {
+    struct store_key key = command_key(request, hash);
+    const struct hotkeys_request read = {.key = request->key,
+                                         .key_length = request->key_length,
+                                         .hash = hash,
+                                         .bytes = result->value_length};
+    store_add_hits(keys->store, &key, hits, keys->now);
+    hotkeys_add_more(&keys->hotkeys, &read, hits, keys->now_ns);
+}
+
+void share_answer(struct keyspace *keys, struct message *message) {
+    const struct request *request = &message->request;
+    const struct result *result = &message->result;
+    if (message->copy_hits > 0) {
+        share_note_hits(keys, request, message->hash, result, message->copy_hits);
+    }
+    if (message->asks_copy) {
+        message->grant = share_copy(keys, request, message->hash, result);
+    }
+}

@@ -1,0 +1,311 @@
+/* Copies of other shards' items: what is copied, when copies are used, and when not. */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/core/fixture.h"
+
+#define MEMORY_BYTES ((size_t)8 << 20)
+#define SLOTS 64
+
+/* A holder alone, with words that the test moves. */
+struct alone {
+    struct copies copies;
+    struct versions versions;
+    uint32_t tick;
+};
+
+static void alone_init(struct alone *alone, uint64_t memory_bytes) {
+    *alone = (struct alone){.tick = 100};
+    cr_assert(zero(int, copies_init(&alone->copies, memory_bytes, 4, 7)));
+    cr_assert(zero(int, versions_init(&alone->versions, SLOTS)));
+}
+
+static void alone_finish(struct alone *alone) {
+    copies_finish(&alone->copies);
+    versions_finish(&alone->versions);
+}
+
+static uint64_t hash_of(uint32_t number) {
+    uint64_t hash = (number + 1) * (uint64_t)0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 29;
+}
+
+static struct request get_of(char key[16], uint32_t number) {
+    int length = snprintf(key, 16, "key%u", number);
+    return (struct request){.op = OP_GET, .key = key, .key_length = (uint16_t)length};
+}
+
+static struct copy *alone_find(struct alone *alone, uint32_t number) {
+    char key[16];
+    struct request request = get_of(key, number);
+    return copies_find(&alone->copies, &request, hash_of(number));
+}
+
+static bool alone_has(struct alone *alone, uint32_t number) {
+    return alone_find(alone, number);
+}
+
+static struct copy_note alone_note(struct alone *alone, uint32_t number) {
+    char key[16];
+    struct request request = get_of(key, number);
+    if (!copies_wants_note(&alone->copies, hash_of(number))) {
+        return (struct copy_note){0};
+    }
+    return copies_note(&alone->copies, &request, hash_of(number), alone->tick);
+}
+
+static void alone_add(struct alone *alone, uint32_t number, uint32_t length, uint32_t expires) {
+    static const char value[COPIES_VALUE_BYTES_MAX];
+    char key[16];
+    uint64_t hash = hash_of(number);
+    struct request request = get_of(key, number);
+    struct result result = {.value = value, .value_length = length};
+    struct copy_source source = {
+        .request = &request,
+        .hash = hash,
+        .result = &result,
+        .grant = {.word = versions_share(&alone->versions, hash), .expires = expires},
+        .at = versions_of(&alone->versions, hash),
+        .tick = alone->tick,
+    };
+    copies_add(&alone->copies, &source);
+}
+
+Test(copies, log_and_table_stay_right) {
+    for (uint32_t seed = 1; seed <= 20; seed++) {
+        struct alone alone;
+        alone_init(&alone, COPIES_BYTES_MIN * seed);
+        srand(seed);
+        for (uint32_t i = 0; i < 5000; i++) {
+            uint32_t number = (uint32_t)rand() % 400;
+            struct copy *copy = alone_find(&alone, number);
+            if (copy && rand() % 4 != 0) {
+                copies_hit(&alone.copies, copy);
+                cr_assert(alone_has(&alone, number));
+            } else {
+                alone_add(&alone, number, (uint32_t)rand() % (rand() % 8 == 0 ? 3000 : 200), 0);
+            }
+            copies_check(&alone.copies);
+        }
+        cr_assert(lt(u32, 10, alone.copies.count));
+        alone_finish(&alone);
+    }
+}
+
+/* What is hit stays, whatever comes and goes beside it. */
+Test(copies, what_is_used_stays) {
+    struct alone alone;
+    alone_init(&alone, COPIES_BYTES_MIN * 4);
+    alone_add(&alone, 0, 100, 0);
+    alone_add(&alone, 1, 100, 0);
+    for (uint32_t i = 2; i < 5000; i++) {
+        alone_add(&alone, i, 100, 0);
+        struct copy *copy = alone_find(&alone, 0);
+        cr_assert(alone_has(&alone, 0), "%u others have taken its place", i);
+        copies_hit(&alone.copies, copy);
+    }
+    cr_assert(not(alone_has(&alone, 1)));
+    alone_finish(&alone);
+}
+
+Test(copies, out_of_date_by_the_word_or_by_time) {
+    struct alone alone;
+    alone_init(&alone, COPIES_BYTES_MIN);
+    alone_add(&alone, 0, 10, 0);
+    alone_add(&alone, 1, 10, 105);
+    cr_assert(copy_is_fresh(alone_find(&alone, 0), 1000));
+    cr_assert(copy_is_fresh(alone_find(&alone, 1), 104));
+    cr_assert(not(copy_is_fresh(alone_find(&alone, 1), 105)));
+    versions_move(&alone.versions, hash_of(0));
+    cr_assert(not(copy_is_fresh(alone_find(&alone, 0), 100)));
+    versions_share(&alone.versions, hash_of(0)); /* for somebody else */
+    cr_assert(not(copy_is_fresh(alone_find(&alone, 0), 100)));
+    alone_add(&alone, 0, 10, 0);
+    cr_assert(copy_is_fresh(alone_find(&alone, 0), 100));
+    versions_move_all(&alone.versions);
+    cr_assert(not(copy_is_fresh(alone_find(&alone, 0), 100)));
+    cr_assert(zero(u32, alone.versions.shared));
+    alone_finish(&alone);
+}
+
+/* One that is asked for now and then is not copied, one that has a thousandth of the gets is. */
+Test(copies, what_is_asked_for_often_is_copied) {
+    struct alone alone;
+    uint32_t asked_often = 0, asked_seldom = 0;
+    alone_init(&alone, (uint64_t)2 << 20);
+    for (uint32_t i = 0; i < 400000; i++) {
+        asked_seldom += alone_note(&alone, 1000 + i % 100000).asks;
+        if (i % 1000 == 0) {
+            asked_often += alone_note(&alone, 1).asks;
+        }
+    }
+    cr_assert(lt(u32, 5, asked_often));
+    cr_assert(lt(u32, asked_seldom, 400));
+    alone_finish(&alone);
+}
+
+/* A key of whose accesses many are writes: its copies are not worth their while. */
+Test(copies, what_is_written_often_is_left) {
+    struct alone alone;
+    uint32_t copied = 0, rounds = 20000;
+    alone_init(&alone, (uint64_t)2 << 20);
+    for (uint32_t i = 0; i < rounds; i++) {
+        for (uint32_t j = 0; j < 2; j++) {
+            struct copy *copy = alone_find(&alone, 1);
+            if (copy && copy_is_fresh(copy, alone.tick)) {
+                copies_hit(&alone.copies, copy);
+                copied++;
+            } else if (alone_note(&alone, 1).asks) {
+                alone_add(&alone, 1, 10, 0);
+            }
+        }
+        versions_move(&alone.versions, hash_of(1));
+    }
+    cr_assert(lt(u32, copied, rounds / 20));
+    alone_finish(&alone);
+}
+
+/* The whole way. */
+
+static void setup(struct fixture *fixture) {
+    fixture_init_copies(fixture, 2, 64, MEMORY_BYTES);
+}
+
+static void expect(struct fixture *fixture, const char *bytes, const char *reply) {
+    fixture->received_length = 0;
+    fixture_feed(fixture, bytes, strlen(bytes));
+    cr_assert(eq(sz, fixture->received_length, strlen(reply)), "%s", bytes);
+    cr_assert(zero(int, memcmp(fixture->received, reply, strlen(reply))), "%s", bytes);
+}
+
+static uint64_t hits(const struct fixture *fixture) {
+    return fixture->shard[0].counters.hot_hits;
+}
+
+/* Has a copy of a key of shard 1, set to "old" by this; tells the key. */
+static void have_copy(struct fixture *fixture, char key[16]) {
+    char text[200];
+    fixture_name_key(fixture, key, 1, 0);
+    snprintf(text, sizeof(text), "set %s 5 0 3\r\nold\r\n", key);
+    expect(fixture, text, "STORED\r\n");
+    snprintf(text, sizeof(text), "mg %s f v\r\n", key);
+    for (int i = 0; i < 3; i++) {
+        expect(fixture, text, "VA 3 f5\r\nold\r\n");
+    }
+    cr_assert(lt(u64, 0, hits(fixture)));
+}
+
+Test(copies, each_change_is_seen) {
+    static const struct {
+        const char *change, *says, *reads;
+    } cases[] = {
+        {"set %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
+        {"replace %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
+        {"append %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 6 f5\r\noldnew\r\n"},
+        {"prepend %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 6 f5\r\nnewold\r\n"},
+        {"delete %s\r\n", "DELETED\r\n", "EN\r\n"},
+        {"touch %s -1\r\n", "TOUCHED\r\n", "EN\r\n"},
+        {"mg %s T-1\r\n", "HD\r\n", "EN\r\n"},
+        {"md %s x\r\n", "HD\r\n", "VA 0 f0\r\n\r\n"},
+        {"md %s I\r\n", "HD\r\n", "VA 3 f5 X W\r\nold\r\n"},
+        {"flush_all\r\n", "OK\r\n", "EN\r\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture;
+        char key[16], text[100];
+        setup(&fixture);
+        have_copy(&fixture, key);
+        snprintf(text, sizeof(text), cases[i].change, key);
+        expect(&fixture, text, cases[i].says);
+        uint64_t before = hits(&fixture);
+        snprintf(text, sizeof(text), "mg %s f v\r\n", key);
+        expect(&fixture, text, cases[i].reads);
+        cr_assert(eq(u64, hits(&fixture), before));
+        fixture_finish(&fixture);
+    }
+}
+
+/* A set that is still on its way to the owner is seen by the get behind it. */
+Test(copies, what_the_connection_has_sent_comes_first) {
+    struct fixture fixture;
+    char key[16], text[300];
+    setup(&fixture);
+    have_copy(&fixture, key);
+    snprintf(text, sizeof(text), "set %s 0 0 3\r\nnew\r\nget %s\r\n", key, key);
+    fixture.received_length = 0;
+    fixture_turn(&fixture, text, strlen(text));
+    fixture_run_until_idle(&fixture);
+    int length = snprintf(text, sizeof(text), "STORED\r\nVALUE %s 0 3\r\nnew\r\nEND\r\n", key);
+    cr_assert(eq(sz, fixture.received_length, (size_t)length));
+    cr_assert(zero(int, memcmp(fixture.received, text, (size_t)length)));
+    fixture_finish(&fixture);
+}
+
+/* A get that has gone to the owner, and one behind it that could be answered from a copy: it may
+ * not show what was there before. */
+Test(copies, answers_do_not_fall_back) {
+    struct fixture fixture;
+    char key[16], text[300];
+    setup(&fixture);
+    have_copy(&fixture, key);
+    uint64_t before = hits(&fixture);
+    snprintf(text, sizeof(text), "mg %s t v\r\nget %s\r\nmg %s h v\r\n", key, key, key);
+    fixture.received_length = 0;
+    fixture_turn(&fixture, text, strlen(text));
+    fixture_run_until_idle(&fixture);
+    cr_assert(eq(u64, hits(&fixture), before));
+    snprintf(text, sizeof(text),
+             "VA 3 t-1\r\nold\r\nVALUE %s 5 3\r\nold\r\nEND\r\nVA 3 h1\r\nold\r\n", key);
+    cr_assert(eq(sz, fixture.received_length, strlen(text)));
+    cr_assert(zero(int, memcmp(fixture.received, text, strlen(text))));
+    fixture_finish(&fixture);
+}
+
+/* What asks for more than a copy can tell goes to the owner; what does not, does not. */
+Test(copies, which_gets_may_have_one) {
+    static const struct {
+        const char *get;
+        bool copied;
+    } cases[] = {
+        {"get %s\r\n", true},      {"gets %s\r\n", true},     {"mg %s v c f s k q\r\nmn\r\n", true},
+        {"mg %s O12 v\r\n", true}, {"mg %s\r\n", true},       {"mg %s h v\r\n", false},
+        {"mg %s l v\r\n", false},  {"mg %s t v\r\n", false},  {"mg %s T0 v\r\n", false},
+        {"mg %s u v\r\n", false},  {"mg %s N0 v\r\n", false}, {"mg %s R30 v\r\n", false},
+        {"me %s\r\n", false},      {"gat 0 %s\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture;
+        char key[16], text[100];
+        setup(&fixture);
+        have_copy(&fixture, key);
+        uint64_t before = hits(&fixture);
+        snprintf(text, sizeof(text), cases[i].get, key);
+        fixture_feed(&fixture, text, strlen(text));
+        cr_assert(eq(u64, hits(&fixture), before + cases[i].copied), "%s", text);
+        fixture_finish(&fixture);
+    }
+}
+
+/* Each hit is counted once, and the owner hears of all. */
+Test(copies, hits_are_counted) {
+    struct fixture fixture;
+    char key[16], text[100];
+    setup(&fixture);
+    have_copy(&fixture, key);
+    snprintf(text, sizeof(text), "mg %s f v\r\n", key);
+    for (int i = 3; i < 100; i++) {
+        expect(&fixture, text, "VA 3 f5\r\nold\r\n");
+    }
+    struct shard_stats stats[2];
+    shard_stats_read(&fixture.shard[0], &stats[0]);
+    shard_stats_read(&fixture.shard[1], &stats[1]);
+    cr_assert(eq(u64, stats[0].counters.get_hits + stats[1].counters.get_hits, 100));
+    cr_assert(eq(u64, stats[0].counters.cmd_get + stats[1].counters.cmd_get, 100));
+    cr_assert(lt(u64, 80, stats[0].counters.hot_hits));
+    cr_assert(eq(u64, stats[0].counters.hot_copies, 1));
+    cr_assert(le(u64, 90, stats[1].store.small.hits + stats[1].store.main.hits));
+    fixture_finish(&fixture);
+}
