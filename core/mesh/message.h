@@ -124,18 +124,16 @@ struct message {
      * clients that watch are told. */
     int descriptor;
     uint8_t transport; /* of a MESSAGE_CONNECTION: enum transport */
-
-    /* Of a MESSAGE_REQUEST that reads. Origin: whether any of what follows is so: a copy of the
-     * item is asked for; one that it has was hit so often since the owner was last told. Reply:
-     * what goes with the copy, which is the result; its word is 0 when there is none. See
-     * core/shard/copies.h. */
-    bool about_copy;
-    bool asks_copy;
-    uint32_t copy_hits;
-    struct version_grant grant;
+    bool about_copy;   /* of a MESSAGE_REQUEST that reads: what is about copies is set */
     struct request request;
     struct result result;
     char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */
+    /* About copies, see core/shard/copies.h. Origin: whether one of the item is asked for; how
+     * often one that it has was hit since the owner was last told. Reply: what goes with a copy,
+     * which is the result; its word is 0 when there is none. */
+    bool asks_copy;
+    uint32_t copy_hits;
+    struct version_grant grant;
     _Alignas(8) char key[MESSAGE_KEY_BYTES];
     char value[MESSAGE_VALUE_BYTES_NEAR];
 };

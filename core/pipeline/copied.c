@@ -6,17 +6,14 @@
 
 /* The copy that may answer a request; NULL: there is none. */
 static struct copy *copied_lookup(const struct shard *shard, const struct batch_slot *slot) {
-    if (shard->watching || shard->settings.detail_enabled || !copies_may_serve(&slot->request)) {
+    if (!copies_may_have(&shard->copies, slot->hash) || shard->watching ||
+        shard->settings.detail_enabled || !copies_may_serve(&slot->request)) {
         return NULL;
     }
     struct copy *copy = copies_find(&shard->copies, &slot->request, slot->hash);
     bool answers = copy && copy_is_fresh(copy, shard->tick) &&
                    !copies_is_due(&shard->copies, copy, shard->tick);
     return answers ? copy : NULL;
-}
-
-bool copied_find(const struct shard *shard, const struct batch_slot *slot) {
-    return copied_lookup(shard, slot);
 }
 
 bool copied_run(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot) {
@@ -38,6 +35,7 @@ bool copied_run(struct pipeline *pipeline, struct shard *shard, const struct bat
     shard->counters.hot_hits++;
     queue_answer(pipeline, shard, slot, &result, true);
     copies_hit(&shard->copies, copy);
+    copies_count_not(&shard->copies);
     return true;
 }
 

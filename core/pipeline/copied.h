@@ -16,14 +16,8 @@
 
 #include "core/pipeline/pipeline.h"
 
-/* Whether a request for a key of another shard could be answered from a copy now, but for the order
- * on its connection. */
-bool copied_find(const struct shard *shard, const struct batch_slot *slot);
-static inline bool copied_has(const struct shard *shard, const struct batch_slot *slot) {
-    return copies_may_have(&shard->copies, slot->hash) && copied_find(shard, slot);
-}
-
-/* Answers such a request; false, with nothing changed, where that can't be done. */
+/* Answers a request for a key of another shard; false, with nothing changed, where there is no copy
+ * for it, or it may not have it. */
 bool copied_run(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot);
 
 /* Puts into a message with a request for another shard what is to be told there. */

@@ -130,15 +130,17 @@ bool queue_holds_back(const struct pipeline *pipeline, uint64_t hash) {
     return false;
 }
 
-/* Keeps the copy that a message has brought. */
+/* Keeps the copy that a message has brought, if it has. */
 __attribute__((noinline, cold)) static void keep_copy(struct shard *shard,
                                                       struct message *message) {
     struct copy_source source = {.request = &message->request,
                                  .hash = message->hash,
                                  .result = &message->result,
                                  .grant = message->grant};
-    message->grant.word = 0;
-    shard_keep_copy(shard, shard_owner(shard, message->hash), &source);
+    message->about_copy = false;
+    if (source.grant.word != 0) {
+        shard_keep_copy(shard, shard_owner(shard, message->hash), &source);
+    }
 }
 
 /* The completion of all messages of a queue. */
@@ -150,7 +152,7 @@ static void queue_complete(struct shard *shard, struct message *message) {
     if (message->kind == MESSAGE_LEASE_BACK) {
         lose_lease(message);
     }
-    if (__builtin_expect(message->grant.word != 0, false)) {
+    if (__builtin_expect(message->about_copy, false)) {
         keep_copy(shard, message);
     }
     if (!pipeline->aborted) {

@@ -65,40 +65,71 @@ run_here(struct pipeline *pipeline, struct shard *shard, const struct batch_slot
     return true;
 }
 
-static bool run_there(struct pipeline *pipeline, struct shard *shard,
-                      const struct batch_slot *slot) {
+__attribute__((always_inline)) static inline bool
+run_lent(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
+         struct keyspace *keys, struct result *result) {
+    if (!run_here(pipeline, shard, slot, keys, result)) {
+        return false;
+    }
+    shard->counters.mesh_requests++;
+    shard->counters.lent_requests++;
+    return true;
+}
+
+/* tells: something about copies goes with it. */
+__attribute__((always_inline)) static inline bool run_there(struct pipeline *pipeline,
+                                                            struct shard *shard,
+                                                            const struct batch_slot *slot,
+                                                            bool tells) {
     if (!queue_may_send(pipeline, shard, slot->owner)) {
         return false;
     }
     struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);
     message_set_request(message, &slot->request, slot->hash);
-    if (copies_wants_note(&shard->copies, slot->hash)) {
+    if (tells) {
         copied_note(shard, slot, message);
     }
     queue_send(pipeline, shard, slot->owner, message);
     return true;
 }
 
+static struct keyspace *run_borrowed(struct shard *shard, const struct batch_slot *slot) {
+    return shard_borrows(shard, slot->owner) ? lend_keys(shard, slot->owner) : NULL;
+}
+
+/* Its shard was left to others when the batch began where a copy might have done. */
+static struct keyspace *run_borrow(struct shard *shard, const struct batch_slot *slot) {
+    bool may = shard->settings.verbosity < LOG_COMMANDS && mesh_is_quiet(shard->port, slot->owner);
+    return may && lend_borrow(shard, slot->owner) ? lend_keys(shard, slot->owner) : NULL;
+}
+
+/* A request for a key of another shard of which there may be a copy, or that is to be counted. */
+__attribute__((noinline)) static bool
+run_about_copies(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot) {
+    struct result result;
+    if (copied_run(pipeline, shard, slot)) {
+        return true;
+    }
+    struct keyspace *keys = run_borrow(shard, slot);
+    bool ran = keys ? run_lent(pipeline, shard, slot, keys, &result)
+                    : run_there(pipeline, shard, slot, true);
+    if (!ran) {
+        copies_count_not(&shard->copies);
+    } else if (keys) {
+        copied_note_here(shard, slot, keys, &result);
+    }
+    return ran;
+}
+
 static bool run_elsewhere(struct pipeline *pipeline, struct shard *shard,
                           const struct batch_slot *slot) {
     struct result result;
-    if (copied_has(shard, slot) && copied_run(pipeline, shard, slot)) {
-        return true;
+    if (copies_concern(&shard->copies, slot->hash)) {
+        return run_about_copies(pipeline, shard, slot);
     }
-    struct keyspace *keys =
-        shard_borrows(shard, slot->owner) ? lend_keys(shard, slot->owner) : NULL;
-    if (!keys) {
-        return run_there(pipeline, shard, slot);
-    }
-    if (!run_here(pipeline, shard, slot, keys, &result)) {
-        return false;
-    }
-    if (copies_wants_note(&shard->copies, slot->hash)) {
-        copied_note_here(shard, slot, keys, &result);
-    }
-    shard->counters.mesh_requests++;
-    shard->counters.lent_requests++;
-    return true;
+    struct keyspace *keys = run_borrowed(shard, slot);
+    return keys ? run_lent(pipeline, shard, slot, keys, &result)
+                : run_there(pipeline, shard, slot, false);
 }
 
 static void set_line(struct result *result, const char *line) {
@@ -295,8 +326,8 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
         !pipeline_is_blocked(pipeline) && !pipeline->scan && shard_holds(shard, shard->id);
 }
 
-/* Borrows the shards that its requests are for, as far as they are free. Not where commands are
- * logged: the log may be written then. */
+/* Borrows the shards that its requests are for, as far as they are free, and where no copy may do.
+ * Not where commands are logged: the log may be written then. */
 static void batch_borrow(const struct batch *batch, struct shard *shard) {
     uint32_t refused = shard->id; /* the last one that was not free */
     if (shard->settings.verbosity >= LOG_COMMANDS) {
@@ -306,7 +337,7 @@ static void batch_borrow(const struct batch *batch, struct shard *shard) {
         const struct batch_slot *slot = &batch->slots[i];
         uint32_t owner = slot->owner;
         if (!op_has_key(slot->request.op) || owner == shard->id || owner == refused ||
-            copied_has(shard, slot)) {
+            copies_may_have(&shard->copies, slot->hash)) {
             continue;
         }
         if (mesh_is_quiet(shard->port, owner) && lend_borrow(shard, owner)) {

@@ -167,10 +167,14 @@ struct copy_note {
     bool stale; /* the copy that was there was out of date, and has been dropped */
 };
 
-/* To be called for each request that goes to the shard of another, if copies_wants_note() says so.
- */
-static inline bool copies_wants_note(struct copies *copies, uint64_t hash) {
+/* Counts a request for a key of another shard, and returns whether copies concern it: there may be
+ * one of its key, or it is to be counted closely. If so, and it goes to the owner, copies_note() is
+ * to be called, and else copies_count_not(). */
+static inline bool copies_concern(struct copies *copies, uint64_t hash) {
     return __builtin_expect(--copies->countdown == 0, false) || copies_may_have(copies, hash);
+}
+static inline void copies_count_not(struct copies *copies) {
+    copies->countdown++;
 }
 struct copy_note copies_note(struct copies *copies, const struct request *request, uint64_t hash,
                              uint32_t tick);

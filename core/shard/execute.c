@@ -163,9 +163,12 @@ static void execute_request(struct keyspace *keys, struct message *message) {
     message->refused =
         !execute_any(keys, message->descriptor, &message->request, message->hash, &result);
     message_set_result(message, &result);
-    if (__builtin_expect(message->about_copy, false)) {
-        share_answer(keys, message);
-    }
+}
+
+__attribute__((noinline, cold)) static void execute_about_copy(struct keyspace *keys,
+                                                               struct message *message) {
+    execute_request(keys, message);
+    share_answer(keys, message);
 }
 
 void execute_for_keys(struct keyspace *keys, struct message *message) {
@@ -173,6 +176,10 @@ void execute_for_keys(struct keyspace *keys, struct message *message) {
     struct result *result = &message->result;
     switch ((enum message_kind)message->kind) {
     case MESSAGE_REQUEST:
+        if (__builtin_expect(message->about_copy, false)) {
+            execute_about_copy(keys, message);
+            return;
+        }
         execute_request(keys, message);
         return;
     case MESSAGE_UPLOAD_BEGIN:

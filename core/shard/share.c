@@ -53,7 +53,6 @@ void share_answer(struct keyspace *keys, struct message *message) {
     if (message->copy_hits > 0) {
         share_note_hits(keys, request, message->hash, result, message->copy_hits);
     }
-    if (message->asks_copy) {
-        message->grant = share_copy(keys, request, message->hash, result);
-    }
+    message->grant = message->asks_copy ? share_copy(keys, request, message->hash, result)
+                                        : (struct version_grant){0};
 }

@@ -51,7 +51,7 @@ static bool alone_has(struct alone *alone, uint32_t number) {
 static struct copy_note alone_note(struct alone *alone, uint32_t number) {
     char key[16];
     struct request request = get_of(key, number);
-    if (!copies_wants_note(&alone->copies, hash_of(number))) {
+    if (!copies_concern(&alone->copies, hash_of(number))) {
         return (struct copy_note){0};
     }
     return copies_note(&alone->copies, &request, hash_of(number), alone->tick);
