@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/core/fixture.h"
+#include "tests/core/copies_fixture.h"
 
-#define MEMORY_BYTES ((size_t)8 << 20)
 #define SLOTS 64
 
 /* A holder alone, with words that the test moves. */
@@ -170,70 +169,12 @@ Test(copies, what_is_written_often_is_left) {
 
 /* The whole way. */
 
-static void setup(struct fixture *fixture) {
-    fixture_init_copies(fixture, 2, 64, MEMORY_BYTES);
-}
-
-static void expect(struct fixture *fixture, const char *bytes, const char *reply) {
-    fixture->received_length = 0;
-    fixture_feed(fixture, bytes, strlen(bytes));
-    cr_assert(eq(sz, fixture->received_length, strlen(reply)), "%s", bytes);
-    cr_assert(zero(int, memcmp(fixture->received, reply, strlen(reply))), "%s", bytes);
-}
-
-static uint64_t hits(const struct fixture *fixture) {
-    return fixture->shard[0].counters.hot_hits;
-}
-
-/* Has a copy of a key of shard 1, set to "old" by this; tells the key. */
-static void have_copy(struct fixture *fixture, char key[16]) {
-    char text[200];
-    fixture_name_key(fixture, key, 1, 0);
-    snprintf(text, sizeof(text), "set %s 5 0 3\r\nold\r\n", key);
-    expect(fixture, text, "STORED\r\n");
-    snprintf(text, sizeof(text), "mg %s f v\r\n", key);
-    for (int i = 0; i < 3; i++) {
-        expect(fixture, text, "VA 3 f5\r\nold\r\n");
-    }
-    cr_assert(lt(u64, 0, hits(fixture)));
-}
-
-Test(copies, each_change_is_seen) {
-    static const struct {
-        const char *change, *says, *reads;
-    } cases[] = {
-        {"set %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
-        {"replace %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
-        {"append %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 6 f5\r\noldnew\r\n"},
-        {"prepend %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 6 f5\r\nnewold\r\n"},
-        {"delete %s\r\n", "DELETED\r\n", "EN\r\n"},
-        {"touch %s -1\r\n", "TOUCHED\r\n", "EN\r\n"},
-        {"mg %s T-1\r\n", "HD\r\n", "EN\r\n"},
-        {"md %s x\r\n", "HD\r\n", "VA 0 f0\r\n\r\n"},
-        {"md %s I\r\n", "HD\r\n", "VA 3 f5 X W\r\nold\r\n"},
-        {"flush_all\r\n", "OK\r\n", "EN\r\n"},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct fixture fixture;
-        char key[16], text[100];
-        setup(&fixture);
-        have_copy(&fixture, key);
-        snprintf(text, sizeof(text), cases[i].change, key);
-        expect(&fixture, text, cases[i].says);
-        uint64_t before = hits(&fixture);
-        snprintf(text, sizeof(text), "mg %s f v\r\n", key);
-        expect(&fixture, text, cases[i].reads);
-        cr_assert(eq(u64, hits(&fixture), before));
-        fixture_finish(&fixture);
-    }
-}
-
 /* A set that is still on its way to the owner is seen by the get behind it. */
 Test(copies, what_the_connection_has_sent_comes_first) {
     struct fixture fixture;
     char key[16], text[300];
-    setup(&fixture);
-    have_copy(&fixture, key);
+    copies_fixture_init(&fixture);
+    copies_fixture_have(&fixture, key, 0);
     snprintf(text, sizeof(text), "set %s 0 0 3\r\nnew\r\nget %s\r\n", key, key);
     fixture.received_length = 0;
     fixture_turn(&fixture, text, strlen(text));
@@ -249,14 +190,14 @@ Test(copies, what_the_connection_has_sent_comes_first) {
 Test(copies, answers_do_not_fall_back) {
     struct fixture fixture;
     char key[16], text[300];
-    setup(&fixture);
-    have_copy(&fixture, key);
-    uint64_t before = hits(&fixture);
+    copies_fixture_init(&fixture);
+    copies_fixture_have(&fixture, key, 0);
+    uint64_t before = copies_fixture_hits(&fixture);
     snprintf(text, sizeof(text), "mg %s t v\r\nget %s\r\nmg %s h v\r\n", key, key, key);
     fixture.received_length = 0;
     fixture_turn(&fixture, text, strlen(text));
     fixture_run_until_idle(&fixture);
-    cr_assert(eq(u64, hits(&fixture), before));
+    cr_assert(eq(u64, copies_fixture_hits(&fixture), before));
     snprintf(text, sizeof(text),
              "VA 3 t-1\r\nold\r\nVALUE %s 5 3\r\nold\r\nEND\r\nVA 3 h1\r\nold\r\n", key);
     cr_assert(eq(sz, fixture.received_length, strlen(text)));
@@ -279,12 +220,12 @@ Test(copies, which_gets_may_have_one) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct fixture fixture;
         char key[16], text[100];
-        setup(&fixture);
-        have_copy(&fixture, key);
-        uint64_t before = hits(&fixture);
+        copies_fixture_init(&fixture);
+        copies_fixture_have(&fixture, key, 0);
+        uint64_t before = copies_fixture_hits(&fixture);
         snprintf(text, sizeof(text), cases[i].get, key);
         fixture_feed(&fixture, text, strlen(text));
-        cr_assert(eq(u64, hits(&fixture), before + cases[i].copied), "%s", text);
+        cr_assert(eq(u64, copies_fixture_hits(&fixture), before + cases[i].copied), "%s", text);
         fixture_finish(&fixture);
     }
 }
@@ -293,11 +234,11 @@ Test(copies, which_gets_may_have_one) {
 Test(copies, hits_are_counted) {
     struct fixture fixture;
     char key[16], text[100];
-    setup(&fixture);
-    have_copy(&fixture, key);
+    copies_fixture_init(&fixture);
+    copies_fixture_have(&fixture, key, 0);
     snprintf(text, sizeof(text), "mg %s f v\r\n", key);
     for (int i = 3; i < 100; i++) {
-        expect(&fixture, text, "VA 3 f5\r\nold\r\n");
+        copies_fixture_expect(&fixture, text, "VA 3 f5\r\nold\r\n");
     }
     struct shard_stats stats[2];
     shard_stats_read(&fixture.shard[0], &stats[0]);
