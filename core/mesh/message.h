@@ -129,8 +129,8 @@ struct message {
     struct result result;
     char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */
     /* About copies, see core/shard/copies.h. Origin: whether one of the item is asked for; how
-     * often one that it has was hit since the owner was last told. Reply: what goes with a copy,
-     * which is the result; its word is 0 when there is none. */
+     * often one was hit since the owner was last told; in grant the word of one that is kept, or 0.
+     * Reply: what goes with a copy, which is the result; its word is 0 when there is none. */
     bool asks_copy;
     uint32_t copy_hits;
     struct version_grant grant;

@@ -61,9 +61,13 @@ static inline size_t versions_bytes(uint32_t slots) {
     return slots * sizeof(version_word);
 }
 
-/* The word of a hash. Bits that neither choose the shard nor a bucket of its store; any thread. */
+/* The slot of a hash. Bits that neither choose the shard nor a bucket of its store; any thread. */
+static inline uint32_t versions_slot(const struct versions *versions, uint64_t hash) {
+    return (uint32_t)(hash >> 32) & versions->mask;
+}
+
 static inline version_word *versions_of(const struct versions *versions, uint64_t hash) {
-    return &versions->words[(uint32_t)(hash >> 32) & versions->mask];
+    return &versions->words[versions_slot(versions, hash)];
 }
 
 /* Whether a copy with this word is up to date. Any thread. */

@@ -50,6 +50,7 @@ void copied_note(struct shard *shard, const struct batch_slot *slot, struct mess
     message->about_copy = note.asks || note.hits > 0;
     message->asks_copy = note.asks;
     message->copy_hits = note.hits;
+    message->grant.word = note.word;
 }
 
 void copied_note_here(struct shard *shard, const struct batch_slot *slot, struct keyspace *keys,
@@ -57,7 +58,7 @@ void copied_note_here(struct shard *shard, const struct batch_slot *slot, struct
     const struct request *request = &slot->request;
     const struct copy_note note = copied_take_note(shard, slot);
     if (note.hits > 0) {
-        share_note_hits(keys, request, slot->hash, result, note.hits);
+        share_note_hits(keys, request, slot->hash, result, note.hits, note.word);
     }
     if (!note.asks) {
         return;

@@ -148,6 +148,7 @@ static void run_stats(struct shard *shard, const struct request *request, union 
         return;
     case STATS_HOTKEYS:
         hotkeys_list(&shard->keys.hotkeys, &part->hotkeys, shard->now_ns);
+        share_mark(&shard->keys, &part->hotkeys);
         return;
     case STATS_DETAIL_ON:
         set_detail(shard, true);

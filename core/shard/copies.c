@@ -253,6 +253,7 @@ static struct copy_note copies_note_copy(struct copies *copies, struct copy *cop
     copy->hits = 0;
     copy->told_at = tick;
     if (copy_is_fresh(copy, tick)) {
+        note.word = copy->word;
         return note;
     }
     bool moved = !version_is(copy->at, copy->word);

@@ -163,8 +163,9 @@ void copies_hit(struct copies *copies, struct copy *copy);
 /* What goes with a get to the owner of its key. */
 struct copy_note {
     uint32_t hits;
-    bool asks;  /* for a copy */
-    bool stale; /* the copy that was there was out of date, and has been dropped */
+    bool asks;     /* for a copy */
+    bool stale;    /* the copy that was there was out of date, and has been dropped */
+    uint64_t word; /* of the copy that is there; 0: none */
 };
 
 /* Counts a request for a key of another shard, and returns whether copies concern it: there may be

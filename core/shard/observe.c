@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/shard/share.h"
 
 static void observe_keys(struct shard *shard, struct snapshot_part *part) {
     struct keyspace *keys = &shard->keys;
@@ -21,6 +22,7 @@ static void observe_keys(struct shard *shard, struct snapshot_part *part) {
     part->hotkeys.count = 0;
     if (!shard->facts->config->no_dump) {
         hotkeys_list(&keys->hotkeys, &part->hotkeys, keys->now_ns);
+        share_mark(keys, &part->hotkeys);
     }
 }
 

@@ -23,6 +23,13 @@ static bool share_may(const struct keyspace *keys, const struct result *result) 
            !keys->debug_paused;
 }
 
+static void share_note_copy(struct keyspace *keys, const struct request *request, uint64_t hash,
+                            uint64_t word) {
+    const struct hotkeys_request copied = {
+        .key = request->key, .key_length = request->key_length, .hash = hash};
+    hotkeys_note_copy(&keys->hotkeys, &copied, word, versions_slot(&keys->versions, hash));
+}
+
 struct version_grant share_copy(struct keyspace *keys, const struct request *request, uint64_t hash,
                                 const struct result *result) {
     struct store_key key = command_key(request, hash);
@@ -32,12 +39,14 @@ struct version_grant share_copy(struct keyspace *keys, const struct request *req
         return (struct version_grant){0};
     }
     store_tell_drops(keys->store, share_dropped, keys);
-    return (struct version_grant){.word = versions_share(&keys->versions, hash),
-                                  .expires = share_expires(keys, item.expires)};
+    const struct version_grant grant = {.word = versions_share(&keys->versions, hash),
+                                        .expires = share_expires(keys, item.expires)};
+    share_note_copy(keys, request, hash, grant.word);
+    return grant;
 }
 
 void share_note_hits(struct keyspace *keys, const struct request *request, uint64_t hash,
-                     const struct result *result, uint32_t hits) {
+                     const struct result *result, uint32_t hits, uint64_t word) {
     struct store_key key = command_key(request, hash);
     const struct hotkeys_request read = {.key = request->key,
                                          .key_length = request->key_length,
@@ -45,13 +54,26 @@ void share_note_hits(struct keyspace *keys, const struct request *request, uint6
                                          .bytes = result->value_length};
     store_add_hits(keys->store, &key, hits, keys->now);
     hotkeys_add_more(&keys->hotkeys, &read, hits, keys->now_ns);
+    if (word != 0) {
+        share_note_copy(keys, request, hash, word);
+    }
+}
+
+void share_mark(const struct keyspace *keys, struct hotkeys_list *list) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct hotkey *key = &list->keys[i];
+        bool copied =
+            key->copied != 0 && version_is(&keys->versions.words[key->copied_at], key->copied);
+        key->copied = copied;
+    }
 }
 
 void share_answer(struct keyspace *keys, struct message *message) {
     const struct request *request = &message->request;
     const struct result *result = &message->result;
     if (message->copy_hits > 0) {
-        share_note_hits(keys, request, message->hash, result, message->copy_hits);
+        share_note_hits(keys, request, message->hash, result, message->copy_hits,
+                        message->grant.word);
     }
     message->grant = message->asks_copy ? share_copy(keys, request, message->hash, result)
                                         : (struct version_grant){0};

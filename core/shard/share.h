@@ -23,12 +23,16 @@ struct message;
 struct version_grant share_copy(struct keyspace *keys, const struct request *request, uint64_t hash,
                                 const struct result *result);
 
-/* A copy of a request's key has been hit so often elsewhere. */
+/* A copy of a request's key has been hit so often elsewhere. word: that of the copy, where it is
+ * kept there; else 0. */
 void share_note_hits(struct keyspace *keys, const struct request *request, uint64_t hash,
-                     const struct result *result, uint32_t hits);
+                     const struct result *result, uint32_t hits, uint64_t word);
 
 /* Both as a message asks for them that has been executed. */
 void share_answer(struct keyspace *keys, struct message *message);
+
+/* Marks which keys of the list, which is of these keys, others have copies of. */
+void share_mark(const struct keyspace *keys, struct hotkeys_list *list);
 
 /* Before all keys are flushed, or those of a prefix, at once or at a later time, or their clock is
  * moved: all copies are out of date. */

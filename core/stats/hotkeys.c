@@ -138,6 +138,7 @@ static uint32_t hotkeys_enter(struct hotkeys *hotkeys, const struct hotkeys_requ
     entry->reads = entry->writes = 0;
     entry->bytes = 0;
     entry->excess = excess;
+    entry->copied = 0;
     hotkeys->totals[i] = (int32_t)excess;
     entry->key_length = (uint8_t)request->key_length;
     memcpy(entry->key, request->key, request->key_length);
@@ -168,6 +169,15 @@ void hotkeys_add_more(struct hotkeys *hotkeys, const struct hotkeys_request *req
         hotkeys_add(hotkeys, request, now_ns);
     }
     hotkeys->countdown -= more;
+}
+
+void hotkeys_note_copy(struct hotkeys *hotkeys, const struct hotkeys_request *request,
+                       uint64_t word, uint32_t at) {
+    uint32_t i = hotkeys_find(hotkeys, request);
+    if (i < HOTKEYS_ENTRIES) {
+        hotkeys->entries[i].copied = word;
+        hotkeys->entries[i].copied_at = at;
+    }
 }
 
 /* Listing. */

@@ -37,6 +37,10 @@ struct hotkey {
     uint32_t writes;
     uint64_t bytes;  /* of the values that were read or written */
     uint32_t excess; /* sampled requests that may have been of it before it came */
+    /* For core/shard/share.h: with which word a reactor was last known to have a copy, and where
+     * that is; 0: with none. In a list: not 0 where reactors may have copies now. */
+    uint64_t copied;
+    uint32_t copied_at;
     uint8_t key_length;
     char key[HOTKEYS_KEY_BYTES];
 };
@@ -96,6 +100,10 @@ void hotkeys_add(struct hotkeys *hotkeys, const struct hotkeys_request *request,
  * been of others. */
 void hotkeys_add_more(struct hotkeys *hotkeys, const struct hotkeys_request *request, uint32_t more,
                       uint64_t now_ns);
+
+/* Notes a copy of a key in its entry, if it has one. */
+void hotkeys_note_copy(struct hotkeys *hotkeys, const struct hotkeys_request *request,
+                       uint64_t word, uint32_t at);
 
 /* Tells of the keys that most of the sampled requests name. */
 void hotkeys_list(struct hotkeys *hotkeys, struct hotkeys_list *list, uint64_t now_ns);

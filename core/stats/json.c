@@ -152,6 +152,7 @@ static void json_put_hotkey(struct text *text, const struct hotkeys_list *list,
     json_put_number(text, "sampled_writes", hotkey->writes, false);
     json_put_number(text, "sampled_bytes", hotkey->bytes, false);
     json_put_number(text, "sampled_excess", hotkey->excess, false);
+    text_format(text, ",\"copied\":%s", hotkey->copied ? "true" : "false");
     text_add(text, "}");
 }
 

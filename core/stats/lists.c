@@ -69,6 +69,7 @@ static void lists_put_key(struct stats_writer *writer, uint32_t rank, const stru
     lists_put_number(writer, rank, "reads", (uint64_t)key->reads * HOTKEYS_SAMPLE);
     lists_put_number(writer, rank, "writes", (uint64_t)key->writes * HOTKEYS_SAMPLE);
     lists_put_number(writer, rank, "bytes", key->bytes * HOTKEYS_SAMPLE);
+    lists_put_of_key(writer, rank, "copied", key->copied ? "yes" : "no");
 }
 
 void stats_put_hotkeys(struct stats_writer *writer, const struct hotkeys_list *list) {

@@ -8,7 +8,7 @@ from latency import ask_binary, ask_text, parse
 GETS, SETS, OTHERS = 30000, 12000, 6000  # of hot, of warm, and of keys that come once
 SUM = GETS + SETS + OTHERS
 VALUE = b'v' * 500
-WHAT = ('key', 'share', 'share_max', 'reads', 'writes', 'bytes')
+WHAT = ('key', 'share', 'share_max', 'reads', 'writes', 'bytes', 'copied')
 
 
 def ask(client):
