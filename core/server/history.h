@@ -24,6 +24,7 @@
     ROW(sets, RATE, sum->counters.cmd_set)                                                         \
     ROW(hits, RATE, sum->counters.get_hits)                                                        \
     ROW(misses, RATE, sum->counters.get_misses)                                                    \
+    ROW(copied, RATE, sum->counters.hot_hits)                                                      \
     ROW(evictions, RATE, sum->store.evictions)                                                     \
     ROW(expired, RATE, sum->store.expired)                                                         \
     ROW(received_bytes, RATE, sum->counters.bytes_read)                                            \

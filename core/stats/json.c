@@ -114,6 +114,7 @@ static void json_put_memory(struct text *text, const struct snapshot *snapshot) 
     json_put_number(text, "ghosts", memory.ghosts, false);
     json_put_number(text, "bookkeeping", memory.bookkeeping, false);
     json_put_number(text, "free", memory.free, false);
+    json_put_number(text, "copies", memory.copies, false);
     json_put_number(text, "connection_buffers", memory.buffers, false);
     text_add(text, "}");
 }

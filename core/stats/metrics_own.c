@@ -89,6 +89,7 @@ OWN_FIELD(own_turns, counters.reactor_turns)
 OWN_FIELD(own_sleeps, counters.reactor_sleeps)
 OWN_FIELD(own_connections, counters.curr_connections)
 OWN_FIELD(own_mesh_requests, counters.mesh_requests)
+OWN_FIELD(own_hot_hits, counters.hot_hits)
 OWN_FIELD(own_items, store.items)
 OWN_FIELD(own_memory, store.memory_bytes)
 
@@ -108,6 +109,8 @@ void metrics_put_cores(struct metrics_writer *writer, const struct metrics_sourc
                        "Connections that a reactor serves.", own_connections);
     own_put_core_field(writer, sources, "simplecache_core_mesh_requests_total", METRICS_COUNTER,
                        "Requests that a reactor has sent to another one.", own_mesh_requests);
+    own_put_core_field(writer, sources, "simplecache_core_hot_hits_total", METRICS_COUNTER,
+                       "Keys asked for that a reactor has answered from copies.", own_hot_hits);
     own_put_core_field(writer, sources, "simplecache_core_items", METRICS_GAUGE,
                        "Items of a shard.", own_items);
     own_put_core_field(writer, sources, "simplecache_core_memory_bytes", METRICS_GAUGE,
@@ -152,6 +155,7 @@ static void own_put_memory(struct metrics_writer *writer, const struct metrics_s
     metrics_put_number(writer, name, "use=\"index\"", memory.index);
     metrics_put_number(writer, name, "use=\"ghosts\"", memory.ghosts);
     metrics_put_number(writer, name, "use=\"bookkeeping\"", memory.bookkeeping);
+    metrics_put_number(writer, name, "use=\"copies\"", memory.copies);
     metrics_put_number(writer, name, "use=\"connection_buffers\"", memory.buffers);
     metrics_put_number(writer, name, "use=\"free\"", memory.free);
 }

@@ -51,6 +51,7 @@ struct snapshot_memory snapshot_memory(const struct snapshot *snapshot) {
         .segments_rest = snapshot_rest(segments, store->item_bytes + store->dead_bytes),
         .index = store->index_bytes,
         .ghosts = store->ghost_bytes,
+        .copies = snapshot->sum.counters.hot_bytes,
         .buffers = snapshot->sum.counters.buffer_bytes,
     };
     memory.bookkeeping =

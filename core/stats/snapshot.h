@@ -61,6 +61,7 @@ struct snapshot_memory {
     uint64_t ghosts;
     uint64_t bookkeeping;
     uint64_t free;    /* up to the bound */
+    uint64_t copies;  /* of items of other shards, beside the bound */
     uint64_t buffers; /* of connections, beside the bound */
 };
 struct snapshot_memory snapshot_memory(const struct snapshot *snapshot);
