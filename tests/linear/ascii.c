@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LINE_BYTES_MAX 512
+#define FILL_BYTES 1500u
 
 static const char *name_of(const struct request *request, const struct keys *keys, uint32_t i) {
     return keys->keys[request->keys[i]].name;
@@ -40,6 +41,13 @@ static char *text_put_store(const struct request *request, const struct keys *ke
     return put_data(request, out + sprintf(out, "\r\n"));
 }
 
+/* One of many keys, with a value of dots. */
+static char *text_put_fill(const struct keys *keys, char *out) {
+    out += sprintf(out, "set fill%u 0 0 %u\r\n", (unsigned)(keys->random >> 48), FILL_BYTES);
+    memset(out, '.', FILL_BYTES);
+    return out + FILL_BYTES + sprintf(out + FILL_BYTES, "\r\n");
+}
+
 static char *text_put(const struct request *request, const struct keys *keys, char *out) {
     const char *name = name_of(request, keys, 0);
     switch (request->verb) {
@@ -60,6 +68,8 @@ static char *text_put(const struct request *request, const struct keys *keys, ch
         return out + sprintf(out, "flush_all\r\n");
     case VERB_FLUSH_PREFIX: /* up to the letter */
         return out + sprintf(out, "flush_prefix %.*s\r\n", (int)strcspn(name, ":") + 2, name);
+    case VERB_FILL:
+        return text_put_fill(keys, out);
     default:
         return text_put_store(request, keys, out);
     }

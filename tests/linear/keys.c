@@ -19,8 +19,9 @@ static const uint32_t shares[2][SHARES] = {
     {1, 1, 2, 2, 3, 3, 5, 10, 1000, 10000},
 };
 
-void keys_init(struct keys *keys, uint32_t round, uint64_t seed) {
+void keys_init(struct keys *keys, uint32_t round, uint64_t seed, uint32_t fills) {
     *keys = (struct keys){.round = round, .random = random_mixed(seed * 1000003 + round)};
+    keys->fills = fills;
     keys->count = 1 + (uint32_t)random_below(&keys->random, KEYS_MAX);
     static const uint32_t flushes[] = {0, 0, 3000, 30000};
     keys->flush_every = flushes[random_below(&keys->random, 4)];
@@ -29,7 +30,7 @@ void keys_init(struct keys *keys, uint32_t round, uint64_t seed) {
         snprintf(key->name, sizeof(key->name), "%" PRIx64 ".%u:%c%u", seed, round, "ab"[i % 2], i);
         key->is_number = random_below(&keys->random, 4) == 0;
         key->is_missed = true;
-        key->history.vanishes = random_below(&keys->random, 3) == 0;
+        key->history.vanishes = fills > 0 || random_below(&keys->random, 3) == 0;
         key->writes = shares[key->history.vanishes][random_below(&keys->random, SHARES)];
     }
 }

@@ -47,10 +47,11 @@ struct keys {
     uint64_t random;
     uint32_t tokens;      /* that have been written */
     uint32_t flush_every; /* requests; 0: never */
+    uint32_t fills;       /* of a hundred requests, that store other keys until memory is full */
 };
 
 /* A round of keys that no other had, with what is done to them following from the seed. */
-void keys_init(struct keys *keys, uint32_t round, uint64_t seed);
+void keys_init(struct keys *keys, uint32_t round, uint64_t seed, uint32_t fills);
 void keys_finish(struct keys *keys);
 
 /* One key that may have another request; OPERATION_NONE: none can. */

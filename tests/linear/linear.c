@@ -4,10 +4,13 @@
  * answered.
  *
  *     linear --port 11211 --seconds 5 --seed 1 [--requests 500000] [--connections 40]
+ *            [--fills PERCENT]
  *
  * It goes by rounds, each with a few keys of its own, whose histories are checked at its end. What
  * is asked follows from the seed and the order in which answers come. The first answer that can't
  * be explained is told, with what was under way then, and the exit status is 1.
+ * --fills: of the requests by text so many store other keys, so that in a small memory the keys are
+ * evicted.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +29,7 @@ struct options {
     uint16_t port;
     double seconds;
     uint64_t seed, requests; /* of a round */
-    uint32_t connections;
+    uint32_t connections, fills;
 };
 
 struct totals {
@@ -64,7 +67,7 @@ static void print_failure(const struct key *key, uint32_t number) {
     const struct operation *operations = key->history.operations;
     const struct operation *at = &operations[number];
     printf("%s%s: this answer can't be explained:\n", key->name,
-           key->history.vanishes ? ", which expires" : "");
+           key->history.vanishes ? ", which expires or is evicted" : "");
     print_operation(at, at->sent_ns);
     printf("what was sent before its answer came:\n");
     for (uint32_t i = number > NEIGHBORS ? number - NEIGHBORS : 0; i < key->history.count; i++) {
@@ -98,7 +101,7 @@ static bool run_round(const struct options *options, struct totals *totals, uint
     struct keys keys;
     struct client client;
     uint64_t now_ns = client_clock_ns();
-    keys_init(&keys, (uint32_t)totals->rounds++, options->seed);
+    keys_init(&keys, (uint32_t)totals->rounds++, options->seed, options->fills);
     uint32_t connections = 2 + (uint32_t)random_below(&keys.random, options->connections - 1);
     client_init(&client, &keys, options->port, connections);
     client_run(&client, options->requests,
@@ -136,6 +139,8 @@ static void take_option(struct options *options, const char *name, const char *t
         options->requests = (uint64_t)number_of(name, text, 1, 1e7);
     } else if (strcmp(name, "--connections") == 0) {
         options->connections = (uint32_t)number_of(name, text, 2, CLIENT_CONNECTIONS_MAX);
+    } else if (strcmp(name, "--fills") == 0) {
+        options->fills = (uint32_t)number_of(name, text, 0, 100);
     } else {
         fprintf(stderr, "linear: %s is no option\n", name);
         exit(EXIT_FAILURE);

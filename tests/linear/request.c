@@ -10,8 +10,8 @@
 #define MULTIGET_MAX 4
 
 static const char *const verbs[VERB_COUNT] = {
-    "get", "gets",   "gat",  "set",  "add",   "replace",   "append",      "prepend",
-    "cas", "delete", "incr", "decr", "touch", "flush_all", "flush_prefix"};
+    "get", "gets",   "gat",  "set",  "add",   "replace",   "append",       "prepend",
+    "cas", "delete", "incr", "decr", "touch", "flush_all", "flush_prefix", "fill"};
 
 /* How often writes are of each kind; the first line for texts, the second for numbers. */
 static const uint8_t weights[2][VERB_COUNT] = {
@@ -122,6 +122,10 @@ static bool writes_value(const struct request *request) {
 
 bool request_choose(struct request *request, struct keys *keys, bool is_binary) {
     *request = (struct request){.dialect = is_binary ? DIALECT_BINARY : DIALECT_TEXT};
+    if (!is_binary && random_below(&keys->random, 100) < keys->fills) {
+        request->verb = VERB_FILL;
+        return true;
+    }
     if (keys->flush_every > 0 && random_below(&keys->random, keys->flush_every) == 0) {
         return choose_flush(request, keys, is_binary);
     }

@@ -28,6 +28,7 @@ enum verb {
     VERB_TOUCH,
     VERB_FLUSH_ALL,
     VERB_FLUSH_PREFIX, /* text alone */
+    VERB_FILL,         /* stores a key whose history nobody keeps; text alone */
     VERB_COUNT,
 };
 

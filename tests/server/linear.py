@@ -47,8 +47,7 @@ class Linear(server.ServerTest):
 
     @staticmethod
     def has_copied(under_test):
-        hits = under_test.stat('hot_hits')
-        return hits is None or (int(hits) >= HITS_MIN and int(under_test.stat('hot_stale')) >= STALE_MIN)
+        return int(under_test.stat('hot_hits')) >= HITS_MIN and int(under_test.stat('hot_stale')) >= STALE_MIN
 
     def test_one_core(self):
         self.check(1, seconds=0.5)
@@ -71,7 +70,8 @@ class Linear(server.ServerTest):
 class ForLong(server.ServerTest):
     """Servers in turn, half a minute each."""
 
-    SERVERS = [(2, ()), (4, ()), (8, ()), (1, ()), (3, ('-o', 'no_conn_moves')), (2, ('-o', 'io=epoll')), (5, ('-R', '1'))]
+    SERVERS = [(2, ()), (4, ()), (8, ()), (1, ()), (3, ('-o', 'no_conn_moves')), (2, ('-o', 'io=epoll')), (5, ('-R', '1')),
+               (2, ('-m', '16')), (4, ('-m', '32'))]
     SERVER_S = 30
 
     def test_for_long(self):
@@ -80,9 +80,10 @@ class ForLong(server.ServerTest):
             cores, flags = self.SERVERS[seed % len(self.SERVERS)]
             under_test = server.Server(cores=cores, flags=flags)
             try:
-                found = work(under_test, seed, min(left, self.SERVER_S))
+                evicts = ['--fills', '20'] if '-m' in flags else []
+                found = work(under_test, seed, min(left, self.SERVER_S), *evicts)
                 for name in 'hot_hits', 'hot_stale', 'get_expired', 'evictions':
-                    found[name] = int(under_test.stat(name) or 0)
+                    found[name] = int(under_test.stat(name))
             finally:
                 under_test.stop()
             for name, count in found.items():
