@@ -179,8 +179,33 @@ class Pages(MetricsTest):
         self.assertEqual(set(told['stats']), set(stats))
         self.assertEqual(told['settings'], under_test.stats('settings'))
         self.assertEqual(sum(core['items'] for core in told['per_core']), int(stats['curr_items']))
-        self.assertEqual(sum(told['memory'].values()) - told['memory']['connection_buffers'] - told['memory']['free'],
-                         int(stats['store_bytes']))
+        beside = ('connection_buffers', 'free', 'copies')
+        self.assertEqual(sum(size for use, size in told['memory'].items() if use not in beside), int(stats['store_bytes']))
+
+    def test_copies(self):
+        """Of hot keys, by which reactors answer."""
+        under_test = self.begin(cores=2)
+        deadline = time.monotonic() + 3 * server.TIMEOUT_S
+        keys = [b'hot%d' % n for n in range(16)]
+        with under_test.connect() as client:
+            for key in keys:
+                self.assertEqual(client.ask(b'set %s 0 0 1\r\nx\r\n' % key), b'STORED\r\n')
+            told = {'hot_keys': []}
+            while not any(key['copied'] for key in told['hot_keys']):
+                self.assertLess(time.monotonic(), deadline)
+                client.send(b''.join(b'mg %s v q\r\n' % key for key in keys) * 50 + b'mn\r\n')
+                while client.read_line() != b'MN\r\n':
+                    pass
+                told = under_test.get('/stats.json').json()
+        self.assertLess(0, told['memory']['copies'])
+        self.assertEqual(told['memory']['copies'], int(told['stats']['hot_bytes']))
+        self.assertIn('copied', under_test.get('/history.json').json()['names'])
+        families = under_test.page().families
+        hits = families['simplecache_hot_hits_total'].sample()
+        self.assertLess(0, hits)
+        cores = families['simplecache_core_hot_hits_total']
+        self.assertEqual(hits, cores.sample(core='0') + cores.sample(core='1'))
+        self.assertEqual(families['simplecache_memory_use_bytes'].sample(use='copies'), told['memory']['copies'])
 
     def test_history(self):
         """Samples come, with the rates of what has been done; `after` leaves out what is known."""
