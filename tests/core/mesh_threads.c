@@ -38,7 +38,7 @@ static void wake(void *context, uint32_t shard) {
 static void sleep_until_woken(struct worker *worker) {
     struct timespec limit;
     clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += 20;
+    limit.tv_sec += 60;
     pthread_mutex_lock(&worker->mutex);
     while (!worker->woken && !worker->failure) {
         if (pthread_cond_timedwait(&worker->wake, &worker->mutex, &limit) != 0) {

@@ -352,7 +352,7 @@ static void play(struct crowd *crowd, uint32_t commands, uint32_t stalled) {
     }
 }
 
-Test(crowd, comes_to_an_end_and_holds_nothing, .timeout = 240) {
+Test(crowd, comes_to_an_end_and_holds_nothing, .timeout = 600) {
     uint32_t answered = 0, waited = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct crowd *crowd = crowd_create(seed, 1u << seed % 4);

@@ -434,7 +434,7 @@ static void check_break(const char *words, size_t from, size_t step) {
 }
 
 /* At every byte of a large set, in every protocol; in the long ones at some. */
-Test(large, sets_that_break_off, .timeout = 120) {
+Test(large, sets_that_break_off, .timeout = 600) {
     check_break("set $ 0 0 18000\r\n<18000>\r\n", 1, 1);
     check_break("ms $ 18000 T0\r\n<18000>\r\n", 1, 1);
     check_break("set $ 0 0 600000\r\n<600000>\r\n", 11, 4999);
@@ -449,7 +449,7 @@ Test(large, sets_that_break_off, .timeout = 120) {
 #define BREAK_STEP 1
 #endif
 
-Test(large, gets_that_break_off, .timeout = 120) {
+Test(large, gets_that_break_off, .timeout = 600) {
     struct fixture fixture;
     uint64_t state = 1;
     fixture_init(&fixture, 2, 4, MEMORY_BYTES);

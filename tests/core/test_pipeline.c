@@ -117,7 +117,7 @@ static void expect_same(const struct script *script, uint64_t seed, bool binary)
     free(whole.bytes);
 }
 
-Test(pipeline, text_is_the_same_in_any_fragments_and_order, .timeout = 120) {
+Test(pipeline, text_is_the_same_in_any_fragments_and_order, .timeout = 600) {
     for (uint64_t seed = 1; seed <= 6; seed++) {
         struct script script = script_text(seed, 400);
         expect_same(&script, seed, false);
@@ -125,7 +125,7 @@ Test(pipeline, text_is_the_same_in_any_fragments_and_order, .timeout = 120) {
     }
 }
 
-Test(pipeline, binary_is_the_same_in_any_fragments_and_order, .timeout = 120) {
+Test(pipeline, binary_is_the_same_in_any_fragments_and_order, .timeout = 600) {
     for (uint64_t seed = 1; seed <= 6; seed++) {
         struct script script = script_binary(seed, 600);
         expect_same(&script, seed, true);
@@ -133,7 +133,7 @@ Test(pipeline, binary_is_the_same_in_any_fragments_and_order, .timeout = 120) {
     }
 }
 
-Test(pipeline, meta_is_the_same_in_any_fragments_and_order, .timeout = 120) {
+Test(pipeline, meta_is_the_same_in_any_fragments_and_order, .timeout = 600) {
     for (uint64_t seed = 1; seed <= 6; seed++) {
         struct script script = script_meta(seed, 600);
         expect_same(&script, seed, false);

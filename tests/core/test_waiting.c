@@ -220,12 +220,12 @@ Test(large, one_send_takes_a_value_of_1_mib) {
 }
 
 /* More than there are messages. */
-Test(waiting, thousands_of_connections, .timeout = 120) {
+Test(waiting, thousands_of_connections, .timeout = 600) {
     check(2999, 0, 1);
     check(2999, 1, 1);
 }
 
-Test(waiting, whole_queues, .timeout = 120) {
+Test(waiting, whole_queues, .timeout = 600) {
     check(100, 0, 64);
     check(100, 1, 64);
 }

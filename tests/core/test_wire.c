@@ -48,7 +48,7 @@ static int count_lines(const char *text, const char *start) {
     return count;
 }
 
-Test(scan, a_dump_names_every_key_once_whatever_the_shards, .timeout = 120) {
+Test(scan, a_dump_names_every_key_once_whatever_the_shards, .timeout = 600) {
     for (uint32_t shards = 1; shards <= 5; shards += 2) {
         struct fixture fixture;
         fixture_init(&fixture, shards, 4, MEMORY_BYTES);

@@ -201,7 +201,7 @@ Test(stream, streamed_lines_render_alike) {
     free(front);
 }
 
-Test(stream, half_a_million_keys_on_one_line, .timeout = 120) {
+Test(stream, half_a_million_keys_on_one_line, .timeout = 600) {
     char *bytes = stream_repeat("get ", "foo123456 ", 499999, "foo\r\n");
     size_t length = strlen(bytes);
     static const size_t fragments[] = {1, 2, 3, 5, 10, 50, 100, 5000000};
@@ -283,7 +283,7 @@ static void check_garbage(const char *bytes, size_t length, uint64_t seed) {
     free(whole);
 }
 
-Test(stream, garbage_comes_out_the_same_however_it_is_cut, .timeout = 120) {
+Test(stream, garbage_comes_out_the_same_however_it_is_cut, .timeout = 600) {
     for (uint64_t run = 0; run < 3000; run++) {
         uint64_t seed = run;
         char bytes[400];
@@ -293,7 +293,7 @@ Test(stream, garbage_comes_out_the_same_however_it_is_cut, .timeout = 120) {
 }
 
 /* Binary packets with a few wrong bytes in their headers. */
-Test(stream, garbled_packets_come_out_the_same_however_they_are_cut, .timeout = 120) {
+Test(stream, garbled_packets_come_out_the_same_however_they_are_cut, .timeout = 600) {
     for (uint64_t run = 0; run < 6000; run++) {
         uint64_t seed = run;
         char bytes[400] = {0};

@@ -94,7 +94,7 @@ static void check(const struct request *wanted, size_t fragment) {
 static const uint32_t lengths[] = {1001,  8189,  8190,  8191,  8192,  8193,  16382, 16383,
                                    16384, 16385, 16386, 24576, 24577, 32768, 32769, 70000};
 
-Test(upload, arrives_whole_in_any_fragments, .timeout = 120) {
+Test(upload, arrives_whole_in_any_fragments, .timeout = 600) {
     static const size_t fragments[] = {1, 2, 5, 10, 100, 1000, 8191, 8192, 16384, 30000, 1000000};
     static const uint8_t protocols[] = {PROTOCOL_TEXT, PROTOCOL_META, PROTOCOL_BINARY};
     char *value = malloc(VALUE_LENGTH_MAX);

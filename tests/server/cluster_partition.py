@@ -14,7 +14,7 @@ import server
 
 ASK = r'''
 import socket, sys
-client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
 client.sendall(b"set a 0 0 1\r\nx\r\nget a\r\nconfig get cluster\r\nquit\r\n")
 answer = b""
 while data := client.recv(65536):

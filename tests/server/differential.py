@@ -32,7 +32,7 @@ MEMCACHED = shlex.split(os.environ.get('MEMCACHED', 'memcached'))
 SEED_COMMANDS = 100
 BURST_MAX = 12
 LAST = 999999  # the number of the request behind a burst
-WAIT_S = 30 if server.SANITIZED else 5
+WAIT_S = server.TIMEOUT_S
 
 ERROR = b'ERROR\r\n'
 FLAG_ERROR = (rb'CLIENT_ERROR (bad token in command line format|duplicate flag|invalid flag|'

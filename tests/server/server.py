@@ -29,7 +29,7 @@ import sandbox
 
 SANITIZED = os.environ.get('SANITIZED', '') not in ('', '0')
 ORIGINAL = 'SIMPLECACHE_COMMAND' in os.environ  # memcached, not ours
-TIMEOUT_S = 60 if SANITIZED else 20
+TIMEOUT_S = 120 if SANITIZED else 60  # for anything that happens in a moment on an idle machine
 
 SANDBOX = os.environ.get('SANDBOX')  # what system calls this process and its servers may make; see sandbox.py
 if SANDBOX:

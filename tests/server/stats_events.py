@@ -222,7 +222,7 @@ class Connections(EventTest):
     def one_more(self):
         """A connection, or none: memcached makes its queue short while it doesn't accept."""
         try:
-            client = self.under_test.connect(timeout=2)
+            client = self.under_test.connect(timeout=2 if server.ORIGINAL else server.TIMEOUT_S)
         except TimeoutError:
             return []
         self.addCleanup(client.close)

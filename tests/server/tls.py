@@ -109,7 +109,7 @@ class Served(TlsTest):
             client.flush()
             self.assertEqual(plain.ask(b'mn\r\n'), b'MN\r\n')
             self.assertEqual(client.read(8), b'STORED\r\n')
-        self.assertGreater(int(self.server.stat('ssl_record_yields')), 10)
+        self.assertGreater(int(self.server.stat('ssl_record_yields')), 0)
 
     def test_half_close(self):
         """What came before the client's end is answered, by the rules of TLS or of TCP."""

@@ -7,8 +7,6 @@ import time
 import pki
 import server
 
-RESUME_WAIT_S = 0.2  # for tickets, which come behind the handshake
-
 
 class TlsConnection(server.Connection):
     """A client over TLS: `context` is that of its side."""

@@ -356,7 +356,7 @@ Test(evict, pinned_segments_stay) {
 /* After a flush its segments are emptied first; the segment that was being emptied goes on as a
  * flushed one. */
 /* What was at hand is emptied; what else was flushed stays until memory is needed, or a crawl. */
-Test(evict, a_flush_overtakes_the_segment_at_hand, .timeout = 120) {
+Test(evict, a_flush_overtakes_the_segment_at_hand, .timeout = 600) {
     struct store *store = fixture_store_up_to(2 * MIB, 4 * MIB);
     uint64_t cursor = 0, checked = 0, reclaimed = 0;
     uint32_t i = 0;

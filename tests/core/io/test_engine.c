@@ -8,7 +8,7 @@
 
 #include "pair.h"
 
-Test(engine, sends_bytes_and_the_parts_of_a_message, .timeout = 120) {
+Test(engine, sends_bytes_and_the_parts_of_a_message, .timeout = 600) {
     struct pair pair = pair_open();
     source_of(&pair);
     struct operation *operation = &pair.operation;
@@ -27,7 +27,7 @@ Test(engine, sends_bytes_and_the_parts_of_a_message, .timeout = 120) {
 }
 
 /* What finds room, and 0 when the other side is gone. */
-Test(engine, sends_now_what_finds_room, .timeout = 120) {
+Test(engine, sends_now_what_finds_room, .timeout = 600) {
     static char bytes[4 << 20];
     struct pair pair = pair_open();
     source_of(&pair);
@@ -44,7 +44,7 @@ Test(engine, sends_now_what_finds_room, .timeout = 120) {
 }
 
 /* More than a socket holds: it goes on as the other side reads. */
-Test(engine, sends_all_of_many_bytes, .timeout = 120) {
+Test(engine, sends_all_of_many_bytes, .timeout = 600) {
     struct pair pair = pair_open();
     source_of(&pair);
     static char bytes[4 << 20], received[1 << 16];
@@ -76,7 +76,7 @@ Test(engine, has_all_functions) {
     pair_close(&pair);
 }
 
-Test(engine, a_peer_that_is_gone_is_an_error_and_no_signal, .timeout = 120) {
+Test(engine, a_peer_that_is_gone_is_an_error_and_no_signal, .timeout = 600) {
     struct pair pair = pair_open();
     source_of(&pair);
     shutdown(pair.peer, SHUT_RDWR);
@@ -89,7 +89,7 @@ Test(engine, a_peer_that_is_gone_is_an_error_and_no_signal, .timeout = 120) {
 /* Sends that are tried once. */
 
 /* All that went is told with the next event, and no event by itself. */
-Test(engine, sends_once_without_an_event, .timeout = 120) {
+Test(engine, sends_once_without_an_event, .timeout = 600) {
     struct pair pair = pair_open();
     source_of(&pair);
     struct operation *operation = &pair.operation;
@@ -147,7 +147,7 @@ static void send_what_finds_room(struct pair *pair) {
     cr_assert(eq(int, operation->result, (int)sizeof(bytes) - sent));
 }
 
-Test(engine, sends_once_what_finds_room, .timeout = 120) {
+Test(engine, sends_once_what_finds_room, .timeout = 600) {
     for (int tcp = 0; tcp < 2; tcp++) {
         struct pair pair = tcp ? pair_open_tcp() : pair_open();
         send_what_finds_room(&pair);
@@ -155,7 +155,7 @@ Test(engine, sends_once_what_finds_room, .timeout = 120) {
     }
 }
 
-Test(engine, waits_until_a_descriptor_is_readable, .timeout = 120) {
+Test(engine, waits_until_a_descriptor_is_readable, .timeout = 600) {
     struct pair pair = pair_open();
     io_wait_readable(pair.io, pair.socket, &pair.operation.completion);
     io_enter(pair.io, 0);
@@ -170,7 +170,7 @@ Test(engine, waits_until_a_descriptor_is_readable, .timeout = 120) {
     pair_close(&pair);
 }
 
-Test(engine, refuses_with_a_last_line, .timeout = 120) {
+Test(engine, refuses_with_a_last_line, .timeout = 600) {
     struct pair pair = pair_open();
     char byte;
     io_refuse(pair.io, dup(pair.socket), "go away", 7);
@@ -194,7 +194,7 @@ static int listen_somewhere(struct sockaddr_un *address, socklen_t *length) {
     return listener;
 }
 
-Test(engine, accepts_until_it_is_cancelled, .timeout = 120) {
+Test(engine, accepts_until_it_is_cancelled, .timeout = 600) {
     struct io *io = open_engine();
     struct operation operation;
     struct sockaddr_un address;
@@ -225,7 +225,7 @@ Test(engine, accepts_until_it_is_cancelled, .timeout = 120) {
 
 /* Waking and waiting. */
 
-Test(engine, wakes_another, .timeout = 120) {
+Test(engine, wakes_another, .timeout = 600) {
     struct io *one = open_engine(), *other = open_engine();
     cr_assert(not(io_has_events(other)));
     io_wake(one, other);
@@ -239,7 +239,7 @@ Test(engine, wakes_another, .timeout = 120) {
     ENGINE.close(other);
 }
 
-Test(engine, waits_no_longer_than_it_is_told, .timeout = 120) {
+Test(engine, waits_no_longer_than_it_is_told, .timeout = 600) {
     struct io *io = open_engine();
     uint64_t before_ns = now_ns();
     io_enter(io, 20000000);

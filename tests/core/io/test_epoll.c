@@ -36,7 +36,7 @@ static void send_through_a_full_socket(struct pair *pair) {
 
 /* After a send that had to wait for room the client's reading wakes nobody; and the next send that
  * has to wait is woken again. */
-Test(epoll, room_is_told_of_while_it_is_waited_for, .timeout = 120) {
+Test(epoll, room_is_told_of_while_it_is_waited_for, .timeout = 600) {
     for (int tcp = 0; tcp < 2; tcp++) {
         struct pair pair = tcp ? pair_open_tcp() : pair_open();
         char received[16];
@@ -59,7 +59,7 @@ Test(epoll, room_is_told_of_while_it_is_waited_for, .timeout = 120) {
 }
 
 /* A send that waits for room ends by a shut-down, also behind the end of its source. */
-Test(epoll, a_shut_down_ends_a_send_that_waits, .timeout = 120) {
+Test(epoll, a_shut_down_ends_a_send_that_waits, .timeout = 600) {
     for (int tcp = 0; tcp < 2; tcp++) {
         struct pair pair = tcp ? pair_open_tcp() : pair_open();
         struct operation *operation = &pair.operation;
@@ -90,7 +90,7 @@ Test(epoll, a_shut_down_ends_a_send_that_waits, .timeout = 120) {
 }
 
 /* What nobody waits for any more is told once, and again when it is waited for. */
-Test(epoll, a_descriptor_that_nobody_waits_for_keeps_nobody_awake, .timeout = 120) {
+Test(epoll, a_descriptor_that_nobody_waits_for_keeps_nobody_awake, .timeout = 600) {
     struct pair pair = pair_open();
     tell(&pair, "x");
     for (int i = 0; i < 3; i++) {
@@ -103,7 +103,7 @@ Test(epoll, a_descriptor_that_nobody_waits_for_keeps_nobody_awake, .timeout = 12
 }
 
 /* Where a socket can't be watched its receive and its send end with the error. */
-Test(epoll, a_source_that_cannot_be_watched_fails, .timeout = 120) {
+Test(epoll, a_source_that_cannot_be_watched_fails, .timeout = 600) {
     struct pair pair = pair_open();
     int file = open("/proc/self/exe", O_RDONLY);
     struct operation operation;
@@ -118,7 +118,7 @@ Test(epoll, a_source_that_cannot_be_watched_fails, .timeout = 120) {
 }
 
 /* A listener is not left non-blocking to whoever has it next. */
-Test(epoll, a_listener_becomes_as_it_was, .timeout = 120) {
+Test(epoll, a_listener_becomes_as_it_was, .timeout = 600) {
     struct io *io = open_engine();
     struct operation operation;
     struct sockaddr_un address = {.sun_family = AF_UNIX};

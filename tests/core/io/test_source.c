@@ -33,7 +33,7 @@ static void expect_result(struct pair *pair, int result) {
     cr_assert(zero(u32, pair->operation.flags & IO_LENT));
 }
 
-Test(source, receives_into_lent_buffers, .timeout = 120) {
+Test(source, receives_into_lent_buffers, .timeout = 600) {
     struct pair pair = pair_open();
     tell(&pair, "some bytes");
     expect_received(&pair, "some bytes");
@@ -48,7 +48,7 @@ Test(source, receives_into_lent_buffers, .timeout = 120) {
 }
 
 /* What has come while nobody asked is there for whoever asks later, and nobody is woken for it. */
-Test(source, leaves_in_the_socket_what_is_not_asked_for, .timeout = 120) {
+Test(source, leaves_in_the_socket_what_is_not_asked_for, .timeout = 600) {
     struct pair pair = pair_open();
     tell(&pair, "1");
     expect_received(&pair, "1");
@@ -61,7 +61,7 @@ Test(source, leaves_in_the_socket_what_is_not_asked_for, .timeout = 120) {
     pair_close(&pair);
 }
 
-Test(source, receives_to_a_place_of_the_caller, .timeout = 120) {
+Test(source, receives_to_a_place_of_the_caller, .timeout = 600) {
     struct pair pair = pair_open();
     struct operation *operation = &pair.operation;
     char where[8] = "";
@@ -83,7 +83,7 @@ Test(source, receives_to_a_place_of_the_caller, .timeout = 120) {
     pair_close(&pair);
 }
 
-Test(source, a_receive_waits_while_all_buffers_are_lent, .timeout = 120) {
+Test(source, a_receive_waits_while_all_buffers_are_lent, .timeout = 600) {
     struct pair pair = pair_open();
     struct operation *operation = &pair.operation;
     unsigned first = 0;
@@ -104,7 +104,7 @@ Test(source, a_receive_waits_while_all_buffers_are_lent, .timeout = 120) {
 }
 
 /* Bytes and end are told as one; a short receive of the bytes must not leave the end behind. */
-Test(source, the_end_comes_behind_the_bytes, .timeout = 120) {
+Test(source, the_end_comes_behind_the_bytes, .timeout = 600) {
     for (int half = 0; half < 2; half++) {
         struct pair pair = pair_open();
         tell(&pair, "last words");
@@ -133,12 +133,12 @@ static void expect_around_urgent_data(struct pair pair) {
     pair_close(&pair);
 }
 
-Test(source, goes_on_behind_urgent_data, .timeout = 120) {
+Test(source, goes_on_behind_urgent_data, .timeout = 600) {
     expect_around_urgent_data(pair_open());
     expect_around_urgent_data(pair_open_tcp());
 }
 
-Test(source, an_end_that_comes_while_nobody_asks_is_found, .timeout = 120) {
+Test(source, an_end_that_comes_while_nobody_asks_is_found, .timeout = 600) {
     struct pair pair = pair_open();
     tell(&pair, "1");
     expect_received(&pair, "1");
@@ -151,7 +151,7 @@ Test(source, an_end_that_comes_while_nobody_asks_is_found, .timeout = 120) {
     pair_close(&pair);
 }
 
-Test(source, a_reset_ends_a_receive_and_a_send, .timeout = 120) {
+Test(source, a_reset_ends_a_receive_and_a_send, .timeout = 600) {
     struct pair pair = pair_open_tcp();
     struct linger at_once = {.l_onoff = 1};
     tell(&pair, "x");
@@ -169,7 +169,7 @@ Test(source, a_reset_ends_a_receive_and_a_send, .timeout = 120) {
     pair_close(&pair);
 }
 
-Test(source, a_shut_down_ends_a_receive, .timeout = 120) {
+Test(source, a_shut_down_ends_a_receive, .timeout = 600) {
     for (int tcp = 0; tcp < 2; tcp++) {
         struct pair pair = tcp ? pair_open_tcp() : pair_open();
         io_receive_lent(pair.io, source_of(&pair));
@@ -183,7 +183,7 @@ Test(source, a_shut_down_ends_a_receive, .timeout = 120) {
 
 /* With a receive under way, with one that could complete, with none, and before the first: none is
  * called any more, and the socket may be closed at once. The number is another's then. */
-Test(source, closes_a_source, .timeout = 120) {
+Test(source, closes_a_source, .timeout = 600) {
     for (int kind = 0; kind < 4; kind++) {
         struct pair pair = pair_open_tcp();
         char byte;
@@ -221,7 +221,7 @@ Test(source, closes_a_source, .timeout = 120) {
 
 /* From engine to engine and back, with bytes that stay in the socket, an event that was fetched and
  * not taken, and room that is watched: the engine that it has left hears of it no more. */
-Test(source, goes_on_at_another_engine_and_comes_back, .timeout = 120) {
+Test(source, goes_on_at_another_engine_and_comes_back, .timeout = 600) {
     for (int tcp = 0; tcp < 2; tcp++) {
         struct pair pair = tcp ? pair_open_tcp() : pair_open();
         struct io *other = open_engine();

@@ -130,7 +130,7 @@ static void clockwork_check_wait(const struct clockwork *clockwork, uint64_t now
     }
 }
 
-Test(timer, equals_the_model, .timeout = 120) {
+Test(timer, equals_the_model, .timeout = 600) {
     for (unsigned seed = 1; seed <= 20; seed++) {
         struct clockwork clockwork;
         uint64_t now_ns = 0;

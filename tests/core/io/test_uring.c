@@ -14,7 +14,7 @@
 
 /* More has been told than there are entries for: what is behind them has not been told yet, so
  * nothing is known of a send that is tried once. */
-Test(uring, a_send_once_that_fails_behind_too_many_events, .timeout = 120) {
+Test(uring, a_send_once_that_fails_behind_too_many_events, .timeout = 600) {
     struct pair pair = pair_open();
     struct operation *operation = &pair.operation;
     struct operation others;
@@ -33,7 +33,7 @@ Test(uring, a_send_once_that_fails_behind_too_many_events, .timeout = 120) {
 }
 
 /* More than are noted at a time, and than the submission queue holds; one of them fails. */
-Test(uring, sends_many_once, .timeout = 120) {
+Test(uring, sends_many_once, .timeout = 600) {
     struct pair pair = pair_open_tcp(), broken = pair_open();
     static struct operation operations[3 * URING_SUBMISSIONS];
     size_t count = sizeof(operations) / sizeof(*operations), bad = 100;
@@ -57,7 +57,7 @@ Test(uring, sends_many_once, .timeout = 120) {
 }
 
 /* An operation more than the submission queue holds is submitted on the way. */
-Test(uring, takes_more_operations_than_entries, .timeout = 120) {
+Test(uring, takes_more_operations_than_entries, .timeout = 600) {
     struct pair pair = pair_open();
     static struct operation operations[3 * URING_SUBMISSIONS];
     size_t count = sizeof(operations) / sizeof(*operations);
@@ -102,7 +102,7 @@ static const uint8_t forbidden[] = {
     IORING_OP_URING_CMD,   IORING_OP_FILES_UPDATE,
 };
 
-Test(uring, a_restricted_ring_takes_what_is_used, .timeout = 120) {
+Test(uring, a_restricted_ring_takes_what_is_used, .timeout = 600) {
     struct pair pair = pair_open();
     for (size_t i = 0; i < sizeof(forbidden); i++) {
         cr_assert(eq(int, submit(&pair, forbidden[i], 0), -EACCES), "operation %u", forbidden[i]);
@@ -117,7 +117,7 @@ Test(uring, a_restricted_ring_takes_what_is_used, .timeout = 120) {
     pair_close(&pair);
 }
 
-Test(uring, nothing_is_registered_with_a_restricted_ring, .timeout = 120) {
+Test(uring, nothing_is_registered_with_a_restricted_ring, .timeout = 600) {
     struct pair pair = pair_open();
     unsigned ring = (unsigned)uring_of(pair.io)->ring.ring_fd;
     cr_assert(eq(int, io_uring_register(ring, IORING_REGISTER_PERSONALITY, NULL, 0), -EACCES));
@@ -125,7 +125,7 @@ Test(uring, nothing_is_registered_with_a_restricted_ring, .timeout = 120) {
     pair_close(&pair);
 }
 
-Test(uring, another_ring_takes_anything, .timeout = 120) {
+Test(uring, another_ring_takes_anything, .timeout = 600) {
     struct pair pair = {.socket = -1, .peer = -1};
     cr_assert(zero(int, uring_engine.open(&pair.io, NULL)));
     cr_assert(eq(int, submit(&pair, IORING_OP_NOP, 0), 0));

@@ -156,7 +156,7 @@ static void check_flags(const struct model *model) {
     }
 }
 
-Test(schedule, equals_the_model, .timeout = 120) {
+Test(schedule, equals_the_model, .timeout = 600) {
     for (unsigned seed = 1; seed <= 10; seed++) {
         struct model model;
         unsigned random = seed;
