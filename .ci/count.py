@@ -15,20 +15,31 @@ COLUMNS_MAX = 200
 TOLD_MAX = 12  # failures of which more than the name is told
 
 
+def tracebacks(errors):
+    """What python has said of each failure, in their order: where it was, and the exception."""
+    found = []
+    for text in re.split(r'(?<!another exception occurred:\n\n)(?<!exception:\n\n)^Traceback \(most recent.*\n', errors,
+                         flags=re.M)[1:]:
+        lines = [line for line in text.splitlines() if line.strip()]
+        places = [n for n, line in enumerate(lines) if line.startswith('  File ')]
+        if places:
+            ends = [n for n in range(places[-1], len(lines)) if not lines[n].startswith(' ')] or [places[-1]]
+            found.append([lines[places[-1]], *lines[ends[0]:]])
+    return found
+
+
 def told(output, case):
-    """The lines of a test's output that say why this case failed: those behind its verdict, where python prints the
-    traceback, whose end is what matters; or before it, where it is criterion's of the cross build."""
+    """The lines of a criterion test that say why this case failed: behind its verdict, or before it in the cross
+    build; of any other test the last lines."""
     lines = [line for line in output.splitlines() if not re.match(r' *(---|\.\.\.|(assertion|failure)s:.*)?$', line)]
     verdicts = [n for n, line in enumerate(lines) if re.match('(not )?ok ', line)]
     at = [n for n in verdicts if lines[n].startswith('not ok') and (not case or case in lines[n])]
     if not at:
         return lines[-LINES_MAX:]
-    after = min([n for n in verdicts if n > at[0]] + [len(lines)])
-    found = lines[at[0] + 1:after]
+    found = lines[at[0] + 1:min([n for n in verdicts if n > at[0]] + [len(lines)])]
     if not found:
-        before = max([n for n in verdicts if n < at[0]] + [-1])
-        found = lines[before + 1:at[0]]
-    return found[-LINES_MAX:]
+        found = lines[max([n for n in verdicts if n < at[0]] + [-1]) + 1:at[0]]
+    return found
 
 
 def of_junit(build, path):
@@ -57,14 +68,14 @@ def of_build(build):
         test = json.loads(line)
         if test['result'] in ('OK', 'SKIP', 'EXPECTEDFAIL'):
             continue
-        output = test.get('stdout') or ''
-        errors = (test.get('stderr') or '').strip().splitlines()
+        output, errors = test.get('stdout') or '', test.get('stderr') or ''
+        python = iter(tracebacks(errors))
         of_test = [case for suite, case in cases if suite == test['name']]
         # A single program without cases stands in the file under the project's name, with its own for the case's.
         of_test += [None for suite, case in cases if suite == 'simplecache' and case == test['name']]
         for case in of_test or [None]:
-            failures.append(['%s: %s: %s' % (build, test['name'], case or test['result'])]
-                            + told(output, case) + errors[-2:])
+            lines = next(python, None) or told(output, case) or errors.strip().splitlines()[-LINES_MAX:]
+            failures.append(['%s: %s: %s' % (build, test['name'], case or test['result']), *lines[:LINES_MAX]])
     passed -= max(0, len(failures) - len(cases))  # meson has those that took too long for passed
     return passed, skipped, failures
 
