@@ -192,9 +192,8 @@ class Times:
         self.said(b'set stays 0 0 1\r\nx\r\n', b'STORED\r\n')
         self.move(52)
         self.said(b'lru_crawler crawl all\r\n', b'OK\r\n')
-        for _ in range(600):
-            if self.stat('curr_items') == 1:
-                break
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while self.stat('curr_items') != 1 and time.monotonic() < deadline:
             self.client.ask(b'lru_crawler crawl all\r\n')
             self.move(1)
         self.assertEqual(self.stat('curr_items'), 1)
