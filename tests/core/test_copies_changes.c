@@ -39,7 +39,8 @@ static void expect_gone(struct fixture *fixture, const char *key) {
 /* Commands. */
 
 static const struct change {
-    const char *change, *says, *reads;
+    const char change[48];
+    const char *says, *reads;
 } changes[] = {
     {"set %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
     {"set %s 1 0 0\r\n\r\n", "STORED\r\n", "VA 0 f1\r\n\r\n"},
