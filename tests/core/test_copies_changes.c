@@ -24,46 +24,55 @@ static void pass_for_all(struct fixture *fixture, uint32_t seconds) {
     fixture->shard[0].tick += seconds * CLOCK_TICKS_PER_SECOND;
 }
 
-/* A command with the key at its %s. */
-static void ask(struct fixture *fixture, const char *format, const char *key, const char *reply) {
+/* A command with the key at its $. */
+static void name(char text[200], const char *command, const char *key) {
+    size_t before = strcspn(command, "$");
+    memcpy(text, command, before);
+    text[before] = '\0';
+    if (command[before] == '$') {
+        strcat(text, key);
+        strcat(text, command + before + 1);
+    }
+}
+
+static void ask(struct fixture *fixture, const char *command, const char *key, const char *reply) {
     char text[200];
-    snprintf(text, sizeof(text), format, key);
+    name(text, command, key);
     copies_fixture_expect(fixture, text, reply);
 }
 
 static void expect_gone(struct fixture *fixture, const char *key) {
     cr_assert(not(copies_fixture_is_fresh(fixture, key)));
-    ask(fixture, "mg %s v\r\n", key, "EN\r\n");
+    ask(fixture, "mg $ v\r\n", key, "EN\r\n");
 }
 
 /* Commands. */
 
 static const struct change {
-    const char change[48];
-    const char *says, *reads;
+    const char *change, *says, *reads;
 } changes[] = {
-    {"set %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
-    {"set %s 1 0 0\r\n\r\n", "STORED\r\n", "VA 0 f1\r\n\r\n"},
-    {"replace %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
-    {"append %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 6 f5\r\noldnew\r\n"},
-    {"prepend %s 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 6 f5\r\nnewold\r\n"},
-    {"ms %s 3 F1\r\nnew\r\n", "HD\r\n", "VA 3 f1\r\nnew\r\n"},
-    {"ms %s 3 MA\r\nnew\r\n", "HD\r\n", "VA 6 f5\r\noldnew\r\n"},
-    {"delete %s\r\n", "DELETED\r\n", "EN\r\n"},
-    {"touch %s -1\r\n", "TOUCHED\r\n", "EN\r\n"},
-    {"gat -1 %s\r\n", NULL, "EN\r\n"},
-    {"mg %s T-1\r\n", "HD\r\n", "EN\r\n"},
-    {"mg %s T10\r\n", "HD\r\n", "VA 3 f5\r\nold\r\n"},
-    {"md %s\r\n", "HD\r\n", "EN\r\n"},
-    {"md %s x\r\n", "HD\r\n", "VA 0 f0\r\n\r\n"},
-    {"md %s I\r\n", "HD\r\n", "VA 3 f5 X W\r\nold\r\n"},
-    {"set %s 1 0 2000000 noreply\r\n", NULL, "EN\r\n"},
+    {"set $ 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
+    {"set $ 1 0 0\r\n\r\n", "STORED\r\n", "VA 0 f1\r\n\r\n"},
+    {"replace $ 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 3 f1\r\nnew\r\n"},
+    {"append $ 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 6 f5\r\noldnew\r\n"},
+    {"prepend $ 1 0 3\r\nnew\r\n", "STORED\r\n", "VA 6 f5\r\nnewold\r\n"},
+    {"ms $ 3 F1\r\nnew\r\n", "HD\r\n", "VA 3 f1\r\nnew\r\n"},
+    {"ms $ 3 MA\r\nnew\r\n", "HD\r\n", "VA 6 f5\r\noldnew\r\n"},
+    {"delete $\r\n", "DELETED\r\n", "EN\r\n"},
+    {"touch $ -1\r\n", "TOUCHED\r\n", "EN\r\n"},
+    {"gat -1 $\r\n", NULL, "EN\r\n"},
+    {"mg $ T-1\r\n", "HD\r\n", "EN\r\n"},
+    {"mg $ T10\r\n", "HD\r\n", "VA 3 f5\r\nold\r\n"},
+    {"md $\r\n", "HD\r\n", "EN\r\n"},
+    {"md $ x\r\n", "HD\r\n", "VA 0 f0\r\n\r\n"},
+    {"md $ I\r\n", "HD\r\n", "VA 3 f5 X W\r\nold\r\n"},
+    {"set $ 1 0 2000000 noreply\r\n", NULL, "EN\r\n"},
     {"flush_all\r\n", "OK\r\n", "EN\r\n"},
-    {"flush_prefix %s\r\n", "OK\r\n", "EN\r\n"},
+    {"flush_prefix $\r\n", "OK\r\n", "EN\r\n"},
     {"flush_prefix k\r\n", "OK\r\n", "EN\r\n"},
 };
 
-static void change_one(const struct change *change, bool lent) {
+static void change_one(struct change change, bool lent) {
     struct fixture fixture;
     char key[16], text[200];
     copies_fixture_init(&fixture);
@@ -71,7 +80,7 @@ static void change_one(const struct change *change, bool lent) {
         fixture_leave(&fixture, 1);
     }
     copies_fixture_have(&fixture, key, 0);
-    snprintf(text, sizeof(text), change->change, key);
+    name(text, change.change, key);
     fixture.received_length = 0;
     if (lent) {
         fixture_leave(&fixture, 1);
@@ -83,14 +92,14 @@ static void change_one(const struct change *change, bool lent) {
         fixture_feed(&fixture, value, 2000002);
         free(value);
     }
-    if (change->says) {
-        cr_assert(eq(sz, fixture.received_length, strlen(change->says)), "%s", text);
-        cr_assert(zero(int, memcmp(fixture.received, change->says, strlen(change->says))), "%s",
+    if (change.says) {
+        cr_assert(eq(sz, fixture.received_length, strlen(change.says)), "%s", text);
+        cr_assert(zero(int, memcmp(fixture.received, change.says, strlen(change.says))), "%s",
                   text);
     }
     cr_assert(not(copies_fixture_is_fresh(&fixture, key)), "%s", text);
     uint64_t before = copies_fixture_hits(&fixture);
-    ask(&fixture, "mg %s f v\r\n", key, change->reads);
+    ask(&fixture, "mg $ f v\r\n", key, change.reads);
     cr_assert(eq(u64, copies_fixture_hits(&fixture), before));
     fixture_finish(&fixture);
 }
@@ -98,8 +107,8 @@ static void change_one(const struct change *change, bool lent) {
 /* By the owner, and by a reactor that has borrowed the shard. */
 Test(copies_changes, each_command_is_seen) {
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-        change_one(&changes[i], false);
-        change_one(&changes[i], true);
+        change_one(changes[i], false);
+        change_one(changes[i], true);
     }
 }
 
@@ -108,17 +117,17 @@ Test(copies_changes, numbers) {
     char key[16];
     copies_fixture_init(&fixture);
     copies_fixture_have(&fixture, key, 0);
-    ask(&fixture, "set %s 0 0 1\r\n7\r\n", key, "STORED\r\n");
+    ask(&fixture, "set $ 0 0 1\r\n7\r\n", key, "STORED\r\n");
     for (int i = 0; i < 3; i++) {
-        ask(&fixture, "mg %s v\r\n", key, "VA 1\r\n7\r\n");
+        ask(&fixture, "mg $ v\r\n", key, "VA 1\r\n7\r\n");
     }
     cr_assert(copies_fixture_is_fresh(&fixture, key));
-    ask(&fixture, "incr %s 2\r\n", key, "9\r\n");
+    ask(&fixture, "incr $ 2\r\n", key, "9\r\n");
     cr_assert(not(copies_fixture_is_fresh(&fixture, key)));
-    ask(&fixture, "mg %s v\r\n", key, "VA 1\r\n9\r\n");
-    ask(&fixture, "mg %s v\r\n", key, "VA 1\r\n9\r\n");
-    ask(&fixture, "ma %s MD D4 v\r\n", key, "VA 1\r\n5\r\n");
-    ask(&fixture, "mg %s v\r\n", key, "VA 1\r\n5\r\n");
+    ask(&fixture, "mg $ v\r\n", key, "VA 1\r\n9\r\n");
+    ask(&fixture, "mg $ v\r\n", key, "VA 1\r\n9\r\n");
+    ask(&fixture, "ma $ MD D4 v\r\n", key, "VA 1\r\n5\r\n");
+    ask(&fixture, "mg $ v\r\n", key, "VA 1\r\n5\r\n");
     fixture_finish(&fixture);
 }
 
@@ -129,8 +138,8 @@ Test(copies_changes, others_are_left) {
     copies_fixture_init(&fixture);
     fixture_name_key(&fixture, other, 1, 1);
     copies_fixture_have(&fixture, key, 0);
-    ask(&fixture, "set %s 0 0 3\r\nnew\r\n", other, "STORED\r\n");
-    ask(&fixture, "delete %s\r\n", other, "DELETED\r\n");
+    ask(&fixture, "set $ 0 0 3\r\nnew\r\n", other, "STORED\r\n");
+    ask(&fixture, "delete $\r\n", other, "DELETED\r\n");
     cr_assert(copies_fixture_is_fresh(&fixture, key));
     fixture_finish(&fixture);
 }
@@ -149,7 +158,7 @@ Test(copies_changes, a_long_value) {
     fixture_feed(&fixture, value, LENGTH / 2);
     cr_assert(not(copies_fixture_is_fresh(&fixture, key)));
     fixture_feed(&fixture, value + LENGTH / 2, LENGTH / 2 + 2);
-    ask(&fixture, "mg %s s\r\n", key, "HD s300000\r\n");
+    ask(&fixture, "mg $ s\r\n", key, "HD s300000\r\n");
     cr_assert(not(copies_fixture_is_fresh(&fixture, key)));
     free(value);
     fixture_finish(&fixture);
@@ -160,9 +169,9 @@ Test(copies_changes, a_long_value) {
 static void have_expiring(struct fixture *fixture, char key[16]) {
     copies_fixture_init(fixture);
     copies_fixture_have(fixture, key, 0);
-    ask(fixture, "touch %s 10\r\n", key, "TOUCHED\r\n");
+    ask(fixture, "touch $ 10\r\n", key, "TOUCHED\r\n");
     for (int i = 0; i < 3; i++) {
-        ask(fixture, "mg %s v\r\n", key, "VA 3\r\nold\r\n");
+        ask(fixture, "mg $ v\r\n", key, "VA 3\r\nold\r\n");
     }
     cr_assert(copies_fixture_is_fresh(fixture, key));
 }
@@ -180,12 +189,12 @@ Test(copies_changes, expired_by_the_clock_of_all) {
 Test(copies_changes, expired_by_the_clock_of_the_owner) {
     static const struct {
         const char *asks, *says;
-    } cases[] = {{"me %s\r\n", "EN\r\n"},
-                 {"mg %s t\r\n", "EN\r\n"},
-                 {"gat 0 %s\r\n", "END\r\n"},
-                 {"delete %s\r\n", "NOT_FOUND\r\n"},
-                 {"incr %s 1\r\n", "NOT_FOUND\r\n"},
-                 {"replace %s 0 0 1\r\nx\r\n", "NOT_STORED\r\n"}};
+    } cases[] = {{"me $\r\n", "EN\r\n"},
+                 {"mg $ t\r\n", "EN\r\n"},
+                 {"gat 0 $\r\n", "END\r\n"},
+                 {"delete $\r\n", "NOT_FOUND\r\n"},
+                 {"incr $ 1\r\n", "NOT_FOUND\r\n"},
+                 {"replace $ 0 0 1\r\nx\r\n", "NOT_STORED\r\n"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct fixture fixture;
         char key[16];
@@ -226,7 +235,7 @@ Test(copies_changes, flushes_to_come) {
         ask(&fixture, orders[i / 2], key, "OK\r\n");
         cr_assert(not(copies_fixture_is_fresh(&fixture, key)));
         for (int j = 0; j < 3 && i % 2 == 0; j++) {
-            ask(&fixture, "mg %s v\r\n", key, "VA 3\r\nold\r\n");
+            ask(&fixture, "mg $ v\r\n", key, "VA 3\r\nold\r\n");
             cr_assert(copies_fixture_is_fresh(&fixture, key));
         }
         pass_for_all(&fixture, 11);
@@ -241,7 +250,7 @@ Test(copies_changes, rules_that_end) {
     char key[16];
     copies_fixture_init(&fixture);
     copies_fixture_have(&fixture, key, 0);
-    ask(&fixture, "flush_prefix %s\r\n", key, "OK\r\n");
+    ask(&fixture, "flush_prefix $\r\n", key, "OK\r\n");
     crawl(&fixture);
     cr_assert(not(store_flushes_prefixes(store_of(&fixture))));
     expect_gone(&fixture, key);
@@ -352,7 +361,7 @@ static void moving_init(struct moving *moving) {
         int, store_transfer_begin(&moving->transfer, &from, &to, shard_of_hash, CLOCK_FIRST_TICK)));
     for (int i = 0; i < MOVING; i++) {
         for (int j = 0; j < 3; j++) {
-            ask(fixture, "mg %s v\r\n", moving->keys[i], "VA 3\r\nold\r\n");
+            ask(fixture, "mg $ v\r\n", moving->keys[i], "VA 3\r\nold\r\n");
         }
         cr_assert(copies_fixture_is_fresh(fixture, moving->keys[i]));
     }
@@ -375,13 +384,13 @@ Test(copies_changes, moved_from_old_stores) {
     struct moving moving;
     struct fixture *fixture = &moving.fixture;
     moving_init(&moving);
-    ask(fixture, "set %s 0 0 3\r\nnew\r\n", moving.keys[1], "STORED\r\n");
-    ask(fixture, "delete %s\r\n", moving.keys[2], "DELETED\r\n");
-    ask(fixture, "touch %s -1\r\n", moving.keys[3], "TOUCHED\r\n");
+    ask(fixture, "set $ 0 0 3\r\nnew\r\n", moving.keys[1], "STORED\r\n");
+    ask(fixture, "delete $\r\n", moving.keys[2], "DELETED\r\n");
+    ask(fixture, "touch $ -1\r\n", moving.keys[3], "TOUCHED\r\n");
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < MOVING; i++) {
-            ask(fixture, "mg %s v\r\n", moving.keys[i], after[i]);
-            ask(fixture, "mg %s v\r\n", moving.keys[i], after[i]);
+            ask(fixture, "mg $ v\r\n", moving.keys[i], after[i]);
+            ask(fixture, "mg $ v\r\n", moving.keys[i], after[i]);
         }
         if (round == 0) {
             moving_finish(&moving);
