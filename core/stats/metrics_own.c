@@ -88,6 +88,7 @@ static void own_put_core_field(struct metrics_writer *writer, const struct metri
 OWN_FIELD(own_turns, counters.reactor_turns)
 OWN_FIELD(own_sleeps, counters.reactor_sleeps)
 OWN_FIELD(own_connections, counters.curr_connections)
+OWN_FIELD(own_gets, counters.cmd_get)
 OWN_FIELD(own_mesh_requests, counters.mesh_requests)
 OWN_FIELD(own_hot_hits, counters.hot_hits)
 OWN_FIELD(own_items, store.items)
@@ -107,6 +108,8 @@ void metrics_put_cores(struct metrics_writer *writer, const struct metrics_sourc
                        "Times that a reactor had nothing to do and slept.", own_sleeps);
     own_put_core_field(writer, sources, "simplecache_core_connections", METRICS_GAUGE,
                        "Connections that a reactor serves.", own_connections);
+    own_put_core_field(writer, sources, "simplecache_core_gets_total", METRICS_COUNTER,
+                       "Keys asked for of a shard, or answered from a reactor's copies.", own_gets);
     own_put_core_field(writer, sources, "simplecache_core_mesh_requests_total", METRICS_COUNTER,
                        "Requests that a reactor has sent to another one.", own_mesh_requests);
     own_put_core_field(writer, sources, "simplecache_core_hot_hits_total", METRICS_COUNTER,

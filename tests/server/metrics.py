@@ -116,6 +116,7 @@ class Pages(MetricsTest):
             self.assertEqual(told.sample(), float(stats[name]), name)
         items = own['simplecache_core_items']
         self.assertEqual(sum(items.samples.values()), float(stats['curr_items']))
+        self.assertEqual(sum(own['simplecache_core_gets_total'].samples.values()), float(stats['cmd_get']))
         queues = own['simplecache_queue_items']
         self.assertEqual(queues.sample(queue='small') + queues.sample(queue='main'), float(stats['curr_items']))
         memory = own['simplecache_memory_use_bytes']
