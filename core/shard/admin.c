@@ -88,7 +88,7 @@ static void set_memory_limit(struct shard *shard, uint64_t mib, struct result *r
     uint64_t share = mib < UINT64_MAX / MIB ? mib * MIB / shard->count : UINT64_MAX;
     if (share < STORE_MEMORY_BYTES_MIN) {
         admin_say(result, reply_error_line(PROTO_ERROR_MEMORY_TOO_SMALL));
-    } else if (store_resize(shard->keys.store, shard_store_bytes(shard, share)) != 0) {
+    } else if (shard_resize(shard, share) != 0) {
         admin_say(result, reply_error_line(PROTO_ERROR_MEMORY_LIMIT));
     } else {
         shard->settings.memory_bytes = mib * MIB;

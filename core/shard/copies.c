@@ -34,24 +34,35 @@ uint32_t copies_versions_slots(uint64_t memory_bytes) {
                           VERSIONS_SLOTS_MIN, VERSIONS_SLOTS_MAX);
 }
 
-/* All fits into the memory even where it is COPIES_BYTES_MIN. */
-static uint64_t copies_log_bytes(uint64_t memory_bytes, uint32_t row) {
-    uint64_t left =
-        memory_bytes - versions_bytes(copies_versions_slots(memory_bytes)) - frequency_bytes(row);
+/* All fits into the memory even where it is just COPIES_BYTES_MIN, or that beside the table of
+ * versions. */
+static uint64_t copies_log_bytes(const struct copies *copies, uint32_t row) {
+    uint64_t left = copies->memory_bytes - copies->versions_bytes - frequency_bytes(row);
     uint64_t log = left - left / (BUCKET_LOG_BYTES / BUCKET_BYTES);
     return log / COPY_ALIGN * COPY_ALIGN;
 }
 
-int copies_init(struct copies *copies, uint64_t memory_bytes, uint32_t shards, uint64_t seed) {
-    *copies = (struct copies){.memory_bytes = memory_bytes, .random = seed | 1};
-    copies->filter = &copies->no_filter;
-    if (memory_bytes == 0) {
-        return 0;
+static void copies_free(struct copies *copies) {
+    if (copies->log) {
+        munmap(copies->log, copies->log_bytes);
     }
-    assert(memory_bytes >= COPIES_BYTES_MIN && shards > 1);
-    uint32_t row = copies_between(copies_power(memory_bytes / FREQUENCY_PART / FREQUENCY_ROWS), 2,
-                                  COPIES_ROW_MAX);
-    copies->log_bytes = copies_log_bytes(memory_bytes, row);
+    free(copies->buckets);
+    if (copies->filter != &copies->no_filter) {
+        free(copies->filter);
+    }
+    frequency_finish(&copies->asked);
+    copies->log = NULL;
+    copies->buckets = NULL;
+    copies->filter = &copies->no_filter;
+    copies->filter_mask = copies->mask = copies->count = 0;
+    copies->log_bytes = copies->head = copies->tail = copies->bytes = 0;
+}
+
+/* Log and tables. Returns 0 or -ENOMEM. Without them all of it is 0, and nothing is copied. */
+static int copies_make(struct copies *copies) {
+    uint32_t row = copies_between(
+        copies_power(copies->memory_bytes / FREQUENCY_PART / FREQUENCY_ROWS), 2, COPIES_ROW_MAX);
+    copies->log_bytes = copies_log_bytes(copies, row);
     if (frequency_init(&copies->asked, row) != 0) {
         return -ENOMEM;
     }
@@ -63,15 +74,42 @@ int copies_init(struct copies *copies, uint64_t memory_bytes, uint32_t shards, u
     copies->log = log == MAP_FAILED ? NULL : log;
     copies->filter = filter ? filter : &copies->no_filter;
     if (!copies->log || !copies->buckets || !filter) {
-        copies_finish(copies);
+        copies_free(copies);
         return -ENOMEM;
     }
     copies->mask = buckets - 1;
     copies->filter_mask = buckets * COPIES_FILTER_BYTES - 1;
+    return 0;
+}
+
+int copies_init(struct copies *copies, uint64_t memory_bytes, uint32_t shards, uint64_t seed) {
+    *copies = (struct copies){.memory_bytes = memory_bytes, .random = seed | 1};
+    copies->filter = &copies->no_filter;
+    if (memory_bytes == 0) {
+        return 0;
+    }
+    assert(memory_bytes >= COPIES_BYTES_MIN && shards > 1);
+    copies->versions_bytes = versions_bytes(copies_versions_slots(memory_bytes));
+    if (copies_make(copies) != 0) {
+        copies_finish(copies);
+        return -ENOMEM;
+    }
     uint32_t worth = COPIES_WORTH / shards;
     copies_tune(copies, COPIES_SAMPLE, COPIES_ASKED,
                 worth > COPIES_WORTH_MIN ? worth : COPIES_WORTH_MIN, COPIES_HITS_MAX);
     return 0;
+}
+
+void copies_resize(struct copies *copies, uint64_t memory_bytes) {
+    if (copies->versions_bytes == 0 || memory_bytes == copies->memory_bytes) {
+        return;
+    }
+    copies_free(copies);
+    copies->memory_bytes = memory_bytes;
+    if (memory_bytes < copies->versions_bytes + COPIES_BYTES_MIN || copies_make(copies) != 0) {
+        copies->memory_bytes = copies->versions_bytes;
+    }
+    copies->countdown = sampler_next(&copies->random, copies->sample);
 }
 
 void copies_tune(struct copies *copies, uint32_t sample, uint32_t asked_from, uint32_t worth,
@@ -84,14 +122,7 @@ void copies_tune(struct copies *copies, uint32_t sample, uint32_t asked_from, ui
 }
 
 void copies_finish(struct copies *copies) {
-    if (copies->log) {
-        munmap(copies->log, copies->log_bytes);
-    }
-    free(copies->buckets);
-    if (copies->filter != &copies->no_filter) {
-        free(copies->filter);
-    }
-    frequency_finish(&copies->asked);
+    copies_free(copies);
     *copies = (struct copies){0};
     copies->filter = &copies->no_filter;
 }

@@ -96,7 +96,7 @@ struct copies {
     uint8_t *filter;
     uint32_t filter_mask;
     uint8_t no_filter;
-    struct copies_bucket *buckets; /* NULL: there are never any copies */
+    struct copies_bucket *buckets; /* NULL: there are no copies */
     uint32_t mask;                 /* buckets - 1 */
     /* COPIES_SAMPLE and so on, which tests make smaller. */
     uint32_t sample;
@@ -110,7 +110,9 @@ struct copies {
     uint64_t bytes; /* of live copies */
     uint64_t random;
     struct frequency asked;
-    uint64_t memory_bytes; /* all that it was given, the owner's table of versions included */
+    uint64_t memory_bytes; /* all that it has, the owner's table of versions included */
+    /* Of that table, which keeps its size; 0: there are never any copies. */
+    uint64_t versions_bytes;
 };
 
 /* How a space of so many bytes is used: slots of versions and counters of a row. */
@@ -120,6 +122,11 @@ uint32_t copies_versions_slots(uint64_t memory_bytes);
  * the server. Returns 0 or -ENOMEM. It may not be moved in memory. */
 int copies_init(struct copies *copies, uint64_t memory_bytes, uint32_t shards, uint64_t seed);
 void copies_finish(struct copies *copies);
+
+/* Goes on with so much memory, the table of versions included, and without the copies that it had;
+ * where it is little, or there is none, without any, and memory_bytes is then what that table
+ * takes. Nothing changes where it is as much as before, or where there are never any copies. */
+void copies_resize(struct copies *copies, uint64_t memory_bytes);
 
 /* For tests: counts one of `sample` gets, and so on. */
 void copies_tune(struct copies *copies, uint32_t sample, uint32_t asked_from, uint32_t worth,

@@ -36,12 +36,6 @@ static int shard_init_store(struct shard *shard, const struct shard_config *conf
     return store_create(&shard->keys.store, &store_config);
 }
 
-uint64_t shard_store_bytes(const struct shard *shard, uint64_t memory_bytes) {
-    uint64_t copies = shard->copies.memory_bytes;
-    return memory_bytes >= copies + STORE_MEMORY_BYTES_MIN ? memory_bytes - copies
-                                                           : STORE_MEMORY_BYTES_MIN;
-}
-
 static void shard_finish_store(struct shard *shard) {
     if (shard->keeps_items) {
         store_image_close(shard->keys.store);
@@ -51,8 +45,15 @@ static void shard_finish_store(struct shard *shard) {
     shard->keys.store = NULL;
 }
 
-/* Their space is the store's no longer; its segments keep the size that they have with all of it.
- */
+/* What is left for the store where a shard may have so many bytes. */
+static uint64_t shard_store_bytes(const struct shard *shard, uint64_t memory_bytes) {
+    uint64_t copies = shard->copies.memory_bytes;
+    return memory_bytes >= copies + STORE_MEMORY_BYTES_MIN ? memory_bytes - copies
+                                                           : STORE_MEMORY_BYTES_MIN;
+}
+
+/* The space of copies is the store's no longer; its segments keep the size that they have with all
+ * of it. */
 static int shard_init_copies(struct shard *shard, const struct shard_config *config) {
     uint64_t seed = config->seed + config->id;
     int error = copies_init(&shard->copies, config->copies_bytes, config->count, seed);
@@ -66,6 +67,15 @@ static int shard_init_copies(struct shard *shard, const struct shard_config *con
     }
     store_resize(shard->keys.store, shard_store_bytes(shard, config->memory_bytes));
     return 0;
+}
+
+int shard_resize(struct shard *shard, uint64_t memory_bytes) {
+    int error = store_resize(shard->keys.store, memory_bytes);
+    if (error) {
+        return error;
+    }
+    copies_resize(&shard->copies, memory_bytes / COPIES_PART);
+    return store_resize(shard->keys.store, shard_store_bytes(shard, memory_bytes));
 }
 
 int shard_init(struct shard *shard, const struct shard_config *config) {

@@ -169,9 +169,10 @@ struct shard_config {
 int shard_init(struct shard *shard, const struct shard_config *config);
 void shard_finish(struct shard *shard);
 
-/* What is left for the store where a shard may have so many bytes, at least
- * STORE_MEMORY_BYTES_MIN. */
-uint64_t shard_store_bytes(const struct shard *shard, uint64_t memory_bytes);
+/* Sets what store and copies of a shard may have together, in bytes; STORE_MEMORY_BYTES_MIN to
+ * shard_config.memory_bytes_max. Copies have their part of it, as at the start. Returns 0 or what
+ * store_resize() does, with nothing changed. Thread: its reactor's, while it holds the keys. */
+int shard_resize(struct shard *shard, uint64_t memory_bytes);
 
 /* Whether the reactor may use the keys of the shard `owner` now: it is its own, and not lent. What
  * needs keys while it may not does what it does for another shard to which there is no credit:

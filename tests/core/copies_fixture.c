@@ -22,10 +22,15 @@ uint64_t copies_fixture_hits(const struct fixture *fixture) {
 
 void copies_fixture_have(struct fixture *fixture, char key[16], int n) {
     char text[200];
-    uint64_t before = copies_fixture_hits(fixture);
     fixture_name_key(fixture, key, 1, n);
     snprintf(text, sizeof(text), "set %s 5 0 3\r\nold\r\n", key);
     copies_fixture_expect(fixture, text, "STORED\r\n");
+    copies_fixture_have_again(fixture, key);
+}
+
+void copies_fixture_have_again(struct fixture *fixture, const char *key) {
+    char text[200];
+    uint64_t before = copies_fixture_hits(fixture);
     snprintf(text, sizeof(text), "mg %s f v\r\n", key);
     for (int i = 0; i < 3; i++) {
         copies_fixture_expect(fixture, text, "VA 3 f5\r\nold\r\n");
@@ -38,6 +43,7 @@ bool copies_fixture_is_fresh(const struct fixture *fixture, const char *key) {
     const struct shard *shard = &fixture->shard[0];
     struct request request = {.op = OP_GET, .key = key, .key_length = (uint16_t)strlen(key)};
     uint64_t hash = shard_hash(shard, key, request.key_length);
-    struct copy *copy = copies_find(&shard->copies, &request, hash);
+    struct copy *copy =
+        copies_may_have(&shard->copies, hash) ? copies_find(&shard->copies, &request, hash) : NULL;
     return copy && copy_is_fresh(copy, shard->tick);
 }

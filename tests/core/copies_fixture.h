@@ -18,6 +18,9 @@ uint64_t copies_fixture_hits(const struct fixture *fixture);
 /* Has a copy of the nth key of shard 1, set to "old" with the flags 5 by this; tells the key. */
 void copies_fixture_have(struct fixture *fixture, char key[16], int n);
 
+/* Has a copy of that key, which has the same value still. */
+void copies_fixture_have_again(struct fixture *fixture, const char *key);
+
 /* Whether there is a copy that would answer a get of the key. */
 bool copies_fixture_is_fresh(const struct fixture *fixture, const char *key);
 

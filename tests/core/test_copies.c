@@ -250,3 +250,48 @@ Test(copies, hits_are_counted) {
     cr_assert(le(u64, 90, stats[1].store.small.hits + stats[1].store.main.hits));
     fixture_finish(&fixture);
 }
+
+/* cache_memlimit. */
+
+/* Store and copies of a shard keep to its part of what is allowed, and leave little of it unused:
+ * what the table of versions and some copies take. */
+static void expect_share(struct fixture *fixture, uint32_t mib, bool has_copies) {
+    char text[40];
+    snprintf(text, sizeof(text), "cache_memlimit %u\r\n", mib);
+    copies_fixture_expect(fixture, text, "OK\r\n");
+    for (uint32_t i = 0; i < 2; i++) {
+        struct shard_stats stats;
+        uint64_t share = (uint64_t)mib * 1024 * 1024 / 2;
+        shard_stats_read(&fixture->shard[i], &stats);
+        uint64_t copies = fixture->shard[i].copies.memory_bytes;
+        uint64_t both = stats.store.memory_bytes_max + copies;
+        cr_assert(le(u64, copies, share / COPIES_PART + versions_bytes(VERSIONS_SLOTS_MAX)));
+        cr_assert(eq(u64, both, share), "%u MB", mib);
+        cr_assert(eq(int, (bool)fixture->shard[i].copies.buckets, has_copies));
+        copies_check(&fixture->shard[i].copies);
+    }
+}
+
+Test(copies, keep_to_a_memory_limit) {
+    static const struct {
+        uint32_t mib;
+        bool has_copies;
+    } steps[] = {{50, true}, {20, true}, {8, false}, {9, false}, {100, true}, {512, true}};
+    struct fixture fixture;
+    char key[16];
+    fixture_init_copies(&fixture, 2, 64, (size_t)64 << 20);
+    copies_fixture_have(&fixture, key, 0);
+    copies_fixture_expect(&fixture, "cache_memlimit 513\r\n",
+                          "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n");
+    expect_share(&fixture, 128, true); /* as it is */
+    cr_assert(copies_fixture_is_fresh(&fixture, key));
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        expect_share(&fixture, steps[i].mib, steps[i].has_copies);
+        cr_assert(not(copies_fixture_is_fresh(&fixture, key)));
+        copies_fixture_expect(&fixture, "get none\r\n", "END\r\n");
+        if (steps[i].has_copies) {
+            copies_fixture_have_again(&fixture, key);
+        }
+    }
+    fixture_finish(&fixture);
+}

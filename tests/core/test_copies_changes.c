@@ -307,8 +307,8 @@ Test(copies_changes, less_memory) {
     for (uint32_t i = 0; i < 2000; i++) {
         put_other(&fixture, i);
     }
-    cr_assert(copies_fixture_is_fresh(&fixture, key));
     ask(&fixture, "cache_memlimit 8\r\n", key, "OK\r\n");
+    copies_fixture_have_again(&fixture, key);
     for (uint32_t i = 0; is_there(&fixture, key); i++) {
         cr_assert(lt(u32, i, 100000));
         cr_assert(copies_fixture_is_fresh(&fixture, key));
