@@ -74,7 +74,7 @@ void __wrap_pipeline_collect(struct pipeline *pipeline, struct shard *shard, uin
             __real_pipeline_collect(pipeline, shard, 1, batch);
             return;
         }
-        if (pipeline_output_full(pipeline)) {
+        if (pipeline_output_full(pipeline, shard)) {
             pipeline->stalled = true;
         } else if (!answer(pipeline, shard, line, left)) {
             pipeline->wants_more = true;

@@ -135,6 +135,11 @@ static inline bool op_has_key(enum op op) {
     return op <= OP_REJECT;
 }
 
+/* Whether its reply may have an item's value. */
+static inline bool op_returns_value(enum op op) {
+    return op == OP_GET || op == OP_GAT || op == OP_META_GET;
+}
+
 /* Whether its scope is OP_SCOPE_SHARDS. */
 static inline bool op_concerns_shards(enum op op) {
     return op >= OP_FLUSH && op <= OP_VERBOSITY;

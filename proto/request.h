@@ -193,6 +193,15 @@ static inline bool mg_returns_value(const struct request *request, uint64_t cas)
     return (request->meta & META_RETURN_VALUE) != 0 && !known;
 }
 
+/* The flags of an mg that change the item. */
+#define META_GET_EFFECTS (META_NO_BUMP | META_TOUCH | META_VIVIFY | META_RECACHE)
+
+/* Whether it may have the value of an item as its answer, and changes nothing: no time, no mark. */
+static inline bool request_only_reads(const struct request *request) {
+    return request->op == OP_GET ||
+           (request->op == OP_META_GET && (request->meta & META_GET_EFFECTS) == 0);
+}
+
 /* The command's name in its protocol, for logs. A text line that is malformed has none of its own
  * ("command"): its words may be anything, part of somebody's value too. */
 const char *request_name(const struct request *request);

@@ -5,6 +5,9 @@
  * none. Buffers of the standard size are kept on a list and reused, the one freed last first;
  * larger ones are freed at once.
  *
+ * A pool has a limit. From half of it on new buffers take about what they need. Beyond it memory is
+ * scarce: no buffer is kept, each takes what it needs, and a connection may hold little output.
+ *
  * Thread: that of the reactor to which the pool belongs.
  */
 #ifndef CORE_BASE_BUFFER_H
@@ -17,6 +20,14 @@
 #define BUFFER_STANDARD_BYTES ((size_t)16 * 1024)
 /* Buffers of the standard size that a pool keeps for reuse, 4 MiB in all. */
 #define BUFFER_POOL_FREE_MAX 256
+/* And those that stay when it is trimmed. */
+#define BUFFER_POOL_FREE_MIN 8
+
+/* Bytes of output that one connection may hold before its requests wait: usually, and while memory
+ * is scarce. One that holds none may always run a request: so those that never read keep nobody
+ * waiting. */
+#define BUFFER_SHARE_BYTES ((size_t)64 * 1024)
+#define BUFFER_SHARE_SCARCE_BYTES ((size_t)2 * 1024)
 
 struct buffer {
     char *bytes; /* NULL while capacity is 0 */
@@ -30,10 +41,22 @@ struct buffer_pool {
     struct free_buffer *free;
     uint32_t free_count;
     size_t bytes; /* of all buffers, in use or kept */
+    size_t scarce_bytes;
+    size_t share_below; /* output of one connection must be shorter */
 };
 
 void buffer_pool_init(struct buffer_pool *pool);
 void buffer_pool_finish(struct buffer_pool *pool);
+
+/* Sets the limit; without, there is none. */
+void buffer_pool_limit(struct buffer_pool *pool, size_t scarce_bytes);
+
+static inline bool buffer_pool_is_scarce(const struct buffer_pool *pool) {
+    return __builtin_expect(pool->share_below <= BUFFER_SHARE_BYTES, false);
+}
+
+/* Frees half of the kept buffers, if there are more than a few. Returns the bytes that it freed. */
+size_t buffer_pool_trim(struct buffer_pool *pool);
 
 /* Makes sure that `extra` bytes fit behind the contents. False, with the buffer unchanged, when the
  * system has no memory. */
@@ -45,6 +68,9 @@ bool buffer_append(struct buffer_pool *pool, struct buffer *buffer, const char *
 
 /* Drops bytes from the front. */
 void buffer_consume(struct buffer *buffer, size_t length);
+
+/* Frees what a buffer has beyond its contents, if that is much. The contents may move. */
+void buffer_shrink(struct buffer_pool *pool, struct buffer *buffer);
 
 /* Gives the memory back to the pool; then the buffer is empty. */
 void buffer_release(struct buffer_pool *pool, struct buffer *buffer);

@@ -75,6 +75,8 @@ struct server_facts {
     /* The first TCP and the first UDP port that is listened on; 0: none. */
     uint16_t tcp_port;
     uint16_t udp_port;
+    /* The most memory that the process takes, see core/server/fit.h. */
+    uint64_t process_bytes;
     /* systemd has passed the listening sockets, in place of those of config. */
     bool activated;
 };

@@ -196,6 +196,7 @@ const struct io_engine epoll_engine = {
     .cancel_accept = epoll_cancel_accept,
     .wait_readable = epoll_wait_readable,
     .wake = epoll_wake,
+    .trim = epoll_trim,
     .enter = epoll_enter,
     .take = epoll_take,
     .has_events = epoll_has_events,

@@ -141,6 +141,7 @@ void epoll_leave_source(struct io *io, struct io_source *source);
 void epoll_receive(struct io *io, struct io_source *source, char *where, size_t length);
 char *epoll_buffer(const struct io *io, unsigned number);
 void epoll_give_buffer(struct io *io, unsigned number);
+void epoll_trim(struct io *io);
 void epoll_close_socket(struct io *io, int socket);
 void epoll_send(struct io *io, int socket, const void *bytes, size_t length,
                 struct completion *completion);

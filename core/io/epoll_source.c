@@ -19,6 +19,10 @@ void epoll_give_buffer(struct io *io, unsigned number) {
     source_pool_give(&epoll_of(io)->sources, number);
 }
 
+void epoll_trim(struct io *io) {
+    source_pool_trim(&epoll_of(io)->sources);
+}
+
 /* Watching. A change of what is watched for tells what is there already, too. */
 void epoll_watch_source(struct epoll *epoll, struct epoll_source *source) {
     struct epoll_event event = {

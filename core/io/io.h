@@ -48,10 +48,10 @@ struct completion {
 #define IO_MORE 2u /* accept: the next connection will complete it again */
 #define IO_BUFFER_SHIFT 16
 
-/* Bytes of a lent buffer; and how many a reactor has, 2 MiB: one is in use from its completion to
+/* Bytes of a lent buffer; and how many a reactor has, 1 MiB: one is in use from its completion to
  * the end of that turn, no longer. */
 #define IO_BUFFER_BYTES ((size_t)16 * 1024)
-#define IO_BUFFERS 128
+#define IO_BUFFERS 64
 
 /* io_enter() waits until something has completed. */
 #define IO_FOREVER UINT64_MAX
@@ -85,6 +85,7 @@ struct io_engine {
     void (*wait_readable)(struct io *io, int descriptor, struct completion *completion);
     void (*wake)(struct io *io, struct io *other);
 
+    void (*trim)(struct io *io);
     void (*enter)(struct io *io, uint64_t wait_ns);
     void (*take)(struct io *io, void *owner);
     bool (*has_events)(struct io *io);
@@ -121,10 +122,11 @@ static inline void io_receive(struct io *io, struct io_source *source, char *whe
     io->engine->receive(io, source, where, length);
 }
 
-/* Receives up to IO_BUFFER_BYTES into a buffer of the engine's, which is the caller's until
- * io_give_buffer(). Only a result above 0 brings one. While all are lent it waits. */
-static inline void io_receive_lent(struct io *io, struct io_source *source) {
-    io->engine->receive(io, source, NULL, IO_BUFFER_BYTES);
+/* Receives up to `length` bytes, at most IO_BUFFER_BYTES, into a buffer of the engine's, which is
+ * the caller's until io_give_buffer(). Only a result above 0 brings one. While all are lent it
+ * waits. */
+static inline void io_receive_lent(struct io *io, struct io_source *source, size_t length) {
+    io->engine->receive(io, source, NULL, length);
 }
 
 /* The number of the buffer that a completion with IO_LENT brings; its bytes; and its return. */
@@ -190,6 +192,12 @@ static inline void io_wait_readable(struct io *io, int descriptor, struct comple
  * tries again, unless the other's thread has ended. */
 static inline void io_wake(struct io *io, struct io *other) {
     io->engine->wake(io, other);
+}
+
+/* Gives the memory of buffers that can be lent back to the system, if none is lent, but for a few.
+ */
+static inline void io_trim(struct io *io) {
+    io->engine->trim(io);
 }
 
 /* Submits the operations started since the last call. With wait_ns > 0 it returns when something

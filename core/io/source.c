@@ -7,6 +7,14 @@
 
 _Static_assert(IO_BUFFERS <= UINT16_MAX, "buffers have 16-bit numbers");
 
+/* The ones with the lowest numbers are lent first. */
+static void source_pool_order(struct source_pool *pool) {
+    pool->free_count = 0;
+    for (unsigned number = IO_BUFFERS; number-- > 0;) {
+        source_pool_give(pool, number);
+    }
+}
+
 int source_pool_init(struct source_pool *pool) {
     void *memory =
         mmap(NULL, BUFFERS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -15,10 +23,20 @@ int source_pool_init(struct source_pool *pool) {
     }
     pool->buffers = memory;
     STAILQ_INIT(&pool->queued);
-    for (unsigned number = IO_BUFFERS; number-- > 0;) {
-        source_pool_give(pool, number);
-    }
+    source_pool_order(pool);
     return 0;
+}
+
+/* Buffers whose memory stays, since they will be used again soon. */
+#define BUFFERS_KEPT 4
+
+void source_pool_trim(struct source_pool *pool) {
+    if (pool->free_count < IO_BUFFERS) {
+        return;
+    }
+    source_pool_order(pool);
+    madvise(source_pool_buffer(pool, BUFFERS_KEPT), (IO_BUFFERS - BUFFERS_KEPT) * IO_BUFFER_BYTES,
+            MADV_DONTNEED);
 }
 
 void source_pool_finish(struct source_pool *pool) {

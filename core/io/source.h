@@ -54,6 +54,9 @@ struct source_pool {
 int source_pool_init(struct source_pool *pool);
 void source_pool_finish(struct source_pool *pool);
 
+/* See io_trim(). */
+void source_pool_trim(struct source_pool *pool);
+
 static inline char *source_pool_buffer(const struct source_pool *pool, unsigned number) {
     assert(number < IO_BUFFERS);
     return pool->buffers + (size_t)number * IO_BUFFER_BYTES;

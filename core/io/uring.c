@@ -295,6 +295,7 @@ const struct io_engine uring_engine = {
     .cancel_accept = uring_cancel_accept,
     .wait_readable = uring_wait_readable,
     .wake = uring_wake,
+    .trim = uring_trim,
     .enter = uring_enter,
     .take = uring_take,
     .has_events = uring_has_events,

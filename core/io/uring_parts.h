@@ -89,5 +89,6 @@ void uring_close_source(struct io *io, struct io_source *source);
 void uring_receive(struct io *io, struct io_source *source, char *where, size_t length);
 char *uring_buffer(const struct io *io, unsigned number);
 void uring_give_buffer(struct io *io, unsigned number);
+void uring_trim(struct io *io);
 
 #endif

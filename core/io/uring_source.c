@@ -34,6 +34,10 @@ void uring_give_buffer(struct io *io, unsigned number) {
     source_pool_give(&uring_of(io)->sources, number);
 }
 
+void uring_trim(struct io *io) {
+    source_pool_trim(&uring_of(io)->sources);
+}
+
 /* Sources. */
 
 static uint64_t source_user_data(const struct io_source *source) {

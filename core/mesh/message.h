@@ -6,10 +6,12 @@
  * shard, reply ring, origin. It goes back to the pool it came from.
  *
  *   near | key and opaque, padded to 288 | the request's value, then the reply's, if it is short |
- *   wide | a longer value, up to 16 KiB, in a range apart from the messages
+ *   wide | a longer value, up to 16 KiB, in one of few ranges apart from the messages
  *
  * So most traffic stays on few pages, and an entry of the TLB serves many messages. The message
- * freed last is used first, so that few of them are touched.
+ * freed last is used first, so that few of them are touched; and so it is with wide ranges. A
+ * message has none unless it was given one by message_widen(): what is too long for a message
+ * without is not copied into it, and is asked for again when there is one for it.
  */
 #ifndef CORE_MESH_MESSAGE_H
 #define CORE_MESH_MESSAGE_H
@@ -28,6 +30,21 @@
 #define MESSAGE_VALUE_BYTES_MAX ((size_t)16 * 1024)
 #define MESSAGE_KEY_BYTES 288        /* a key and an opaque */
 #define MESSAGE_VALUE_BYTES_NEAR 440 /* what is left of 1 KiB */
+
+/* Wide ranges of a pool, 1 MiB. Of them some are left to messages which come back without waiting
+ * for anybody, and as many more to commands for every shard, whose parts are such messages: so
+ * there is always one that comes back, and none that holds one waits for one that does not. */
+#define MESSAGE_WIDES_MAX 64
+#define MESSAGE_WIDES_SPARE 4
+#define MESSAGE_WIDES_SHARED (2 * MESSAGE_WIDES_SPARE)
+
+/* Wide ranges, and messages, that stay when a pool is trimmed: they are few, and soon used again.
+ */
+#define MESSAGE_WIDES_KEPT 8
+#define MESSAGE_POOL_KEPT 128
+
+/* After a value that needed a wide range, requests for values get one for so many messages. */
+#define MESSAGE_WIDES_EXPECTED 8192
 
 struct connection;
 struct message;
@@ -106,7 +123,7 @@ struct message {
     uint8_t status;   /* enum store_status: what came of an upload's begin or window */
     bool done;        /* origin: the reply is here */
     bool last_part;   /* of the parts of a command for every shard the one that answers */
-    bool refused;     /* result has a large value, but the store granted no lease on it */
+    bool refused;     /* result lacks its value: no lease was granted, or it has no wide range */
     bool lease_asked; /* origin: since it is the first of its queue, a lease has been asked for */
     bool parked;      /* origin: see message_park() */
     bool scan_more;   /* reply of a scan: there is more in that shard */
@@ -125,9 +142,11 @@ struct message {
     int descriptor;
     uint8_t transport; /* of a MESSAGE_CONNECTION: enum transport */
     bool about_copy;   /* of a MESSAGE_REQUEST that reads: what is about copies is set */
+    bool bare;         /* origin: a read that was sent without a wide range */
+    bool again;        /* origin: one of its key before it is sent again, and so it is, too */
     struct request request;
     struct result result;
-    char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes */
+    char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes, or NULL */
     /* About copies, see core/shard/copies.h. Origin: whether one of the item is asked for; how
      * often one was hit since the owner was last told; in grant the word of one that is kept, or 0.
      * Reply: what goes with a copy, which is the result; its word is 0 when there is none. */
@@ -143,12 +162,18 @@ _Static_assert(sizeof(struct message) == 1024, "few pages");
 /* A reactor's messages. Only its own thread takes and gives back. */
 struct message_pool {
     struct message *messages; /* memory for all, provided by the system as used */
-    char *wide;               /* and for their longer values */
+    char *wide;               /* and for MESSAGE_WIDES_MAX wide ranges */
     struct message *free;
     uint32_t count;
-    uint32_t used_ever; /* messages[used_ever..count) were never taken */
+    uint32_t used_ever; /* messages[used_ever..count) were never taken, or are clean again */
     uint32_t out;       /* taken now, but for the parked ones */
     uint32_t parked;    /* taken now, and parked */
+    bool is_large;      /* more is touched than stays when it is trimmed */
+
+    uint32_t wides_expected; /* requests for values are widened for so many messages more */
+    uint32_t wides_free;
+    uint32_t wides_touched;           /* only the first so many have memory */
+    uint8_t wides[MESSAGE_WIDES_MAX]; /* the numbers of those that are free, the first so many */
 };
 
 /* Addresses in bytes that a pool reserves; its memory is provided as it is used. */
@@ -161,6 +186,24 @@ void message_pool_finish(struct message_pool *pool);
 /* A message, cleared up to its request, or NULL when all are out. */
 struct message *message_take(struct message_pool *pool);
 void message_give(struct message_pool *pool, struct message *message);
+
+/* Gives a message a wide range, if it has none. False when there is none for it; `comes_back`: the
+ * spare ones count, too, since the message waits for nobody. */
+bool message_widen(struct message_pool *pool, struct message *message, bool comes_back);
+
+/* Takes it back. */
+void message_narrow(struct message_pool *pool, struct message *message);
+
+/* Whether a value of that length fits into a message as it is. */
+static inline bool message_fits(const struct message *message, uint32_t length) {
+    return length <= MESSAGE_VALUE_BYTES_NEAR || message->wide;
+}
+
+/* Memory in bytes that the pool has touched. */
+size_t message_pool_touched(const struct message_pool *pool);
+
+/* Gives memory back that is not in use: of wide ranges, and of messages if none is in use. */
+void message_pool_trim(struct message_pool *pool);
 
 /* Fails an assertion when messages are lost, or in the free list twice. For tests. */
 void message_pool_check(const struct message_pool *pool);
@@ -186,7 +229,8 @@ void message_keep_request(struct message *message, const struct request *request
 /* Copies a request into a message, with its key and its value, if it has one. */
 void message_set_request(struct message *message, const struct request *request, uint64_t hash);
 
-/* Copies a result into a message, with its value. */
+/* Copies a result into a message, with its value. Where that does not fit it is left out, and the
+ * message is refused. */
 void message_set_result(struct message *message, const struct result *result);
 
 #endif

@@ -84,6 +84,7 @@ void connection_open(struct net *net, int descriptor, enum transport transport) 
     connection->serial = net->next_serial++;
     LIST_INSERT_HEAD(&net->connections, connection, all_link);
     net->shard.counters.curr_connections++;
+    memory_count(net);
     net->shard.counters.total_connections++;
     connection_log_opened(net, connection);
     connection_watch_opened(net, connection);
@@ -103,7 +104,10 @@ static void connection_destroy(struct net *net, struct connection *connection) {
     io_close_socket(net->io, connection->descriptor);
     connection_free(net, connection);
     net->shard.counters.curr_connections--;
+    memory_count(net);
+    memory_look_later(net);
     net_connection_ended(net);
+    schedule_wake_waiting(&net->schedule); /* it may have held messages that they wait for */
 }
 
 /* From here on operations and messages under way end, and none begins. */
@@ -154,15 +158,17 @@ static void connection_start_receive(struct net *net, struct connection *connect
         io_receive(net->io, connection->source, where, window);
     } else {
         connection->receive = RECEIVE_LENT;
-        io_receive_lent(net->io, connection->source);
+        bool scarce = buffer_pool_is_scarce(&net->shard.buffers);
+        io_receive_lent(net->io, connection->source,
+                        scarce ? memory_receive_scarce_bytes(connection) : IO_BUFFER_BYTES);
     }
 }
 
-static bool connection_may_receive(const struct connection *connection) {
+static bool connection_may_receive(const struct net *net, const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     return connection->receive == RECEIVE_NONE && connection->state == CONNECTION_OPEN &&
            !pipeline->closing && pipeline->wants_more && !pipeline->stalled &&
-           !pipeline_is_blocked(pipeline);
+           !pipeline_is_blocked(pipeline, &net->shard);
 }
 
 static void connection_take_lent(struct net *net, struct connection *connection, size_t length) {
@@ -243,12 +249,14 @@ static void connection_start_send(struct net *net, struct connection *connection
     connection->sending = true;
 }
 
-/* Few bytes, behind which nothing is to be done: whatever comes next begins with an event. */
-static bool connection_sends_once(const struct connection *connection) {
+/* Few bytes, behind which nothing is to be done: whatever comes next begins with an event. Not if
+ * nothing is received before they are sent. */
+static bool connection_sends_once(const struct net *net, const struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     return !connection->tls && connection->outgoing.leases.length == 0 &&
            connection->outgoing.output.length <= ONCE_BYTES_MAX &&
-           connection->state == CONNECTION_OPEN && !pipeline->closing && !pipeline->stalled;
+           connection->state == CONNECTION_OPEN && !pipeline->closing && !pipeline->stalled &&
+           !pipeline_output_full(pipeline, &net->shard);
 }
 
 /* Takes the output of the pipeline to send it. */
@@ -262,8 +270,11 @@ static void connection_start_outgoing(struct net *net, struct connection *connec
         return;
     }
     pipeline_take_output(pipeline, &connection->outgoing);
+    if (buffer_pool_is_scarce(&net->shard.buffers)) {
+        buffer_shrink(&net->shard.buffers, &connection->outgoing.output);
+    }
     connection->send_pace = (struct pace){.since_s = net->shard.now_s};
-    if (connection_sends_once(connection)) {
+    if (connection_sends_once(net, connection)) {
         connection->sending = true;
         io_send_once(net->io, connection->descriptor, connection->outgoing.output.bytes,
                      connection->outgoing.output.length, &connection->sent);
@@ -274,11 +285,12 @@ static void connection_start_outgoing(struct net *net, struct connection *connec
 
 /* Output is kept back until the replies that other shards owe at this time have come, since one
  * send costs less than two; replies to later requests are not waited for. Each reply that comes
- * leads to another end of a turn, and so to this function. */
-static bool connection_is_held(struct connection *connection) {
+ * leads to another end of a turn, and so to this function. Where requests wait for the output it is
+ * not kept: a command for every shard, which is owed, may be what waits. */
+static bool connection_is_held(const struct net *net, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline->outstanding == 0 || pipeline->leases.length > 0 ||
-        pipeline->output.length >= HELD_OUTPUT_BYTES_MAX) {
+    if (pipeline->outstanding == 0 || pipeline->output.length >= HELD_OUTPUT_BYTES_MAX ||
+        pipeline_output_full(pipeline, &net->shard)) {
         return false;
     }
     if (!connection->held) {
@@ -293,7 +305,7 @@ static void connection_send_output(struct net *net, struct connection *connectio
     if (!outgoing_is_empty(&connection->outgoing) || pipeline->output.length == 0) {
         return;
     }
-    if (connection_is_held(connection)) {
+    if (connection_is_held(net, connection)) {
         return;
     }
     connection->held = false;
@@ -396,7 +408,8 @@ static void connection_sent(void *owner, struct completion *completion, int resu
 
 void connection_progressed(struct net *net, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
-    if (pipeline_can_run(pipeline) || (pipeline->stalled && !pipeline_is_blocked(pipeline))) {
+    if (pipeline_can_run(pipeline) ||
+        (pipeline->stalled && !pipeline_is_blocked(pipeline, &net->shard))) {
         schedule_run(&net->schedule, &connection->scheduled);
     }
     schedule_end_turn(&net->schedule, &connection->scheduled);
@@ -409,7 +422,7 @@ void connection_ran(struct net *net, struct connection *connection) {
     }
     if (pipeline_can_run(pipeline) || pipeline->scan_yields) {
         schedule_run(&net->schedule, &connection->scheduled);
-    } else if (pipeline->stalled && !pipeline_is_blocked(pipeline)) {
+    } else if (pipeline->stalled && !pipeline_is_blocked(pipeline, &net->shard)) {
         schedule_wait(&net->schedule, &connection->scheduled);
     }
     schedule_end_turn(&net->schedule, &connection->scheduled);
@@ -478,7 +491,7 @@ void connection_end_turn(struct net *net, struct connection *connection) {
         connection_end_broken(net, connection);
         return;
     }
-    if (connection_may_receive(connection)) {
+    if (connection_may_receive(net, connection)) {
         connection_start_receive(net, connection);
     }
     if (pipeline_polls(pipeline, &net->shard)) {

@@ -37,7 +37,7 @@ static enum stats_connection_state connection_list_state(const struct connection
     if (pipeline->watching) {
         return STATS_CONNECTION_WATCH;
     }
-    if (pipeline_output_full(pipeline)) {
+    if (pipeline_output_exceeds(pipeline, PIPELINE_OUTPUT_BYTES_MAX + 1)) {
         return STATS_CONNECTION_WRITE;
     }
     if (pipeline->stalled || connection->scheduled.place != SCHEDULE_NOWHERE) {

@@ -38,6 +38,7 @@ static void connection_detach(struct net *net, struct connection *connection) {
     timing_end_turn(pipeline, &net->shard, true);
     buffer_leave(&net->shard.buffers, &pipeline->timing.kept);
     net->shard.counters.curr_connections--;
+    memory_count(net);
     net->shard.counters.conn_moves++;
 }
 
@@ -82,6 +83,7 @@ void connection_arrive(struct net *net, struct connection *connection) {
     connection->serial = net->next_serial++;
     LIST_INSERT_HEAD(&net->connections, connection, all_link);
     net->shard.counters.curr_connections++;
+    memory_count(net);
     buffer_come(&net->shard.buffers, &connection->pipeline.input);
     buffer_come(&net->shard.buffers, &connection->pipeline.output);
     buffer_come(&net->shard.buffers, &connection->pipeline.timing.kept);

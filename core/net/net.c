@@ -11,4 +11,5 @@ void net_init(struct net *net, struct net_peer *peers, struct moving_group *grou
     schedule_init(&net->schedule);
     timers_init(&net->timers);
     timeouts_init(net);
+    memory_init(net);
 }

@@ -17,6 +17,7 @@
 #include "core/io/io.h"
 #include "core/io/timer.h"
 #include "core/mesh/ring.h"
+#include "core/net/memory.h"
 #include "core/net/moving.h"
 #include "core/net/schedule.h"
 #include "core/net/timeouts.h"
@@ -61,6 +62,7 @@ struct net {
     struct schedule schedule;
     struct timers timers;
     struct timeouts timeouts;
+    struct memory memory;
     struct moving moving;
     struct connection_list connections;
     uint64_t next_serial; /* of a connection */

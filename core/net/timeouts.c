@@ -114,10 +114,24 @@ static void timeouts_tell_expiry(void *owner, struct timer *timer) {
     timer_set(&net->timers, timer, net->shard.now_ns + DAY_NS);
 }
 
+/* Whether there may be memory to be given back. */
+static bool timeouts_has_memory(const struct shard *shard) {
+    return shard->buffers.bytes > BUFFER_POOL_FREE_MIN * BUFFER_STANDARD_BYTES ||
+           shard->messages.is_large;
+}
+
+__attribute__((noinline)) static void timeouts_look_later(struct net *net) {
+    timer_set(&net->timers, &net->timeouts.stalled, net->shard.now_ns + SECOND_NS);
+}
+
+/* Both are rare: the step itself is a few instructions of each turn. */
 void timeouts_step(struct net *net) {
-    struct timer *stalled = &net->timeouts.stalled;
-    if (net->shard.uploads + net->shard.leases > 0 && !stalled->set) {
-        timer_set(&net->timers, stalled, net->shard.now_ns + SECOND_NS);
+    const struct timer *stalled = &net->timeouts.stalled;
+    if (__builtin_expect(net->shard.uploads + net->shard.leases > 0 && !stalled->set, false)) {
+        timeouts_look_later(net);
+    }
+    if (__builtin_expect(timeouts_has_memory(&net->shard), false)) {
+        memory_look_later(net);
     }
 }
 

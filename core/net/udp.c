@@ -235,7 +235,7 @@ static bool udp_send_frame(struct udp *udp, const struct datagram *datagram, siz
 /* Without a reply (noreply, quiet commands) no datagram is sent. */
 static void udp_answer(struct udp *udp, struct datagram *datagram) {
     struct pipeline *pipeline = &datagram->connection.pipeline;
-    if (pipeline_output_full(pipeline)) {
+    if (pipeline_output_exceeds(pipeline, PIPELINE_OUTPUT_BYTES_MAX + 1)) {
         pipeline->output.length =
             reply_replace_by_error(pipeline->output.bytes, pipeline->parser.protocol);
     }
@@ -290,7 +290,8 @@ static bool udp_copy_values(struct udp *udp, struct connection *connection) {
         pipeline->sending = 0; /* all of it is output again */
         released = pipeline_release_output(pipeline, shard, outgoing);
     }
-    if (released && pipeline->stalled && !pipeline_output_full(pipeline)) {
+    if (released && pipeline->stalled &&
+        !pipeline_output_exceeds(pipeline, PIPELINE_OUTPUT_BYTES_MAX + 1)) {
         schedule_run(&udp->net->schedule, &connection->scheduled);
     }
     return released;
@@ -300,7 +301,7 @@ static bool udp_copy_values(struct udp *udp, struct connection *connection) {
  * incomplete. */
 static bool udp_is_through(const struct pipeline *pipeline) {
     return pipeline->wants_more || pipeline->closing || pipeline->out_of_memory ||
-           pipeline_output_full(pipeline);
+           pipeline_output_exceeds(pipeline, PIPELINE_OUTPUT_BYTES_MAX + 1);
 }
 
 static void udp_forget(struct udp *udp, struct connection *connection) {

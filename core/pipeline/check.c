@@ -54,18 +54,20 @@ static void check_message(const struct pipeline *pipeline, const struct shard *s
 }
 
 static void check_queue(const struct pipeline *pipeline, const struct shard *shard) {
-    uint32_t queued = 0, outstanding = 0;
+    uint32_t queued = 0, outstanding = 0, bare = 0;
     const struct message *first = pipeline->first;
     bool gathers = false;
     for (const struct message *message = first; message; message = message->next) {
         check_message(pipeline, shard, message);
         queued++;
+        bare += message->bare;
         outstanding += !message->done && message->kind != MESSAGE_LOGIN;
         gathers |= message == pipeline->gather;
         assert(queued <= PIPELINE_QUEUE_MAX);
     }
     assert(queued == pipeline->queued);
     assert(outstanding == pipeline->outstanding);
+    assert(bare == pipeline->bare);
     assert(gathers || !pipeline->gather);
     /* A reply that is due stays in the queue for want of its lease alone. */
     if (first && first->done && !pipeline->aborted && !pipeline->out_of_memory) {

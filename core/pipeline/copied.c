@@ -19,7 +19,7 @@ static struct copy *copied_lookup(const struct shard *shard, const struct batch_
 bool copied_run(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot) {
     struct copy *copy = copied_lookup(shard, slot);
     if (!copy || queue_holds_back(pipeline, slot->hash) ||
-        (pipeline->first && !queue_may_add(pipeline, shard))) {
+        (pipeline->first && !queue_may_answer(pipeline, shard, slot))) {
         return false;
     }
     const struct store_item item = {

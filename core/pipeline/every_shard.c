@@ -22,6 +22,7 @@ static void every_shard_done(struct shard *shard, struct gather *gather) {
 static struct message *start_gather(struct pipeline *pipeline, struct shard *shard,
                                     const struct request *request) {
     struct message *message = queue_add(pipeline, shard, MESSAGE_EVERY_SHARD);
+    message_widen(&shard->messages, message, false);
     message_keep_request(message, request, 0);
     message->result = (struct result){.status = RESULT_OK};
     gather_init(gather_of(message), every_shard_done, message);
@@ -58,7 +59,8 @@ static void note_started(const struct pipeline *pipeline, struct shard *shard,
 bool pipeline_run_every_shard(struct pipeline *pipeline, struct shard *shard,
                               const struct batch_slot *slot) {
     struct message *message = pipeline->gather;
-    if (message ? gather_of(message)->next == shard->count : !queue_may_add(pipeline, shard)) {
+    if (message ? gather_of(message)->next == shard->count
+                : !queue_may_add(pipeline, shard) || !queue_may_gather(pipeline, shard)) {
         return false;
     }
     if (!message && slot->request.op == OP_FLUSH_PREFIX && !flush_slots_take(shard)) {

@@ -153,6 +153,9 @@ bool pipeline_keep_input(struct pipeline *pipeline, struct shard *shard) {
         kept = buffer_append(&shard->buffers, &pipeline->input,
                              pipeline->bytes + pipeline->consumed, left);
     }
+    if (kept && buffer_pool_is_scarce(&shard->buffers)) {
+        buffer_shrink(&shard->buffers, &pipeline->input);
+    }
     pipeline->bytes = NULL;
     pipeline->length = pipeline->consumed = 0;
     if (pipeline->input.length == 0) {

@@ -80,7 +80,7 @@ void pipeline_end_login(struct pipeline *pipeline, struct shard *shard,
     assert(pipeline_awaits_login(pipeline));
     assert(!message->done);
     login_note(pipeline, shard, (enum result_status)result->status);
-    message_set_result(message, result);
+    message->result = *result; /* it is alone in the queue, so its reply is written at once */
     queue_executed(pipeline, shard, message);
     shard->hooks->progressed(shard->reactor, pipeline);
 }

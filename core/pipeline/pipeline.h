@@ -49,10 +49,11 @@
 #include "proto/parser.h"
 
 /* Bytes of replies that the client has not taken, beyond which a connection's requests wait. */
-#define PIPELINE_OUTPUT_BYTES_MAX ((size_t)64 * 1024)
+#define PIPELINE_OUTPUT_BYTES_MAX BUFFER_SHARE_BYTES
 
 /* Messages in the queue of one connection. */
 #define PIPELINE_QUEUE_MAX 64
+#define PIPELINE_BARE_WORDS 4
 
 /* Requests that one connection runs in a round, before the other ready connections run theirs; and,
  * unless -R says otherwise, in a turn, before the reactor looks for new events. */
@@ -89,9 +90,11 @@ struct pipeline {
     /* The queue: requests whose replies are owed, oldest first. */
     struct message *first;
     struct message *last;
-    uint32_t queued;        /* messages in it */
-    uint32_t drained;       /* messages that have left it, modulo 2^32 */
-    uint32_t outstanding;   /* messages in it whose replies have not come */
+    uint32_t queued;      /* messages in it */
+    uint32_t drained;     /* messages that have left it, modulo 2^32 */
+    uint32_t outstanding; /* messages in it whose replies have not come */
+    uint32_t bare;        /* reads in it that may have to be sent again for their values */
+    uint64_t bare_keys[PIPELINE_BARE_WORDS]; /* a bit for the hash of each, while there are any */
     struct upload *upload;  /* the value whose parts are the next requests, or NULL */
     struct message *gather; /* in the queue: a command for every shard under way, or NULL */
     struct scan *scan;      /* the answer to the next request, while it is under way, or NULL */
@@ -194,11 +197,17 @@ static inline bool pipeline_pause(struct pipeline *pipeline, struct shard *shard
 void pipeline_drop_input(struct pipeline *pipeline, struct shard *shard);
 
 /* True when no more requests are run until the client takes output: PIPELINE_OUTPUT_BYTES_MAX are
- * exceeded, or a large value is in it. Never of one that watches. */
-static inline bool pipeline_output_full(const struct pipeline *pipeline) {
+ * exceeded, or what it may have while memory is scarce, or a large value is in it. Never of one
+ * that watches; the answer to a datagram is not sent in parts, and so may have all. */
+static inline bool pipeline_output_exceeds(const struct pipeline *pipeline, size_t below) {
+    size_t length = pipeline->output.length + pipeline->sending;
     return pipeline->leases.length > 0 ||
-           (pipeline->output.length + pipeline->sending > PIPELINE_OUTPUT_BYTES_MAX &&
-            !pipeline->watching);
+           (length >= below && !pipeline->watching &&
+            (!pipeline->datagram || length > PIPELINE_OUTPUT_BYTES_MAX));
+}
+static inline bool pipeline_output_full(const struct pipeline *pipeline,
+                                        const struct shard *shard) {
+    return pipeline_output_exceeds(pipeline, shard->buffers.share_below);
 }
 
 /* Moves all output, with the leases on the values in it, to an empty outgoing. The
@@ -219,9 +228,9 @@ bool pipeline_polls(const struct pipeline *pipeline, const struct shard *shard);
 /* True when no request can run, since memory of a store or the outcome of a login is waited for; or
  * the output is full. */
 bool pipeline_waits(const struct pipeline *pipeline);
-static inline bool pipeline_is_blocked(const struct pipeline *pipeline) {
+static inline bool pipeline_is_blocked(const struct pipeline *pipeline, const struct shard *shard) {
     bool may_wait = pipeline->first || pipeline->upload;
-    return (may_wait && pipeline_waits(pipeline)) || pipeline_output_full(pipeline);
+    return (may_wait && pipeline_waits(pipeline)) || pipeline_output_full(pipeline, shard);
 }
 
 #endif

@@ -1,6 +1,7 @@
 #include "core/pipeline/queue.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "core/pipeline/outgoing.h"
 #include "core/pipeline/output.h"
@@ -11,6 +12,7 @@ static struct message *queue_remove_first(struct pipeline *pipeline) {
     struct message *message = pipeline->first;
     pipeline->first = message->next;
     pipeline->queued--;
+    pipeline->bare -= message->bare;
     return message;
 }
 
@@ -46,8 +48,8 @@ static void give_leases_back(struct pipeline *pipeline, struct shard *shard) {
     }
 }
 
-/* Asks for the lease that the first of the queue has been refused, once until queue_retry_lease().
- * True when it can be answered now. */
+/* Asks for the lease that the first of the queue has been refused, or for the value that had no
+ * space in it, once until queue_retry_lease(). True when it can be answered now. */
 static bool request_lease(struct pipeline *pipeline, struct shard *shard) {
     struct message *first = pipeline->first;
     uint32_t owner = shard_owner(shard, first->hash);
@@ -57,7 +59,8 @@ static bool request_lease(struct pipeline *pipeline, struct shard *shard) {
         first->lease_asked = true;
         first->refused =
             !execute_lease(&shard->keys, pipeline, &first->request, first->hash, &first->result);
-    } else if (!first->lease_asked && mesh_has_credit(shard->port, owner)) {
+    } else if (!first->lease_asked && mesh_has_credit(shard->port, owner) &&
+               message_widen(&shard->messages, first, true)) {
         first->lease_asked = true;
         first->kind = MESSAGE_LEASE;
         queue_send(pipeline, shard, owner, first);
@@ -143,6 +146,63 @@ __attribute__((noinline, cold)) static void keep_copy(struct shard *shard,
     }
 }
 
+void queue_note_bare(struct pipeline *pipeline, struct message *message, uint64_t hash) {
+    if (pipeline->bare == 0) {
+        memset(pipeline->bare_keys, 0, sizeof(pipeline->bare_keys));
+    }
+    message->bare = true;
+    pipeline->bare++;
+    pipeline->bare_keys[QUEUE_BARE_WORD(hash)] |= QUEUE_BARE_BIT(hash);
+}
+
+/* A read that has brought its value, or failed to for want of a lease, keeps no write waiting. */
+static void end_bare(struct pipeline *pipeline, struct message *message) {
+    pipeline->bare -= message->bare;
+    message->bare = false;
+}
+
+/* What was read behind a read that is sent again would be older than what that will bring. Replies
+ * of one owner come in order, so that those are still under way. */
+static void repeat_those_behind(struct message *message) {
+    for (struct message *later = message->next; later; later = later->next) {
+        later->again |= later->bare && later->hash == message->hash;
+    }
+}
+
+/* One with a large value keeps its lease. */
+static void drop_value(struct message *message) {
+    message->again = false;
+    if (message->result.large == 0) {
+        message->result.value = NULL;
+        message->result.value_length = 0;
+        message->refused = true;
+    }
+}
+
+/* Whether the next reads are to wait for wide ranges follows from the last ones. */
+static void note_value(struct pipeline *pipeline, struct message_pool *pool,
+                       struct message *message) {
+    const struct result *result = &message->result;
+    if (__builtin_expect(message->again, false)) {
+        drop_value(message);
+    }
+    bool lost = message->refused && result->value_length <= MESSAGE_VALUE_BYTES_MAX;
+    bool in_wide = result->value && result->value_length > MESSAGE_VALUE_BYTES_NEAR;
+    if (lost || in_wide) {
+        pool->wides_expected = MESSAGE_WIDES_EXPECTED;
+    } else {
+        pool->wides_expected -= pool->wides_expected > 0;
+    }
+    if (__builtin_expect(lost, false)) {
+        repeat_those_behind(message);
+    } else {
+        end_bare(pipeline, message);
+    }
+    if (!in_wide) {
+        message_narrow(pool, message);
+    }
+}
+
 /* The completion of all messages of a queue. */
 static void queue_complete(struct shard *shard, struct message *message) {
     struct pipeline *pipeline = message->requester;
@@ -154,6 +214,12 @@ static void queue_complete(struct shard *shard, struct message *message) {
     }
     if (__builtin_expect(message->about_copy, false)) {
         keep_copy(shard, message);
+    }
+    if (message->kind == MESSAGE_LEASE && message->refused) {
+        message_narrow(&shard->messages, message); /* for others, until it asks again */
+    }
+    if (message->kind == MESSAGE_REQUEST) {
+        note_value(pipeline, &shard->messages, message);
     }
     if (!pipeline->aborted) {
         queue_drain(pipeline, shard);
@@ -204,7 +270,11 @@ void queue_answer(struct pipeline *pipeline, struct shard *shard, const struct b
     }
     struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);
     message_keep_request(message, &slot->request, slot->hash);
-    message_set_result(message, result);
     message->refused = !leased;
+    if (result->value && !message_fits(message, result->value_length)) {
+        queue_widen(pipeline, shard, message);
+        shard->messages.wides_expected = MESSAGE_WIDES_EXPECTED;
+    }
+    message_set_result(message, result);
     queue_executed(pipeline, shard, message);
 }

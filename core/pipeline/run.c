@@ -57,7 +57,7 @@ bool pipeline_waits(const struct pipeline *pipeline) {
 __attribute__((always_inline)) static inline bool
 run_here(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
          struct keyspace *keys, struct result *result) {
-    if (pipeline->first && !queue_may_add(pipeline, shard)) {
+    if (pipeline->first && !queue_may_answer(pipeline, shard, slot)) {
         return false;
     }
     bool leased = execute_any(keys, pipeline->number, &slot->request, slot->hash, result);
@@ -76,15 +76,29 @@ run_lent(struct pipeline *pipeline, struct shard *shard, const struct batch_slot
     return true;
 }
 
-/* tells: something about copies goes with it. */
+/* A request that may need a wide range waits for one; but a plain read goes without while no long
+ * values are expected, and behind another of its key that did: should it find one, it is sent
+ * again. tells: something about copies goes with it. */
 __attribute__((always_inline)) static inline bool run_there(struct pipeline *pipeline,
                                                             struct shard *shard,
                                                             const struct batch_slot *slot,
                                                             bool tells) {
-    if (!queue_may_send(pipeline, shard, slot->owner)) {
+    const struct request *request = &slot->request;
+    bool wants = op_returns_value((enum op)request->op) ||
+                 (request->value && request->value_length > MESSAGE_VALUE_BYTES_NEAR);
+    bool follows = queue_would_overtake(pipeline, slot->hash);
+    bool widens = wants && !follows && queue_may_widen(pipeline, shard);
+    bool may_lack = shard->messages.wides_expected == 0 && request_only_reads(request);
+    bool waits = (wants || follows) && !widens && !may_lack;
+    if (waits || !queue_has_place(pipeline, shard) || !mesh_has_credit(shard->port, slot->owner)) {
         return false;
     }
     struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);
+    if (widens) {
+        queue_widen(pipeline, shard, message);
+    } else if (wants) {
+        queue_note_bare(pipeline, message, slot->hash);
+    }
     message_set_request(message, &slot->request, slot->hash);
     if (tells) {
         copied_note(shard, slot, message);
@@ -249,7 +263,7 @@ static struct batch_slot config_refusal(const struct batch_slot *slot) {
 static bool run_alone(struct pipeline *pipeline, struct shard *shard,
                       const struct batch_slot *slot) {
     struct result result = {.status = RESULT_OK};
-    if (pipeline->first && !queue_may_add(pipeline, shard)) {
+    if (pipeline->first && (!queue_may_add(pipeline, shard) || !queue_may_widen(pipeline, shard))) {
         return false;
     }
     execute_alone(pipeline, shard, &slot->request, &result);
@@ -305,7 +319,7 @@ static bool run_upload(struct pipeline *pipeline, struct shard *shard,
 
 static bool pipeline_run(struct shard *shard, const struct batch_slot *slot) {
     struct pipeline *pipeline = slot->pipeline;
-    if (pipeline_is_blocked(pipeline)) {
+    if (pipeline_is_blocked(pipeline, shard)) {
         return false;
     }
     if (slot->request.upload || pipeline->upload) {
@@ -323,7 +337,7 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
     pipeline->closing = pipeline->protocol_error = false;
     pipeline->stalled = true;
     shard->counters.mesh_stalls +=
-        !pipeline_is_blocked(pipeline) && !pipeline->scan && shard_holds(shard, shard->id);
+        !pipeline_is_blocked(pipeline, shard) && !pipeline->scan && shard_holds(shard, shard->id);
 }
 
 /* Borrows the shards that its requests are for, as far as they are free, and where no copy may do.

@@ -73,6 +73,7 @@ static void request_chunk(struct pipeline *pipeline, struct shard *shard,
         return;
     }
     struct message *message = queue_add(pipeline, shard, MESSAGE_SCAN);
+    message_widen(&shard->messages, message, true);
     message_set_request(message, request, 0);
     message->cursor = scan->cursor;
     if (!here) {
@@ -87,7 +88,7 @@ static void request_chunk(struct pipeline *pipeline, struct shard *shard,
 bool pipeline_run_scan(struct pipeline *pipeline, struct shard *shard,
                        const struct batch_slot *slot) {
     const struct request *request = &slot->request;
-    if (pipeline->first || !queue_may_add(pipeline, shard)) {
+    if (pipeline->first || !queue_may_add(pipeline, shard) || shard->messages.wides_free == 0) {
         return false; /* earlier replies are owed, or a chunk is under way */
     }
     if (!pipeline->scan && !start_scan(pipeline, shard, request)) {

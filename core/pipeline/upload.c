@@ -148,7 +148,8 @@ static void upload_begin(struct pipeline *pipeline, struct shard *shard) {
 
 static bool upload_start(struct pipeline *pipeline, struct shard *shard,
                          const struct batch_slot *slot) {
-    if (!shard_holds(shard, slot->owner) && !may_send(shard, slot->owner)) {
+    bool may = shard_holds(shard, slot->owner) || may_send(shard, slot->owner);
+    if (!may || pipeline->bare > 0) { /* its begin may drop what such a read has still to get */
         return false;
     }
     pipeline->upload = upload_create(slot);

@@ -71,6 +71,7 @@ static bool watcher_has_space(const struct watcher *watcher, struct shard *shard
     struct pipeline *pipeline = watcher->pipeline;
     size_t most = (size_t)shard->facts->config->watcher_buffer_kib * 1024;
     return pipeline->output.length + pipeline->sending + bytes <= most &&
+           !buffer_pool_is_scarce(&shard->buffers) &&
            buffer_reserve(&shard->buffers, &pipeline->output, bytes);
 }
 

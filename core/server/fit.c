@@ -9,7 +9,9 @@
 #include "core/io/uring.h"
 #include "core/mesh/mesh.h"
 #include "core/mesh/message.h"
+#include "core/net/memory.h"
 #include "core/net/udp.h"
+#include "core/server/cgroup.h"
 #include "core/server/config_parse.h"
 #include "core/server/engine.h"
 #include "core/server/http.h"
@@ -295,10 +297,41 @@ static bool fit_rings(struct config *config, bool may_fall_back) {
     return true;
 }
 
+/* All together. */
+
+/* Of all datagrams' answers; and of the threads of HTTP and etcd, with what their libraries take
+ * for as many requests as there may be at once. */
+#define FIT_UDP_BYTES (UDP_DATAGRAMS_MAX * (uint64_t)80 * 1024)
+#define FIT_HTTP_BYTES (8 * MIB)
+#define FIT_CLUSTER_BYTES (4 * MIB)
+
+uint64_t fit_process_bytes(const struct config *config) {
+    uint64_t connection = MEMORY_CONNECTION_BYTES + (config->tls.enabled ? MEMORY_TLS_BYTES : 0);
+    return config->memory_bytes + config->cores * MEMORY_CORE_BYTES +
+           config->connections_max * connection + (config->udp_port ? FIT_UDP_BYTES : 0) +
+           (config->metrics.count > 0 ? FIT_HTTP_BYTES : 0) +
+           (config->cluster.name ? FIT_CLUSTER_BYTES : 0);
+}
+
+static void fit_tell_limit(const struct config *config) {
+    uint64_t most = fit_process_bytes(config);
+    uint64_t limit = cgroup_memory_limit(CGROUP_GROUPS, CGROUP_ROOT);
+    if (limit < most) {
+        log_line(
+            "the cgroup's limit on memory is %llu MB, less than the %llu MB that the server may "
+            "take (-m, -t, -c): the kernel ends it there",
+            (unsigned long long)(limit / MIB), (unsigned long long)fit_mib(most));
+    }
+}
+
 bool fit_to_machine(struct config *config) {
     assert(config->cores > 0);
     bool may_fall_back = config->io == IO_AUTO;
     sandbox_choose(config);
-    return fit_memory(config) && engine_choose(config) && fit_descriptors(config) &&
-           fit_addresses(config) && fit_threads(config) && fit_rings(config, may_fall_back);
+    bool fits = fit_memory(config) && engine_choose(config) && fit_descriptors(config) &&
+                fit_addresses(config) && fit_threads(config) && fit_rings(config, may_fall_back);
+    if (fits) {
+        fit_tell_limit(config);
+    }
+    return fits;
 }

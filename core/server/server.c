@@ -66,6 +66,7 @@ static bool server_init(struct server *server, const struct config *config) {
         .version = SIMPLECACHE_VERSION,
         .start_ns = clock_monotonic_ns(&clock_system),
         .start_boot_ns = clock_boot_ns(&clock_system),
+        .process_bytes = fit_process_bytes(config),
         .activated = server->activation_sockets > 0,
     };
     server->panic =

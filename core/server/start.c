@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/server/fit.h"
 #include "core/server/metrics_thread.h"
 #include "core/server/process.h"
 #include "core/server/resources.h"
@@ -156,7 +157,8 @@ static void start_tell(const struct server *server) {
     }
     snprintf(facts, sizeof(facts), "%u core%s, %llu MB", config->cores,
              config->cores == 1 ? "" : "s", (unsigned long long)(config->memory_bytes >> 20));
-    printf("simplecache %s listening on%s, %s", SIMPLECACHE_VERSION, addresses, facts);
+    printf("simplecache %s listening on%s, %s, at most %llu MB in all", SIMPLECACHE_VERSION,
+           addresses, facts, (unsigned long long)fit_mib(fit_process_bytes(config)));
     start_tell_engine(config);
     printf("%s\n", start_remark(server));
     fflush(stdout);

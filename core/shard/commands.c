@@ -125,9 +125,6 @@ static void run_touch(struct keyspace *keys, const struct request *request, uint
     }
 }
 
-/* The flags of an mg that change the item. */
-#define META_GET_EFFECTS (META_NO_BUMP | META_TOUCH | META_VIVIFY | META_RECACHE)
-
 static struct store_read read_of(const struct keyspace *keys, const struct request *request) {
     return (struct store_read){
         .no_bump = request->meta & META_NO_BUMP,

@@ -63,7 +63,7 @@ bool execute_lease(struct keyspace *keys, const void *requester, const struct re
     struct store_key key = command_key(request, hash);
     struct store_item item;
     enum store_status status = store_peek(keys->store, &key, keys->now, &item);
-    if (status == STORE_OK && item.large != 0 && item.cas == result->cas) {
+    if (status == STORE_OK && result->status == RESULT_OK && item.cas == result->cas) {
         command_set_item(result, &item);
         return grant_lease(keys, requester, result);
     }

@@ -65,7 +65,7 @@ static void gather_complete(struct shard *shard, struct message *message) {
 }
 
 static bool may_send(const struct gather *gather, const struct shard *shard) {
-    return shard_may_take_message(shard, gather->outstanding) &&
+    return shard_may_take_message(shard, gather->outstanding) && shard->messages.wides_free > 0 &&
            mesh_has_credit(shard->port, gather->next);
 }
 
@@ -73,6 +73,7 @@ static void gather_send_part(struct gather *gather, struct shard *shard,
                              const struct request *request, bool is_last) {
     struct message *message = message_take(&shard->messages);
     assert(message);
+    message_widen(&shard->messages, message, true);
     message_set_request(message, request, 0);
     message->kind = MESSAGE_EVERY_SHARD;
     message->requester = gather;

@@ -141,6 +141,7 @@ void shard_finish(struct shard *shard) {
 /* Gauges that are read where they are known. */
 static void shard_set_gauges(const struct shard *shard, struct counters *counters) {
     counters->buffer_bytes = shard->buffers.bytes;
+    counters->message_bytes = message_pool_touched(&shard->messages);
     counters->hot_copies = shard->copies.count;
     counters->hot_bytes = shard->copies.bytes;
 }

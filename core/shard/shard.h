@@ -31,7 +31,7 @@
  * requests at other shards (whatever the credits add up to) and by replies that wait for earlier
  * replies of their connection. Beside them each connection may have one parked message, whose reply
  * waits for a lease. */
-#define SHARD_MESSAGES_MAX 2048
+#define SHARD_MESSAGES_MAX 1152
 
 /* Messages of these that are reserved for ending leases and cancelling uploads at other shards.
  * They come back after the other shard's next turn. */

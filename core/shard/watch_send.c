@@ -202,9 +202,11 @@ static void watch_sent(struct shard *shard, struct message *message) {
 static void watch_send(struct shard *shard, struct watch_home *home) {
     const struct watch *watch = &shard->watch;
     while (home->position < watch_position_end(watch) && home->out < WATCH_MESSAGES_MAX &&
-           shard_messages_left(shard) > 0 && mesh_has_credit(shard->port, home->shard)) {
+           shard_messages_left(shard) > 0 && shard->messages.wides_free > 0 &&
+           mesh_has_credit(shard->port, home->shard)) {
         struct message *message = message_take(&shard->messages);
         assert(message);
+        message_widen(&shard->messages, message, true);
         size_t bytes = watch_fill(watch, home, message->wide, MESSAGE_VALUE_BYTES_MAX);
         if (bytes == 0) {
             message_give(&shard->messages, message);

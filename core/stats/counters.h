@@ -85,6 +85,7 @@
     ROW(mesh_stalls, COUNT, "times",                                                               \
         "Times that a connection had to wait for room in the ring to another reactor.")            \
     ROW(buffer_bytes, GAUGE, "bytes", "Memory of the buffers of connections, kept ones included.") \
+    ROW(message_bytes, GAUGE, "bytes", "Memory of messages between reactors, kept ones included.") \
     ROW(log_worker_dropped, COUNT, "lines",                                                        \
         "Lines for clients that watch that were lost since a reactor had too many.")               \
     ROW(log_worker_written, COUNT, "lines", "Lines that reactors have written for such clients.")  \

@@ -74,6 +74,11 @@ static uint64_t statistic_limit(const struct stats_sources *sources) {
     return kept > asked ? kept : asked;
 }
 
+static uint64_t statistic_process_max(const struct stats_sources *sources) {
+    const struct server_facts *facts = sources->facts;
+    return facts->process_bytes - facts->config->memory_bytes + statistic_limit(sources);
+}
+
 static uint64_t statistic_connections(const struct stats_sources *sources) {
     return sources->sum->counters.curr_connections;
 }
@@ -164,6 +169,8 @@ const struct statistic statistic_table[] = {
     NUMBER(threads, FACT, "threads", statistic_threads, "Reactors (-t)."),
     NUMBER(limit_maxbytes, GAUGE, "bytes", statistic_limit,
         "How much memory the items may take (-m, or the command cache_memlimit)."),
+    NUMBER(process_maxbytes, GAUGE, "bytes", statistic_process_max,
+        "How much memory the process may take, connections and all included."),
     NUMBER(connection_structures, GAUGE, "connections", statistic_connections,
         "As curr_connections: none is kept for reuse."),
     COUNTERS(COUNTER_ROW)

@@ -169,7 +169,8 @@ static bool is_through(const struct client *client) {
 
 static void client_feed(struct crowd *crowd, struct client *client) {
     struct pipeline *pipeline = &client->pipeline;
-    bool takes = pipeline->wants_more && !pipeline->stalled && !pipeline_is_blocked(pipeline);
+    bool takes =
+        pipeline->wants_more && !pipeline->stalled && !pipeline_is_blocked(pipeline, crowd->shard);
     if (client->sent == client->command_length && client->commands_left > 0) {
         next_command(crowd, client);
     }

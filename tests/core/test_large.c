@@ -200,7 +200,7 @@ Test(large, sets_wait_for_others) {
         hold_uploads(&fixture, &holding);
         turn_with(&fixture, "set $ 0 0 50000\r\n<10000>", key);
         turns(&fixture, 20);
-        cr_assert(pipeline_is_blocked(&fixture.pipeline));
+        cr_assert(pipeline_is_blocked(&fixture.pipeline, &fixture.shard[0]));
         cr_assert(keyspace_has_refused(&fixture.shard[owner].keys, 2));
         cr_assert(not(keyspace_has_refused(&fixture.shard[1 - owner].keys, 2)));
         cr_assert(eq(sz, fixture.received_length, 0));
@@ -288,7 +288,7 @@ Test(large, gets_wait_for_their_leases) {
         turn_with(&fixture, "get $\r\nget $ nothing\r\nversion\r\n", key);
         turns(&fixture, 50);
         cr_assert(eq(sz, fixture.received_length, 0));
-        cr_assert(pipeline_is_blocked(&fixture.pipeline));
+        cr_assert(pipeline_is_blocked(&fixture.pipeline, &fixture.shard[0]));
         release(&fixture, &holding);
         fixture_run_until_idle(&fixture);
         struct script wanted =

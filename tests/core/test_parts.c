@@ -64,6 +64,7 @@ Test(message, carries_key_and_value) {
     struct request request = {
         .key = "key", .key_length = 3, .value = longest, .value_length = sizeof(longest)};
     memset(longest, 'x', sizeof(longest));
+    cr_assert(message_widen(&pool, message, false));
     message_set_request(message, &request, 7);
     cr_assert(zero(int, memcmp(message->request.key, "key", 3)));
     cr_assert(zero(int, memcmp(message->request.value, longest, sizeof(longest))));
@@ -73,6 +74,51 @@ Test(message, carries_key_and_value) {
     message_set_result(message, &result);
     cr_assert(zero(int, memcmp(message->result.value, "reply", 5)));
     message_give(&pool, message);
+    message_pool_finish(&pool);
+}
+
+/* A reply that has no space is marked, and says how long the value is. */
+Test(message, without_a_wide_range_leaves_a_long_value_out) {
+    static char longest[MESSAGE_VALUE_BYTES_MAX];
+    struct message_pool pool;
+    cr_assert(zero(int, message_pool_init(&pool, 1)));
+    struct message *message = message_take(&pool);
+    const struct result result = {.value = longest, .value_length = MESSAGE_VALUE_BYTES_NEAR + 1};
+    message_set_result(message, &result);
+    cr_assert(message->refused);
+    cr_assert(eq(ptr, (void *)message->result.value, NULL));
+    cr_assert(eq(u32, message->result.value_length, MESSAGE_VALUE_BYTES_NEAR + 1));
+    message_give(&pool, message);
+    message_pool_finish(&pool);
+}
+
+Test(message, wide_ranges_have_an_end_and_go_back) {
+    struct message_pool pool;
+    struct message *messages[MESSAGE_WIDES_MAX + 1];
+    cr_assert(zero(int, message_pool_init(&pool, MESSAGE_WIDES_MAX + 1)));
+    for (int i = 0; i <= MESSAGE_WIDES_MAX; i++) {
+        messages[i] = message_take(&pool);
+        bool widened = message_widen(&pool, messages[i], i >= 2);
+        cr_assert(eq(int, widened, i < MESSAGE_WIDES_MAX));
+        if (widened) {
+            memset(messages[i]->wide, i, MESSAGE_VALUE_BYTES_MAX);
+        }
+    }
+    size_t most = message_pool_touched(&pool);
+    cr_assert(ge(sz, most, MESSAGE_WIDES_MAX * MESSAGE_VALUE_BYTES_MAX));
+    message_pool_trim(&pool); /* nothing is free */
+    cr_assert(eq(sz, message_pool_touched(&pool), most));
+    message_give(&pool, messages[0]);
+    cr_assert(not(message_widen(&pool, messages[MESSAGE_WIDES_MAX], false)));
+    cr_assert(message_widen(&pool, messages[MESSAGE_WIDES_MAX], true));
+    for (int i = 1; i <= MESSAGE_WIDES_MAX; i++) {
+        message_give(&pool, messages[i]);
+    }
+    message_pool_check(&pool);
+    message_pool_trim(&pool);
+    message_pool_check(&pool);
+    cr_assert(le(sz, message_pool_touched(&pool), most / 4));
+    message_give(&pool, message_take(&pool));
     message_pool_finish(&pool);
 }
 

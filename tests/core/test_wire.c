@@ -124,7 +124,7 @@ Test(scan, waits_for_its_client) {
         }
         fixture_turn(&fixture, NULL, 0);
     }
-    cr_assert(pipeline_output_full(&fixture.pipeline));
+    cr_assert(pipeline_output_full(&fixture.pipeline, &fixture.shard[0]));
     cr_assert(lt(sz, fixture.pipeline.output.length,
                  PIPELINE_OUTPUT_BYTES_MAX + 2 * MESSAGE_VALUE_BYTES_MAX));
     cr_assert(le(u32, fixture.shard[0].messages.out, 1));

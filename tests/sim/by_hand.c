@@ -37,6 +37,14 @@ struct world *by_hand_create(uint32_t reactors, uint32_t idle_timeout_s) {
     return world;
 }
 
+struct world *by_hand_create_scarce(void) {
+    struct world *world = by_hand_prepare(1);
+    world->choices.scarce_bytes = 1;
+    world->choices.stream_bytes = (size_t)64 << 10;
+    by_hand_start(world);
+    return world;
+}
+
 struct world *by_hand_create_tls(void) {
     struct world *world = by_hand_prepare(1);
     world->choices.memory_bytes = (size_t)8 << 20;

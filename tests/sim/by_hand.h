@@ -10,6 +10,8 @@
 /* A running server whose clients the test is; the caller ends it with by_hand_destroy().
  * idle_timeout_s: 0 for none. */
 struct world *by_hand_create(uint32_t reactors, uint32_t idle_timeout_s);
+/* One reactor without memory for buffers. */
+struct world *by_hand_create_scarce(void);
 /* One reactor, all of whose clients use TLS; and memory enough for what a few of them store. */
 struct world *by_hand_create_tls(void);
 void by_hand_destroy(struct world *world);

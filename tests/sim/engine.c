@@ -241,6 +241,11 @@ static void engine_reap(struct engine *engine) {
     engine->arrived_count = 0;
 }
 
+/* It has as many buffers as there are, whatever is trimmed. */
+static void engine_trim(struct io *io) {
+    (void)io;
+}
+
 static void engine_enter(struct io *io, uint64_t wait_ns) {
     struct engine *engine = engine_of(io);
     struct world *world = engine->world;
@@ -330,6 +335,7 @@ const struct io_engine simulated_engine = {
     .cancel_accept = engine_cancel_accept,
     .wait_readable = engine_wait_readable,
     .wake = engine_wake,
+    .trim = engine_trim,
     .enter = engine_enter,
     .take = engine_take,
     .has_events = engine_has_events,

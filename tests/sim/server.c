@@ -367,8 +367,9 @@ uint32_t server_find_store(const struct world *world, const struct store *store)
     return i;
 }
 
-/* By our own count. */
-static void check_no_message(const struct world *world, uint32_t id) {
+/* By our own count, too. */
+static void check_messages(const struct world *world, const struct shard *shard, uint32_t id) {
+    WORLD_CHECK(world, shard->messages.out == 0 && shard->messages.wides_free == world->wides);
     for (uint32_t i = 0; i < world->choices.reactors; i++) {
         WORLD_CHECK(world, credit_used(&world->credits[id][i]) == 0);
     }
@@ -383,8 +384,7 @@ static void check_nothing_held(struct world *world, uint32_t id) {
     WORLD_CHECK(world, stats.leases == 0);
     WORLD_CHECK(world, stats.leased_bytes == 0);
     WORLD_CHECK(world, stats.pinned_bytes == 0);
-    WORLD_CHECK(world, shard->messages.out == 0);
-    check_no_message(world, id);
+    check_messages(world, shard, id);
     WORLD_CHECK(world, shard->uploads == 0);
     WORLD_CHECK(world, shard->leases == 0);
     WORLD_CHECK(world, shard->buffers.bytes == shard->buffers.free_count * BUFFER_STANDARD_BYTES);

@@ -22,6 +22,7 @@
  *     wrap                 libc's clocks and malloc()
  *     credit               our own count of the messages between reactors
  *     secure               the clients' side of TLS
+ *     memory               little of it for connections
  *     lending              our own count of who has which shard, and reactors that stand still
  *     client, make         what clients do; what they say
  *     text, meta, binary   how it is written and read; scan: what dumps must tell

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/io/io.h"
 
 /* Most seeds have this one at 0. */
 static uint32_t pick_fault(struct random *random, uint32_t most) {
@@ -112,6 +113,12 @@ static void choose_options(struct random *random, struct choices *choices) {
     choices->log_full = random_one_in(random, 3);
 }
 
+/* Half of the seeds have so little that they run out of it again and again. */
+static void choose_bounds(struct random *random, struct choices *choices) {
+    choices->wides = random_one_in(random, 2) ? random_between(random, 5, 16) : 0;
+    choices->scarce_bytes = random_one_in(random, 2) ? random_size(random, 200000) : 0;
+}
+
 static void choose(struct world *world) {
     struct random *random = &world->random;
     struct choices *choices = &world->choices;
@@ -124,7 +131,7 @@ static void choose(struct world *world) {
     choices->connections_max =
         random_one_in(random, 8) ? random_between(random, 1, WORLD_CLIENTS_MAX) : 64;
     choices->verbosity = random_one_in(random, 10) ? random_below(random, 3) : 0;
-    choices->buffers = random_one_in(random, 3) ? random_between(random, 1, 4) : 128;
+    choices->buffers = random_one_in(random, 3) ? random_between(random, 1, 4) : IO_BUFFERS;
     choices->stops_early = random_one_in(random, 8);
     choices->step_ns = random_size(random, 20000);
     choices->check_every = random_between(random, 20, 400);
@@ -134,6 +141,7 @@ static void choose(struct world *world) {
     choose_faults(world);
     choices->leap_ns_max = (uint64_t)random_size(random, 4000) * 1000000;
     choices->idle_timeout_s = random_one_in(random, 6) ? random_between(random, 2, 20) : 0;
+    choose_bounds(random, choices);
 }
 
 void world_init(struct world *world, uint64_t seed, bool trace) {

@@ -66,6 +66,8 @@ struct choices {
     bool logins;
     uint32_t turn_requests;
     uint32_t idle_timeout_s;
+    uint32_t wides;      /* wide ranges of a reactor; 0: all */
+    size_t scarce_bytes; /* of buffers, see core/net/memory.h; 0: as usual */
     uint32_t spin_us;
     uint32_t connections_max;
     uint32_t verbosity;
@@ -140,6 +142,7 @@ struct world {
     bool settled;   /* what is going on is the end of the seed, without faults */
     bool ended;     /* all reactors have, and are closed */
     uint64_t mallocs_failed;
+    uint32_t wides;              /* wide ranges of each reactor */
     uint64_t broken_unexplained; /* connections that only the server's counters can account for */
     uint64_t idle_closes;
     struct sockets *sockets;

@@ -109,7 +109,7 @@ Test(epoll, a_source_that_cannot_be_watched_fails, .timeout = 600) {
     struct operation operation;
     operation_init(&operation);
     struct io_source *source = io_open_source(pair.io, file, &operation.completion);
-    io_receive_lent(pair.io, source);
+    io_receive_lent(pair.io, source, IO_BUFFER_BYTES);
     finish(pair.io, &operation);
     cr_assert(eq(int, operation.result, -EPERM));
     io_close_source(pair.io, source);

@@ -12,7 +12,7 @@
 /* Receives into a lent buffer. Returns its number. */
 static unsigned expect_lent(struct pair *pair, const char *bytes) {
     struct operation *operation = &pair->operation;
-    io_receive_lent(pair->io, source_of(pair));
+    io_receive_lent(pair->io, source_of(pair), IO_BUFFER_BYTES);
     finish(pair->io, operation);
     cr_assert(eq(int, operation->result, (int)strlen(bytes)));
     cr_assert(not(zero(u32, operation->flags & IO_LENT)));
@@ -27,7 +27,7 @@ static void expect_received(struct pair *pair, const char *bytes) {
 
 /* As a last receive: without a buffer. */
 static void expect_result(struct pair *pair, int result) {
-    io_receive_lent(pair->io, source_of(pair));
+    io_receive_lent(pair->io, source_of(pair), IO_BUFFER_BYTES);
     finish(pair->io, &pair->operation);
     cr_assert(eq(int, pair->operation.result, result));
     cr_assert(zero(u32, pair->operation.flags & IO_LENT));
@@ -39,7 +39,7 @@ Test(source, receives_into_lent_buffers, .timeout = 600) {
     expect_received(&pair, "some bytes");
     tell(&pair, "and some");
     expect_received(&pair, "and some");
-    io_receive_lent(pair.io, source_of(&pair));
+    io_receive_lent(pair.io, source_of(&pair), IO_BUFFER_BYTES);
     expect_nothing(&pair);
     tell(&pair, "late ones");
     finish(pair.io, &pair.operation);
@@ -93,7 +93,7 @@ Test(source, a_receive_waits_while_all_buffers_are_lent, .timeout = 600) {
         first = i == 0 ? number : first;
     }
     tell(&pair, "y");
-    io_receive_lent(pair.io, source_of(&pair));
+    io_receive_lent(pair.io, source_of(&pair), IO_BUFFER_BYTES);
     expect_nothing(&pair);
     expect_nothing(&pair);
     io_give_buffer(pair.io, first);
@@ -157,7 +157,7 @@ Test(source, a_reset_ends_a_receive_and_a_send, .timeout = 600) {
     tell(&pair, "x");
     expect_received(&pair, "x");
     setsockopt(pair.peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    io_receive_lent(pair.io, source_of(&pair));
+    io_receive_lent(pair.io, source_of(&pair), IO_BUFFER_BYTES);
     io_enter(pair.io, 0);
     close(pair.peer);
     pair.peer = -1;
@@ -172,7 +172,7 @@ Test(source, a_reset_ends_a_receive_and_a_send, .timeout = 600) {
 Test(source, a_shut_down_ends_a_receive, .timeout = 600) {
     for (int tcp = 0; tcp < 2; tcp++) {
         struct pair pair = tcp ? pair_open_tcp() : pair_open();
-        io_receive_lent(pair.io, source_of(&pair));
+        io_receive_lent(pair.io, source_of(&pair), IO_BUFFER_BYTES);
         io_enter(pair.io, 0);
         io_shut_down(pair.io, pair.socket, SHUT_RD);
         finish(pair.io, &pair.operation);
@@ -192,7 +192,7 @@ Test(source, closes_a_source, .timeout = 600) {
             expect_received(&pair, "x");
         }
         if (kind > 1) {
-            io_receive_lent(pair.io, source_of(&pair));
+            io_receive_lent(pair.io, source_of(&pair), IO_BUFFER_BYTES);
             io_enter(pair.io, 0);
         }
         tell(&pair, "y");
