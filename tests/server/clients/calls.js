@@ -3,7 +3,7 @@
 'use strict';
 const readline = require('readline');
 
-const LIMIT_MS = 2500; // for the answer to a call
+const LIMIT_MS = 8000; // for the answer to a call
 
 function shown(answer) {
     if (Array.isArray(answer) && answer[0] instanceof Error) {
