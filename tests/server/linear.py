@@ -87,7 +87,7 @@ class ForLong(server.ServerTest):
             finally:
                 under_test.stop()
             for name, count in found.items():
-                sums[name] = sums.get(name, 0) + count
+                sums[name] = max(sums.get(name, 0), count) if name == 'ways_max' else sums.get(name, 0) + count
             print('# %.0f s left, seed %d, %d cores %s: %s' % (left, seed, cores, ' '.join(flags), sums), flush=True)
             seed += 1
 
