@@ -37,7 +37,7 @@ static uint32_t expires_of(const struct keyspace *keys, int64_t exptime) {
     return clock_expires(keys->clock, exptime, keys->now, keys->debug_offset_s);
 }
 
-void command_set_item(struct result *result, const struct store_item *item) {
+static void command_set_item(struct result *result, const struct store_item *item) {
     result->value = item->value;
     result->value_length = item->value_length;
     result->client_flags = item->client_flags;
@@ -49,6 +49,14 @@ void command_set_item(struct result *result, const struct store_item *item) {
 static void drop_value(struct result *result) {
     result->value = NULL;
     result->large = 0;
+}
+
+void command_set_answer(struct result *result, const struct request *request,
+                        const struct store_item *item) {
+    command_set_item(result, item);
+    if (request->op == OP_META_GET && !mg_returns_value(request, item->cas)) {
+        drop_value(result);
+    }
 }
 
 /* -1: never. What expires later than the store can count, or than INT32_MAX seconds from now,
@@ -395,8 +403,5 @@ void command_run_upload(struct keyspace *keys, const struct request *request, ui
 void command_answer_copy(const struct request *request, const struct store_item *item,
                          struct result *result) {
     *result = (struct result){.status = RESULT_OK};
-    command_set_item(result, item);
-    if (request->op == OP_META_GET && !mg_returns_value(request, item->cas)) {
-        drop_value(result);
-    }
+    command_set_answer(result, request, item);
 }

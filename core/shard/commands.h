@@ -27,7 +27,8 @@ static inline struct store_key command_key(const struct request *request, uint64
     return (struct store_key){.bytes = request->key, .length = request->key_length, .hash = hash};
 }
 
-/* Puts the value and what belongs to it into a result. */
-void command_set_item(struct result *result, const struct store_item *item);
+/* Puts an item's value, if that is asked for, and what belongs to it into the result of a read. */
+void command_set_answer(struct result *result, const struct request *request,
+                        const struct store_item *item);
 
 #endif

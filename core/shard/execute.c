@@ -64,7 +64,7 @@ bool execute_lease(struct keyspace *keys, const void *requester, const struct re
     struct store_item item;
     enum store_status status = store_peek(keys->store, &key, keys->now, &item);
     if (status == STORE_OK && result->status == RESULT_OK && item.cas == result->cas) {
-        command_set_item(result, &item);
+        command_set_answer(result, request, &item);
         return grant_lease(keys, requester, result);
     }
     struct counters counted = keys->counters; /* the request has been counted already */

@@ -297,3 +297,35 @@ Test(pipeline, mistakes_behind_an_outstanding_reply) {
     expect_received(&fixture, expected);
     fixture_finish(&fixture);
 }
+
+/* Requests for one item of a length that is too long for a message without a wide range: those
+ * behind the first dozen are sent without one, and sent again. Each is answered as when it is the
+ * only one. */
+Test(pipeline, a_read_that_is_sent_again_brings_what_was_asked_for) {
+    static const char *const reads[] = {"get $\n", "mg $ k\n", "mg $ s f\n",  "mg $ v\n",
+                                        "mg $\n",  "gets $\n", "mg $ s v k\n"};
+    enum { READS = sizeof(reads) / sizeof(reads[0]), ROUNDS = 6 };
+    struct fixture fixture;
+    char key[16], line[1024] = "";
+    fixture_init(&fixture, 2, 64, MEMORY_BYTES);
+    fixture_name_key(&fixture, key, 1, 0);
+    struct script set = script_expand("set $ 5 0 1000\r\n<1000>\r\n", key);
+    fixture_feed(&fixture, set.bytes, set.length);
+    for (int i = 0; i < ROUNDS * READS; i++) {
+        struct script one = script_expand(reads[i % READS], key);
+        fixture_feed(&fixture, one.bytes, one.length);
+        strncat(line, one.bytes, one.length);
+        free(one.bytes);
+    }
+    size_t length = fixture.received_length - strlen("STORED\r\n");
+    char *alone = fixture.received + strlen("STORED\r\n");
+    fixture.received = NULL;
+    fixture.received_length = 0;
+    fixture.shard[0].messages.wides_expected = 0;
+    fixture_feed(&fixture, line, strlen(line));
+    cr_assert(eq(sz, fixture.received_length, length));
+    cr_assert(zero(int, memcmp(fixture.received, alone, length)));
+    free(alone - strlen("STORED\r\n"));
+    free(set.bytes);
+    fixture_finish(&fixture);
+}
