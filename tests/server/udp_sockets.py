@@ -56,7 +56,7 @@ class Addresses(UdpTest):
         self.assertEqual(listeners(under_test.pid), names)
         self.assertEqual(udp_addresses(under_test.pid), names)
         self.assertRegex(under_test.output(), r'listening on 127\.0\.0\.1:%d \[::1\]:%d udp:127\.0\.0\.1:%d '
-                         r'udp:\[::1\]:%d, 1 core, 64 MB%s \(this machine only;' % ((port,) * 4 + (server.ENGINE,)))
+                         r'udp:\[::1\]:%d, 1 core, 64 MB, at most \d+ MB in all%s \(this machine only;' % ((port,) * 4 + (server.ENGINE,)))
         for host in ('127.0.0.1', '::1'):
             self.assertEqual(self.client(under_test, host).ask(b'mn\r\n'), b'MN\r\n')
 
