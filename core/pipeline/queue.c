@@ -48,17 +48,26 @@ static void give_leases_back(struct pipeline *pipeline, struct shard *shard) {
     }
 }
 
+/* A read that has brought its value, or failed to for want of a lease, keeps no write waiting. */
+static void end_bare(struct pipeline *pipeline, struct message *message) {
+    pipeline->bare -= message->bare;
+    message->bare = false;
+}
+
 /* Asks for the lease that the first of the queue has been refused, or for the value that had no
  * space in it, once until queue_retry_lease(). True when it can be answered now. */
 static bool request_lease(struct pipeline *pipeline, struct shard *shard) {
     struct message *first = pipeline->first;
     uint32_t owner = shard_owner(shard, first->hash);
     message_park(&shard->messages, first);
-    give_leases_back(pipeline, shard);
+    if (!first->bare) {
+        give_leases_back(pipeline, shard); /* what it waits for may be held for those */
+    }
     if (!first->lease_asked && shard_holds(shard, owner)) {
         first->lease_asked = true;
         first->refused =
             !execute_lease(&shard->keys, pipeline, &first->request, first->hash, &first->result);
+        end_bare(pipeline, first);
     } else if (!first->lease_asked && mesh_has_credit(shard->port, owner) &&
                message_widen(&shard->messages, first, true)) {
         first->lease_asked = true;
@@ -155,12 +164,6 @@ void queue_note_bare(struct pipeline *pipeline, struct message *message, uint64_
     pipeline->bare_keys[QUEUE_BARE_WORD(hash)] |= QUEUE_BARE_BIT(hash);
 }
 
-/* A read that has brought its value, or failed to for want of a lease, keeps no write waiting. */
-static void end_bare(struct pipeline *pipeline, struct message *message) {
-    pipeline->bare -= message->bare;
-    message->bare = false;
-}
-
 /* What was read behind a read that is sent again would be older than what that will bring. Replies
  * of one owner come in order, so that those are still under way. */
 static void repeat_those_behind(struct message *message) {
@@ -180,13 +183,15 @@ static void drop_value(struct message *message) {
 }
 
 /* Whether the next reads are to wait for wide ranges follows from the last ones. */
-static void note_value(struct pipeline *pipeline, struct message_pool *pool,
-                       struct message *message) {
+static void note_value(struct pipeline *pipeline, struct shard *shard, struct message *message) {
+    struct message_pool *pool = &shard->messages;
     const struct result *result = &message->result;
     if (__builtin_expect(message->again, false)) {
         drop_value(message);
     }
-    bool lost = message->refused && result->value_length <= MESSAGE_VALUE_BYTES_MAX;
+    bool lost =
+        message->refused &&
+        result->value_length <= store_inline_max(shard->keys.store, message->request.key_length);
     bool in_wide = result->value && result->value_length > MESSAGE_VALUE_BYTES_NEAR;
     if (lost || in_wide) {
         pool->wides_expected = MESSAGE_WIDES_EXPECTED;
@@ -217,9 +222,10 @@ static void queue_complete(struct shard *shard, struct message *message) {
     }
     if (message->kind == MESSAGE_LEASE && message->refused) {
         message_narrow(&shard->messages, message); /* for others, until it asks again */
+        end_bare(pipeline, message);
     }
     if (message->kind == MESSAGE_REQUEST) {
-        note_value(pipeline, &shard->messages, message);
+        note_value(pipeline, shard, message);
     }
     if (!pipeline->aborted) {
         queue_drain(pipeline, shard);

@@ -329,3 +329,44 @@ Test(pipeline, a_read_that_is_sent_again_brings_what_was_asked_for) {
     free(set.bytes);
     fixture_finish(&fixture);
 }
+
+/* A large value that is to be sent behind such reads keeps its lease: nothing holds one that they
+ * wait for, and without it the value would be what has been stored behind. */
+Test(pipeline, reads_that_are_sent_again_cost_no_lease) {
+    enum { READS = 2, HELD = 54 };
+    struct message *held[HELD];
+    struct fixture fixture;
+    char key[16], large[16], late[16], line[1024] = "";
+    fixture_init(&fixture, 3, 64, MEMORY_BYTES);
+    fixture_name_key(&fixture, large, 0, 0);
+    fixture_name_key(&fixture, key, 1, 0);
+    fixture_name_key(&fixture, late, 2, 0);
+    struct script sets[] = {script_expand("set $ 5 0 1000\r\n<1000>\r\n", key),
+                            script_expand("set $ 5 0 100000\r\n<100000>\r\n", large)};
+    for (int i = 0; i < 2; i++) {
+        fixture_feed(&fixture, sets[i].bytes, sets[i].length);
+        free(sets[i].bytes);
+    }
+    fixture.shard[0].messages.wides_expected = 0;
+    struct message_pool *pool = &fixture.shard[0].messages;
+    for (int i = 0; i < HELD; i++) {
+        held[i] = message_take(pool);
+        cr_assert(message_widen(pool, held[i], true));
+    }
+    size_t before = fixture.received_length;
+    int length = sprintf(line, "get %s\n", late);
+    for (int i = 0; i < READS; i++) {
+        length += sprintf(line + length, "get %s\n", key);
+    }
+    fixture_turn(&fixture, line, (size_t)length);
+    fixture_serve(&fixture, 1, UINT32_MAX);
+    fixture_turn(&fixture, NULL, 0);
+    for (int i = 0; i < HELD; i++) {
+        message_give(pool, held[i]);
+    }
+    length = sprintf(line, "get %s\nset %s 0 0 1\r\nx\r\n", large, large);
+    fixture_turn(&fixture, line, (size_t)length);
+    fixture_run_until_idle(&fixture);
+    cr_assert(ge(sz, fixture.received_length - before, 1000 * READS + 100000));
+    fixture_finish(&fixture);
+}
