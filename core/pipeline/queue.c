@@ -142,6 +142,15 @@ bool queue_holds_back(const struct pipeline *pipeline, uint64_t hash) {
     return false;
 }
 
+bool queue_has_lost(const struct pipeline *pipeline, uint64_t hash) {
+    for (const struct message *message = pipeline->first; message; message = message->next) {
+        if (message->bare && message->done && message->refused && message->hash == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Keeps the copy that a message has brought, if it has. */
 __attribute__((noinline, cold)) static void keep_copy(struct shard *shard,
                                                       struct message *message) {
@@ -264,6 +273,18 @@ void queue_executed(struct pipeline *pipeline, struct shard *shard, struct messa
     queue_drain(pipeline, shard);
 }
 
+/* For a long value: a wide range, or its read is run again. */
+__attribute__((noinline)) static void queue_find_space(struct pipeline *pipeline,
+                                                       struct shard *shard, struct message *message,
+                                                       bool widens) {
+    shard->messages.wides_expected = MESSAGE_WIDES_EXPECTED;
+    if (widens) {
+        queue_widen(pipeline, shard, message);
+    } else {
+        queue_note_bare(pipeline, message, message->hash);
+    }
+}
+
 void queue_answer(struct pipeline *pipeline, struct shard *shard, const struct batch_slot *slot,
                   const struct result *result, bool leased) {
     if (!pipeline->first && leased) {
@@ -274,12 +295,12 @@ void queue_answer(struct pipeline *pipeline, struct shard *shard, const struct b
         timing_note(pipeline, &slot->request);
         return;
     }
+    bool widens = queue_may_widen(pipeline, shard);
     struct message *message = queue_add(pipeline, shard, MESSAGE_REQUEST);
     message_keep_request(message, &slot->request, slot->hash);
     message->refused = !leased;
     if (result->value && !message_fits(message, result->value_length)) {
-        queue_widen(pipeline, shard, message);
-        shard->messages.wides_expected = MESSAGE_WIDES_EXPECTED;
+        queue_find_space(pipeline, shard, message, widens);
     }
     message_set_result(message, result);
     queue_executed(pipeline, shard, message);

@@ -71,12 +71,21 @@ static inline void queue_widen(const struct pipeline *pipeline, struct shard *sh
 /* Or notes that it has none, and is a read of that key. */
 void queue_note_bare(struct pipeline *pipeline, struct message *message, uint64_t hash);
 
+/* Whether a read of this key has lost its value for want of space, and has still to get it. */
+bool queue_has_lost(const struct pipeline *pipeline, uint64_t hash);
+
+/* Whether a request that may bring a value is run without space for a long one: a plain read, while
+ * no long values are expected. Should it find one, it is run again when it is the first. */
+static inline bool queue_may_lack(const struct shard *shard, const struct request *request) {
+    return shard->messages.wides_expected == 0 && request_only_reads(request);
+}
+
 /* Whether the queue may take one more request for a key that is executed at once. */
 static inline bool queue_may_answer(const struct pipeline *pipeline, const struct shard *shard,
                                     const struct batch_slot *slot) {
     bool brings = op_returns_value((enum op)slot->request.op);
     return queue_may_add_key(pipeline, shard, slot->hash) &&
-           (!brings || queue_may_widen(pipeline, shard));
+           (!brings || queue_may_widen(pipeline, shard) || queue_may_lack(shard, &slot->request));
 }
 
 /* Adds a message of that kind at the end; queue_may_add() has been true. */

@@ -88,7 +88,8 @@ __attribute__((always_inline)) static inline bool run_there(struct pipeline *pip
                  (request->value && request->value_length > MESSAGE_VALUE_BYTES_NEAR);
     bool follows = queue_would_overtake(pipeline, slot->hash);
     bool widens = wants && !follows && queue_may_widen(pipeline, shard);
-    bool may_lack = shard->messages.wides_expected == 0 && request_only_reads(request);
+    bool may_lack =
+        queue_may_lack(shard, request) && !(follows && queue_has_lost(pipeline, slot->hash));
     bool waits = (wants || follows) && !widens && !may_lack;
     if (waits || !queue_has_place(pipeline, shard) || !mesh_has_credit(shard->port, slot->owner)) {
         return false;
