@@ -370,3 +370,38 @@ Test(pipeline, reads_that_are_sent_again_cost_no_lease) {
     cr_assert(ge(sz, fixture.received_length - before, 1000 * READS + 100000));
     fixture_finish(&fixture);
 }
+
+/* Short reads at home behind one that is under way wait for no range of a long value. A long one
+ * behind them has no place for its value: it is run again, before what is stored behind it. */
+Test(pipeline, reads_at_home_behind_one_under_way) {
+    enum { READS = 40 };
+    struct fixture fixture;
+    char brief[16], longer[16], there[16], line[2048], expected[256];
+    fixture_init(&fixture, 2, 64, MEMORY_BYTES);
+    fixture_name_key(&fixture, brief, 0, 0);
+    fixture_name_key(&fixture, longer, 0, 1);
+    fixture_name_key(&fixture, there, 1, 0);
+    struct script sets[] = {script_expand("set $ 5 0 100\r\n<100>\r\n", brief),
+                            script_expand("set $ 5 0 1000\r\n<1000>\r\n", longer)};
+    for (int i = 0; i < 2; i++) {
+        fixture_feed(&fixture, sets[i].bytes, sets[i].length);
+        free(sets[i].bytes);
+    }
+    size_t before = fixture.received_length;
+    fixture.shard[0].messages.wides_expected = 0;
+    int length = sprintf(line, "get %s\n", there);
+    for (int i = 0; i < READS; i++) {
+        length += sprintf(line + length, "get %s\n", brief);
+    }
+    length +=
+        sprintf(line + length, "get %s\nset %s 0 0 1\r\nx\r\nget %s\n", longer, longer, longer);
+    fixture_turn(&fixture, line, (size_t)length);
+    cr_assert(eq(u32, fixture.pipeline.queued, READS + 2));
+    fixture_run_until_idle(&fixture);
+    size_t at = before + READS * (strlen("VALUE  5 100\r\n\r\nEND\r\n") + strlen(brief) + 100) +
+                strlen("END\r\nVALUE  5 1000\r\n\r\nEND\r\n") + strlen(longer) + 1000;
+    sprintf(expected, "STORED\r\nVALUE %s 0 1\r\nx\r\nEND\r\n", longer);
+    cr_assert(eq(sz, fixture.received_length, at + strlen(expected)));
+    cr_assert(zero(int, memcmp(fixture.received + at, expected, strlen(expected))));
+    fixture_finish(&fixture);
+}

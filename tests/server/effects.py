@@ -259,14 +259,14 @@ class Words(FlagsTest):
 
     @unittest.skipIf(server.ORIGINAL, 'it has no rings')
     def test_ring_capacity(self):
-        """Ten requests at once find room, or have to wait for it. Where commands are logged each takes a message, and
-        one connection gets no more than some of the ranges that there are for long values."""
+        """Twenty requests at once find room, or have to wait for it. Where commands are logged each takes
+        a message."""
         for flags, waits in (((), False), (('-o', 'ring_capacity=64'), False),
                              (('-o', 'ring_capacity=1'), True)):
             under_test = self.start('-v', '--verbose', *flags, cores=2)
             with under_test.connect() as client:
                 for _ in range(20):
-                    client.ask(b'get %s\r\n' % b' '.join(b'k%d' % n for n in range(10)))
+                    client.ask(b'get %s\r\n' % b' '.join(b'k%d' % n for n in range(20)))
             self.assertEqual(under_test.stat('mesh_stalls') != '0', waits)
 
     @unittest.skipIf(server.ORIGINAL, 'it has no reactors')
