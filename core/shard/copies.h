@@ -45,9 +45,9 @@
 
 /* Of the gets of others' keys one of COPIES_SAMPLE on average is counted; a key that was counted
  * COPIES_ASKED times lately is copied. With rows of COPIES_ROW_MAX counters that is about one that
- * has a fifteen-thousandth of the gets. */
+ * has an eight-thousandth of the gets. */
 #define COPIES_SAMPLE 16
-#define COPIES_ASKED 4
+#define COPIES_ASKED 8
 #define COPIES_ROW_MAX 65536u
 
 /* Hits after which the owner is told of them; and time, for fewer, with the next get. */
