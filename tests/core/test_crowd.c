@@ -159,12 +159,11 @@ static void client_read(struct crowd *crowd, struct client *client) {
     }
 }
 
-/* True when it is through with everything. */
+/* True when it is through with everything. Who has vanished is not: it may still hold output. */
 static bool is_through(const struct client *client) {
-    return client->gone ||
-           (client->commands_left == 0 && client->sent == client->command_length &&
-            !client->pipeline.first && client->pipeline.output.length == 0 &&
-            client->pipeline.input.length == 0 && outgoing_is_empty(&client->outgoing));
+    return !client->gone && client->commands_left == 0 && client->sent == client->command_length &&
+           !client->pipeline.first && client->pipeline.output.length == 0 &&
+           client->pipeline.input.length == 0 && outgoing_is_empty(&client->outgoing);
 }
 
 static void client_feed(struct crowd *crowd, struct client *client) {
