@@ -21,6 +21,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import unittest
@@ -30,6 +31,8 @@ import sandbox
 SANITIZED = os.environ.get('SANITIZED', '') not in ('', '0')
 ORIGINAL = 'SIMPLECACHE_COMMAND' in os.environ  # memcached, not ours
 TIMEOUT_S = 120 if SANITIZED else 60  # for anything that happens in a moment on an idle machine
+TEST_LIMIT_S = 0 if os.environ.get('LONG') else 5 * TIMEOUT_S  # for a whole test; 0 is none
+CLEANUP_LIMIT_S = 30  # for each clean-up of a test that was over its limit
 
 SANDBOX = os.environ.get('SANDBOX')  # what system calls this process and its servers may make; see sandbox.py
 if SANDBOX:
@@ -350,6 +353,14 @@ class TapResult(unittest.TestResult):
             traceback.print_exception(*error)
         sys.stdout.flush()
 
+    def startTest(self, test):
+        super().startTest(test)
+        limit()
+
+    def stopTest(self, test):
+        limit()  # for what the next one's class prepares
+        super().stopTest(test)
+
     def addSuccess(self, test):
         self.say('ok', test)
 
@@ -379,7 +390,10 @@ class TapRunner:
 
     def run(self, test):
         result = TapResult()
+        signal.signal(signal.SIGALRM, over_limit)
+        limit()
         test(result)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         print('1..%d' % result.count)
         return result
 
@@ -387,6 +401,28 @@ class TapRunner:
 def kill_running():
     for server in list(running):
         server.kill()
+
+
+def limit():
+    """From here on a wait that never ends becomes a failure that shows its place."""
+    signal.setitimer(signal.ITIMER_REAL, TEST_LIMIT_S, CLEANUP_LIMIT_S)
+
+
+def over_limit(*_):
+    raise AssertionError('over the limit for a test, %d s' % TEST_LIMIT_S)
+
+
+def end(status):
+    """Ends the process, even if a test left a thread of its own running."""
+    threads = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    kill_running()
+    for thread in threads:
+        thread.join(CLEANUP_LIMIT_S)
+        if thread.is_alive():
+            print('a thread is left over:', thread, file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(1)
+    sys.exit(status)
 
 
 def interrupt(*_):
@@ -398,4 +434,6 @@ def main():
     """Runs the tests of the script that calls it. Arguments are unittest's, e.g. -k PATTERN."""
     atexit.register(kill_running)
     signal.signal(signal.SIGTERM, interrupt)
-    unittest.main(testRunner=TapRunner)
+    signal.signal(signal.SIGALRM, over_limit)
+    ran = unittest.main(testRunner=TapRunner, exit=False)
+    end(0 if ran.result.wasSuccessful() else 1)
