@@ -3,6 +3,7 @@ implementation; and clients under load while certificates change."""
 import os
 import random
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -35,7 +36,8 @@ class Clients(TlsTest):
 
     def test_bmemcached(self):
         context = self.server.context(client='client')
-        cache = bmemcached.Client(['localhost:%d' % self.server.ports['mtls']], tls_context=context)
+        cache = bmemcached.Client(['localhost:%d' % self.server.ports['mtls']], tls_context=context,
+                                  socket_timeout=server.TIMEOUT_S)
         values = {'key%d' % size: os.urandom(size) for size in (0, 1, 1000, 20000, 300000)}
         self.assertEqual(cache.set_multi(values), [])
         self.assertEqual(cache.get_multi(list(values)), values)
@@ -47,16 +49,20 @@ class Clients(TlsTest):
         """What a program prints that is given text, and ends when it has the answer."""
         server.need(command[0], {'gnutls-cli': 'gnutls-bin'}.get(command[0], command[0]))
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
         process.stdin.write(text)
         process.stdin.flush()
-        out = b''
-        while end not in out and (part := process.stdout.read1(1 << 16)):
+        out, deadline = b'', time.monotonic() + 2 * server.TIMEOUT_S
+        while end not in out:
+            ready, _, _ = select.select([process.stdout], [], [], max(deadline - time.monotonic(), 0))
+            self.assertTrue(ready, '%s has no answer: %s' % (command[0], out))
+            part = process.stdout.read1(1 << 16)
+            if not part:
+                break
             out += part
-        process.stdin.write(b'quit\r\n')
-        process.stdin.close()
-        out += process.stdout.read()
-        process.wait(server.TIMEOUT_S)
-        return out
+        return out + process.communicate(b'quit\r\n', timeout=server.TIMEOUT_S)[0]
 
     def test_openssl(self):
         for version in ('-tls1_2', '-tls1_3'):
@@ -92,8 +98,9 @@ class Clients(TlsTest):
     def test_scan(self):
         """What is offered by default: two versions, nothing weak."""
         server.need('sslscan', 'sslscan')
-        done = subprocess.run(['sslscan', '--no-colour', 'localhost:%d' % self.server.ports['tls']],
-                              stdout=subprocess.PIPE, check=True, text=True, timeout=300)
+        done = subprocess.run(['sslscan', '--no-colour', '--timeout=%d' % server.TIMEOUT_S,
+                               'localhost:%d' % self.server.ports['tls']],
+                              stdout=subprocess.PIPE, check=True, text=True, timeout=5 * server.TIMEOUT_S)
         for line in ('SSLv2     disabled', 'SSLv3     disabled', 'TLSv1.0   disabled', 'TLSv1.1   disabled',
                      'TLSv1.2   enabled', 'TLSv1.3   enabled', 'Session renegotiation not supported'):
             self.assertIn(line, done.stdout)
@@ -142,23 +149,25 @@ class Load(TlsTest):
 
     def test_reload_under_load(self):
         """By both ways, with good files and bad ones: no request and no handshake fails."""
-        threads = [threading.Thread(target=self.work, args=(seed % 2 == 0, seed)) for seed in range(6)]
+        threads = [server.Thread(target=self.work, args=(seed % 2 == 0, seed)) for seed in range(6)]
         for thread in threads:
             thread.start()
         start, good, bad = time.monotonic(), 0, 0
         path = self.server.path('server')
-        with self.server.connect() as plain:
-            while not self.is_enough(time.monotonic() - start, min(good, bad, *self.served)):
-                self.ca.leaf('next')
-                for end in ('.key', '.pem'):
-                    if plain.ask(b'refresh_certs\r\n') == b'OK\r\n':
-                        good += 1
-                    else:
-                        bad += 1
-                    os.replace(self.server.path('next' + end), path + end)
-                os.kill(self.server.pid, signal.SIGHUP)
-                time.sleep(0.02)
-        self.stop.set()
+        try:
+            with self.server.connect() as plain:
+                while not self.is_enough(time.monotonic() - start, min(good, bad, *self.served)):
+                    self.ca.leaf('next')
+                    for end in ('.key', '.pem'):
+                        if plain.ask(b'refresh_certs\r\n') == b'OK\r\n':
+                            good += 1
+                        else:
+                            bad += 1
+                        os.replace(self.server.path('next' + end), path + end)
+                    os.kill(self.server.pid, signal.SIGHUP)
+                    time.sleep(0.02)
+        finally:
+            self.stop.set()
         for thread in threads:
             thread.join()
         self.assertEqual(self.failures, [])

@@ -318,7 +318,7 @@ def talk_to_all(command):
             said[name] = talk(command, start)
         except Exception as error:  # of a thread: the test that asks for it raises it
             said[name] = error
-    threads = [threading.Thread(target=one, args=end) for end in ends.items()]
+    threads = [server.Thread(target=one, args=end) for end in ends.items()]
     for thread in threads:
         thread.start()
     for thread in threads:

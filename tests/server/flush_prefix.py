@@ -1,7 +1,6 @@
 """flush_prefix: items whose keys begin so are gone at its OK, whatever stored them and whoever asks, and nothing else."""
 import base64
 import struct
-import threading
 import time
 
 import server
@@ -251,7 +250,7 @@ class FlushPrefix(server.ServerTest):
                     store(client, names)
                     if client.ask(b'flush_prefix %d:\r\n' % number) != b'OK\r\n' or present(client, names):
                         failures.append((number, n))
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(8)]
+        threads = [server.Thread(target=one, args=(number,)) for number in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -6,7 +6,6 @@ FULL_SEED=n runs the model with another seed, FULL_OPERATIONS=n with more operat
 import os
 import random
 import struct
-import threading
 
 import binary
 import server
@@ -230,7 +229,7 @@ class Model(server.ServerTest):
                 model.run(OPERATIONS)
             except BaseException as failure:  # pylint: disable=broad-except
                 failures.append(failure)
-        threads = [threading.Thread(target=run, args=(model,)) for model in models]
+        threads = [server.Thread(target=run, args=(model,)) for model in models]
         for thread in threads:
             thread.start()
         for thread in threads:

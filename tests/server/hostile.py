@@ -13,7 +13,6 @@ import os
 import random
 import re
 import struct
-import threading
 import time
 import unittest
 
@@ -96,7 +95,7 @@ class Disconnects(server.ServerTest):
             self.assertEqual(witness.ask(b'set big 0 0 100000\r\n%s\r\n' % big), b'STORED\r\n')
             before = under_test.descriptors()
             until, trouble = time.monotonic() + SECONDS, []
-            vandals = [threading.Thread(target=vandal, args=(under_test.port, '%d.%d' % (seed, n),
+            vandals = [server.Thread(target=vandal, args=(under_test.port, '%d.%d' % (seed, n),
                                                              until, trouble))
                        for n in range(CLIENTS)]
             for one in vandals:
@@ -124,7 +123,7 @@ class Greedy(server.Connection):
         self.answer = b'VALUE %s 0 1024\r\n%s\r\nEND\r\n' % (key, self.value)
         self.sent = 0
         self.error = None
-        self.sender = threading.Thread(target=self.pipeline, daemon=True)
+        self.sender = server.Thread(target=self.pipeline)
         self.sender.start()
 
     def shard_of(self, key):
@@ -224,7 +223,7 @@ class NeverReading(server.ServerTest):
     def read_all(self, clients):
         """Every client gets every answer, all of them reading at once."""
         wrong = {}
-        readers = [threading.Thread(target=lambda one=one: wrong.update({one: one.wrong_answers()}))
+        readers = [server.Thread(target=lambda one=one: wrong.update({one: one.wrong_answers()}))
                    for one in clients]
         for reader in readers:
             reader.start()

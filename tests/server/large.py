@@ -6,7 +6,6 @@ import random
 import select
 import socket
 import struct
-import threading
 import time
 import unittest
 
@@ -32,7 +31,7 @@ class Exchange(server.ServerTest):
 
     def exchange(self, client, sent, wanted):
         """Sends from a thread of its own, so that both directions may be full at once."""
-        sender = threading.Thread(target=client.send, args=(sent,))
+        sender = server.Thread(target=client.send, args=(sent,))
         sender.start()
         received = client.read(len(wanted))
         sender.join(server.TIMEOUT_S)
@@ -188,7 +187,7 @@ class Protocols:
                         for key in range(3):
                             if client.ask(b'set over%d 0 0 700000\r\n%s\r\n' % (key, value)) != b'STORED\r\n':
                                 trouble.append('not stored')
-        writer = threading.Thread(target=store, args=(time.monotonic() + 1,))
+        writer = server.Thread(target=store, args=(time.monotonic() + 1,))
         writer.start()
         while writer.is_alive():
             for key in range(3):
@@ -303,7 +302,7 @@ class Slow(Exchange):
                                                            value_of(self.length, n)) * 3
             if client.read(len(wanted)) == wanted:
                 right.append(n)
-        readers = [threading.Thread(target=read, args=(client, n)) for n, client in enumerate(clients)]
+        readers = [server.Thread(target=read, args=(client, n)) for n, client in enumerate(clients)]
         for reader in readers:
             reader.start()
         for reader in readers:
@@ -394,7 +393,7 @@ class Slow(Exchange):
         self.assertLess(self.number('upload_bytes'), self.lent_max + 2 * 300000)
         for n in range(100):
             self.assertEqual(self.client.ask(b'set small%d 0 0 1\r\nx\r\n' % n), b'STORED\r\n')
-        rest = [threading.Thread(target=client.send, args=(value[100000:] + b'\r\n',))
+        rest = [server.Thread(target=client.send, args=(value[100000:] + b'\r\n',))
                 for client in senders]
         for sender in rest:
             sender.start()
@@ -420,7 +419,7 @@ class Slow(Exchange):
         line = b''
         while line != b'STORED\r\n':
             with self.server.connect() as client:
-                sender = threading.Thread(target=self.try_send, args=(
+                sender = server.Thread(target=self.try_send, args=(
                     client, b'set %s 0 0 %d\r\n%s\r\n' % (key, self.length, b'v' * self.length)))
                 sender.start()
                 while not select.select([client.socket], [], [], 1)[0]:

@@ -4,7 +4,6 @@ LARGE_CLIENTS says how many connections are broken off (default 2000, 300 with a
 """
 import os
 import random
-import threading
 import time
 import unittest
 
@@ -50,7 +49,7 @@ class Vanishing(Exchange):
         trouble = []
         seed = int(os.environ.get('LARGE_SEED', time.time()))
         print('# seed %d' % seed)
-        clients = [threading.Thread(target=self.vanish,
+        clients = [server.Thread(target=self.vanish,
                                     args=(under_test, '%d.%d' % (seed, n), CLIENTS // 8, trouble))
                    for n in range(8)]
         for one in clients:

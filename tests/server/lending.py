@@ -90,7 +90,7 @@ class Counters(server.ServerTest):
             def ask():
                 while not ends.is_set():
                     ask_for_all(second)
-            other = threading.Thread(target=ask)
+            other = server.Thread(target=ask)
             other.start()
             try:
                 deadline = time.monotonic() + server.TIMEOUT_S

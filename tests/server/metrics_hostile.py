@@ -117,7 +117,7 @@ class Floods(HostileTest):
                         one.recv(100)
                 except OSError:
                     pass
-        threads = [threading.Thread(target=flood) for _ in range(4)]
+        threads = [server.Thread(target=flood) for _ in range(4)]
         for thread in threads:
             thread.start()
         try:

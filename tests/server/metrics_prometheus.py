@@ -124,7 +124,7 @@ class Load:
 
     def __init__(self, under_test):
         self.stopping, self.rounds, self.under_test = threading.Event(), 0, under_test
-        self.thread = threading.Thread(target=self.run)
+        self.thread = server.Thread(target=self.run)
         self.thread.start()
 
     def run(self):

@@ -1,7 +1,6 @@
 """Long pipelines: every answer, in order, whoever owns the keys and however they are read."""
 import random
 import struct
-import threading
 import time
 import unittest
 
@@ -101,7 +100,7 @@ class Pipelines:
 
     def exchange(self, client, sent, wanted, fragment=None):
         """Sends from a thread of its own, so that both directions may be full at once."""
-        sender = threading.Thread(target=client.send, args=(sent, fragment))
+        sender = server.Thread(target=client.send, args=(sent, fragment))
         sender.start()
         received = client.read(len(wanted))
         sender.join(server.TIMEOUT_S)
@@ -141,11 +140,11 @@ class Pipelines:
         def play(seed):
             with self.server.connect() as client:
                 sent, wanted = mixture(seed, 10000, 300, b'two%d_' % seed)
-                sender = threading.Thread(target=client.send, args=(sent,))
+                sender = server.Thread(target=client.send, args=(sent,))
                 sender.start()
                 results.append((client.read(len(wanted)), wanted))
                 sender.join()
-        players = [threading.Thread(target=play, args=(seed,)) for seed in (6, 7)]
+        players = [server.Thread(target=play, args=(seed,)) for seed in (6, 7)]
         for player in players:
             player.start()
         for player in players:
@@ -224,7 +223,7 @@ class Pipelines:
         with self.server.connect(receive_buffer=2048) as client:
             numbers = [n % 5000 for n in range(3000)]
             wanted = b''.join(hit(n) + b'END\r\n' for n in numbers)
-            sender = threading.Thread(target=client.send,
+            sender = server.Thread(target=client.send,
                                       args=(b''.join(b'get key%d\r\n' % n for n in numbers),))
             sender.start()
             received = bytearray()

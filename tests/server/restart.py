@@ -324,7 +324,7 @@ class Writer(threading.Thread):
     """Changes keys of its own until the server is gone; knows what each may be. A value of None: not there."""
 
     def __init__(self, one, number, seed, known=None):
-        super().__init__()
+        super().__init__(daemon=True)
         self.random = random.Random(seed)
         self.client = one.connect()
         self.keys = [b'w%d_%d' % (number, n) for n in range(60)]

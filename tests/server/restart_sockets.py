@@ -19,7 +19,7 @@ class Client(threading.Thread):
     """Sets and gets keys of its own until it is told to end."""
 
     def __init__(self, port, number, stopping):
-        super().__init__()
+        super().__init__(daemon=True)
         self.port, self.number, self.stopping = port, number, stopping
         self.connection = None
         self.known = {}

@@ -33,6 +33,7 @@ ORIGINAL = 'SIMPLECACHE_COMMAND' in os.environ  # memcached, not ours
 TIMEOUT_S = 120 if SANITIZED else 60  # for anything that happens in a moment on an idle machine
 TEST_LIMIT_S = 0 if os.environ.get('LONG') else 5 * TIMEOUT_S  # for a whole test; 0 is none
 CLEANUP_LIMIT_S = 30  # for each clean-up of a test that was over its limit
+ENDS_SEEN_MAX = 1000  # how often a test may meet the end of one connection
 
 SANDBOX = os.environ.get('SANDBOX')  # what system calls this process and its servers may make; see sandbox.py
 if SANDBOX:
@@ -100,6 +101,7 @@ class Connection:
         if not local:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
+        self.ends_seen = 0
 
     def __enter__(self):
         return self
@@ -116,12 +118,16 @@ class Connection:
             self.socket.sendall(data[start:start + fragment])
 
     def fill(self):
-        """Adds what has arrived to the buffer; False at the end of the stream (a reset is one too)."""
+        """Adds what has arrived to the buffer; False at the end of the stream (a reset is one too). Who goes on and on
+        reading behind the end waits in vain for something else, and is told."""
         try:
             chunk = self.socket.recv(1 << 18)
         except ConnectionResetError:
-            return False
+            chunk = b''
         self.buffer += chunk
+        self.ends_seen += not chunk
+        if self.ends_seen > ENDS_SEEN_MAX:
+            raise ConnectionError('the connection has ended')
         return bool(chunk)
 
     def read(self, length):
@@ -162,15 +168,46 @@ class Connection:
         self.socket.close()
 
 
+class Thread(threading.Thread):
+    """One of a test, which keeps neither the test nor its process from their end: join() has a limit, and raises what the
+    thread has met."""
+
+    def __init__(self, **options):
+        super().__init__(daemon=True, **options)
+        self.failure = None
+
+    def run(self):
+        try:
+            super().run()
+        except Exception as failure:
+            self.failure = failure
+
+    def join(self, timeout=10 * TIMEOUT_S):
+        super().join(timeout)
+        if self.is_alive():
+            raise AssertionError('a thread of the test does not end')
+        if self.failure:
+            raise self.failure
+
+
+def of_threads(pid, name):
+    """What a file of /proc says of each thread that a process has, by the thread's id; some may end meanwhile."""
+    folder = '/proc/%d/task/' % pid
+    found = {}
+    for thread in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(folder + thread + '/' + name, encoding='ascii') as file:
+                found[int(thread)] = file.read()
+    return found
+
+
 def thread_of(pid, name):
     """The id of the thread of that name; the main one has the program's."""
     if name == 'main':
         return pid
-    folder = '/proc/%d/task/' % pid
-    for thread in os.listdir(folder):
-        with open(folder + thread + '/comm', encoding='ascii') as comm:
-            if comm.read().rstrip('\n') == name:
-                return int(thread)
+    for thread, comm in of_threads(pid, 'comm').items():
+        if comm.rstrip('\n') == name:
+            return thread
     raise AssertionError('there is no thread ' + name)
 
 
@@ -297,26 +334,21 @@ class Server:
         return len(os.listdir('/proc/%d/fd' % self.pid))
 
     def resident_bytes(self):
-        with open('/proc/%d/status' % self.pid) as status:
-            return int(re.search(r'VmRSS:\s+(\d+) kB', status.read())[1]) * 1024
+        """Counted page by page, where this process may see that: what the status has may be off by hundreds of KB."""
+        try:
+            with open('/proc/%d/smaps_rollup' % self.pid, encoding='ascii') as rollup:
+                return int(re.search(r'^Rss:\s+(\d+) kB', rollup.read(), re.M)[1]) * 1024
+        except OSError:
+            with open('/proc/%d/status' % self.pid, encoding='ascii') as status:
+                return int(re.search(r'VmRSS:\s+(\d+) kB', status.read())[1]) * 1024
 
     def states(self):
         """What its threads are doing, in the letters of /proc."""
-        folder = '/proc/%d/task/' % self.pid
-        found = set()
-        for thread in os.listdir(folder):
-            with open(folder + thread + '/stat', encoding='ascii') as stat:
-                found.add(stat.read().rpartition(')')[2].split()[0])
-        return found
+        return {stat.rpartition(')')[2].split()[0] for stat in of_threads(self.pid, 'stat').values()}
 
     def threads(self):
         """Their names."""
-        folder = '/proc/%d/task/' % self.pid
-        names = []
-        for thread in os.listdir(folder):
-            with open(folder + thread + '/comm', encoding='ascii') as comm:
-                names.append(comm.read().rstrip('\n'))
-        return sorted(names)
+        return sorted(comm.rstrip('\n') for comm in of_threads(self.pid, 'comm').values())
 
     def stat(self, name, client=None):
         """The value of one line of `stats`, as a string; None when there is none. Asked by that client, or by one of

@@ -190,7 +190,7 @@ class Conns(server.ServerTest):
                 crowd = [under_test.connect() for _ in range(20)]
                 for client in crowd:
                     client.close()
-        thread = threading.Thread(target=churn)
+        thread = server.Thread(target=churn)
         thread.start()
         try:
             for _ in range(50):

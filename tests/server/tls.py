@@ -24,6 +24,7 @@ def values(seed, *sizes):
 
 class Served(TlsTest):
     def setUp(self):
+        self.started = time.monotonic()
         self.server = self.start_tls(cores=2, flags=['-m', '256', '-I', '16m'])
 
     def test_session(self):
@@ -141,13 +142,13 @@ class Served(TlsTest):
         self.assertRegex(self.server.errors(), r' TLSv1.3 TLS_AES_\w+, client CN=client one,O=Example')
         for name, wanted in (('ssl_handshakes', '1'), ('ssl_resumed', '0'), ('ssl_handshake_errors', '0')):
             self.assertEqual(self.server.stat(name), wanted, name)
-        self.assertLess(int(self.server.stat('time_since_server_cert_refresh')), 60)
+        self.assertLessEqual(int(self.server.stat('time_since_server_cert_refresh')), time.monotonic() - self.started + 1)
         self.assertGreater(int(self.server.stat('ssl_certs_expire_in')), 300 * 86400)
 
 
 class NoTls(TlsTest):
     def setUp(self):
-        self.server = self.start_tls(cores=1, words='ssl_handshake_timeout=1')
+        self.server = self.start_tls(cores=1, words='ssl_handshake_timeout=300')
 
     def errors(self):
         return int(self.server.stat('ssl_handshake_errors')) + int(self.server.stat('ssl_proto_errors'))
@@ -175,6 +176,7 @@ class NoTls(TlsTest):
 
     def test_time_for_the_handshake(self):
         """However slowly a client goes on; and it is counted."""
+        self.server = self.start_tls(cores=1, words='ssl_handshake_timeout=1')
         started = time.monotonic()
         with self.raw() as silent, self.raw() as slow:
             hello = b'\x16\x03\x01\x02\x00\x01' + b'\x00' * 3
@@ -207,7 +209,7 @@ class NoTls(TlsTest):
             done = subprocess.run(
                 ['openssl', 's_client', '-connect', '127.0.0.1:%d' % self.server.ports['tls'], option, '-cipher',
                  'DEFAULT@SECLEVEL=0'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                check=False)
+                check=False, timeout=server.TIMEOUT_S)
             self.assertIn(b'alert protocol version', done.stdout)
 
     def test_renegotiation(self):
@@ -215,12 +217,13 @@ class NoTls(TlsTest):
         client = subprocess.Popen(
             ['openssl', 's_client', '-connect', '127.0.0.1:%d' % self.server.ports['tls'], '-tls1_2', '-CAfile',
              self.server.path('ca.pem')], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        time.sleep(0.5)
-        client.stdin.write(b'R\n')
+        self.addCleanup(client.stdout.close)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        self.addCleanup(client.stdin.close)
+        client.stdin.write(b'R\n')  # which it reads once the handshake is done
         client.stdin.flush()
-        client.stdout.read()
-        client.stdin.close()
-        client.wait()
+        client.wait(server.TIMEOUT_S)
         self.settle(lambda: self.server.stat('ssl_renegotiations'), '1')
 
     def test_over_the_limit(self):

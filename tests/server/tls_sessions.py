@@ -208,7 +208,8 @@ class Tickets(TlsTest):
             under_test = self.start_tls(words=words)
             done = subprocess.run(['openssl', 's_client', '-connect', '127.0.0.1:%d' % under_test.ports['tls'],
                                    '-tls1_2', '-no_ticket', '-reconnect'], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                                  timeout=server.TIMEOUT_S)
             kinds = re.findall(rb'^(New|Reused), TLSv1.2', done.stdout, re.M)
             self.assertEqual(kinds[0], b'New')
             self.assertEqual(set(kinds[1:]), {wanted})
