@@ -34,13 +34,14 @@ class Members(cluster_server.ClusterTest):
             time.sleep(0.01)
 
     def test_come_and_answer(self):
-        first = self.start_node()
+        begun = time.time()
+        first = self.start_node(ttl=600)
         version = self.await_list([first])
-        minutes = int((time.time() - 1577836800) / 60)
-        self.assertLessEqual(abs(version - minutes), 1)
-        second = self.start_node(cores=2)
+        minutes = [int((seconds - 1577836800) / 60) for seconds in (begun, time.time())]
+        self.assertTrue(minutes[0] <= version <= minutes[1] + 1, (version, minutes))
+        second = self.start_node(cores=2, ttl=600)
         self.assertGreater(self.await_list([first, second]), version)
-        third = self.start_node(advertise='localhost:%d' % server.free_port())
+        third = self.start_node(advertise='localhost:%d' % server.free_port(), ttl=600)
         self.assertTrue(third.entry.startswith('localhost|127.0.0.1|'))
         version = self.await_list([first, second, third])
         body = b'%d\n%s\n' % (version, ' '.join(sorted(one.entry for one in self.nodes)).encode())
@@ -194,19 +195,22 @@ class Leaving(cluster_server.ClusterTest):
 
     def test_the_last_one(self):
         """A list is never empty: the last one's name stays."""
-        node = self.start_node(words=('drain=0',))
-        version = self.await_list([node])
+        node = self.start_node(words=('drain=0',), ttl=8)  # which ends it where etcd has had no time to answer
+        self.await_list([node])
         self.end_node(node)
-        self.assertEqual(self.etcd.keys(), {'list': '%d\n%s\n' % (version, node.entry)})
+        deadline = time.monotonic() + server.TIMEOUT_S
+        while set(keys := self.etcd.keys()) != {'list'}:
+            self.assertLess(time.monotonic(), deadline, keys)
+            time.sleep(0.05)
+        self.assertEqual(keys, {'list': '%d\n%s\n' % (self.versions[node.entry], node.entry)})
 
     def test_drain_without_a_cluster(self):
-        under_test = self.start(flags=['-o', 'drain=3'])
-        with under_test.connect() as client:
-            under_test.process.send_signal(signal.SIGTERM)
-            begin = time.monotonic()
-            while time.monotonic() < begin + 0.3:
-                self.assertEqual(client.ask(b'get a\r\n'), b'END\r\n')
-        self.assertEqual(under_test.process.wait(server.TIMEOUT_S), 0)
+        under_test, other = self.start(flags=['-o', 'drain=600']), self.start(flags=['-o', 'drain=1'])
+        with under_test.connect() as client, other.connect():
+            for one in under_test, other:
+                one.process.send_signal(signal.SIGTERM)
+            self.assertEqual(other.process.wait(server.TIMEOUT_S), 0)
+            self.assertEqual(client.ask(b'get a\r\n'), b'END\r\n')
 
 
 class SetUp(server.ServerTest):

@@ -19,8 +19,9 @@ import server
 
 # So long that nobody loses its lease while etcd is away for a moment, however busy the machine.
 SURE_TTL_S = 60
-# So long that nobody is missed who comes back, and not too long to be waited for: a third of it is for coming back.
-LASTING_TTL_S = 8
+# So long that nobody is missed who comes back, and not too long to be waited for: a third of it is for coming back. Where
+# that is too little for a busy machine, the next.
+LASTING_TTLS_S = (8, 24, 72)
 
 
 class Relay:
@@ -71,13 +72,35 @@ class Relay:
         self.socket.close()
 
 
+class Missed(AssertionError):
+    """A list without somebody who is there."""
+
+
 class Trouble(cluster_server.ClusterTest):
     def serves(self, nodes):
         """All serve, and answer with a list of all."""
         for node in nodes:
             with node.connect() as client:
                 self.assertEqual(client.ask(b'set a 0 0 1\r\nx\r\n'), b'STORED\r\n')
-            self.assertEqual(len(self.see(node)[1]), len(nodes))
+            listed = self.see(node)[1]
+            if len(listed) != len(nodes):
+                raise Missed('%s of %s: %s' % (listed, [one.entry for one in nodes], [one.told() for one in nodes]))
+
+    def in_time(self, test):
+        """The test with leases that last, and if somebody has come back too late for them, anew with longer ones."""
+        for ttl in LASTING_TTLS_S:
+            try:
+                return test(ttl)
+            except Missed as missed:
+                print('# again: %s' % missed)
+                failure = missed
+            self.etcd.kill()
+            for node in self.nodes:
+                self.end_node(node)
+            self.nodes.clear()
+            self.etcd.lose_data()
+            self.etcd.start()
+        raise failure
 
     def lasts(self, nodes, seconds):
         deadline = time.monotonic() + seconds
@@ -102,13 +125,16 @@ class Trouble(cluster_server.ClusterTest):
 
     def test_away_and_back(self):
         """For longer than the leases last; with its data."""
-        nodes = self.start_nodes(ttl=LASTING_TTL_S)
+        self.in_time(self.away_and_back)
+
+    def away_and_back(self, ttl):
+        nodes = self.start_nodes(ttl=ttl)
         version = self.await_list(nodes)
         self.etcd.kill()
         for node in nodes:
             self.await_fact(node, 'state', 'connecting')
             self.await_errors(node, 'trying again, the list of servers stays')
-        self.lasts(nodes, 1.2 * LASTING_TTL_S)
+        self.lasts(nodes, 1.2 * ttl)
         self.etcd.start()
         for node in nodes:
             self.await_errors(node, 'answers again')
@@ -119,12 +145,15 @@ class Trouble(cluster_server.ClusterTest):
 
     def test_hanging(self):
         """It takes connections and does not answer. When it goes on, leases have run out."""
-        nodes = self.start_nodes(ttl=LASTING_TTL_S)
+        self.in_time(self.hanging)
+
+    def hanging(self, ttl):
+        nodes = self.start_nodes(ttl=ttl)
         version = self.await_list(nodes)
         self.etcd.pause()
         for node in nodes:
             self.await_fact(node, 'state', 'connecting')
-        self.lasts(nodes, 1.2 * LASTING_TTL_S)
+        self.lasts(nodes, 1.2 * ttl)
         self.etcd.resume()
         self.come_back(nodes)
         self.registered(nodes, least=version)
@@ -206,7 +235,10 @@ class Trouble(cluster_server.ClusterTest):
 
     def test_data_gone(self):
         """Nobody leaves the list meanwhile, and the version grows."""
-        nodes = self.start_nodes(ttl=LASTING_TTL_S)
+        self.in_time(self.data_gone)
+
+    def data_gone(self, ttl):
+        nodes = self.start_nodes(ttl=ttl)
         version = self.await_list(nodes)
         self.etcd.kill()
         self.etcd.lose_data()
@@ -277,10 +309,10 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 ''')
             subprocess.run([compiler, '-shared', '-fPIC', '-o', library, file.name], check=True)
             year = 365 * 86400
-            first = self.start_node(environment={'LD_PRELOAD': library, 'CLOCK_OFFSET': str(year)})
+            first = self.start_node(environment={'LD_PRELOAD': library, 'CLOCK_OFFSET': str(year)}, ttl=30)
             ahead = self.await_list([first])
             self.assertGreater(ahead, (time.time() - 1577836800 + year) / 60 - 100)
-            second = self.start_node(environment={'LD_PRELOAD': library, 'CLOCK_OFFSET': str(-20 * year)})
+            second = self.start_node(environment={'LD_PRELOAD': library, 'CLOCK_OFFSET': str(-20 * year)}, ttl=30)
             self.assertEqual(self.await_list([first, second]), ahead + 1)
             self.end_node(first)
             self.assertEqual(self.await_list([second]), ahead + 2)

@@ -102,8 +102,16 @@ class Etcd:
             token = self.ask('/v3/auth/authenticate', {'name': name, 'password': password})['token']
             request.add_header('Authorization', token)
         handlers = [urllib.request.ProxyHandler({})] + ([urllib.request.HTTPSHandler(context=context)] if context else [])
-        with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as reply:
-            return json.load(reply)
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as reply:
+                    return json.load(reply)
+            except urllib.error.HTTPError as error:
+                # On a busy machine it may have no leader for a moment, or too little time.
+                if error.code not in (503, 504) or self.process.poll() is not None or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def put(self, key, value):
         return self.ask('/v3/kv/put', {'key': coded(key), 'value': coded(value)})

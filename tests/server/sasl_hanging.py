@@ -3,7 +3,9 @@
 With SIMPLECACHE_COMMAND the logins by a real saslauthd that answers run against memcached.
 """
 import os
+import select
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -79,6 +81,8 @@ class Hanging(SaslTest):
     def test_time_out(self):
         """The one that hangs and the one behind are refused, and each may try again."""
         under_test = self.begin(timeout_s=self.TIMEOUT_S)
+        inside = under_test.connect()
+        late = self.tries(inside, 'alice') - 1
         start = time.monotonic()
         first = self.hang(under_test)
         second = self.waiting(under_test, 'frank')
@@ -89,11 +93,21 @@ class Hanging(SaslTest):
         for line in 'SASL has not answered in time', 'wrong login from':
             self.wait_for(lambda line=line: line in under_test.errors(), line)
         self.saslauthd.release()
-        self.assertEqual(first.say(auth(plain('eve', PASSWORD))), OK)
-        self.assertEqual(second.say(auth(plain('frank', PASSWORD))), OK)
-        self.assertEqual(self.saslauthd.asked, ['eve', 'eve', 'frank'])  # not for frank who was refused
-        self.assertEqual(under_test.statistic('auth_timeouts'), '2')
-        self.assertEqual(under_test.statistic('auth_errors'), '2')
+        again = self.tries(first, 'eve') + self.tries(second, 'frank')
+        self.assertEqual((self.saslauthd.asked[:2], self.saslauthd.asked[-1]), (['eve', 'eve'], 'frank'))
+        self.assertLessEqual(len(self.saslauthd.asked), 1 + again)  # not for frank who was refused
+        for name in 'auth_timeouts', 'auth_errors':
+            self.assertEqual(inside.statistic(name), str(late + again))
+
+    def tries(self, client, user):
+        """How many it takes to log in: on a busy machine an answer comes too late though nobody hangs."""
+        self.addCleanup(client.close)
+        for count in range(1, 20):
+            answer = client.say(auth(plain(user, PASSWORD)))
+            if answer == OK:
+                return count
+            self.assertEqual(answer, REFUSED)
+        return self.fail('%s can not log in' % user)
 
     def test_a_step_that_does_not_come(self):
         under_test = self.begin(timeout_s=self.TIMEOUT_S)
@@ -120,8 +134,8 @@ class Hanging(SaslTest):
         first.reset()
         self.wait_for(lambda: under_test.descriptors() <= before + 1, 'the connections are gone')
         self.saslauthd.release()
-        under_test.login('heidi').close()
-        self.assertEqual(self.saslauthd.asked, ['eve', 'heidi'])
+        self.tries(under_test.connect(), 'heidi')
+        self.assertEqual(set(self.saslauthd.asked), {'eve', 'heidi'})
 
     def test_the_server_ends(self):
         under_test = self.begin()
@@ -154,11 +168,16 @@ class Hanging(SaslTest):
         inside = under_test.login()
         self.hang(under_test)
         filler = 'x' * 16000
-        clients = [self.waiting(under_test, 'user', filler) for _ in range(1023)]
-        for client in clients:  # the logins of all have begun when the server has answered behind them
-            self.assertEqual(inside.say(request(NOOP)), (0, b''))
-        with under_test.connect() as client:
-            self.wait_for(lambda: client.say(auth(plain('one', 'more'))) == REFUSED, 'a refusal')
+        clients = [self.waiting(under_test, 'user', filler) for _ in range(1024)]
+        # Whose login comes last is the kernel's choice.
+        answered = select.poll()
+        for client in clients:
+            answered.register(client, select.POLLIN)
+        (number, _), = answered.poll(1000 * server.TIMEOUT_S)
+        refused, = (client for client in clients if client.fileno() == number)
+        self.assertEqual(refused.read_answer(), REFUSED)
+        clients.remove(refused)
+        self.assertEqual(inside.say(request(NOOP)), (0, b''))
         self.wait_for(lambda: 'too many logins wait' in under_test.errors(), 'a line')
         self.assertLess(under_test.resident_bytes() - resident, (1 << 30) if server.SANITIZED else 64 << 20)
         self.saslauthd.release()
@@ -188,9 +207,13 @@ class RealSaslauthd(SaslTest):
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, start_new_session=True)
         self.addCleanup(self.end, program)
-        self.wait_for(lambda: os.path.exists(self.path('mux')) or program.poll() is not None,
-                      'saslauthd listens')
+        self.wait_for(lambda: self.listens(self.path('mux')) or program.poll() is not None, 'saslauthd listens')
         return imap
+
+    @staticmethod
+    def listens(path):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(path) == 0
 
     @staticmethod
     def end(program):
@@ -210,10 +233,11 @@ class RealSaslauthd(SaslTest):
         imap = self.saslauthd(hangs=True)
         under_test = self.begin(['-o', 'sasl_timeout=1'])
         with under_test.connect() as client, under_test.connect() as other:
-            client.send(auth(plain('eve', PASSWORD)))
-            self.wait_for(lambda: imap.asked, 'saslauthd asks')
-            self.assertEqual(other.say(request(SASL_LIST)), (0, b'PLAIN'))
-            self.assertEqual(client.read_answer(), REFUSED)
+            while not imap.asked:  # on a busy machine a login may be refused before that
+                client.send(auth(plain('eve', PASSWORD)))
+                self.wait_for(lambda: imap.asked or select.select([client], [], [], 0)[0], 'saslauthd asks')
+                self.assertEqual(other.say(request(SASL_LIST)), (0, b'PLAIN'))
+                self.assertEqual(client.read_answer(), REFUSED)
 
     @unittest.skipIf(server.ORIGINAL, 'asked of ours alone')
     def test_it_is_not_there(self):

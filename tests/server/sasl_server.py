@@ -79,11 +79,7 @@ class SaslServer(server.Server):
     def statistic(self, name, **login):
         """Of `stats`, for which somebody logs in."""
         with self.login(**login) as client:
-            client.send(request(0x10))
-            while True:
-                key, value = client.read_packet()[1:]
-                if key in (b'', name.encode()):
-                    return value.decode()
+            return client.statistic(name)
 
 
 class SaslConnection(server.Connection):
@@ -95,6 +91,17 @@ class SaslConnection(server.Connection):
         key, extras, status, body = struct.unpack('>2xHBxHI12x', header)
         rest = self.read(body)
         return status, rest[extras:extras + key], rest[extras + key:]
+
+    def statistic(self, name):
+        """Of `stats`."""
+        self.send(request(0x10))
+        found = None
+        while True:
+            key, value = self.read_packet()[1:]
+            if not key:
+                return found
+            if key == name.encode():
+                found = value.decode()
 
     def read_answer(self):
         """The status and the value; 'closed' at the end."""

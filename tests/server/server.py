@@ -167,6 +167,10 @@ class Connection:
     def close(self):
         self.socket.close()
 
+    def fileno(self):
+        """For select()."""
+        return self.socket.fileno()
+
 
 class Thread(threading.Thread):
     """One of a test, which keeps neither the test nor its process from their end: join() has a limit, and raises what the
