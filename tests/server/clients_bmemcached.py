@@ -21,7 +21,7 @@ class Bmemcached:
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):
-        self.client = bmemcached.Client(('127.0.0.1:%d' % self.server.port,))
+        self.client = bmemcached.Client(('127.0.0.1:%d' % self.server.port,), socket_timeout=server.TIMEOUT_S)
         self.addCleanup(self.client.disconnect_all)
         self.assertTrue(self.client.flush_all())
 
@@ -118,7 +118,7 @@ class Bmemcached:
 
     def test_bad_key(self):
         """Too long a key is an error and ends the connection; other clients notice nothing."""
-        other = bmemcached.Client(('127.0.0.1:%d' % self.server.port,))
+        other = bmemcached.Client(('127.0.0.1:%d' % self.server.port,), socket_timeout=server.TIMEOUT_S)
         self.addCleanup(other.disconnect_all)
         other.set('key', 'value')
         with self.assertRaises(bmemcached.exceptions.MemcachedException):

@@ -6,7 +6,8 @@ use Cache::Memcached::Fast;
 
 my ($port) = @ARGV;
 my $server = "127.0.0.1:$port";
-my $memd = Cache::Memcached::Fast->new({servers => [$server], compress_threshold => 10_000});
+my $memd = Cache::Memcached::Fast->new({servers => [$server], compress_threshold => 10_000, connect_timeout => 60,
+                                         io_timeout => 60});
 
 # Prototypes give arguments scalar context, where a miss is undef and not nothing.
 sub same($$$) {
@@ -80,7 +81,7 @@ same($memd->get('past'), undef, 'get of the past');
 my $large = 'compressible ' x 200_000;
 same($memd->set('large', $large), 1, 'set of a compressed value');
 same($memd->get('large') eq $large ? 1 : 0, 1, 'get of a compressed value');
-my $plain = Cache::Memcached::Fast->new({servers => [$server], max_size => 4 << 20});
+my $plain = Cache::Memcached::Fast->new({servers => [$server], max_size => 4 << 20, connect_timeout => 60, io_timeout => 60});
 srand 1;
 for my $size (1 << 10, 16 << 10, 100 << 10, 900 << 10) {
     my $bytes = join '', map { pack 'N', rand 2**32 } 1 .. $size / 4;
@@ -99,7 +100,8 @@ same($memd->get('quiet200'), 'v200', 'noreply');
 same($memd->get('quiet5'), undef, 'noreply delete');
 same($memd->get('n'), 8, 'noreply incr');
 
-my $prefixed = Cache::Memcached::Fast->new({servers => [$server], namespace => 'app:'});
+my $prefixed = Cache::Memcached::Fast->new({servers => [$server], namespace => 'app:', connect_timeout => 60,
+                                             io_timeout => 60});
 $prefixed->set('key', 'prefixed');
 same($memd->get('app:key'), 'prefixed', 'namespace');
 same($memd->server_versions->{$server} =~ /^[1-9]/ ? 1 : 0, 1, 'server_versions');

@@ -11,6 +11,7 @@ function client(array $options = [])
     global $port, $binary;
     $client = new Memcached();
     $client->setOption(Memcached::OPT_BINARY_PROTOCOL, $binary);
+    $client->setOption(Memcached::OPT_POLL_TIMEOUT, 60000); // on a busy machine
     $client->setOptions($options);
     $client->addServer('127.0.0.1', $port);
     return $client;

@@ -29,6 +29,7 @@ foreach (explode(" ", trim(fgets($socket))) as $server) {
 }
 $client = new Memcached();
 $client->setOption(Memcached::OPT_LIBKETAMA_COMPATIBLE, true);
+$client->setOption(Memcached::OPT_POLL_TIMEOUT, 60000);
 $client->addServers($servers);
 while (($key = fgets(STDIN)) !== false) {
     $key = rtrim($key, "\n");
@@ -68,7 +69,7 @@ class Clients(cluster_server.ClusterTest, ring.Placing):
                 version = self.await_list(self.servers)
             found, entries = self.servers[2].list()
             self.assertEqual(found, version)
-            client = bmemcached.Client(['%s:%s' % tuple(one.split('|')[1:]) for one in entries])
+            client = bmemcached.Client(['%s:%s' % tuple(one.split('|')[1:]) for one in entries], socket_timeout=server.TIMEOUT_S)
             for key in KEYS[:100]:
                 self.assertTrue(client.set(key, 'x'))
             self.assertEqual(client.get_multi(KEYS[:100]), {key: 'x' for key in KEYS[:100]})

@@ -303,6 +303,7 @@ class Crowds(server.ServerTest):
         self.assertEqual(witness.ask(b'get a\r\n'), b'END\r\n')
         crowd = self.press(under_test, 45)
         self.served(crowd, 45)
+        self.assertTrue(settled(lambda: int(under_test.stat('listen_disabled_num', witness)) > 0, True))
         before, begun = self.cpu_s(under_test.pid), time.monotonic()
         time.sleep(0.5)
         if not server.SANITIZED:
@@ -312,9 +313,9 @@ class Crowds(server.ServerTest):
             client.close()
         with under_test.connect() as client:
             self.assertEqual(client.ask(b'get a\r\n'), b'END\r\n')
+        self.assertEqual(settled(lambda: under_test.stat('accepting_conns'), '1'), '1')
         self.assertGreater(int(under_test.stat('listen_disabled_num')), 0)
         self.assertGreater(int(under_test.stat('time_in_listen_disabled_us')), 0)
-        self.assertEqual(under_test.stat('accepting_conns'), '1')
 
     def press(self, under_test, count):
         """Up to `count` connections; the server may stop listening before that."""

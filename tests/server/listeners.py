@@ -1,5 +1,6 @@
 """Where the server listens, and whom it lets in and keeps: addresses, ports, the unix socket, -c, -B
 and the idle timeout."""
+import contextlib
 import errno
 import os
 import signal
@@ -314,16 +315,25 @@ class Idle(ListenerTest):
     """-o idle_timeout=: without commands for so long, a connection is closed."""
 
     def test_idle_one_is_closed(self):
+        for _ in range(5):  # on a busy machine one more may be, that asked for the number or whether the server is there
+            if self.closed_of_four() == 4:
+                return
+        self.fail('others are closed')
+
+    def closed_of_four(self):
+        """How many have been closed for their silence, when four have been silent."""
         under_test = self.start(cores=2, flags=('-o', 'idle_timeout=1'))
         begun = time.monotonic()
         clients = [under_test.connect() for _ in range(4)]
         for client in clients[:2]:
-            client.ask(b'version\r\n')
+            with contextlib.suppress(ConnectionError):
+                client.ask(b'version\r\n')
         for client in clients:
             self.assertEqual(client.read_all(), b'')
             client.close()
         self.assertGreater(time.monotonic() - begun, 1)
-        self.until(lambda: under_test.stat('idle_kicks'), '4')
+        self.until(lambda: int(under_test.stat('idle_kicks') or 0) >= 4, True)
+        return int(under_test.stat('idle_kicks') or 0)
 
     def test_busy_one_is_not(self):
         under_test = self.start(flags=('-o', 'idle_timeout=2'))
@@ -362,12 +372,25 @@ class Idle(ListenerTest):
     def test_one_that_is_owed_replies_is_not(self):
         """It has yet to take what it asked for."""
         under_test = self.start(flags=('-o', 'idle_timeout=1'))
-        size = 500000
-        with under_test.connect(receive_buffer=2048) as slow:
+        for _ in range(5):
+            asked_s, complete = self.taken_late(under_test, 500000)
+            if complete:
+                return
+            self.assertGreater(asked_s, 0.5)  # a busy machine: it was silent for too long before it asked
+        self.fail('it is closed')
+
+    @staticmethod
+    def taken_late(under_test, size):
+        """How long a client took to ask, and whether it was answered when it took the answers seconds later."""
+        begun = time.monotonic()
+        asked_s, got = server.TIMEOUT_S, b''
+        with under_test.connect(receive_buffer=2048) as slow, contextlib.suppress(ConnectionError):
             slow.ask(b'set a 0 0 %d\r\n%s\r\n' % (size, b'x' * size))
             slow.send(b'get a\r\n' * 40)
+            asked_s = time.monotonic() - begun
             time.sleep(4)
-            self.assertEqual(len(slow.read(40 * (size + 25))), 40 * (size + 25))
+            got = slow.read(40 * (size + 25))
+        return asked_s, len(got) == 40 * (size + 25)
 
     def test_without_it_they_stay(self):
         under_test = self.start()

@@ -16,6 +16,7 @@ TEXT_KEYS = [key for key in KEYS if key.isascii()]
 PHP = '''<?php
 $client = new Memcached();
 $client->setOption(Memcached::OPT_LIBKETAMA_COMPATIBLE, true);
+$client->setOption(Memcached::OPT_POLL_TIMEOUT, 60000);
 $servers = [];
 foreach (explode(",", $argv[1]) as $node) {
     $parts = explode(":", $node);

@@ -359,7 +359,7 @@ class Clients(SaslTest):
     """Real ones."""
 
     def bmemcached(self, under_test, password):
-        client = bmemcached.Client(('127.0.0.1:%d' % under_test.port,), 'alice', password)
+        client = bmemcached.Client(('127.0.0.1:%d' % under_test.port,), 'alice', password, socket_timeout=server.TIMEOUT_S)
         self.addCleanup(client.disconnect_all)
         return client
 

@@ -76,12 +76,13 @@ PERL = '''
 use Cache::Memcached;
 use JSON::PP;
 my $host = "127.0.0.1:$ARGV[0]";
-my $found = Cache::Memcached->new({servers => [$host]})->stats;
+my $found = Cache::Memcached->new({servers => [$host], connect_timeout => 60, select_timeout => 60})->stats;
 print encode_json({misc => $found->{hosts}{$host}{misc}, total => $found->{total}});
 '''
 
 PHP = '''
 $m = new Memcached();
+$m->setOption(Memcached::OPT_POLL_TIMEOUT, 60000);
 $m->setOption(Memcached::OPT_BINARY_PROTOCOL, $argv[2] == "binary");
 $m->addServer("127.0.0.1", $argv[1]);
 $found = [];
@@ -317,7 +318,7 @@ class Clients(Programs):
     def test_bmemcached(self):
         """What Datadog's check calls."""
         import bmemcached
-        client = bmemcached.Client((self.address,))
+        client = bmemcached.Client((self.address,), socket_timeout=server.TIMEOUT_S)
         self.addCleanup(client.disconnect_all)
         (found,), (items,) = client.stats().values(), client.stats('items').values()
         self.holds({name: value.decode() for name, value in found.items()})

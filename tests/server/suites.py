@@ -146,7 +146,10 @@ class SuiteTest(unittest.TestCase):
             try:
                 with server.Connection(port, host=host) as client:
                     client.send(b'stats\r\nquit\r\n')
-                    return int(re.search(rb'STAT pid (\d+)', client.read_all())[1])
+                    found = re.search(rb'STAT pid (\d+)', client.read_all())
+                if found:
+                    return int(found[1])
+                raise ConnectionError('closed for its silence')
             except OSError:
                 if time.monotonic() > deadline:
                     raise

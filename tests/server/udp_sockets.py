@@ -217,7 +217,7 @@ class Listed(UdpTest):
             self.assertEqual(told.count('UDP'), 2)
             now = 'STAT %s:secs_since_last_cmd 0\r\n' % number
             self.until(lambda: wanted + now in client.ask(b'stats conns\r\n').decode(), True)
-            self.assertEqual(under_test.stat('curr_connections'), '1')
+            self.until(lambda: under_test.stat('curr_connections'), '1')
 
 
 class Stop(UdpTest):

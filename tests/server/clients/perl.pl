@@ -8,8 +8,8 @@ $| = 1;
 eval "require $module" or die $@;
 my $server = "127.0.0.1:$port";
 my $client = $module eq 'Cache::Memcached::Fast'
-    ? $module->new({servers => [$server], io_timeout => 10, failure_timeout => 1, max_failures => 0})
-    : $module->new({servers => [$server]});
+    ? $module->new({servers => [$server], connect_timeout => 10, io_timeout => 10, failure_timeout => 1, max_failures => 0})
+    : $module->new({servers => [$server], connect_timeout => 10, select_timeout => 10});
 my %tokens;
 
 sub shown { my ($answer) = @_; return defined $answer ? $answer eq '' ? 'empty' : $answer : 'undef' }
