@@ -120,7 +120,10 @@ class Trouble(cluster_server.ClusterTest):
         for node in nodes:
             self.await_fact(node, 'state', 'registered')
         version = self.await_list(nodes, least=least)
-        self.assertEqual({key for key in self.etcd.keys() if key != 'list'}, {'node/' + one.entry for one in nodes})
+        wanted, deadline = {'list', *('node/' + one.entry for one in nodes)}, time.monotonic() + server.TIMEOUT_S
+        while set(found := self.etcd.keys()) != wanted:
+            self.assertLess(time.monotonic(), deadline, found)
+            time.sleep(0.05)
         return version
 
     def test_away_and_back(self):
