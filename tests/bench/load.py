@@ -16,7 +16,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'server'))
 import pki  # noqa: E402
-from server import Server, ServerTest, TapRunner, program, user_flags  # noqa: E402
+from server import TIMEOUT_S, Server, ServerTest, TapRunner, program, user_flags  # noqa: E402
 from tls_server import TlsTest  # noqa: E402
 
 BENCH = os.path.join(HERE, '..', '..', 'bench')
@@ -249,7 +249,9 @@ class Load(ServerTest):
                                  file.name, *flags)
             self.assertTrue(process.stderr.readline().startswith('1 s: '))
             server.process.send_signal(signal.SIGSTOP)
+            deadline = time.monotonic() + TIMEOUT_S
             while server.states() != {'T'}:
+                self.assertLess(time.monotonic(), deadline)
                 time.sleep(0.001)
             time.sleep(0.5)
             server.process.send_signal(signal.SIGCONT)
