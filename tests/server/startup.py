@@ -86,18 +86,25 @@ def sockets(pid):
     return held
 
 
-def listeners(pid):
-    """The addresses a process listens on over TCP, from /proc. The kernel gives out the table in pieces, and
-    what has moved in between may be in two of them."""
+def own_rows(pid, *tables):
+    """The columns of a process's sockets in tables of /proc/PID/net, each socket once. The kernel gives out a table in
+    pieces: what has moved in between is in two of them or in none, but not in three looks."""
     held = sockets(pid)
     found = {}
-    for table, family in (('tcp', socket.AF_INET), ('tcp6', socket.AF_INET6)):
+    for table in 3 * tables:
         with open('/proc/%d/net/%s' % (pid, table), encoding='ascii') as rows:
             for row in list(rows)[1:]:
                 column = row.split()
-                if column[3] == '0A' and 'socket:[%s]' % column[9] in held:
-                    found[column[9]] = address(family, *column[1].split(':'))
-    return sorted(found.values())
+                if 'socket:[%s]' % column[9] in held:
+                    found[column[9]] = column
+    return found.values()
+
+
+def listeners(pid):
+    """The addresses a process listens on over TCP."""
+    return sorted(address(family, *column[1].split(':'))
+                  for table, family in (('tcp', socket.AF_INET), ('tcp6', socket.AF_INET6))
+                  for column in own_rows(pid, table) if column[3] == '0A')
 
 
 def address(family, host, port):

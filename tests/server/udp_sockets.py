@@ -10,20 +10,14 @@ import unittest
 import server
 from datagrams import Datagrams, UdpTest, framed, free_port
 from listeners import has_ipv6
-from startup import FAILED, STOP_LIMIT_S, WRONG, address, listeners, run, sockets
+from startup import FAILED, STOP_LIMIT_S, WRONG, address, listeners, own_rows, run
 
 
 def udp_addresses(pid):
-    """The addresses at which a process takes datagrams, from /proc."""
-    held = sockets(pid)
-    found = []
-    for table, family in (('udp', socket.AF_INET), ('udp6', socket.AF_INET6)):
-        with open('/proc/%d/net/%s' % (pid, table), encoding='ascii') as rows:
-            for row in list(rows)[1:]:
-                column = row.split()
-                if 'socket:[%s]' % column[9] in held:
-                    found.append(address(family, *column[1].split(':')))
-    return sorted(found)
+    """The addresses at which a process takes datagrams."""
+    return sorted(address(family, *column[1].split(':'))
+                  for table, family in (('udp', socket.AF_INET), ('udp6', socket.AF_INET6))
+                  for column in own_rows(pid, table))
 
 
 class Addresses(UdpTest):
