@@ -3,6 +3,7 @@ can't be, one line says of what there is too little."""
 import ctypes
 import errno
 import fcntl
+import itertools
 import os
 import platform
 import re
@@ -46,9 +47,23 @@ def may_unshare(*flags):
 class ScarcityTest(server.ServerTest):
     """Servers that serve with less, and what they say of it."""
 
+    users = itertools.count()  # who have nothing else, and of whom the kernel counts nothing else
+
+    def program(self):
+        return server.program() + server.user_flags()
+
+    def program_of_own_user(self):
+        """For root alone."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        copy = shutil.copy(server.program()[0], folder.name)  # others may not reach it
+        user = 500000 + 8 * os.getpid() + next(self.users)
+        return ['setpriv', '--reuid=%d' % user, '--regid=%d' % user, '--clear-groups', copy]
+
     def serves(self, line, *flags, cores=None, **options):
         """Whose stderr is that line (a pattern) and no other; without cores the default is taken."""
-        command = server.program() + server.user_flags() + list(flags)
+        command = self.program() + list(flags)
         if cores:
             command += ['--cores', str(cores)]
         under_test = server.Server(command=command, **options)
@@ -165,14 +180,17 @@ class Descriptors(ScarcityTest):
 
 @unittest.skipIf(server.SANDBOX, 'io_uring is refused here, so there are no rings')
 class LockedMemory(ScarcityTest):
-    """ulimit -l: the kernel counts the memory of rings against it, of all processes of a user."""
+    """ulimit -l: the kernel counts the memory of rings against it, of all processes of a user, and of those that have
+    ended a little longer."""
 
     LINE = r'the limit on locked memory is %d KB \(ulimit -l, LimitMEMLOCK=\), so rings are small%s'
+
+    def program(self):
+        return self.program_of_own_user() if os.geteuid() == 0 else super().program()
 
     @staticmethod
     def limit(kib):
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (kib << 10, kib << 10))
-        drop_capabilities()
 
     def test_small_rings(self):
         """They do for many clients at a time, each with more in flight than such a ring has entries."""
@@ -191,7 +209,8 @@ class LockedMemory(ScarcityTest):
 
     def test_many_cores(self):
         """What is usual, 8 MB, is enough for about 90 rings; a restart counts those of before too."""
-        port = server.free_port()
+        port, program = server.free_port(), self.program()
+        self.program = lambda: program
         for _ in range(2):
             under_test = self.serves('(%s)?' % self.LINE % (2048, r'(: -t \d+ instead of 48)?'),
                                      '-m', '512', '-o', 'io=uring', cores=48, port=port,
@@ -201,7 +220,8 @@ class LockedMemory(ScarcityTest):
 
     def test_nothing(self):
         """Is told, unless the kernel doesn't count."""
-        under_test = server.Server(cores=2, flags=('-o', 'io=uring'), wait=False, before=lambda: self.limit(0))
+        under_test = server.Server(command=[*self.program(), '--cores', '2', '-o', 'io=uring'], wait=False,
+                                   before=lambda: self.limit(0))
         self.addCleanup(under_test.kill)
         deadline = time.monotonic() + server.TIMEOUT_S
         while not under_test.output() and under_test.process.poll() is None and time.monotonic() < deadline:
@@ -304,15 +324,9 @@ class Threads(ScarcityTest):
     def setUp(self):
         if os.geteuid() != 0 or server.SANITIZED:
             self.skipTest('only root chooses a user who has none yet; a sanitizer starts its own')
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        os.chmod(folder.name, 0o755)
-        self.copy = shutil.copy(server.program()[0], folder.name)  # others may not reach it
-        self.user = 500000 + os.getpid()
 
     def command(self):
-        return ['setpriv', '--reuid=%d' % self.user, '--regid=%d' % self.user, '--clear-groups',
-                self.copy, '-t', '4']
+        return [*self.program_of_own_user(), '-t', '4']
 
     def test_as_many_as_there_may_be(self):
         """Three, and one of them is the main one."""
