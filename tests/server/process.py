@@ -13,7 +13,7 @@ import time
 import unittest
 
 import server
-from startup import CAP_IPC_LOCK, drop_capabilities, forbid_io_uring, run
+from startup import CAP_IPC_LOCK, CAP_SYS_RESOURCE, drop_capabilities, forbid_io_uring, run
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -332,7 +332,7 @@ class CoreFiles(ServiceTest):
         def forbid():
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             if os.geteuid() == 0:
-                drop_capabilities()
+                drop_capabilities(CAP_SYS_RESOURCE)
         under_test = server.Server(flags=('-r',), before=forbid)
         under_test.may_talk = True
         self.addCleanup(under_test.stop)
@@ -377,7 +377,7 @@ class LockedMemory(ServiceTest):
         """Is told; the server serves."""
         def limit():
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (8 << 20, 8 << 20))
-            drop_capabilities()
+            drop_capabilities(CAP_SYS_RESOURCE, CAP_IPC_LOCK)
         process = subprocess.Popen(server.program() + self.flags + ['-k'], stderr=subprocess.PIPE,
                                    stdout=subprocess.DEVNULL, preexec_fn=limit, text=True)
         self.assertRegex(process.stderr.readline(), '-k: .*LimitMEMLOCK')

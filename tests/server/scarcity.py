@@ -19,7 +19,7 @@ import time
 import unittest
 
 import server
-from startup import FAILED, drop_capabilities, forbid, limit_addresses, listeners, run
+from startup import CAP_SYS_RESOURCE, FAILED, drop_capabilities, forbid, limit_addresses, listeners, run
 
 CALLS = {  # by name, as this machine numbers them
     'x86_64': {'setsockopt': 54, 'sysinfo': 99, 'setgroups': 116, 'signalfd4': 289, 'getrandom': 318,
@@ -35,7 +35,7 @@ TOO_MANY = b'ERROR Too many open connections\r\n'
 def limit_descriptors(most):
     """A hard limit for the program that is run next, which it can't raise."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    drop_capabilities()
+    drop_capabilities(CAP_SYS_RESOURCE)
 
 
 def may_unshare(*flags):

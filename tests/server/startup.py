@@ -67,10 +67,10 @@ def limit_addresses(size):
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
-def drop_capabilities():
-    """Out of the bounding set, so that the program that is run next can neither raise limits nor
-    ignore that on locked memory."""
-    for capability in (CAP_SYS_RESOURCE, CAP_IPC_LOCK):
+def drop_capabilities(*capabilities):
+    """Out of the bounding set, so that the program that is run next can't raise limits (CAP_SYS_RESOURCE), or not ignore
+    that on locked memory (CAP_IPC_LOCK): then the kernel counts its rings, together with those of others."""
+    for capability in capabilities:
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
