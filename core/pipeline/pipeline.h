@@ -53,7 +53,7 @@
 
 /* Messages in the queue of one connection. */
 #define PIPELINE_QUEUE_MAX 64
-#define PIPELINE_BARE_WORDS 4
+#define PIPELINE_BARE_WORDS 8
 
 /* Requests that one connection runs in a round, before the other ready connections run theirs; and,
  * unless -R says otherwise, in a turn, before the reactor looks for new events. */
@@ -94,7 +94,7 @@ struct pipeline {
     uint32_t drained;     /* messages that have left it, modulo 2^32 */
     uint32_t outstanding; /* messages in it whose replies have not come */
     uint32_t bare;        /* reads in it that may have to be sent again for their values */
-    uint64_t bare_keys[PIPELINE_BARE_WORDS]; /* a bit for the hash of each, while there are any */
+    uint64_t bare_keys[PIPELINE_BARE_WORDS]; /* while there are any: see queue_note_bare() */
     struct upload *upload;  /* the value whose parts are the next requests, or NULL */
     struct message *gather; /* in the queue: a command for every shard under way, or NULL */
     struct scan *scan;      /* the answer to the next request, while it is under way, or NULL */

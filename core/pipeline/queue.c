@@ -170,7 +170,7 @@ void queue_note_bare(struct pipeline *pipeline, struct message *message, uint64_
     }
     message->bare = true;
     pipeline->bare++;
-    pipeline->bare_keys[QUEUE_BARE_WORD(hash)] |= QUEUE_BARE_BIT(hash);
+    pipeline->bare_keys[QUEUE_BARE_WORD(hash)] |= QUEUE_BARE_BITS(hash);
 }
 
 /* What was read behind a read that is sent again would be older than what that will bring. Replies

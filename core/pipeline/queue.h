@@ -31,12 +31,15 @@ static inline bool queue_has_place(const struct pipeline *pipeline, const struct
  * key, or one that concerns more than a key. */
 bool queue_holds_back(const struct pipeline *pipeline, uint64_t hash);
 
-#define QUEUE_BARE_BIT(hash) ((uint64_t)1 << ((hash) >> 32 & 63))
-#define QUEUE_BARE_WORD(hash) ((hash) >> 38 & (PIPELINE_BARE_WORDS - 1))
+/* Two bits of one word stand for a hash, so that with a full queue a few of a hundred keys that are
+ * not in it are looked for. */
+#define QUEUE_BARE_BITS(hash)                                                                      \
+    ((uint64_t)1 << ((hash) >> 32 & 63) | (uint64_t)1 << ((hash) >> 38 & 63))
+#define QUEUE_BARE_WORD(hash) ((hash) >> 44 & (PIPELINE_BARE_WORDS - 1))
 
 static inline bool queue_would_overtake(const struct pipeline *pipeline, uint64_t hash) {
     return pipeline->bare > 0 &&
-           (pipeline->bare_keys[QUEUE_BARE_WORD(hash)] & QUEUE_BARE_BIT(hash)) != 0 &&
+           (~pipeline->bare_keys[QUEUE_BARE_WORD(hash)] & QUEUE_BARE_BITS(hash)) == 0 &&
            queue_holds_back(pipeline, hash);
 }
 static inline bool queue_may_add_key(const struct pipeline *pipeline, const struct shard *shard,

@@ -345,14 +345,24 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
  * Not where commands are logged: the log may be written then. */
 static void batch_borrow(const struct batch *batch, struct shard *shard) {
     uint32_t refused = shard->id; /* the last one that was not free */
+    uint32_t others = 0;          /* requests for keys of others so far */
     if (shard->settings.verbosity >= LOG_COMMANDS) {
         return;
     }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
         uint32_t owner = slot->owner;
-        if (!op_has_key(slot->request.op) || owner == shard->id || owner == refused ||
-            copies_may_have(&shard->copies, slot->hash)) {
+        if (!op_has_key(slot->request.op) || owner == shard->id) {
+            continue;
+        }
+        if (++others == shard->copies.countdown) {
+            copies_prefetch_count(&shard->copies, slot->hash);
+        }
+        if (copies_may_have(&shard->copies, slot->hash)) {
+            copies_prefetch_bucket(&shard->copies, slot->hash);
+            continue;
+        }
+        if (owner == refused) {
             continue;
         }
         if (mesh_is_quiet(shard->port, owner) && lend_borrow(shard, owner)) {
@@ -366,7 +376,14 @@ static void batch_borrow(const struct batch *batch, struct shard *shard) {
 static void batch_prefetch(const struct batch *batch, const struct shard *shard) {
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
-        if (op_has_key(slot->request.op) && shard_has(shard, slot->owner)) {
+        if (!op_has_key(slot->request.op)) {
+            continue;
+        }
+        if (shard_holds(shard, slot->owner)) {
+            store_prefetch_item(shard->keys.store, slot->hash);
+        } else if (copies_may_have(&shard->copies, slot->hash)) {
+            copies_prefetch(&shard->copies, slot->hash);
+        } else if (shard_borrows(shard, slot->owner)) {
             store_prefetch_item(shard->all[slot->owner]->keys.store, slot->hash);
         }
     }

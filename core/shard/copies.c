@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/mesh/ring.h"
 #include "core/stats/sampler.h"
 
 #define COPY_ALIGN 8u
@@ -42,6 +43,11 @@ static uint64_t copies_log_bytes(const struct copies *copies, uint32_t row) {
     return log / COPY_ALIGN * COPY_ALIGN;
 }
 
+static uint32_t copies_filter_bytes(uint32_t buckets) {
+    return buckets < COPIES_FILTER_BYTES_MAX / COPIES_FILTER_BYTES ? buckets * COPIES_FILTER_BYTES
+                                                                   : COPIES_FILTER_BYTES_MAX;
+}
+
 static void copies_free(struct copies *copies) {
     if (copies->log) {
         munmap(copies->log, copies->log_bytes);
@@ -70,7 +76,8 @@ static int copies_make(struct copies *copies) {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uint32_t buckets = copies_power(copies->log_bytes / BUCKET_LOG_BYTES);
     copies->buckets = calloc(buckets, sizeof(*copies->buckets));
-    uint8_t *filter = calloc(buckets, COPIES_FILTER_BYTES);
+    uint32_t filter_bytes = copies_filter_bytes(buckets);
+    uint8_t *filter = calloc(filter_bytes, 1);
     copies->log = log == MAP_FAILED ? NULL : log;
     copies->filter = filter ? filter : &copies->no_filter;
     if (!copies->log || !copies->buckets || !filter) {
@@ -78,7 +85,7 @@ static int copies_make(struct copies *copies) {
         return -ENOMEM;
     }
     copies->mask = buckets - 1;
-    copies->filter_mask = buckets * COPIES_FILTER_BYTES - 1;
+    copies->filter_mask = filter_bytes - 1;
     return 0;
 }
 
@@ -147,6 +154,18 @@ static uint64_t copies_entry(const struct copies *copies, const struct copy *cop
 
 static struct copies_bucket *copies_bucket(const struct copies *copies, uint64_t hash) {
     return &copies->buckets[(uint32_t)hash & copies->mask];
+}
+
+void copies_prefetch(const struct copies *copies, uint64_t hash) {
+    const struct copies_bucket *bucket = copies_bucket(copies, hash);
+    for (uint32_t i = 0; i < COPIES_WAYS; i++) {
+        uint64_t entry = bucket->entries[i];
+        if (entry != 0 && entry >> 32 == (hash >> 16 & UINT32_MAX)) {
+            const char *copy = (const char *)copies_at(copies, entry & UINT32_MAX);
+            __builtin_prefetch(copy);
+            __builtin_prefetch(copy + CACHE_LINE_BYTES);
+        }
+    }
 }
 
 struct copy *copies_find(const struct copies *copies, const struct request *request,

@@ -80,8 +80,10 @@ struct copy {
 
 #define COPIES_WAYS 4
 
-/* Bytes of the filter for a bucket; and a byte that has come to this stays so. */
+/* Bytes of the filter for a bucket, and at most: it is looked at for each request, and should stay
+ * in the nearest cache. A byte that has come to COPIES_FILTER_MAX stays so. */
 #define COPIES_FILTER_BYTES 8
+#define COPIES_FILTER_BYTES_MAX ((uint32_t)16 * 1024)
 #define COPIES_FILTER_MAX UINT8_MAX
 
 struct copies_bucket {
@@ -147,6 +149,20 @@ static inline bool copies_may_have(const struct copies *copies, uint64_t hash) {
 
 /* The copy of a key, whether it is up to date or not; NULL: there is none. */
 struct copy *copies_find(const struct copies *copies, const struct request *request, uint64_t hash);
+
+/* Prefetch what copies_find() looks at where copies_may_have() is true: the bucket, and when that
+ * has come, the copy. */
+static inline void copies_prefetch_bucket(const struct copies *copies, uint64_t hash) {
+    __builtin_prefetch(&copies->buckets[(uint32_t)hash & copies->mask]);
+}
+void copies_prefetch(const struct copies *copies, uint64_t hash);
+
+/* And what is needed when the request is counted closely. */
+static inline void copies_prefetch_count(const struct copies *copies, uint64_t hash) {
+    if (copies->buckets) {
+        frequency_prefetch(&copies->asked, hash);
+    }
+}
 
 /* Whether it may answer a get at this tick: it is up to date. */
 static inline bool copy_is_fresh(const struct copy *copy, uint32_t tick) {

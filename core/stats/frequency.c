@@ -29,6 +29,12 @@ static void frequency_halve(struct frequency *frequency) {
     frequency->added = 0;
 }
 
+void frequency_prefetch(const struct frequency *frequency, uint64_t hash) {
+    for (uint32_t row = 0; row < FREQUENCY_ROWS; row++) {
+        __builtin_prefetch(frequency_in(frequency, hash, row), 1);
+    }
+}
+
 int frequency_add(struct frequency *frequency, uint64_t hash) {
     int8_t *first = frequency_in(frequency, hash, 0), *second = frequency_in(frequency, hash, 1);
     int8_t lowest = *first < *second ? *first : *second;

@@ -36,6 +36,9 @@ void frequency_finish(struct frequency *frequency);
  * halving and frequency_punish(). */
 int frequency_add(struct frequency *frequency, uint64_t hash);
 
+/* Prefetches what frequency_add() needs. */
+void frequency_prefetch(const struct frequency *frequency, uint64_t hash);
+
 /* Puts a key back so far that it has to be counted as often again before it is at 0, or half as
  * often behind the end of a window, and so on. `times`: 0 to 127. */
 void frequency_punish(struct frequency *frequency, uint64_t hash, int times);
