@@ -286,7 +286,7 @@ static void connection_start_outgoing(struct net *net, struct connection *connec
 /* Output is kept back until the replies that other shards owe at this time have come, since one
  * send costs less than two; replies to later requests are not waited for. Each reply that comes
  * leads to another end of a turn, and so to this function. Where requests wait for the output it is
- * not kept: a command for every shard, which is owed, may be what waits. */
+ * not kept. */
 static bool connection_is_held(const struct net *net, struct connection *connection) {
     const struct pipeline *pipeline = &connection->pipeline;
     if (pipeline->outstanding == 0 || pipeline->output.length >= HELD_OUTPUT_BYTES_MAX ||

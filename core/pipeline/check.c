@@ -120,6 +120,7 @@ static void check_states(const struct pipeline *pipeline, const struct shard *sh
     assert(pipeline->closing || !pipeline->aborted);
     assert(!(scan && pipeline->upload));
     assert(!(scan && pipeline->gather));
+    assert(pipeline->gather || !pipeline->asking);
     if (scan) {
         assert(scan->kind != SCAN_NONE);
         assert(scan->shard <= shard->count);

@@ -70,7 +70,9 @@ bool pipeline_run_every_shard(struct pipeline *pipeline, struct shard *shard,
     if (!message) {
         message = start_gather(pipeline, shard, &slot->request);
     }
-    switch (gather_send(gather_of(message), shard, &slot->request)) {
+    enum gather_progress progress = gather_send(gather_of(message), shard, &slot->request);
+    pipeline->asking = progress == GATHER_WAITS;
+    switch (progress) {
     case GATHER_WAITS:
         return false;
     case GATHER_SENT:
@@ -86,6 +88,7 @@ bool pipeline_run_every_shard(struct pipeline *pipeline, struct shard *shard,
 
 void pipeline_cancel_every_shard(struct pipeline *pipeline, struct shard *shard) {
     struct message *message = pipeline->gather;
+    pipeline->asking = false;
     if (message && message->request.op == OP_FLUSH_PREFIX) {
         flush_slots_return(shard, gather_of(message)->next);
     }

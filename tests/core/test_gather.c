@@ -180,3 +180,93 @@ Test(gather, a_connection_that_is_gone_gives_no_lease_of_before_back) {
     free(get.bytes);
     fixture_finish(&fixture);
 }
+
+/* Clients that never read, and have more output than they may, since memory has become scarce after
+ * the first part of a command for every shard was done. */
+struct crowd {
+    struct fixture fixture;
+    struct pipeline clients[MESSAGE_WIDES_MAX];
+    uint32_t count;
+};
+
+static void crowd_turn(struct crowd *crowd, struct pipeline *client) {
+    struct shard *shard = &crowd->fixture.shard[0];
+    pipeline_resume(client);
+    for (int round = 0; round < 2 && pipeline_can_run(client); round++) {
+        pipeline_collect(client, shard, PIPELINE_ROUND_MAX, &crowd->fixture.batch);
+        batch_run(&crowd->fixture.batch, shard);
+    }
+    cr_assert(pipeline_pause(client, shard));
+    mesh_publish(shard->port, true, fixture_no_wake, NULL);
+}
+
+/* One more client gets a value, and begins a command for every shard. False when there was no wide
+ * range for it. */
+static bool crowd_add(struct crowd *crowd, const struct script *words) {
+    struct pipeline *client = &crowd->clients[crowd->count++];
+    struct shard *shard = &crowd->fixture.shard[0];
+    pipeline_init(client, shard);
+    cr_assert(pipeline_feed_copy(client, shard, words->bytes, words->length));
+    crowd_turn(crowd, client);
+    cr_assert(lt(sz, BUFFER_SHARE_SCARCE_BYTES, client->output.length));
+    return !!client->gather;
+}
+
+static bool crowd_gathers(const struct crowd *crowd) {
+    for (uint32_t i = 0; i < crowd->count; i++) {
+        if (crowd->clients[i].gather) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* So many turns of all, by which every command that has begun has ended. */
+static void crowd_turns(struct crowd *crowd, uint32_t turns) {
+    for (uint32_t turn = 0; turn < turns && crowd_gathers(crowd); turn++) {
+        fixture_serve(&crowd->fixture, 1, UINT32_MAX);
+        exchange_collect_replies(&crowd->fixture.shard[0]);
+        for (uint32_t i = 0; i < crowd->count; i++) {
+            crowd_turn(crowd, &crowd->clients[i]);
+        }
+    }
+    cr_assert(not(crowd_gathers(crowd)));
+}
+
+static void crowd_end(struct crowd *crowd) {
+    for (uint32_t i = 0; i < crowd->count; i++) {
+        cr_assert(pipeline_abort(&crowd->clients[i], &crowd->fixture.shard[0]));
+        pipeline_finish(&crowd->clients[i], &crowd->fixture.shard[0]);
+    }
+    fixture_finish(&crowd->fixture);
+}
+
+Test(gather, clients_that_never_read_keep_nobody_waiting) {
+    const struct request stats = command(OP_STATS, "");
+    struct crowd *crowd = calloc(1, sizeof(*crowd));
+    struct fixture *fixture = &crowd->fixture;
+    struct asker other;
+    char key[16];
+    fixture_init(fixture, 2, 1, (size_t)8 << 20); /* so that the value is not a long one */
+    fixture_name_key(fixture, key, 0, 0);
+    struct script set = script_expand("set $ 0 0 3000\r\n<3000>\r\n", key);
+    struct script words = script_expand("get $\r\nstats\r\n", key);
+    fixture_feed(fixture, set.bytes, set.length);
+    begin(&other);
+    cr_assert(eq(int, (int)ask(fixture, &other, &stats), GATHER_SENT), "with all credit there is");
+    while (crowd_add(crowd, &words)) {
+        cr_assert(lt(u32, crowd->count, MESSAGE_WIDES_MAX));
+    }
+    cr_assert(le(u32, fixture->shard[0].messages.wides_free, MESSAGE_WIDES_SPARE));
+    buffer_pool_limit(&fixture->shard[0].buffers, 1);
+    crowd_turns(crowd, 2 * MESSAGE_WIDES_MAX);
+    cr_assert(eq(u32, fixture->shard[0].messages.wides_free, MESSAGE_WIDES_MAX));
+    fixture_feed(fixture, "stats\r\n", strlen("stats\r\n"));
+    cr_assert(ge(sz, fixture->received_length, strlen("END\r\n")));
+    const char *end = fixture->received + fixture->received_length - strlen("END\r\n");
+    cr_assert(zero(int, memcmp(end, "END\r\n", strlen("END\r\n"))));
+    free(set.bytes);
+    free(words.bytes);
+    crowd_end(crowd);
+    free(crowd);
+}

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/mesh/message.h"
 #include "engine.h"
 #include "server.h"
 
@@ -41,6 +42,14 @@ struct world *by_hand_create_scarce(void) {
     struct world *world = by_hand_prepare(1);
     world->choices.scarce_bytes = 1;
     world->choices.stream_bytes = (size_t)64 << 10;
+    by_hand_start(world);
+    return world;
+}
+
+struct world *by_hand_create_narrow(void) {
+    struct world *world = by_hand_prepare(2);
+    world->choices.ring_capacity = 1;
+    world->choices.wides = MESSAGE_WIDES_SPARE + 1;
     by_hand_start(world);
     return world;
 }

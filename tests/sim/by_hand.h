@@ -12,6 +12,9 @@
 struct world *by_hand_create(uint32_t reactors, uint32_t idle_timeout_s);
 /* One reactor without memory for buffers. */
 struct world *by_hand_create_scarce(void);
+/* Two reactors with credit for one message, and as few wide ranges as they can do with. Scarce
+ * memory is begun with by choices.scarce_bytes and one more connection. */
+struct world *by_hand_create_narrow(void);
 /* One reactor, all of whose clients use TLS; and memory enough for what a few of them store. */
 struct world *by_hand_create_tls(void);
 void by_hand_destroy(struct world *world);

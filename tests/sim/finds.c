@@ -47,6 +47,65 @@ static void test_connection_before_the_stop(void) {
     by_hand_destroy(world);
 }
 
+/* Stores a value, and says how much was written for it. */
+static size_t store(struct socket *client, const char *key, size_t value_length) {
+    char bytes[4000];
+    int head = snprintf(bytes, sizeof(bytes), "set %s 0 0 %zu\r\n", key, value_length);
+    size_t length = (size_t)head + value_length + 2;
+    memset(bytes + head, 'v', value_length);
+    memcpy(bytes + length - 2, "\r\n", 2);
+    return socket_write(client, bytes, length);
+}
+
+static void serve_both(struct world *world) {
+    for (int i = 0; i < 4; i++) {
+        by_hand_serve(world, 0);
+        by_hand_serve(world, 1);
+    }
+}
+
+/* A command for every shard is answered. */
+static void expect_stats(struct world *world, struct socket *client) {
+    char bytes[20000];
+    size_t length = 0;
+    socket_write(client, "stats\r\n", 7);
+    for (int i = 0; i < 20; i++) {
+        serve_both(world);
+        length += by_hand_read(client, bytes + length, sizeof(bytes) - length);
+    }
+    WORLD_CHECK(world, length > 5);
+    WORLD_CHECK(world, memcmp(bytes + length - 5, "END\r\n", 5) == 0);
+}
+
+/* A client has more output than it may, since memory became scarce after its command for every
+ * shard had begun, and could not go on for want of credit. It never reads, and the command kept
+ * what others needed for theirs, for ever. */
+static void test_client_that_never_reads(void) {
+    struct world *world = by_hand_create_narrow();
+    by_hand_serve(world, 0);
+    by_hand_serve(world, 1);
+    struct socket *never = socket_connect(world);
+    by_hand_serve(world, 0);
+    WORLD_CHECK(world, store(never, "key", 3000) > 3000);
+    serve_both(world);
+    socket_write(never, "get key\r\nget key\r\n", 18);
+    serve_both(world); /* the second answer has no room in the socket */
+    struct socket *second = socket_connect(world);
+    by_hand_serve(world, 0); /* its way to reactor 1 takes the credit */
+    socket_write(never, "stats\r\n", 7);
+    by_hand_serve(world, 0);
+    world->choices.scarce_bytes = 1;
+    struct socket *other = socket_connect(world);
+    by_hand_serve(world, 0);
+    serve_both(world);
+    expect_stats(world, other);
+    socket_reset(never, "the test is over");
+    socket_end(second);
+    socket_end(other);
+    serve_both(world);
+    by_hand_destroy(world);
+}
+
 /* While memory is scarce nothing is received from a client that has not taken 2 KiB. The end of
  * that was not told of where the reply is so short that it is usually told of with the next event,
  * so that both waited for ever. */
@@ -55,18 +114,13 @@ static void test_reply_that_is_waited_for(void) {
     struct world *world = by_hand_create_scarce();
     by_hand_serve(world, 0);
     struct socket *client = socket_connect(world);
-    memset(bytes, 'v', sizeof(bytes));
-    static const char line[] = "set key 0 0 3000\r\n";
-    size_t length = strlen(line) + 3000;
-    memcpy(bytes, line, strlen(line));
-    memcpy(bytes + length, "\r\n", 2);
-    socket_write(client, bytes, length + 2);
+    store(client, "key", 3000);
     by_hand_serve(world, 0);
     WORLD_CHECK(world, by_hand_read(client, bytes, sizeof(bytes)) == strlen("STORED\r\n"));
     for (int i = 0; i < 3; i++) {
         socket_write(client, "get key\r\n", 9);
         by_hand_serve(world, 0);
-        length = by_hand_read(client, bytes, sizeof(bytes));
+        size_t length = by_hand_read(client, bytes, sizeof(bytes));
         WORLD_CHECK(world, length == strlen("VALUE key 0 3000\r\n") + 3000 + strlen("\r\nEND\r\n"));
     }
     socket_end(client);
@@ -75,10 +129,12 @@ static void test_reply_that_is_waited_for(void) {
 }
 
 int main(void) {
-    printf("1..2\n");
+    printf("1..3\n");
     test_connection_before_the_stop();
     printf("ok 1 - a connection accepted just before the stop is served\n");
     test_reply_that_is_waited_for();
     printf("ok 2 - a client without memory for its output goes on when it has taken it\n");
+    test_client_that_never_reads();
+    printf("ok 3 - what a client that never reads has begun keeps nobody waiting\n");
     return EXIT_SUCCESS;
 }
