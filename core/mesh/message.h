@@ -147,10 +147,11 @@ struct message {
     struct request request;
     struct result result;
     char *wide; /* MESSAGE_VALUE_BYTES_MAX bytes, or NULL */
-    /* About copies, see core/shard/copies.h. Origin: whether one of the item is asked for; how
-     * often one was hit since the owner was last told; in grant the word of one that is kept, or 0.
-     * Reply: what goes with a copy, which is the result; its word is 0 when there is none. */
-    bool asks_copy;
+    /* About copies, see core/shard/copies.h. Origin: the longest value in bytes of which one is
+     * asked for, 0: none is; how often one was hit since the owner was last told; in grant the word
+     * of one that is kept, or 0. Reply: what goes with a copy, which is the result; its word is 0
+     * when there is none. */
+    uint16_t copy_bytes_max;
     uint32_t copy_hits;
     struct version_grant grant;
     _Alignas(8) char key[MESSAGE_KEY_BYTES];

@@ -48,7 +48,8 @@ static struct copy_note copied_take_note(struct shard *shard, const struct batch
 void copied_note(struct shard *shard, const struct batch_slot *slot, struct message *message) {
     const struct copy_note note = copied_take_note(shard, slot);
     message->about_copy = note.asks || note.hits > 0;
-    message->asks_copy = note.asks;
+    message->copy_bytes_max =
+        note.asks ? copies_value_bytes_max(&shard->copies, slot->request.key_length) : 0;
     message->copy_hits = note.hits;
     message->grant.word = note.word;
 }
@@ -63,10 +64,11 @@ void copied_note_here(struct shard *shard, const struct batch_slot *slot, struct
     if (!note.asks) {
         return;
     }
+    uint32_t bytes_max = copies_value_bytes_max(&shard->copies, request->key_length);
     struct copy_source source = {.request = request,
                                  .hash = slot->hash,
                                  .result = result,
-                                 .grant = share_copy(keys, request, slot->hash, result)};
+                                 .grant = share_copy(keys, request, slot->hash, result, bytes_max)};
     if (source.grant.word != 0) {
         shard_keep_copy(shard, slot->owner, &source);
     }

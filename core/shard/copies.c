@@ -339,13 +339,24 @@ struct copy_note copies_note(struct copies *copies, const struct request *reques
     return (struct copy_note){.asks = asks};
 }
 
+uint16_t copies_value_bytes_max(const struct copies *copies, uint32_t key_length) {
+    uint64_t most = copies->log_bytes / COPIES_LOG_PART / COPY_ALIGN * COPY_ALIGN;
+    uint64_t head = offsetof(struct copy, key) + key_length;
+    if (!copies->buckets) {
+        return 0;
+    }
+    assert(most > head);
+    return most - head < COPIES_VALUE_BYTES_MAX ? (uint16_t)(most - head) : COPIES_VALUE_BYTES_MAX;
+}
+
 void copies_add(struct copies *copies, const struct copy_source *source) {
     const struct request *request = source->request;
     const struct result *result = source->result;
     uint64_t bytes = offsetof(struct copy, key) + request->key_length + result->value_length;
     bytes = (bytes + COPY_ALIGN - 1) / COPY_ALIGN * COPY_ALIGN;
     bytes = bytes < sizeof(struct copy) ? sizeof(struct copy) : bytes;
-    if (!copies->buckets || !result->value || bytes > copies->log_bytes / COPIES_LOG_PART) {
+    if (!copies->buckets || !result->value ||
+        result->value_length > copies_value_bytes_max(copies, request->key_length)) {
         return;
     }
     struct copy *copy = copies_find(copies, request, source->hash);

@@ -39,7 +39,7 @@
 #define COPIES_BYTES_MIN ((uint64_t)16 * 1024)
 
 /* The longest value that is copied, in bytes; and no copy takes more than 1/COPIES_LOG_PART of the
- * log. */
+ * log: see copies_value_bytes_max(). */
 #define COPIES_VALUE_BYTES_MAX 8192
 #define COPIES_LOG_PART 16
 
@@ -202,6 +202,10 @@ static inline void copies_count_not(struct copies *copies) {
 }
 struct copy_note copies_note(struct copies *copies, const struct request *request, uint64_t hash,
                              uint32_t tick);
+
+/* The longest value of which a copy is kept, with a key of that length; above 0, but 0 where there
+ * are no copies. */
+uint16_t copies_value_bytes_max(const struct copies *copies, uint32_t key_length);
 
 /* Keeps a copy of what a request for it was answered with, if it is not too large; one of the same
  * key makes way. at: the word that grant->word is of. */

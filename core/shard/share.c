@@ -17,10 +17,10 @@ static uint32_t share_expires(const struct keyspace *keys, uint32_t expires) {
     return flush != 0 && (expires == 0 || flush < expires) ? flush : expires;
 }
 
-static bool share_may(const struct keyspace *keys, const struct result *result) {
-    return keys->versions.words && result->status == RESULT_OK && result->value &&
-           result->value_length <= COPIES_VALUE_BYTES_MAX && keys->debug_offset_s == 0 &&
-           !keys->debug_paused;
+static bool share_may(const struct keyspace *keys, const struct result *result,
+                      uint32_t bytes_max) {
+    return keys->versions.words && result->status == RESULT_OK && result->value && bytes_max > 0 &&
+           result->value_length <= bytes_max && keys->debug_offset_s == 0 && !keys->debug_paused;
 }
 
 static void share_note_copy(struct keyspace *keys, const struct request *request, uint64_t hash,
@@ -31,10 +31,11 @@ static void share_note_copy(struct keyspace *keys, const struct request *request
 }
 
 struct version_grant share_copy(struct keyspace *keys, const struct request *request, uint64_t hash,
-                                const struct result *result) {
+                                const struct result *result, uint32_t bytes_max) {
     struct store_key key = command_key(request, hash);
     struct store_item item;
-    if (!share_may(keys, result) || store_peek(keys->store, &key, keys->now, &item) != STORE_OK ||
+    if (!share_may(keys, result, bytes_max) ||
+        store_peek(keys->store, &key, keys->now, &item) != STORE_OK ||
         (item.state & (uint8_t)~STORE_FETCHED) != 0) {
         return (struct version_grant){0};
     }
@@ -75,6 +76,5 @@ void share_answer(struct keyspace *keys, struct message *message) {
         share_note_hits(keys, request, message->hash, result, message->copy_hits,
                         message->grant.word);
     }
-    message->grant = message->asks_copy ? share_copy(keys, request, message->hash, result)
-                                        : (struct version_grant){0};
+    message->grant = share_copy(keys, request, message->hash, result, message->copy_bytes_max);
 }

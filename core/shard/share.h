@@ -16,12 +16,12 @@
 
 struct message;
 
-/* A copy is asked for of the item with which a request has just been answered. Marks its slot and
- * returns what goes with the copy; word 0: there is to be none, since the value is long or not
- * there, the item is in a state that only its owner knows (to be renewed by somebody), or debugtime
- * has moved the clock. */
+/* A copy is asked for of the item with which a request has just been answered, if its value has no
+ * more than bytes_max; 0: none is. Marks its slot and returns what goes with the copy; word 0:
+ * there is to be none, since the value is longer or not there, the item is in a state that only its
+ * owner knows (to be renewed by somebody), or debugtime has moved the clock. */
 struct version_grant share_copy(struct keyspace *keys, const struct request *request, uint64_t hash,
-                                const struct result *result);
+                                const struct result *result, uint32_t bytes_max);
 
 /* A copy of a request's key has been hit so often elsewhere. word: that of the copy, where it is
  * kept there; else 0. */

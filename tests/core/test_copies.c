@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/core/copies_fixture.h"
+#include "tests/core/script.h"
 
 #define SLOTS 64
 
@@ -249,6 +250,55 @@ Test(copies, hits_are_counted) {
     cr_assert(eq(u64, stats[0].counters.hot_copies, 1));
     cr_assert(le(u64, 90, stats[1].store.small.hits + stats[1].store.main.hits));
     fixture_finish(&fixture);
+}
+
+/* A copy that is granted is kept, whatever its length, and whether it comes in a message or from a
+ * shard that is borrowed. Of what does not lie in one piece of the store none is asked for. */
+static void expect_granted_is_kept(struct fixture *fixture, bool lent) {
+    const struct shard *holder = &fixture->shard[0], *owner = &fixture->shard[1];
+    for (int n = 0; n < 180; n++) {
+        char key[16], words[60];
+        uint32_t length = (uint32_t)n * 50;
+        fixture_name_key(fixture, key, 1, n);
+        snprintf(words, sizeof(words), "set $ 0 0 %u\r\n<%u>\r\n", length, length);
+        struct script set = script_expand(words, key);
+        fixture_feed(fixture, set.bytes, set.length);
+        free(set.bytes);
+        snprintf(words, sizeof(words), "get %s\r\n", key);
+        /* One may have to be sent again, for a long value, and at one the counters are halved. */
+        for (int i = 0; i < 4; i++) {
+            if (lent) {
+                fixture_leave(fixture, 1);
+            }
+            fixture_feed(fixture, words, strlen(words));
+        }
+        uint32_t key_length = (uint32_t)strlen(key);
+        uint64_t hash = shard_hash(holder, key, key_length);
+        bool kept = copies_fixture_is_fresh(fixture, key);
+        bool granted = versions_is_shared(&owner->keys.versions, hash);
+        cr_assert(eq(int, granted, kept), "%u bytes", length);
+        bool may = length <= copies_value_bytes_max(&holder->copies, key_length) &&
+                   length <= store_inline_max(owner->keys.store, KEY_LENGTH_MAX);
+        cr_assert(eq(int, kept, may), "%u bytes, lent %d", length, lent);
+    }
+}
+
+Test(copies, what_is_granted_is_kept) {
+    static const struct {
+        size_t memory_bytes;
+        uint16_t least, most;
+    } cases[] = {{(size_t)8 << 20, 3000, 4000},
+                 {(size_t)16 << 20, 7000, COPIES_VALUE_BYTES_MAX},
+                 {(size_t)64 << 20, COPIES_VALUE_BYTES_MAX, COPIES_VALUE_BYTES_MAX}};
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        struct fixture fixture;
+        fixture_init_copies(&fixture, 2, 64, cases[i / 2].memory_bytes);
+        uint16_t most = copies_value_bytes_max(&fixture.shard[0].copies, 3);
+        cr_assert(ge(u16, most, cases[i / 2].least));
+        cr_assert(le(u16, most, cases[i / 2].most));
+        expect_granted_is_kept(&fixture, i % 2 == 1);
+        fixture_finish(&fixture);
+    }
 }
 
 /* cache_memlimit. */
