@@ -84,6 +84,7 @@ static void write_stats(struct pipeline *pipeline, struct shard *shard,
         .unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s),
         .facts = shard->facts,
         .settings = &shard->settings,
+        .copies = copies_have_space(&shard->copies),
         .nodes = shard_nodes(shard),
         .now_ns = shard->now_ns,
     };

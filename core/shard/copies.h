@@ -130,6 +130,11 @@ void copies_finish(struct copies *copies);
  * takes. Nothing changes where it is as much as before, or where there are never any copies. */
 void copies_resize(struct copies *copies, uint64_t memory_bytes);
 
+/* Whether there may be copies: they have memory. */
+static inline bool copies_have_space(const struct copies *copies) {
+    return copies->buckets;
+}
+
 /* For tests: counts one of `sample` gets, and so on. */
 void copies_tune(struct copies *copies, uint32_t sample, uint32_t asked_from, uint32_t worth,
                  uint32_t hits_max);

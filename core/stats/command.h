@@ -30,6 +30,7 @@ struct stats_sources {
     int64_t unix_now;
     const struct server_facts *facts;
     const struct server_settings *settings;
+    bool copies; /* of others' items: there is space for some */
     /* The list of servers; NULL: none is known. */
     const struct nodes *nodes;
     uint64_t now_ns; /* monotonic */

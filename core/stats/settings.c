@@ -65,7 +65,8 @@ static void settings_put_listeners(struct stats_writer *writer, const struct ser
     stats_put_number(writer, "tcp_backlog", config->backlog);
 }
 
-static void settings_put_network(struct stats_writer *writer, const struct server_facts *facts) {
+static void settings_put_network(struct stats_writer *writer, const struct stats_sources *sources) {
+    const struct server_facts *facts = sources->facts;
     const struct config *config = facts->config;
     stats_put_number(writer, "maxconns", config->connections_max);
     settings_put_listeners(writer, facts);
@@ -74,7 +75,7 @@ static void settings_put_network(struct stats_writer *writer, const struct serve
     stats_put(writer, "io_engine", settings_engine_name(config->io));
     stats_put_switch(writer, "drop_privileges", config->sandbox_parts);
     stats_put(writer, "sandbox", settings_sandbox_name(config->sandbox_parts));
-    stats_put_switch(writer, "hot_keys", !config->no_hot_keys);
+    stats_put_switch(writer, "hot_keys", sources->copies);
     stats_put_number(writer, "reqs_per_event", config->turn_requests);
     stats_put_number(writer, "idle_timeout", config->idle_timeout_s);
     stats_put_switch(writer, "maxconns_fast",
@@ -166,7 +167,7 @@ void stats_put_settings(struct stats_writer *writer, const struct stats_sources 
     const struct config *config = sources->facts->config;
     const struct server_settings *settings = sources->settings;
     stats_put_number(writer, "maxbytes", settings->memory_bytes);
-    settings_put_network(writer, sources->facts);
+    settings_put_network(writer, sources);
     stats_put_number(writer, "verbosity", settings->verbosity);
     settings_put_character(writer, "stat_key_prefix", config->prefix_delimiter);
     stats_put_switch(writer, "detail_enabled", settings->detail_enabled);

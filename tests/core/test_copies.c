@@ -303,6 +303,14 @@ Test(copies, what_is_granted_is_kept) {
 
 /* cache_memlimit. */
 
+static void expect_told(struct fixture *fixture, bool has_copies) {
+    const char *line = has_copies ? "STAT hot_keys yes\r\n" : "STAT hot_keys no\r\n";
+    fixture->received_length = 0;
+    fixture_feed(fixture, "stats settings\r\n", strlen("stats settings\r\n"));
+    cr_assert(
+        not(zero(ptr, memmem(fixture->received, fixture->received_length, line, strlen(line)))));
+}
+
 /* Store and copies of a shard keep to its part of what is allowed, and leave little of it unused:
  * what the table of versions and some copies take. */
 static void expect_share(struct fixture *fixture, uint32_t mib, bool has_copies) {
@@ -337,6 +345,7 @@ Test(copies, keep_to_a_memory_limit) {
     cr_assert(copies_fixture_is_fresh(&fixture, key));
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         expect_share(&fixture, steps[i].mib, steps[i].has_copies);
+        expect_told(&fixture, steps[i].has_copies);
         cr_assert(not(copies_fixture_is_fresh(&fixture, key)));
         copies_fixture_expect(&fixture, "get none\r\n", "END\r\n");
         if (steps[i].has_copies) {

@@ -75,7 +75,14 @@ class Told(CopiesTest):
                     ask_often(client)
                 self.assertEqual([under_test.stat(word) for word in WORDS], ['0'] * 4)
                 settings = parse(ask_text(client, b'stats settings\r\n', b'END\r\n'))
-                self.assertEqual(settings['hot_keys'], 'no' if 'flags' in options else 'yes')
+                self.assertEqual(settings['hot_keys'], 'no')
+
+    def test_memory_for_them(self):
+        with self.start(cores=2).connect() as client:
+            for limit, told in (b'64', 'yes'), (b'8', 'no'), (b'64', 'yes'):
+                self.assertEqual(client.ask(b'cache_memlimit %s\r\n' % limit), b'OK\r\n')
+                settings = parse(ask_text(client, b'stats settings\r\n', b'END\r\n'))
+                self.assertEqual(settings['hot_keys'], told)
 
 
 def read_text(client, key):
