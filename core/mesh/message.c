@@ -48,6 +48,7 @@ struct message *message_take(struct message_pool *pool) {
     struct message *message = pool->free;
     if (message) {
         pool->free = message->next;
+        __builtin_prefetch(pool->free, 1); /* the next one, whose own next is read first of all */
     } else if (pool->used_ever < pool->count) {
         message = &pool->messages[pool->used_ever++];
         pool->is_large |= pool->used_ever > MESSAGE_POOL_KEPT;
