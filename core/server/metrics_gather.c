@@ -68,6 +68,7 @@ static void metrics_gather_answer(struct metrics_gather *gather, struct shard *s
     snapshot->unix_now = clock_unix(shard->keys.clock, shard->keys.debug_offset_s);
     snapshot->monotonic_ns = shard->now_ns;
     snapshot->settings = shard->settings;
+    snapshot->copies = copies_have_space(&shard->copies);
     gather->snapshot = NULL;
     metrics_gather_push(&gather->answered, snapshot, gather->thread_wake);
 }

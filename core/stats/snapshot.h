@@ -37,6 +37,7 @@ struct snapshot {
     int64_t unix_now;
     uint64_t monotonic_ns;
     struct server_settings settings;
+    bool copies; /* of others' items: there is space for some */
     /* Over all parts, by snapshot_add_up(). */
     struct shard_stats sum;
     uint64_t ages[2][SNAPSHOT_AGES];
