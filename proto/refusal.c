@@ -55,6 +55,7 @@ static const char *const error_lines[] = {
     [PROTO_ERROR_SHUTDOWN_DISABLED] = "SERVER_ERROR: shutdown not enabled",
     [PROTO_ERROR_SHUTDOWN_MODE] = "CLIENT_ERROR invalid shutdown mode",
     [PROTO_ERROR_PREFIXES] = "SERVER_ERROR too many prefixes being flushed",
+    [PROTO_ERROR_STATS_MEMORY] = "SERVER_ERROR out of memory writing stats",
 };
 
 struct answer_line {

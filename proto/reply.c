@@ -95,6 +95,12 @@ size_t reply_stat(char *out, const struct request *request, const char *name, co
                                     : text_reply_stat(out, name, value);
 }
 
+size_t reply_stat_head(char *out, const struct request *request, const char *name,
+                       uint32_t value_length) {
+    assert(reply_is_binary(request));
+    return binary_reply_stat_head(out, request, name, value_length);
+}
+
 size_t reply_stats_end(char *out, const struct request *request) {
     if (reply_is_binary(request)) {
         return binary_reply_stats_end(out, request);

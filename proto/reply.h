@@ -40,6 +40,10 @@ size_t reply_replace_by_error(char *replies, enum protocol protocol);
  * the list, at most REPLY_STAT_MAX bytes. */
 #define REPLY_STAT_MAX 64
 size_t reply_stat(char *out, const struct request *request, const char *name, const char *value);
+/* What stands before the value of a statistic, of that length, in binary: at most REPLY_STAT_MAX
+ * bytes beside the name. */
+size_t reply_stat_head(char *out, const struct request *request, const char *name,
+                       uint32_t value_length);
 size_t reply_stats_end(char *out, const struct request *request);
 
 /* The answer to a sub-command of stats that does not exist: ERROR, or binary status 1. At most

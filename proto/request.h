@@ -106,6 +106,7 @@ enum proto_error {
     PROTO_ERROR_SHUTDOWN_DISABLED,  /* SERVER_ERROR: shutdown not enabled */
     PROTO_ERROR_SHUTDOWN_MODE,      /* CLIENT_ERROR invalid shutdown mode */
     PROTO_ERROR_PREFIXES,           /* SERVER_ERROR too many prefixes being flushed */
+    PROTO_ERROR_STATS_MEMORY,       /* SERVER_ERROR out of memory writing stats */
 };
 
 /* Flags of a meta command that change what it does: request.meta. */

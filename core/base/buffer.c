@@ -138,6 +138,13 @@ bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extr
     return true;
 }
 
+bool buffer_reserve_long(struct buffer_pool *pool, struct buffer *buffer, size_t extra) {
+    if (extra > BUFFER_STANDARD_BYTES && buffer_pool_is_scarce(pool)) {
+        return false;
+    }
+    return buffer_reserve(pool, buffer, extra);
+}
+
 bool buffer_append(struct buffer_pool *pool, struct buffer *buffer, const char *bytes,
                    size_t length) {
     if (length == 0) {

@@ -62,6 +62,10 @@ size_t buffer_pool_trim(struct buffer_pool *pool);
  * system has no memory. */
 bool buffer_reserve(struct buffer_pool *pool, struct buffer *buffer, size_t extra);
 
+/* The same for an answer that is made in one piece, however long it is: false, too, while memory is
+ * scarce and it is longer than BUFFER_STANDARD_BYTES. */
+bool buffer_reserve_long(struct buffer_pool *pool, struct buffer *buffer, size_t extra);
+
 /* Adds bytes at the end. False as with buffer_reserve(). */
 bool buffer_append(struct buffer_pool *pool, struct buffer *buffer, const char *bytes,
                    size_t length);

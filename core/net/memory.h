@@ -27,7 +27,11 @@ struct net;
  *   output: what may wait before one more request is run, the
  *     answer to that, with a value of 16 KiB, and rounding       19.5 KiB
  *   what it has sent behind that request, and rounding           2.5 KiB
- *   itself                                                       1 KiB */
+ *   itself                                                       1 KiB
+ * Answers that are made in one piece (stats sizes, stats detail dump) are among the buffers. While
+ * memory is not scarce one may be of any length: by one such answer a reactor may exceed its sum.
+ * While it is scarce they are refused from BUFFER_STANDARD_BYTES on. What such an answer is made
+ * from is not counted here, but never waits for a client. */
 #define MEMORY_CORE_BYTES ((uint64_t)6 << 20)
 #define MEMORY_CONNECTION_BYTES ((uint64_t)24 << 10)
 #define MEMORY_TLS_BYTES ((uint64_t)40 << 10)

@@ -121,6 +121,7 @@ static void check_states(const struct pipeline *pipeline, const struct shard *sh
     assert(!(scan && pipeline->upload));
     assert(!(scan && pipeline->gather));
     assert(pipeline->gather || !pipeline->asking);
+    assert(pipeline->scan || !pipeline->summing);
     if (scan) {
         assert(scan->kind != SCAN_NONE);
         assert(scan->shard <= shard->count);

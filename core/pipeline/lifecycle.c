@@ -62,4 +62,5 @@ void pipeline_finish(struct pipeline *pipeline, struct shard *shard) {
     buffer_release(&shard->buffers, &pipeline->output);
     scan_free(pipeline->scan);
     pipeline->scan = NULL;
+    pipeline->summing = false;
 }

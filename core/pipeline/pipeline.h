@@ -107,6 +107,7 @@ struct pipeline {
     /* Stalled until the next turn, since scans have had their share of this one. */
     bool scan_yields;
     bool asking;         /* of `gather` some shards have still to be asked: it is run again */
+    bool summing;        /* the scan is a sum: it is run to its end */
     bool progressed;     /* a request has run; cleared by the reactor before a round */
     bool closing;        /* nothing more is parsed; closes when all replies are sent */
     bool protocol_error; /* closing, since the input is not of the protocol */
@@ -227,13 +228,14 @@ void pipeline_retry(struct pipeline *pipeline, struct shard *shard);
 bool pipeline_polls(const struct pipeline *pipeline, const struct shard *shard);
 
 /* True when no request can run, since memory of a store or the outcome of a login is waited for; or
- * the output is full. A command for every shard that has begun does not wait for the client: what
- * it holds until all have been asked would be kept from others for as long. */
+ * the output is full. A command for every shard that has begun does not wait for the client, nor
+ * does a scan that makes a sum: what they hold until all have been asked would be kept from others
+ * for as long. */
 bool pipeline_waits(const struct pipeline *pipeline);
 static inline bool pipeline_is_blocked(const struct pipeline *pipeline, const struct shard *shard) {
     bool may_wait = pipeline->first || pipeline->upload;
     return (may_wait && pipeline_waits(pipeline)) ||
-           (pipeline_output_full(pipeline, shard) && !pipeline->asking);
+           (pipeline_output_full(pipeline, shard) && !pipeline->asking && !pipeline->summing);
 }
 
 #endif

@@ -44,8 +44,21 @@ static bool start_scan(struct pipeline *pipeline, struct shard *shard,
     pipeline->scan = scan_start(shard, request, &pipeline->output);
     if (!pipeline->scan) {
         pipeline->out_of_memory = true;
+        return false;
     }
-    return pipeline->scan;
+    pipeline->summing = scan_is_sum(pipeline->scan);
+    return true;
+}
+
+/* A sum that is too long while memory is scarce has left nothing in the output, so that the
+ * connection goes on: memcached's error is the answer. */
+static void refuse_sum(struct pipeline *pipeline, struct shard *shard,
+                       const struct request *request) {
+    const struct result result = {.status = RESULT_OK};
+    struct request refusal = *request;
+    refusal.op = OP_ERROR;
+    refusal.error = PROTO_ERROR_STATS_MEMORY;
+    output_write_reply(pipeline, shard, &refusal, &result, shard->id);
 }
 
 /* A sum may be thousands of lines, so that writing it is the last of the scans' work in a turn. */
@@ -56,11 +69,15 @@ static bool end_scan(struct pipeline *pipeline, struct shard *shard,
         return false;
     }
     shard->scan_slices = SCAN_SLICES_PER_TURN;
-    if (!scan_end(pipeline->scan, shard, request, &pipeline->output)) {
+    bool written = scan_end(pipeline->scan, shard, request, &pipeline->output);
+    if (!written && pipeline->summing && buffer_pool_is_scarce(&shard->buffers)) {
+        refuse_sum(pipeline, shard, request);
+    } else if (!written) {
         pipeline->out_of_memory = true;
     }
     scan_free(pipeline->scan);
     pipeline->scan = NULL;
+    pipeline->summing = false;
     return true;
 }
 

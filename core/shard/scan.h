@@ -71,7 +71,13 @@ bool scan_fill(struct shard *shard, const struct request *request, uint64_t *cur
 bool scan_take(struct scan *scan, struct shard *shard, const struct chunk *chunk, uint64_t cursor,
                bool more, struct buffer *output);
 
-/* Writes what comes after the last chunk. False without memory. */
+/* Whether scan_end() writes the whole answer, in one piece. */
+static inline bool scan_is_sum(const struct scan *scan) {
+    return scan->kind == SCAN_SIZES || scan->kind == SCAN_PREFIXES;
+}
+
+/* Writes what comes after the last chunk. False without memory, which for a long sum is scarce
+ * sooner: see buffer_reserve_long(). Nothing is written then. */
 bool scan_end(struct scan *scan, struct shard *shard, const struct request *request,
               struct buffer *output);
 

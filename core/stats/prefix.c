@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "core/stats/writer.h"
+#include "proto/reply.h"
 
 #define CAPACITY_FIRST 64u
 #define NAMES_CAPACITY_FIRST 1024u
@@ -215,49 +216,58 @@ void prefix_table_merge(struct prefix_table *table, const char *bytes, size_t le
     assert(bytes == end);
 }
 
-/* "PREFIX ", a name, and four counts of up to 20 digits with their names. */
-#define LINE_BYTES_MAX (KEY_LENGTH_MAX + 128)
-
-static bool prefix_put_line(struct buffer_pool *pool, struct buffer *output,
-                            const struct prefix_table *table, const struct prefix_entry *entry) {
+static size_t prefix_line_bytes(const struct prefix_entry *entry) {
     const struct prefix_counts *counts = &entry->counts;
-    if (!buffer_reserve(pool, output, LINE_BYTES_MAX)) {
-        return false;
-    }
-    output->length += (size_t)snprintf(output->bytes + output->length, LINE_BYTES_MAX,
-                                       "PREFIX %.*s get %" PRIu64 " hit %" PRIu64 " set %" PRIu64
-                                       " del %" PRIu64 "\r\n",
-                                       entry->length, table->names + entry->name, counts->get,
-                                       counts->hit, counts->set, counts->del);
-    return true;
+    return strlen("PREFIX  get  hit  set  del \r\n") + entry->length + stats_digits(counts->get) +
+           stats_digits(counts->hit) + stats_digits(counts->set) + stats_digits(counts->del);
 }
 
-static bool prefix_put_text(struct buffer_pool *pool, struct buffer *output,
-                            const struct prefix_table *table) {
+static size_t prefix_text_bytes(const struct prefix_table *table) {
+    size_t bytes = strlen(REPLY_LIST_END);
     for (uint32_t i = 0; i < table->count; i++) {
-        if (!prefix_put_line(pool, output, table, &table->entries[i])) {
-            return false;
-        }
+        bytes += prefix_line_bytes(&table->entries[i]);
     }
-    return buffer_append(pool, output, "END\r\n", 5);
+    return bytes;
+}
+
+static size_t prefix_put_line(char *out, size_t space, const struct prefix_table *table,
+                              const struct prefix_entry *entry) {
+    const struct prefix_counts *counts = &entry->counts;
+    return (size_t)snprintf(out, space,
+                            "PREFIX %.*s get %" PRIu64 " hit %" PRIu64 " set %" PRIu64
+                            " del %" PRIu64 "\r\n",
+                            entry->length, table->names + entry->name, counts->get, counts->hit,
+                            counts->set, counts->del);
+}
+
+/* There is space for it. */
+static void prefix_put_text(struct buffer *output, const struct prefix_table *table) {
+    for (uint32_t i = 0; i < table->count; i++) {
+        output->length +=
+            prefix_put_line(output->bytes + output->length, output->capacity - output->length,
+                            table, &table->entries[i]);
+    }
+    memcpy(output->bytes + output->length, REPLY_LIST_END, strlen(REPLY_LIST_END));
+    output->length += strlen(REPLY_LIST_END);
 }
 
 /* In the binary protocol the whole text is the value of one statistic. */
-static bool prefix_put_packet(struct buffer_pool *pool, struct buffer *output,
-                              const struct request *request, const struct prefix_table *table) {
-    struct buffer text = {0};
-    struct stats_writer writer = {.pool = pool, .output = output, .request = request};
-    bool written = prefix_put_text(pool, &text, table) && buffer_append(pool, &text, "", 1);
-    if (written) {
-        stats_put(&writer, "detailed", text.bytes);
-        stats_put_end(&writer);
-    }
-    buffer_release(pool, &text);
-    return written && !writer.failed;
-}
-
 bool prefix_table_write(struct buffer_pool *pool, struct buffer *output,
                         const struct request *request, const struct prefix_table *table) {
-    return request->protocol == PROTOCOL_BINARY ? prefix_put_packet(pool, output, request, table)
-                                                : prefix_put_text(pool, output, table);
+    bool binary = request->protocol == PROTOCOL_BINARY;
+    size_t bytes = prefix_text_bytes(table);
+    if (!buffer_reserve_long(pool, output, bytes + (binary ? 2 * REPLY_STAT_MAX : 0))) {
+        return false;
+    }
+    if (binary) {
+        output->length +=
+            reply_stat_head(output->bytes + output->length, request, "detailed", (uint32_t)bytes);
+    }
+    size_t begin = output->length;
+    prefix_put_text(output, table);
+    assert(output->length - begin == bytes);
+    if (binary) {
+        output->length += reply_stats_end(output->bytes + output->length, request);
+    }
+    return true;
 }

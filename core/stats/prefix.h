@@ -78,7 +78,8 @@ size_t prefix_table_encode(const struct prefix_table *table, uint32_t *cursor, c
 /* Adds what prefix_table_encode() of another table of the same process has written. */
 void prefix_table_merge(struct prefix_table *table, const char *bytes, size_t length);
 
-/* Appends the whole answer to `stats detail dump`. False when there is no memory. */
+/* Appends the whole answer to `stats detail dump`. False, with nothing appended, as
+ * buffer_reserve_long(). */
 bool prefix_table_write(struct buffer_pool *pool, struct buffer *output,
                         const struct request *request, const struct prefix_table *table);
 

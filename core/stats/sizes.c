@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/stats/writer.h"
+#include "proto/reply.h"
 
 /* The size counted includes the index entry, so an item may exceed item_bytes_max by that. */
 #define CLASSES_EXTRA 2
@@ -74,9 +75,27 @@ void sizes_add(struct sizes_histogram *histogram, const struct sizes_chunk *chun
     }
 }
 
+/* Of the lines, without the end of the list. */
+static size_t sizes_answer_bytes(const struct request *request,
+                                 const struct sizes_histogram *histogram) {
+    char frame[REPLY_STAT_MAX];
+    size_t bytes = 0, frame_bytes = reply_stat(frame, request, "", "");
+    for (uint32_t i = 0; i < histogram->classes; i++) {
+        if (histogram->items[i] > 0) {
+            bytes +=
+                frame_bytes + stats_digits(sizes_bytes_of(i)) + stats_digits(histogram->items[i]);
+        }
+    }
+    return bytes;
+}
+
 bool sizes_write(struct buffer_pool *pool, struct buffer *output, const struct request *request,
                  const struct sizes_histogram *histogram) {
     struct stats_writer writer = {.pool = pool, .output = output, .request = request};
+    size_t bytes = sizes_answer_bytes(request, histogram);
+    if (!buffer_reserve_long(pool, output, bytes + REPLY_STAT_MAX)) {
+        return false;
+    }
     for (uint32_t i = 0; i < histogram->classes; i++) {
         char name[sizeof("18446744073709551615")];
         if (histogram->items[i] == 0) {
@@ -86,5 +105,6 @@ bool sizes_write(struct buffer_pool *pool, struct buffer *output, const struct r
         stats_put_number(&writer, name, histogram->items[i]);
     }
     stats_put_end(&writer);
-    return !writer.failed;
+    assert(!writer.failed);
+    return true;
 }

@@ -54,7 +54,8 @@ struct sizes_histogram *sizes_create(uint64_t item_bytes_max);
 /* Adds a chunk. Items above item_bytes_max count in the last class. */
 void sizes_add(struct sizes_histogram *histogram, const struct sizes_chunk *chunk);
 
-/* Appends the whole answer, one line for each class with items, as stats_write(). */
+/* Appends the whole answer, one line for each class with items. False, with nothing appended, as
+ * buffer_reserve_long(). */
 bool sizes_write(struct buffer_pool *pool, struct buffer *output, const struct request *request,
                  const struct sizes_histogram *histogram);
 

@@ -26,6 +26,14 @@ void stats_put_number(struct stats_writer *writer, const char *name, uint64_t nu
     stats_put(writer, name, value);
 }
 
+size_t stats_digits(uint64_t number) {
+    size_t digits = 1;
+    for (; number >= 10; number /= 10) {
+        digits++;
+    }
+    return digits;
+}
+
 void stats_put_switch(struct stats_writer *writer, const char *name, bool on) {
     stats_put(writer, name, on ? "yes" : "no");
 }

@@ -33,6 +33,9 @@ void stats_put(struct stats_writer *writer, const char *name, const char *value)
 void stats_put_number(struct stats_writer *writer, const char *name, uint64_t number);
 void stats_put_switch(struct stats_writer *writer, const char *name, bool on); /* yes or no */
 
+/* How many decimal digits a number has. */
+size_t stats_digits(uint64_t number);
+
 /* The end of the list. */
 void stats_put_end(struct stats_writer *writer);
 

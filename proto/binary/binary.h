@@ -13,6 +13,8 @@ const char *binary_opcode_name(uint8_t opcode);
 size_t binary_reply_write(char *out, const struct request *request, const struct result *result);
 size_t binary_reply_stat(char *out, const struct request *request, const char *name,
                          const char *value);
+size_t binary_reply_stat_head(char *out, const struct request *request, const char *name,
+                              uint32_t value_length);
 size_t binary_reply_stats_end(char *out, const struct request *request);
 size_t binary_reply_stats_unknown(char *out, const struct request *request);
 size_t binary_reply_stats_line(char *out, const struct request *request, const char *line);

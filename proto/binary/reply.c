@@ -76,6 +76,7 @@ static const uint8_t error_statuses[] = {
     [PROTO_ERROR_CACHEDUMP] = BINARY_STATUS_NOT_FOUND,
     [PROTO_ERROR_HOTKEYS] = BINARY_STATUS_NOT_FOUND,
     [PROTO_ERROR_LOGIN_STEP] = BINARY_STATUS_LOGIN_STEP,
+    [PROTO_ERROR_STATS_MEMORY] = BINARY_STATUS_NO_MEMORY,
 };
 
 static enum binary_status binary_status_of_error(unsigned error) {
@@ -255,16 +256,23 @@ size_t binary_reply_write(char *out, const struct request *request, const struct
     return 0;
 }
 
-size_t binary_reply_stat(char *out, const struct request *request, const char *name,
-                         const char *value) {
+size_t binary_reply_stat_head(char *out, const struct request *request, const char *name,
+                              uint32_t value_length) {
     struct reply_header header = {
         .status = BINARY_STATUS_OK,
         .key_length = (uint16_t)strlen(name),
-        .value_length = (uint32_t)strlen(value),
+        .value_length = value_length,
     };
     char *at = binary_put_header(out, request, &header);
     at = put_bytes(at, name, header.key_length);
-    at = put_bytes(at, value, header.value_length);
+    return (size_t)(at - out);
+}
+
+size_t binary_reply_stat(char *out, const struct request *request, const char *name,
+                         const char *value) {
+    size_t length = strlen(value);
+    char *at = out + binary_reply_stat_head(out, request, name, (uint32_t)length);
+    at = put_bytes(at, value, length);
     return (size_t)(at - out);
 }
 

@@ -43,6 +43,30 @@ Test(buffer, the_last_one_given_back_is_used_first) {
     buffer_pool_finish(&pool);
 }
 
+Test(buffer, a_long_answer_is_refused_while_memory_is_scarce) {
+    struct buffer_pool pool;
+    struct buffer other = {0}, answer = {0};
+    buffer_pool_init(&pool);
+    buffer_pool_limit(&pool, 4 * BUFFER_STANDARD_BYTES);
+    cr_assert(buffer_reserve_long(&pool, &answer, 64 * BUFFER_STANDARD_BYTES), "it is not scarce");
+    cr_assert(buffer_pool_is_scarce(&pool));
+    const struct buffer before = answer;
+    cr_assert(not(buffer_reserve_long(&pool, &other, BUFFER_STANDARD_BYTES + 1)));
+    cr_assert(not(buffer_reserve_long(&pool, &answer, BUFFER_STANDARD_BYTES + 1)));
+    cr_assert(zero(sz, other.capacity));
+    cr_assert(eq(ptr, (void *)answer.bytes, (void *)before.bytes));
+    cr_assert(eq(sz, pool.bytes, before.capacity));
+    cr_assert(buffer_reserve_long(&pool, &other, BUFFER_STANDARD_BYTES));
+    buffer_release(&pool, &other);
+    cr_assert(buffer_reserve(&pool, &other, 64 * BUFFER_STANDARD_BYTES), "values are not refused");
+    buffer_release(&pool, &other);
+    buffer_release(&pool, &answer);
+    cr_assert(buffer_reserve_long(&pool, &other, 64 * BUFFER_STANDARD_BYTES));
+    buffer_release(&pool, &other);
+    buffer_pool_finish(&pool);
+    cr_assert(zero(sz, pool.bytes));
+}
+
 Test(message, a_pool_has_an_end) {
     struct message_pool pool;
     struct message *messages[3];

@@ -7,6 +7,7 @@
 
 #include "core/mesh/message.h"
 #include "core/stats/prefix.h"
+#include "tests/core/fixture.h"
 
 _Static_assert(PREFIX_ENTRY_BYTES_MAX <= MESSAGE_VALUE_BYTES_MAX, "an entry fits a message");
 
@@ -197,4 +198,47 @@ Test(prefix, binary_has_the_dump_in_one_packet) {
     buffer_release(&pool, &output);
     buffer_pool_finish(&pool);
     prefix_table_finish(&table);
+}
+
+/* What a client is sent from `begin` on begins with that. */
+static void expect_answer(const struct fixture *fixture, size_t begin, const char *words) {
+    cr_assert(ge(sz, fixture->received_length, begin + strlen(words)));
+    cr_assert(zero(int, memcmp(fixture->received + begin, words, strlen(words))), "%s", words);
+}
+
+/* The prefixes of two shards, each of which has its part. */
+static void count_prefixes(struct fixture *fixture, int count) {
+    fixture_feed(fixture, "stats detail on\r\n", strlen("stats detail on\r\n"));
+    for (int i = 0; i < count; i++) {
+        char words[64];
+        int length = snprintf(words, sizeof(words), "set p%031d:x 0 0 1 noreply\r\nx\r\n", i);
+        fixture_feed(fixture, words, (size_t)length);
+    }
+}
+
+static size_t feed_words(struct fixture *fixture, const char *words) {
+    size_t begin = fixture->received_length;
+    fixture_feed(fixture, words, strlen(words));
+    return begin;
+}
+
+Test(prefix, a_long_dump_is_refused_while_memory_is_scarce) {
+    enum { COUNT = 300 };
+    static const char refusal[] = "SERVER_ERROR out of memory writing stats\r\nVERSION ";
+    const size_t line = strlen("PREFIX  get 0 hit 0 set 1 del 0\r\n") + 32;
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    fixture_init(fixture, 2, 8, (size_t)8 << 20);
+    count_prefixes(fixture, COUNT);
+    buffer_pool_limit(&fixture->shard[0].buffers, 1);
+    expect_answer(fixture, feed_words(fixture, "stats detail dump\r\nversion\r\n"), refusal);
+    cr_assert(zero(ptr, fixture->pipeline.scan));
+    cr_assert(not(fixture->broken));
+    expect_answer(fixture, feed_words(fixture, "stats sizes\r\n"), "STAT ");
+    buffer_pool_limit(&fixture->shard[0].buffers, SIZE_MAX);
+    size_t begin = feed_words(fixture, "stats detail dump\r\n");
+    expect_answer(fixture, begin, "PREFIX p");
+    cr_assert(eq(sz, fixture->received_length - begin, COUNT * line + strlen("END\r\n")));
+    expect_answer(fixture, begin + COUNT * line, "END\r\n");
+    fixture_finish(fixture);
+    free(fixture);
 }

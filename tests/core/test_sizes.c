@@ -70,6 +70,33 @@ Test(sizes, a_full_chunk_refuses_and_loses_nothing) {
     free(histogram);
 }
 
+/* While memory is scarce: then nothing is appended. */
+Test(sizes, a_long_answer_is_refused_whole) {
+    enum { CLASSES = 2000 };
+    struct buffer_pool pool;
+    struct buffer output = {0};
+    const struct request text = {.op = OP_STATS, .protocol = PROTOCOL_TEXT},
+                         binary = {.op = OP_STATS, .protocol = PROTOCOL_BINARY, .opcode = 0x10};
+    struct sizes_histogram *histogram = sizes_create(CLASSES * SIZES_CLASS_BYTES);
+    buffer_pool_init(&pool);
+    for (uint32_t i = 0; i < CLASSES; i++) {
+        histogram->items[i] = i + 1;
+    }
+    buffer_pool_limit(&pool, 1);
+    cr_assert(buffer_append(&pool, &output, "before", 6));
+    cr_assert(not(sizes_write(&pool, &output, &text, histogram)));
+    cr_assert(not(sizes_write(&pool, &output, &binary, histogram)));
+    cr_assert(eq(sz, output.length, 6));
+    buffer_pool_limit(&pool, SIZE_MAX);
+    cr_assert(sizes_write(&pool, &output, &text, histogram));
+    cr_assert(sizes_write(&pool, &output, &binary, histogram));
+    cr_assert(zero(int, memcmp(output.bytes, "beforeSTAT 0 1\r\nSTAT 32 2\r\n",
+                               strlen("beforeSTAT 0 1\r\nSTAT 32 2\r\n"))));
+    buffer_release(&pool, &output);
+    buffer_pool_finish(&pool);
+    free(histogram);
+}
+
 static uint64_t hash_number(const char *key, uint32_t length, uint64_t seed) {
     uint64_t number;
     cr_assert(eq(u32, length, sizeof(number)));

@@ -146,6 +146,7 @@ Test(text_reply, errors) {
         [PROTO_ERROR_FLUSH] = "CLIENT_ERROR flush_all not allowed\r\n",
         [PROTO_ERROR_FLUSH_PREFIX] = "CLIENT_ERROR flush_prefix not allowed\r\n",
         [PROTO_ERROR_PREFIXES] = "SERVER_ERROR too many prefixes being flushed\r\n",
+        [PROTO_ERROR_STATS_MEMORY] = "SERVER_ERROR out of memory writing stats\r\n",
         [PROTO_ERROR_METADUMP] = "ERROR metadump not allowed\r\n",
         [PROTO_ERROR_MGDUMP] = "ERROR key dump not allowed\r\n",
         [PROTO_ERROR_DETAIL] = "CLIENT_ERROR stats detail not allowed\r\n",

@@ -20,6 +20,7 @@ IDLE, PROCESS = 2 * MIB, MIB  # when nothing is done: of a core, and of the proc
 VALUE = 16000
 CROWD = 100 if server.SANITIZED else 300
 KEYS = 16
+PREFIXES = 8000
 SETTLE_S = 120  # a limit, and no more: it takes some seconds
 
 
@@ -137,6 +138,90 @@ class UnreadTest(Crowd):
 
     def test_two_cores(self):
         self.check(2)
+
+
+def binary_dump():
+    return struct.pack('>BBHBBHIIQ', 0x80, 0x10, 11, 0, 0, 0, 11, 0, 0) + b'detail dump'
+
+
+@unittest.skipIf(server.ORIGINAL, 'this is ours')
+class LongTest(Crowd):
+    """Answers that are made in one piece, which nobody takes."""
+
+    WORDS = b'stats detail dump\r\n', binary_dump()
+    TEXT = b''.join(b'PREFIX p%031d get 0 hit 0 set 1 del 0\r\n' % i for i in range(PREFIXES))
+
+    def count_prefixes(self):
+        self.assertEqual(self.one.ask(b'stats detail on\r\n'), b'OK\r\n')
+        self.one.send(b''.join(b'set p%031d:x 0 0 1 noreply\r\nx\r\n' % i for i in range(PREFIXES)))
+        self.assertRegex(self.one.ask(b'version\r\n'), b'VERSION ')
+
+    def is_whole(self, text):
+        self.assertEqual(sorted(text.splitlines()), sorted(self.TEXT.splitlines() + [b'END']))
+
+    def text_answer(self, client):
+        """Whether it is whole; or it is refused, and the connection goes on."""
+        line = client.ask(self.WORDS[0])
+        if line == b'SERVER_ERROR out of memory writing stats\r\n':
+            self.assertRegex(client.ask(b'version\r\n'), b'VERSION ')
+            return False
+        self.is_whole(line + client.read(len(self.TEXT) + len(b'END\r\n') - len(line)))
+        return True
+
+    def binary_answer(self, client):
+        def packet():
+            _, _, key, _, _, status, length, _, _ = struct.unpack('>BBHBBHIIQ', client.read(24))
+            return status, client.read(length)[key:]
+        client.send(self.WORDS[1])
+        status, text = packet()
+        if status != 0:
+            self.assertEqual((status, text), (0x82, b'Out of memory'))
+            return False
+        self.is_whole(text)
+        self.assertEqual(packet(), (0, b''))
+        return True
+
+    def both_answers(self):
+        with self.under_test.connect() as text, self.under_test.connect() as binary:
+            return [self.text_answer(text), self.binary_answer(binary)]
+
+    def until(self, true, remark):
+        deadline = time.monotonic() + SETTLE_S
+        while not true():
+            self.assertLess(time.monotonic(), deadline, remark)
+            time.sleep(0.1)
+
+    def keeps_bound(self):
+        """In the end: the sums themselves, while they are made, count nowhere."""
+        connections = int(self.under_test.stat('curr_connections', self.one))
+        most = self.cores * CORE + connections * CONNECTION
+        self.until(lambda: server.SANITIZED or self.beside() < most, 'memory that clients hold')
+
+    def check(self, io):
+        self.open(2, '-o', 'io=' + io)
+        self.count_prefixes()
+        self.assertEqual(self.both_answers(), [True, True])
+        with contextlib.ExitStack() as ends:
+            clients = []
+            for number in range(CROWD // 3):
+                client = ends.enter_context(socket.socket())
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.settimeout(SETTLE_S)
+                client.connect(('127.0.0.1', self.under_test.port))
+                client.sendall(8 * self.WORDS[number % 2])
+                clients.append(client)
+            for client in clients:
+                self.assertEqual(len(client.recv(1, socket.MSG_PEEK)), 1)  # its first answer is there
+            self.answers()
+            self.both_answers()
+            self.keeps_bound()
+        self.until(lambda: self.both_answers() == [True, True], 'nothing is scarce any more')
+
+    def test_auto(self):
+        self.check('auto')
+
+    def test_epoll(self):
+        self.check('epoll')
 
 
 @unittest.skipIf(server.ORIGINAL, 'this is ours')
