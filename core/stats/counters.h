@@ -90,7 +90,8 @@
         "Lines for clients that watch that were lost since a reactor had too many.")               \
     ROW(log_worker_written, COUNT, "lines", "Lines that reactors have written for such clients.")  \
     ROW(log_watcher_skipped, COUNT, "lines",                                                       \
-        "Lines that such clients have lost since they read too slowly, each client counted.")      \
+        "Lines that such clients have lost since they read too slowly, or since memory was "       \
+        "scarce, each client counted.")                                                            \
     ROW(log_watcher_sent, COUNT, "lines", "Lines that such clients got, each client counted.")     \
     ROW(log_watchers, GAUGE, "connections", "Clients that watch.")
 /* clang-format on */
