@@ -9,7 +9,7 @@
 #include "bench/random.h"
 
 #define TOKEN_DIGITS 8
-#define NUMBER_STEP 1000000u /* more than is added to a number in a round */
+#define NUMBER_STEP ((uint64_t)1 << 40) /* more than is added to a number in a round */
 
 /* Of the requests for a key so many of KEY_REQUESTS write. The smallest are for keys that expire,
  * which they can when nobody writes them for seconds. */
@@ -64,7 +64,7 @@ static uint32_t token_dots(uint32_t token) {
 char *keys_put_value(struct keys *keys, const struct key *key, char *out, struct value *value) {
     uint32_t token = ++keys->tokens;
     if (key->is_number) {
-        uint64_t number = (uint64_t)token * NUMBER_STEP;
+        uint64_t number = token * NUMBER_STEP;
         *value = value_of(number);
         return out + sprintf(out, "%" PRIu64, number);
     }

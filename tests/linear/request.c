@@ -140,7 +140,9 @@ bool request_choose(struct request *request, struct keys *keys, bool is_binary) 
     bool is_arithmetic = request->verb == VERB_INCR || request->verb == VERB_DECR;
     request->creates =
         is_arithmetic && request->dialect != DIALECT_TEXT && random_below(&keys->random, 2);
-    request->delta = 1 + random_below(&keys->random, 1000);
+    /* Of so many that hardly two are the same: else an incr and a decr would bring back an old
+     * value, though not its CAS. */
+    request->delta = 1 + random_below(&keys->random, 1 << 24);
     request->expected = key->last;
     if (key->history.vanishes && random_below(&keys->random, 4)) {
         request->ttl_s = 1 + (uint32_t)random_below(&keys->random, REQUEST_TTL_S_MAX);
