@@ -341,8 +341,9 @@ static void pipeline_stall(struct shard *shard, const struct batch_slot *slot) {
         !pipeline_is_blocked(pipeline, shard) && !pipeline->scan && shard_holds(shard, shard->id);
 }
 
-/* Borrows the shards that its requests are for, as far as they are free, and where no copy may do.
- * Not where commands are logged: the log may be written then. */
+/* Borrows the shards that its requests are for, as far as they are free, and where no copy may do;
+ * and prefetches what is looked at first, there or among the copies. Not where commands are logged:
+ * the log may be written then. */
 static void batch_borrow(const struct batch *batch, struct shard *shard) {
     uint32_t refused = shard->id; /* the last one that was not free */
     uint32_t others = 0;          /* requests for keys of others so far */
